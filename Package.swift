@@ -1,0 +1,183 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioTestUtils = Target.Dependency.product(name: "NIOTestUtils", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let metricsTestKit = Target.Dependency.product(name: "MetricsTestKit", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let lifecycleTestKit = Target.Dependency.product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle")
+let ordered = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let targets: [Target] = [
+    .target(name: "SocketIOWire", dependencies: [nioCore, ordered], swiftSettings: settings),
+    .target(
+        name: "EngineIO",
+        dependencies: [
+            "SocketIOWire", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics, deque, crypto,
+        ],
+        swiftSettings: settings
+    ),
+    .target(
+        name: "SocketIOServer",
+        dependencies: [
+            "EngineIO", "SocketIOWire", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics, lifecycle,
+            ordered, deque,
+        ],
+        swiftSettings: settings
+    ),
+    .target(
+        name: "RESP",
+        dependencies: [nioCore, nioPosix, nioConcurrency, logging, metrics, lifecycle, deque],
+        swiftSettings: settings
+    ),
+    .target(
+        name: "SocketIOEmitter",
+        dependencies: ["RESP", "SocketIOWire", nioCore, logging, ordered],
+        swiftSettings: settings
+    ),
+    .target(
+        name: "RedisAdapters",
+        dependencies: [
+            "SocketIOServer", "RESP", "SocketIOWire", nioCore, nioConcurrency, logging, metrics, ordered, deque,
+        ],
+        swiftSettings: settings
+    ),
+    .target(
+        name: "Gateway",
+        dependencies: [
+            "SocketIOServer", "SocketIOWire", nioCore, nioConcurrency, logging, metrics, ordered, crypto, jwt,
+        ],
+        swiftSettings: settings
+    ),
+    .target(
+        name: "Console",
+        dependencies: [
+            "Gateway", "SocketIOServer", "SocketIOWire", hummingbird, nioCore, nioHTTP1, nioPosix, logging, metrics,
+            lifecycle, ordered,
+        ],
+        swiftSettings: settings
+    ),
+    .executableTarget(
+        name: "socketio-node",
+        dependencies: [
+            "Console", "Gateway", "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "EngineIO", "RESP",
+            "SocketIOWire", arguments, yams, crypto, nioCore, nioPosix, logging, metrics, lifecycle, ordered,
+        ],
+        swiftSettings: settings
+    ),
+    .executableTarget(
+        name: "bench-server",
+        dependencies: ["SocketIOServer", "EngineIO", "RedisAdapters", "RESP", "SocketIOWire", nioCore, logging],
+        swiftSettings: settings
+    ),
+    .executableTarget(
+        name: "conformance-server",
+        dependencies: ["SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioPosix, logging],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "SocketIOWireTests",
+        dependencies: ["SocketIOWire", nioCore, nioTestUtils, ordered],
+        resources: [.copy("Fixtures")],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "EngineIOTests",
+        dependencies: [
+            "EngineIO", "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioHTTP1, logging, metrics, metricsTestKit,
+        ],
+        resources: [.copy("Fixtures")],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "SocketIOServerTests",
+        dependencies: [
+            "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioPosix, nioEmbedded, logging, metrics,
+            metricsTestKit, lifecycleTestKit,
+        ],
+        resources: [.copy("Fixtures")],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "RESPTests",
+        dependencies: ["RESP", nioCore, nioPosix, nioEmbedded, nioTestUtils, logging, metrics, metricsTestKit],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "SocketIOEmitterTests",
+        dependencies: ["SocketIOEmitter", "RESP", "SocketIOWire", nioCore],
+        resources: [.copy("Fixtures")],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "RedisAdaptersTests",
+        dependencies: ["RedisAdapters", "SocketIOServer", "RESP", "SocketIOWire", nioCore, logging, metricsTestKit],
+        resources: [.copy("Fixtures")],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "GatewayTests",
+        dependencies: ["Gateway", "SocketIOServer", "SocketIOWire", nioCore, logging, ordered, jwt, crypto],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "SocketIONodeTests",
+        dependencies: ["socketio-node", "Console", "Gateway", "SocketIOWire", nioCore, logging],
+        swiftSettings: settings
+    ),
+]
+
+// SOCKETIO_TARGETS="RESP RESPTests" builds only these: a short edit-test cycle in one layer.
+let chosen = Context.environment["SOCKETIO_TARGETS"].map { Set($0.split(separator: " ").map(String.init)) }
+
+let products: [Product] = [
+    .library(name: "SocketIOWire", targets: ["SocketIOWire"]),
+    .library(name: "EngineIO", targets: ["EngineIO"]),
+    .library(name: "SocketIOServer", targets: ["SocketIOServer"]),
+    .library(name: "RESP", targets: ["RESP"]),
+    .library(name: "SocketIOEmitter", targets: ["SocketIOEmitter"]),
+    .library(name: "RedisAdapters", targets: ["RedisAdapters"]),
+    .library(name: "Gateway", targets: ["Gateway"]),
+    .executable(name: "socketio-node", targets: ["socketio-node"]),
+    .executable(name: "bench-server", targets: ["bench-server"]),
+    .executable(name: "conformance-server", targets: ["conformance-server"]),
+]
+
+let package = Package(
+    name: "swift-socketio-cluster",
+    products: chosen == nil ? products : [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
+        .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
+    ],
+    targets: chosen.map { names in targets.filter { names.contains($0.name) } } ?? targets
+)

@@ -1,0 +1,98 @@
+public import NIOCore
+public import OrderedCollections
+
+/// An object's members in the order in which they were written or inserted, as JavaScript keeps them.
+public typealias JSONObject = OrderedDictionary<String, JSONValue>
+
+/// A value that a Socket.IO argument can hold: JSON, and bytes.
+///
+/// Bytes travel as attachments beside the JSON text (Socket.IO protocol 5, "binary event"), so they may stand
+/// wherever a JSON value may.
+public enum JSONValue: Sendable, Hashable {
+    case null
+    case bool(Bool)
+    /// A number written without fraction or exponent that fits 64 bits.
+    case int(Int)
+    /// Any other number. NaN and infinities are written as `null`, as `JSON.stringify` does.
+    case double(Double)
+    case string(String)
+    /// Bytes: an attachment of the packet.
+    case binary(ByteBuffer)
+    case array([JSONValue])
+    case object(JSONObject)
+}
+
+extension JSONValue {
+    /// The string, or `nil` if this is something else.
+    public var stringValue: String? {
+        if case .string(let value) = self { value } else { nil }
+    }
+
+    /// The boolean, or `nil` if this is something else.
+    public var boolValue: Bool? {
+        if case .bool(let value) = self { value } else { nil }
+    }
+
+    /// The integer, also of a double without fraction that fits, or `nil` if this is something else.
+    public var intValue: Int? {
+        switch self {
+        case .int(let value): value
+        case .double(let value): Int(exactly: value)
+        default: nil
+        }
+    }
+
+    /// The number as a double, or `nil` if this is no number.
+    public var doubleValue: Double? {
+        switch self {
+        case .int(let value): Double(value)
+        case .double(let value): value
+        default: nil
+        }
+    }
+
+    /// The elements, or `nil` if this is no array.
+    public var arrayValue: [JSONValue]? {
+        if case .array(let value) = self { value } else { nil }
+    }
+
+    /// The members, or `nil` if this is no object.
+    public var objectValue: JSONObject? {
+        if case .object(let value) = self { value } else { nil }
+    }
+
+    /// The bytes, or `nil` if this is something else.
+    public var binaryValue: ByteBuffer? {
+        if case .binary(let value) = self { value } else { nil }
+    }
+
+    /// Whether this is `null`.
+    public var isNull: Bool { self == .null }
+
+    /// The member of that name, or `nil` if this is no object or has no such member.
+    public subscript(key: String) -> JSONValue? {
+        if case .object(let members) = self { members[key] } else { nil }
+    }
+
+    /// The element at that index, or `nil` if this is no array or has no such element.
+    public subscript(index: Int) -> JSONValue? {
+        guard case .array(let elements) = self, elements.indices.contains(index) else { return nil }
+        return elements[index]
+    }
+}
+
+extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
+    ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByStringInterpolation,
+    ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+{
+    public init(nilLiteral: ()) { self = .null }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(integerLiteral value: Int) { self = .int(value) }
+    public init(floatLiteral value: Double) { self = .double(value) }
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    /// A repeated key keeps its last value, as in JavaScript.
+    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        self = .object(JSONObject(elements, uniquingKeysWith: { _, last in last }))
+    }
+}
