@@ -1,0 +1,143 @@
+public import NIOCore
+public import SocketIOWire
+
+/// Carries one namespace's broadcasts, commands and requests to the cluster's other nodes.
+///
+/// The namespace serves its own node itself, at once, before and independently of its adapter: an adapter only ever
+/// speaks for and to the *other* nodes. One instance belongs to one namespace.
+///
+/// Publishing calls return at once and never fail: an adapter that can't reach the cluster queues what it may, counts
+/// and logs what it drops. Requests throw ``ClusterError`` instead of returning less than the truth.
+public protocol Adapter: Sendable {
+    /// Joins the cluster; returns when this node hears what others publish.
+    func start() async throws
+
+    /// Leaves the cluster. No call to the host happens after it returned.
+    func close() async
+
+    /// The number of nodes that serve this namespace, this one included.
+    func serverCount() async throws -> Int
+
+    /// Sends a broadcast to the sockets of the other nodes.
+    func publish(_ broadcast: Broadcast)
+
+    /// Makes the matching sockets of other nodes join rooms.
+    func addSockets(_ options: BroadcastOptions, rooms: [Room])
+
+    /// Makes the matching sockets of other nodes leave rooms.
+    func delSockets(_ options: BroadcastOptions, rooms: [Room])
+
+    /// Disconnects the matching sockets of other nodes.
+    func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool)
+
+    /// The matching sockets of the other nodes.
+    ///
+    /// - Throws: ``ClusterError`` (with what was received) if a node has not answered within the timeout.
+    func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription]
+
+    /// The names of the rooms that exist on other nodes, ids of sockets included.
+    func allRooms(timeout: TimeAmount?) async throws -> Set<Room>
+
+    /// Sends an event to the other servers themselves: `[event, argument...]`.
+    func serverSideEmit(_ arguments: [JSONValue])
+
+    /// Sends an event to the other servers and collects one answer of each.
+    ///
+    /// - Throws: ``ClusterError`` (with what was received) if a node has not answered within the timeout.
+    func serverSideEmitWithAck(_ arguments: [JSONValue], timeout: TimeAmount?) async throws -> [JSONValue?]
+
+    /// Sends a broadcast whose clients acknowledge it.
+    ///
+    /// `onClientCount` is called once for each other node, with the number of clients it sent the packet to;
+    /// `onAcknowledgement` once for each acknowledgement, with its first argument (`nil`: it had none). Both may be
+    /// called from any thread, before or after this returns.
+    ///
+    /// - Returns: How many other nodes will report a client count.
+    func publishWithAck(
+        _ broadcast: Broadcast,
+        timeout: TimeAmount,
+        onClientCount: @escaping @Sendable (Int) -> Void,
+        onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
+    ) async throws -> Int
+}
+
+/// One broadcast event on its way to other nodes.
+public struct Broadcast: Sendable {
+    /// `[event, argument...]`.
+    public var arguments: [JSONValue]
+    public var options: BroadcastOptions
+
+    public init(arguments: [JSONValue], options: BroadcastOptions) {
+        self.arguments = arguments
+        self.options = options
+    }
+}
+
+/// Makes one adapter for each namespace.
+public protocol AdapterFactory: Sendable {
+    func makeAdapter(for host: any AdapterHost) -> any Adapter
+}
+
+/// What an adapter may ask of, and do to, its namespace on this node.
+public protocol AdapterHost: Sendable, AnyObject {
+    /// The namespace's name, with its leading slash.
+    var name: String { get }
+
+    /// A loop of this server, for timers and connections.
+    var eventLoop: any EventLoop { get }
+
+    /// Whether any socket of this node is in that room: cheap, callable from any thread, may lag behind by a moment.
+    func hasLocalMembers(of room: Room) -> Bool
+
+    /// Delivers an encoded event to the matching sockets of this node.
+    func deliver(_ packet: EncodedPacket, options: BroadcastOptions)
+
+    /// Delivers an event that wants acknowledgements to the matching sockets of this node.
+    ///
+    /// `onClientCount` is called once, then `onAcknowledgement` for each acknowledgement that arrives within the timeout.
+    func deliverWithAck(
+        arguments: [JSONValue],
+        options: BroadcastOptions,
+        timeout: TimeAmount,
+        onClientCount: @escaping @Sendable (Int) -> Void,
+        onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
+    )
+
+    /// Makes the matching sockets of this node join rooms.
+    func addLocalSockets(_ options: BroadcastOptions, rooms: [Room])
+
+    /// Makes the matching sockets of this node leave rooms.
+    func delLocalSockets(_ options: BroadcastOptions, rooms: [Room])
+
+    /// Disconnects the matching sockets of this node.
+    func disconnectLocalSockets(_ options: BroadcastOptions, closingConnection: Bool)
+
+    /// Describes the matching sockets of this node.
+    func localSockets(_ options: BroadcastOptions) async -> [SocketDescription]
+
+    /// The names of the rooms of this node, ids of sockets included.
+    func localRooms() async -> Set<Room>
+
+    /// Runs this node's listeners for an event that another server sent: `[event, argument...]`.
+    ///
+    /// `reply`, if the sender waits for an answer, is called at most once; only its first call counts.
+    func serverSideEvent(_ arguments: [JSONValue], reply: (@Sendable (JSONValue?) -> Void)?)
+}
+
+/// A socket as other nodes see it: the snapshot that travels in the answer to `fetchSockets`.
+public struct SocketDescription: Sendable, Hashable {
+    /// 20 characters for sockets of protocol 5; other forms belong to old clients of Node.js nodes.
+    public var id: String
+    /// The handshake as JSON, its keys as in Node's `socket.handshake`.
+    public var handshake: JSONValue
+    public var rooms: [Room]
+    /// What the application stored in `socket.data`.
+    public var data: JSONValue
+
+    public init(id: String, handshake: JSONValue, rooms: [Room], data: JSONValue) {
+        self.id = id
+        self.handshake = handshake
+        self.rooms = rooms
+        self.data = data
+    }
+}

@@ -1,0 +1,31 @@
+public import SocketIOWire
+
+/// Why a question to the cluster has no complete answer.
+public struct ClusterError: Error, Sendable, CustomStringConvertible {
+    public struct Code: Hashable, Sendable {
+        private enum Value { case timeout, unreachable, closed }
+        private let value: Value
+
+        /// A node did not answer in time.
+        public static let timeout = Code(value: .timeout)
+        /// The broker can't be reached, so nothing is known about the other nodes.
+        public static let unreachable = Code(value: .unreachable)
+        /// The server is shutting down.
+        public static let closed = Code(value: .closed)
+    }
+
+    public var code: Code
+    /// What was attempted, what came back, what to do.
+    public var message: String
+    /// Sockets that were received before the failure (`fetchSockets` only), this node's included.
+    public var partialSockets: [SocketDescription] = []
+    /// Answers that were received before the failure (acknowledgements only).
+    public var partialResponses: [JSONValue?] = []
+
+    public init(code: Code, message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { self.message }
+}
