@@ -1,0 +1,125 @@
+public import NIOCore
+
+/// How an ``EngineServer`` behaves; the defaults are those of the reference implementation.
+public struct EngineConfiguration: Sendable {
+    /// The path that requests must start with; `/engine.io`, and `/socket.io` under Socket.IO.
+    public var path = "/engine.io"
+    /// Whether ``path`` is taken with a slash at its end.
+    public var addTrailingSlash = true
+    /// How long after a pong, or the session's start, a ping is sent.
+    public var pingInterval = TimeAmount.seconds(25)
+    /// How long the pong may take.
+    public var pingTimeout = TimeAmount.seconds(20)
+    /// How long a probe for an upgrade may take.
+    public var upgradeTimeout = TimeAmount.seconds(10)
+    /// The largest message or polling payload taken from a client, in bytes; announced as `maxPayload`.
+    public var maxHTTPBufferSize = 1_000_000
+    /// The transports a client may use.
+    public var transports = TransportName.allCases
+    /// Whether a polling session is offered, and allowed, the change to WebSocket.
+    public var allowUpgrades = true
+    /// Cross-origin headers; `nil` means none.
+    public var cors: CORSConfiguration?
+    /// The cookie that a polling handshake sets; `nil` means none.
+    public var cookie: CookieConfiguration?
+    /// A text message sent right after the open packet.
+    public var initialPacket: String?
+    /// Decides whether a handshake is let in; called once a session, before it exists.
+    public var allowRequest: (@Sendable (HandshakeRequest) async -> HandshakeDecision)?
+    /// Adds headers to the answer of a session's first request.
+    public var initialHeaders: HeaderHook?
+    /// Adds headers to every polling answer with status 200 and every WebSocket handshake's answer.
+    public var headers: HeaderHook?
+    /// Answers requests outside of ``path``; `nil`, or an answer of `nil`, is a 404.
+    ///
+    /// Called on the connection's event loop with the method and the request target.
+    public var routes: (@Sendable (_ method: String, _ target: String) -> HTTPAnswer?)?
+    /// What a peer may cost.
+    public var limits = EngineLimits()
+
+    /// Adds to the headers of an answer.
+    public typealias HeaderHook = @Sendable (_ headers: inout [HTTPField], _ request: HandshakeRequest) -> Void
+
+    /// The reference implementation's defaults.
+    public init() {}
+}
+
+/// What ``EngineConfiguration/allowRequest`` decides.
+public enum HandshakeDecision: Sendable {
+    /// The session is created.
+    case accept
+    /// The client gets error 4 with this message (`nil`: `Forbidden`).
+    case refuse(String?)
+}
+
+/// Bounds on what one connection or session can make the server keep.
+public struct EngineLimits: Sendable {
+    /// The most bytes that may wait to be sent to one session; with more it is closed as a slow reader.
+    public var maxQueuedBytes = 16 * 1024 * 1024
+    /// Volatile packets are dropped while more than this number of bytes waits to be sent.
+    public var volatileThreshold = 16 * 1024
+    /// The most bytes of an HTTP request's line and headers.
+    public var maxHeaderBytes = 64 * 1024
+    /// The most header fields of an HTTP request.
+    public var maxHeaderCount = 100
+    /// How long the head of an HTTP request may take to arrive, and its body.
+    public var requestTimeout = TimeAmount.seconds(30)
+    /// How long a connection without a request is kept.
+    public var keepAliveTimeout = TimeAmount.seconds(75)
+    /// The most requests that may wait behind one that is being answered.
+    public var maxPipelinedRequests = 16
+    /// The most packets in one polling payload.
+    public var maxPacketsPerPayload = 100_000
+    /// The most fragments of one WebSocket message.
+    public var maxFragments = 1024
+    /// How long a closing session may wait for its client.
+    public var closeTimeout = TimeAmount.seconds(30)
+
+    /// Limits that suit ordinary clients.
+    public init() {}
+}
+
+/// A header field.
+public struct HTTPField: Hashable, Sendable {
+    /// The name, written as it stands here.
+    public var name: String
+    /// The value.
+    public var value: String
+
+    /// A header field.
+    public init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// An answer to an HTTP request that is none of Engine.IO's.
+public struct HTTPAnswer: Sendable {
+    /// The status code.
+    public var status: Int
+    /// The header fields; `Content-Length`, `Date` and `Connection` are added.
+    public var headers: [HTTPField]
+    /// The body.
+    public var body: ByteBuffer
+
+    /// An answer.
+    public init(status: Int, headers: [HTTPField] = [], body: ByteBuffer = ByteBuffer()) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+    /// An answer of plain text.
+    public static func text(_ text: String, status: Int = 200) -> Self {
+        Self(
+            status: status,
+            headers: [HTTPField("Content-Type", "text/plain; charset=utf-8")],
+            body: ByteBuffer(string: text)
+        )
+    }
+
+    /// An answer of JSON.
+    public static func json(_ body: ByteBuffer, status: Int = 200) -> Self {
+        Self(status: status, headers: [HTTPField("Content-Type", "application/json")], body: body)
+    }
+}

@@ -1,0 +1,105 @@
+package import NIOCore
+package import NIOHTTP1
+
+/// The request that began a session, kept for the session's life as its bytes and taken apart when asked.
+///
+/// Two allocations whatever it holds, because every connection keeps one.
+public final class HandshakeRequest: Sendable {
+    /// The peer's address, the method, the target, then `name: value` lines, each ending in a line feed.
+    private let bytes: [UInt8]
+    private let targetStart: UInt32
+    private let headersStart: UInt32
+    private let addressEnd: UInt16
+    /// Whether the request came over TLS.
+    public let isSecure: Bool
+    /// When the request arrived, in milliseconds since 1970.
+    public let issued: Int64
+
+    /// Copies what matters of a request.
+    package init(head: HTTPRequestHead, remoteAddress: SocketAddress?, issued: Int64, isSecure: Bool = false) {
+        let address = remoteAddress?.ipAddress ?? ""
+        let method = head.method.rawValue
+        var count = address.utf8.count + method.utf8.count + head.uri.utf8.count + 1
+        for (name, value) in head.headers { count += name.utf8.count + value.utf8.count + 3 }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        bytes.append(contentsOf: address.utf8.prefix(64))
+        self.addressEnd = UInt16(bytes.count)
+        bytes.append(contentsOf: method.utf8)
+        self.targetStart = UInt32(bytes.count)
+        bytes.append(contentsOf: head.uri.utf8)
+        bytes.append(UInt8(ascii: "\n"))
+        self.headersStart = UInt32(bytes.count)
+        for (name, value) in head.headers {
+            bytes.append(contentsOf: name.utf8)
+            bytes.append(UInt8(ascii: ":"))
+            bytes.append(UInt8(ascii: " "))
+            bytes.append(contentsOf: value.utf8)
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        self.bytes = bytes
+        self.issued = issued
+        self.isSecure = isSecure
+    }
+
+    /// The peer's IP address; empty if it has none (a Unix domain socket).
+    public var remoteAddress: String { String(decoding: self.bytes[..<Int(self.addressEnd)], as: UTF8.self) }
+
+    /// The method, `GET` as a rule.
+    public var method: String {
+        String(decoding: self.bytes[Int(self.addressEnd)..<Int(self.targetStart)], as: UTF8.self)
+    }
+
+    /// The request target as it came: path and query.
+    public var target: String {
+        String(decoding: self.bytes[Int(self.targetStart)..<Int(self.headersStart) - 1], as: UTF8.self)
+    }
+
+    /// The header fields in order, names in lower case; a repeated field appears as often as it came.
+    public var headers: [(name: String, value: String)] {
+        var headers: [(name: String, value: String)] = []
+        self.forEachHeader { name, value in
+            headers.append((Self.lowercased(name), String(decoding: value, as: UTF8.self)))
+            return true
+        }
+        return headers
+    }
+
+    /// The value of the first field of a name.
+    ///
+    /// - Parameter name: In lower case.
+    public func header(_ name: String) -> String? {
+        var found: String?
+        self.forEachHeader { field, value in
+            guard field.count == name.utf8.count, field.elementsEqual(name.utf8, by: { $0 | 0x20 == $1 | 0x20 }) else {
+                return true
+            }
+            found = String(decoding: value, as: UTF8.self)
+            return false
+        }
+        return found
+    }
+
+    /// Whether there is an `Origin` field: a browser's request from another site, or a WebSocket from any page.
+    public var hasOrigin: Bool { self.header("origin") != nil }
+
+    /// The query parameters in order, decoded; of a repeated one the last value stands, at the first one's place.
+    public var query: [(name: String, value: String)] { RequestTarget.query(of: self.target) }
+
+    private func forEachHeader(_ body: (ArraySlice<UInt8>, ArraySlice<UInt8>) -> Bool) {
+        var index = Int(self.headersStart)
+        while index < self.bytes.count {
+            let rest = self.bytes[index...]
+            guard
+                let colon = rest.firstIndex(of: UInt8(ascii: ":")),
+                let end = rest[colon...].firstIndex(of: UInt8(ascii: "\n"))
+            else { return }
+            guard body(self.bytes[index..<colon], self.bytes[min(colon + 2, end)..<end]) else { return }
+            index = end + 1
+        }
+    }
+
+    private static func lowercased(_ name: ArraySlice<UInt8>) -> String {
+        String(decoding: name.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+    }
+}

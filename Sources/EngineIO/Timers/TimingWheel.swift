@@ -1,0 +1,198 @@
+package import NIOCore
+
+/// Something that a ``TimingWheel`` wakes: at most one deadline at a time.
+package protocol TimerTarget: AnyObject {
+    /// The wheel's own bookkeeping: store `TimerLinks()` and leave it alone.
+    var timerLinks: TimerLinks { get set }
+
+    /// The deadline has passed; the target is no longer in the wheel.
+    func timerFired(at now: NIODeadline)
+}
+
+/// A target's place in its wheel.
+package struct TimerLinks {
+    fileprivate var next: (any TimerTarget)?
+    fileprivate unowned(unsafe) var previous: (any TimerTarget)?
+    fileprivate var tick: UInt64 = 0
+    fileprivate var slot: Int32 = -1
+
+    /// Whether the target is in a wheel.
+    package var isScheduled: Bool { self.slot >= 0 }
+
+    package init() {}
+}
+
+/// The timers of one event loop: any number of deadlines behind one scheduled callback.
+///
+/// Deadlines are met up to one resolution late, never early. Scheduling, moving and cancelling are O(1) and allocate
+/// nothing: the targets themselves are the entries. The wheel keeps its targets alive.
+///
+/// `@unchecked Sendable` because it is handed to its event loop as a callback handler; everything else touches it on
+/// that loop only, which is asserted.
+package final class TimingWheel: @unchecked Sendable {
+    private static let slotCount = 4096
+    private static let mask = UInt64(slotCount - 1)
+
+    private let eventLoop: any EventLoop
+    private let resolution: UInt64
+    private var slots: [(any TimerTarget)?]
+    private var occupied: [UInt64]
+    /// The slot that is being emptied.
+    private var firing: (any TimerTarget)?
+    /// The last tick whose slot has been emptied.
+    private var current: UInt64 = 0
+    private var count = 0
+    private var callback: NIOScheduledCallback?
+    private var callbackTick = UInt64.max
+    private var isFiring = false
+
+    package init(eventLoop: any EventLoop, resolution: TimeAmount = .milliseconds(10)) {
+        self.eventLoop = eventLoop
+        self.resolution = UInt64(max(1, resolution.nanoseconds))
+        self.slots = Array(repeating: nil, count: Self.slotCount)
+        self.occupied = Array(repeating: 0, count: Self.slotCount / 64)
+    }
+
+    deinit {
+        // Unlinked one by one: a long chain that frees itself recursively would exhaust the stack.
+        for index in self.slots.indices {
+            var target = self.slots[index]
+            self.slots[index] = nil
+            while let entry = target {
+                target = entry.timerLinks.next
+                entry.timerLinks = TimerLinks()
+            }
+        }
+    }
+
+    /// The loop's time.
+    package var now: NIODeadline { self.eventLoop.now }
+
+    /// Wakes a target at a deadline, instead of any it had.
+    package func schedule(_ target: any TimerTarget, at deadline: NIODeadline) {
+        self.eventLoop.assertInEventLoop()
+        if target.timerLinks.isScheduled { self.unlink(target) }
+        if self.count == 0, !self.isFiring {
+            self.current = self.eventLoop.now.uptimeNanoseconds / self.resolution
+        }
+        let nanoseconds = deadline.uptimeNanoseconds
+        let tick = nanoseconds / self.resolution + (nanoseconds % self.resolution == 0 ? 0 : 1)
+        self.link(target, tick: max(tick, self.current + 1))
+        if !self.isFiring { self.scheduleCallback() }
+    }
+
+    /// Wakes a target after an amount of time, instead of at any deadline it had.
+    package func schedule(_ target: any TimerTarget, in amount: TimeAmount) {
+        self.schedule(target, at: self.eventLoop.now + amount)
+    }
+
+    /// Forgets a target's deadline, if it has one.
+    package func cancel(_ target: any TimerTarget) {
+        self.eventLoop.assertInEventLoop()
+        guard target.timerLinks.isScheduled else { return }
+        self.unlink(target)
+        if self.count == 0, !self.isFiring { self.cancelCallback() }
+    }
+
+    private func link(_ target: any TimerTarget, tick: UInt64) {
+        let slot = Int(tick & Self.mask)
+        let next = self.slots[slot]
+        var links = TimerLinks()
+        links.next = next
+        links.tick = tick
+        links.slot = Int32(slot)
+        target.timerLinks = links
+        next?.timerLinks.previous = target
+        self.slots[slot] = target
+        self.occupied[slot >> 6] |= 1 << UInt64(slot & 63)
+        self.count += 1
+    }
+
+    private func unlink(_ target: any TimerTarget) {
+        let links = target.timerLinks
+        target.timerLinks = TimerLinks()
+        links.next?.timerLinks.previous = links.previous
+        if let previous = links.previous {
+            previous.timerLinks.next = links.next
+        } else if let firing = self.firing, firing === target {
+            self.firing = links.next
+        } else {
+            let slot = Int(links.slot)
+            self.slots[slot] = links.next
+            if links.next == nil { self.occupied[slot >> 6] &= ~(1 << UInt64(slot & 63)) }
+        }
+        self.count -= 1
+    }
+
+    /// The next tick whose slot holds something.
+    private func nextOccupiedTick() -> UInt64? {
+        guard self.count > 0 else { return nil }
+        let start = Int((self.current + 1) & Self.mask)
+        let words = self.occupied.count
+        var word = start >> 6
+        var bits = self.occupied[word] & (UInt64.max << UInt64(start & 63))
+        for _ in 0...words {
+            if bits != 0 {
+                let slot = UInt64(word << 6 + bits.trailingZeroBitCount)
+                return self.current + 1 + ((slot &- UInt64(start)) & Self.mask)
+            }
+            word = word + 1 == words ? 0 : word + 1
+            bits = self.occupied[word]
+        }
+        return nil
+    }
+
+    private func scheduleCallback() {
+        guard let tick = self.nextOccupiedTick() else {
+            self.cancelCallback()
+            return
+        }
+        guard self.callback == nil || tick < self.callbackTick else { return }
+        self.cancelCallback()
+        // A loop that shuts down takes no more callbacks; then there is nothing left to time either.
+        self.callback = try? self.eventLoop.scheduleCallback(
+            at: .uptimeNanoseconds(tick * self.resolution),
+            handler: self
+        )
+        self.callbackTick = tick
+    }
+
+    private func cancelCallback() {
+        self.callback?.cancel()
+        self.callback = nil
+        self.callbackTick = .max
+    }
+}
+
+extension TimingWheel: NIOScheduledCallbackHandler {
+    package func handleScheduledCallback(eventLoop: some EventLoop) {
+        self.callback = nil
+        self.callbackTick = .max
+        self.isFiring = true
+        let now = self.eventLoop.now
+        let nowTick = now.uptimeNanoseconds / self.resolution
+        while let tick = self.nextOccupiedTick(), tick <= nowTick {
+            self.current = tick
+            self.empty(slot: Int(tick & Self.mask), now: now, nowTick: nowTick)
+        }
+        self.current = max(self.current, nowTick)
+        self.isFiring = false
+        self.scheduleCallback()
+    }
+
+    private func empty(slot: Int, now: NIODeadline, nowTick: UInt64) {
+        self.firing = self.slots[slot]
+        self.slots[slot] = nil
+        self.occupied[slot >> 6] &= ~(1 << UInt64(slot & 63))
+        while let target = self.firing {
+            let tick = target.timerLinks.tick
+            self.unlink(target)
+            if tick <= nowTick {
+                target.timerFired(at: now)
+            } else {
+                // A later round of the wheel.
+                self.link(target, tick: tick)
+            }
+        }
+    }
+}
