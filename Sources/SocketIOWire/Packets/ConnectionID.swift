@@ -68,10 +68,14 @@ extension ConnectionID: CustomStringConvertible {
     }
 }
 
-/// Identifies a socket: one client in one namespace. Public; a private room of the same name exists for each.
+/// Identifies a socket: one client in one namespace.
+///
+/// Public; a private room of the same name exists for each.
 public typealias SocketID = ConnectionID
 
-/// Identifies an Engine.IO session. Secret: who knows it can take the session over.
+/// Identifies an Engine.IO session.
+///
+/// Secret: who knows it can take the session over.
 public typealias SessionID = ConnectionID
 
 extension SocketID {

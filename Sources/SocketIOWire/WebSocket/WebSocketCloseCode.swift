@@ -1,0 +1,22 @@
+/// Why a WebSocket was closed (RFC 6455, section 7.4, and the registry it founded).
+package struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
+    package let rawValue: UInt16
+
+    package init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    package static let normal = Self(rawValue: 1000)
+    package static let goingAway = Self(rawValue: 1001)
+    package static let protocolError = Self(rawValue: 1002)
+    package static let invalidPayload = Self(rawValue: 1007)
+    package static let policyViolation = Self(rawValue: 1008)
+    package static let messageTooBig = Self(rawValue: 1009)
+    package static let internalError = Self(rawValue: 1011)
+
+    /// Whether the code may stand in a close frame; 1004-1006 and 1015 are reserved for what is never sent.
+    package var mayBeSent: Bool {
+        switch self.rawValue {
+        case 1000...1003, 1007...1014, 3000...4999: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,275 @@
+package import NIOCore
+
+/// What a WebSocket connection accepts.
+package struct WebSocketRules: Hashable, Sendable {
+    /// Whether frames must be masked (what a server reads) or must not be (what a client reads).
+    package var framesAreMasked = true
+    /// The longest message in bytes.
+    package var maximumMessageBytes = 1_000_000
+    /// The most frames that one message may consist of.
+    package var maximumFragments = 131_072
+
+    package init() {}
+}
+
+/// Turns the bytes of a WebSocket connection into messages and control frames (RFC 6455), strictly.
+///
+/// It owns no connection: bytes go in, events come out, also one byte at a time. A frame that lies in the input as a
+/// whole is unmasked into the caller's scratch buffer and costs no allocation; what is incomplete is unmasked as it
+/// arrives into a buffer that grows with the bytes received, never with the length announced. Between messages the
+/// decoder is one empty word.
+package struct WebSocketDecoder {
+    /// What was received.
+    ///
+    /// A payload may share the scratch buffer: let go of it before the next call, or the scratch buffer has to be
+    /// allocated again.
+    package enum Event: Hashable {
+        /// A text message: valid UTF-8.
+        case text(ByteBuffer)
+        case binary(ByteBuffer)
+        /// To be answered with a pong that carries the same payload.
+        case ping(ByteBuffer)
+        case pong(ByteBuffer)
+        /// The last event; `code` is `nil` if the frame was empty.
+        case close(code: WebSocketCloseCode?, reason: String)
+    }
+
+    private enum State {
+        case idle
+        case receiving(Reception)
+        case closed
+    }
+
+    /// What exists only while a frame or a message is incomplete.
+    private final class Reception {
+        /// The bytes of an incomplete header.
+        var header = ByteBuffer()
+        /// The frame whose payload is arriving.
+        var frame: WebSocketFrameHeader?
+        /// How many bytes of that payload have come.
+        var received = 0
+        /// The payload so far if it is a control frame's.
+        var control = ByteBuffer()
+        /// Whether a data message has begun.
+        var isInMessage = false
+        var isText = false
+        var message = ByteBuffer()
+        var fragments = 0
+        var validator = UTF8Validator()
+
+        var isDone: Bool { !self.isInMessage && self.frame == nil && self.header.readableBytes == 0 }
+    }
+
+    private var state = State.idle
+
+    package init() {}
+
+    /// Takes the next event out of the input.
+    ///
+    /// - Parameters:
+    ///   - input: Bytes from the peer, in order. All of them have been taken when the answer is `nil`.
+    ///   - scratch: A buffer for payloads, overwritten by each call; one per event loop is enough.
+    ///   - rules: What is accepted.
+    /// - Returns: `nil` if more bytes are needed, and for everything after a close frame or an error.
+    /// - Throws: The peer's violation of the protocol; nothing is read after it.
+    package mutating func next(
+        from input: inout ByteBuffer,
+        scratch: inout ByteBuffer,
+        rules: WebSocketRules
+    ) throws(WebSocketError) -> Event? {
+        do {
+            while true {
+                switch self.state {
+                case .closed:
+                    input.moveReaderIndex(to: input.writerIndex)
+                    return nil
+                case .idle:
+                    guard let header = try input.readWebSocketFrameHeader() else {
+                        if input.readableBytes > 0 {
+                            let reception = Reception()
+                            reception.header.writeBuffer(&input)
+                            self.state = .receiving(reception)
+                        }
+                        return nil
+                    }
+                    try Self.check(header, rules: rules, during: nil)
+                    if header.payloadLength <= input.readableBytes, header.isFinal {
+                        return try self.wholeFrame(header, input: &input, scratch: &scratch)
+                    }
+                    let reception = Reception()
+                    reception.frame = header
+                    self.state = .receiving(reception)
+                case .receiving(let reception):
+                    guard let event = try Self.resume(reception, input: &input, rules: rules) else { return nil }
+                    if case .close = event {
+                        self.state = .closed
+                    } else if reception.isDone {
+                        self.state = .idle
+                    }
+                    return event
+                }
+            }
+        } catch {
+            self.state = .closed
+            throw error
+        }
+    }
+
+    /// The short way: the frame is all there, and no message is half received.
+    private mutating func wholeFrame(
+        _ header: WebSocketFrameHeader,
+        input: inout ByteBuffer,
+        scratch: inout ByteBuffer
+    ) throws(WebSocketError) -> Event {
+        scratch.clear(minimumCapacity: header.payloadLength)
+        let isASCII = Self.append(header, from: &input, count: header.payloadLength, offset: 0, to: &scratch)
+        switch header.opcode {
+        case .text:
+            guard isASCII || scratch.isValidUTF8 else { throw .invalidUTF8 }
+            return .text(scratch)
+        case .binary, .continuation:
+            return .binary(scratch)
+        case .ping:
+            return .ping(scratch)
+        case .pong:
+            return .pong(scratch)
+        case .close:
+            let event = try Self.closeEvent(scratch)
+            self.state = .closed
+            return event
+        }
+    }
+
+    /// The long way: goes on with what is incomplete until an event is whole or the input is empty.
+    private static func resume(
+        _ reception: Reception,
+        input: inout ByteBuffer,
+        rules: WebSocketRules
+    ) throws(WebSocketError) -> Event? {
+        while true {
+            guard let frame = reception.frame else {
+                guard let header = try Self.readHeader(reception, input: &input) else { return nil }
+                try Self.check(header, rules: rules, during: reception)
+                reception.frame = header
+                continue
+            }
+            let count = min(frame.payloadLength - reception.received, input.readableBytes)
+            if frame.opcode.isControl {
+                Self.append(frame, from: &input, count: count, offset: reception.received, to: &reception.control)
+            } else {
+                try Self.appendData(frame, from: &input, count: count, to: reception)
+            }
+            reception.received += count
+            guard reception.received == frame.payloadLength else { return nil }
+            reception.frame = nil
+            reception.received = 0
+            if let event = try Self.finish(frame, reception) { return event }
+        }
+    }
+
+    private static func readHeader(
+        _ reception: Reception,
+        input: inout ByteBuffer
+    ) throws(WebSocketError) -> WebSocketFrameHeader? {
+        if reception.header.readableBytes == 0, let header = try input.readWebSocketFrameHeader() { return header }
+        while let byte = input.readInteger(as: UInt8.self) {
+            reception.header.writeInteger(byte)
+            if let header = try reception.header.readWebSocketFrameHeader() {
+                reception.header.clear()
+                return header
+            }
+        }
+        return nil
+    }
+
+    private static func check(
+        _ header: WebSocketFrameHeader,
+        rules: WebSocketRules,
+        during reception: Reception?
+    ) throws(WebSocketError) {
+        guard (header.mask != nil) == rules.framesAreMasked else {
+            throw rules.framesAreMasked ? .maskMissing : .maskPresent
+        }
+        guard !header.opcode.isControl else { return }
+        let isContinuation = header.opcode == .continuation
+        guard let reception, reception.isInMessage else {
+            guard !isContinuation else { throw .unexpectedContinuation }
+            guard header.payloadLength <= rules.maximumMessageBytes else { throw .messageTooBig }
+            return
+        }
+        guard isContinuation else { throw .continuationMissing }
+        guard header.payloadLength <= rules.maximumMessageBytes - reception.message.readableBytes else {
+            throw .messageTooBig
+        }
+        guard reception.fragments < rules.maximumFragments else { throw .tooManyFragments }
+    }
+
+    private static func appendData(
+        _ frame: WebSocketFrameHeader,
+        from input: inout ByteBuffer,
+        count: Int,
+        to reception: Reception
+    ) throws(WebSocketError) {
+        if !reception.isInMessage {
+            reception.isInMessage = true
+            reception.isText = frame.opcode == .text
+        }
+        let start = reception.message.writerIndex
+        let isASCII = Self.append(frame, from: &input, count: count, offset: reception.received, to: &reception.message)
+        guard reception.isText, !(isASCII && reception.validator.isComplete) else { return }
+        let isValid = reception.message.withUnsafeReadableBytes { bytes in
+            reception.validator.consume(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+        }
+        guard isValid else { throw .invalidUTF8 }
+    }
+
+    private static func finish(
+        _ frame: WebSocketFrameHeader,
+        _ reception: Reception
+    ) throws(WebSocketError) -> Event? {
+        switch frame.opcode {
+        case .text, .binary, .continuation:
+            guard frame.isFinal else {
+                reception.fragments += 1
+                return nil
+            }
+            guard !reception.isText || reception.validator.isComplete else { throw .invalidUTF8 }
+            let message = reception.message
+            reception.message = ByteBuffer()
+            reception.isInMessage = false
+            reception.fragments = 0
+            return reception.isText ? .text(message) : .binary(message)
+        case .ping, .pong, .close:
+            let payload = reception.control
+            reception.control = ByteBuffer()
+            switch frame.opcode {
+            case .ping: return .ping(payload)
+            case .close: return try Self.closeEvent(payload)
+            default: return .pong(payload)
+            }
+        }
+    }
+
+    @discardableResult
+    private static func append(
+        _ frame: WebSocketFrameHeader,
+        from input: inout ByteBuffer,
+        count: Int,
+        offset: Int,
+        to target: inout ByteBuffer
+    ) -> Bool {
+        guard let view = input.viewBytes(at: input.readerIndex, length: count) else { return true }
+        input.moveReaderIndex(forwardBy: count)
+        return target.writeXORed(view, with: frame.mask ?? WebSocketMask(0), offset: offset)
+    }
+
+    private static func closeEvent(_ payload: ByteBuffer) throws(WebSocketError) -> Event {
+        var payload = payload
+        guard payload.readableBytes > 0 else { return .close(code: nil, reason: "") }
+        guard let rawCode = payload.readInteger(as: UInt16.self) else { throw .invalidClosePayload }
+        let code = WebSocketCloseCode(rawValue: rawCode)
+        guard code.mayBeSent else { throw .invalidCloseCode }
+        guard payload.isValidUTF8 else { throw .invalidUTF8 }
+        return .close(code: code, reason: String(buffer: payload))
+    }
+}
