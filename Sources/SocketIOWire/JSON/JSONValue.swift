@@ -85,11 +85,17 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, Expre
     ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByStringInterpolation,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
+    /// Makes `null`.
     public init(nilLiteral: ()) { self = .null }
+    /// Makes a boolean.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// Makes an integer.
     public init(integerLiteral value: Int) { self = .int(value) }
+    /// Makes a number.
     public init(floatLiteral value: Double) { self = .double(value) }
+    /// Makes a string.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// Makes an array.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     /// A repeated key keeps its last value, as in JavaScript.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {

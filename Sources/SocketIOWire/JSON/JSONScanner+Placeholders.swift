@@ -1,0 +1,72 @@
+extension JSONScanner {
+    /// Skips one value and checks that every placeholder in it (`{"_placeholder":true,"num":0}`) stands for one of the
+    /// attachments.
+    ///
+    /// Nested values cost stack, up to the limit of depth.
+    package mutating func skipValue(attachmentCount: Int) throws(JSONError) {
+        try self.skipValue(attachmentCount: attachmentCount, depth: 0)
+    }
+
+    private mutating func skipValue(attachmentCount: Int, depth: Int) throws(JSONError) {
+        let kind = try self.peekKind()
+        let start = self.offset
+        guard kind == .array || kind == .object else { return try self.skipValue() }
+        try self.checkDepth(depth)
+        self.advance()
+        guard kind == .object else {
+            if try self.skipIfNext(UInt8(ascii: "]")) { return }
+            repeat {
+                try self.skipValue(attachmentCount: attachmentCount, depth: depth &+ 1)
+            } while try self.skipSeparator(orEnd: UInt8(ascii: "]"))
+            return
+        }
+        if try self.skipIfNext(UInt8(ascii: "}")) { return }
+        var isPlaceholder = false
+        var number: Int?
+        repeat {
+            switch try self.readMemberName() {
+            case .placeholder:
+                isPlaceholder = try self.skipIfTrue(attachmentCount: attachmentCount, depth: depth &+ 1)
+            case .number:
+                number = try self.skipNumber(attachmentCount: attachmentCount, depth: depth &+ 1)
+            case .other:
+                try self.skipValue(attachmentCount: attachmentCount, depth: depth &+ 1)
+            }
+        } while try self.skipSeparator(orEnd: UInt8(ascii: "}"))
+        guard isPlaceholder else { return }
+        guard let number, number >= 0, number < attachmentCount else { throw JSONError(.illegalAttachment, at: start) }
+    }
+
+    private enum MemberName { case placeholder, number, other }
+
+    /// Skips a key and its colon.
+    private mutating func readMemberName() throws(JSONError) -> MemberName {
+        guard try self.peekKind() == .string else { throw JSONError(.unexpectedByte, at: self.offset) }
+        self.advance()
+        let start = self.offset
+        let hasEscapes = try self.skipStringBody()
+        let body = self.text(from: start, to: self.offset &- 1)
+        try self.skipColon()
+        if JSONText.isEqual(body, hasEscapes: hasEscapes, to: "_placeholder") { return .placeholder }
+        if JSONText.isEqual(body, hasEscapes: hasEscapes, to: "num") { return .number }
+        return .other
+    }
+
+    private mutating func skipIfTrue(attachmentCount: Int, depth: Int) throws(JSONError) -> Bool {
+        let kind = try self.peekKind()
+        let start = self.offset
+        try self.skipValue(attachmentCount: attachmentCount, depth: depth)
+        return kind == .bool && self.offset &- start == 4
+    }
+
+    private mutating func skipNumber(attachmentCount: Int, depth: Int) throws(JSONError) -> Int? {
+        let kind = try self.peekKind()
+        let start = self.offset
+        guard kind == .number else {
+            try self.skipValue(attachmentCount: attachmentCount, depth: depth)
+            return nil
+        }
+        let isInteger = try self.skipNumber()
+        return JSONNumber.value(of: self.text(from: start, to: self.offset), isInteger: isInteger).intValue
+    }
+}

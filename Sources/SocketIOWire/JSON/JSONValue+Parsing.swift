@@ -1,0 +1,19 @@
+public import NIOCore
+
+extension JSONValue {
+    /// Reads JSON text.
+    ///
+    /// The grammar is RFC 8259 and nothing more. As in JavaScript, the last one of equal keys wins, and numbers too large
+    /// for a double are infinite. An escaped surrogate without its partner, which a Swift string cannot hold, becomes
+    /// U+FFFD; keys that are canonically equivalent (`"é"` precomposed or not) are equal in Swift.
+    ///
+    /// - Parameters:
+    ///   - bytes: One JSON value and white space around it.
+    ///   - limits: What the text may ask for.
+    /// - Throws: ``JSONError`` if the bytes are anything else.
+    public init(parsing bytes: ByteBuffer, limits: JSONLimits = .standard) throws(JSONError) {
+        var reader = JSONReader(bytes, limits: limits)
+        self = try reader.readValue()
+        try reader.expectEnd()
+    }
+}
