@@ -42,24 +42,4 @@ extension ByteBuffer {
         self.writeDecimal(handshake.maximumPayloadBytes)
         self.writeStaticString("}")
     }
-
-    /// Writes an integer in decimal digits, without a string.
-    mutating func writeDecimal(_ value: Int) {
-        if value < 0 { self.writeInteger(UInt8(ascii: "-")) }
-        var rest = value.magnitude
-        var length = 1
-        while rest >= 10 {
-            rest /= 10
-            length += 1
-        }
-        rest = value.magnitude
-        self.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { bytes in
-            for index in stride(from: length - 1, through: 0, by: -1) {
-                let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-                bytes[index] = UInt8(ascii: "0") + UInt8(digit)
-                rest = quotient
-            }
-            return length
-        }
-    }
 }

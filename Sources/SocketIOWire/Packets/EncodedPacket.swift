@@ -30,14 +30,14 @@ extension EncodedPacket {
         var builder = Builder(capacity: 1 + data.readableBytes)
         builder.buffer.writeInteger(type.rawValue)
         builder.buffer.writeImmutableBuffer(data)
-        self.init(builder.finish(attachments: []))
+        self.init(builder.finish())
     }
 
     /// An open packet.
     package convenience init(_ handshake: EngineHandshake) {
         var builder = Builder(capacity: 160)
         builder.buffer.writeOpenPacket(handshake)
-        self.init(builder.finish(attachments: []))
+        self.init(builder.finish())
     }
 
     /// A plain Engine.IO message of bytes.
@@ -47,6 +47,10 @@ extension EncodedPacket {
         let start = frames.writerIndex - binary.readableBytes
         let bytes = frames.getSlice(at: start, length: binary.readableBytes) ?? binary
         self.init(frames: frames, text: ByteBuffer(), attachments: [bytes])
+    }
+
+    convenience init(_ parts: Builder.Parts) {
+        self.init(frames: parts.frames, text: parts.text, attachments: parts.attachments)
     }
 
     /// The frames for a client that asked for base64 instead of binary: attachments become text frames (`bAQID`).
@@ -62,57 +66,80 @@ extension EncodedPacket {
         }
     }
 
-    /// Writes a packet's text behind space for its WebSocket header, whose length depends on the text's.
+    /// Writes a packet into one buffer whose beginning is written last: what stands before the payload depends on it.
     struct Builder {
-        private static let headroom = WebSocketFrameHeader.maximumUnmaskedLength
-
-        /// The packet's text is appended here.
-        var buffer: ByteBuffer
-
-        init(capacity: Int) {
-            self.buffer = ByteBuffer()
-            self.buffer.reserveCapacity(Self.headroom + capacity)
-            self.buffer.writeRepeatingByte(0, count: Self.headroom)
+        /// What a packet consists of.
+        struct Parts {
+            let frames: ByteBuffer
+            let text: ByteBuffer
+            let attachments: [ByteBuffer]
         }
 
-        /// The bytes of text so far.
-        var textLength: Int { self.buffer.writerIndex - Self.headroom }
+        /// The payload is appended here.
+        var buffer: ByteBuffer
+        /// Where the payload begins; the text's prefix ends here.
+        private let payloadStart: Int
 
-        /// Sets the header directly before the text and appends the attachments' frames.
-        consuming func finish(attachments: [ByteBuffer]) -> Parts {
-            let length = self.textLength
-            let header = WebSocketFrameHeader(opcode: .text, payloadLength: length)
-            let start = Self.headroom - header.encodedLength
+        /// Makes room for a payload and for what will stand before it.
+        ///
+        /// - Parameters:
+        ///   - prefixCapacity: The longest prefix that ``finish(prefixLength:attachments:writePrefix:)`` may be given.
+        ///   - capacity: The payload's estimated length.
+        init(prefixCapacity: Int = 0, capacity: Int) {
+            self.payloadStart = WebSocketFrameHeader.maximumUnmaskedLength + prefixCapacity
+            self.buffer = ByteBuffer()
+            self.buffer.reserveCapacity(self.payloadStart + capacity)
+            self.buffer.writeRepeatingByte(0, count: self.payloadStart)
+        }
+
+        /// The payload is all of the text, and there are no attachments.
+        consuming func finish() -> Parts {
+            self.finish(prefixLength: 0, attachments: []) { _, _ in }
+        }
+
+        /// Sets the prefix directly before the payload and the WebSocket header directly before the prefix, and appends
+        /// the attachments' frames.
+        ///
+        /// - Parameters:
+        ///   - prefixLength: The bytes of the text before the payload.
+        ///   - attachments: The bytes of the attachments.
+        ///   - writePrefix: Sets that many bytes at the index that it is given.
+        /// - Returns: The packet's parts, which share one buffer.
+        consuming func finish(
+            prefixLength: Int,
+            attachments: [ByteBuffer],
+            writePrefix: (inout ByteBuffer, Int) -> Void
+        ) -> Parts {
+            let textStart = self.payloadStart - prefixLength
+            let textLength = self.buffer.writerIndex - textStart
+            let header = WebSocketFrameHeader(opcode: .text, payloadLength: textLength)
+            let start = textStart - header.encodedLength
+            precondition(start >= 0, "the prefix is longer than the space left for it")
+            writePrefix(&self.buffer, textStart)
             self.buffer.setWebSocketFrameHeader(header, at: start)
+            guard !attachments.isEmpty else {
+                self.buffer.moveReaderIndex(to: start)
+                return Parts(
+                    frames: self.buffer,
+                    text: self.buffer.getSlice(at: textStart, length: textLength) ?? ByteBuffer(),
+                    attachments: []
+                )
+            }
+            let added = attachments.reduce(0) { $0 + WebSocketFrameHeader.maximumUnmaskedLength + $1.readableBytes }
+            self.buffer.reserveCapacity(minimumWritableBytes: added)
             var starts: [Int] = []
-            if !attachments.isEmpty {
-                let added = attachments.reduce(0) {
-                    $0 + WebSocketFrameHeader.maximumUnmaskedLength + $1.readableBytes
-                }
-                self.buffer.reserveCapacity(minimumWritableBytes: added)
-                for attachment in attachments {
-                    self.buffer.writeWebSocketFrame(.binary, payload: attachment)
-                    starts.append(self.buffer.writerIndex - attachment.readableBytes)
-                }
+            starts.reserveCapacity(attachments.count)
+            for attachment in attachments {
+                self.buffer.writeWebSocketFrame(.binary, payload: attachment)
+                starts.append(self.buffer.writerIndex - attachment.readableBytes)
             }
             self.buffer.moveReaderIndex(to: start)
             let frames = self.buffer
-            let text = frames.getSlice(at: Self.headroom, length: length) ?? ByteBuffer()
             let slices = zip(starts, attachments).map { start, attachment in
                 frames.getSlice(at: start, length: attachment.readableBytes) ?? attachment
             }
+            let text = frames.getSlice(at: textStart, length: textLength) ?? ByteBuffer()
             return Parts(frames: frames, text: text, attachments: slices)
         }
-    }
-
-    /// What a packet consists of.
-    struct Parts {
-        let frames: ByteBuffer
-        let text: ByteBuffer
-        let attachments: [ByteBuffer]
-    }
-
-    convenience init(_ parts: Parts) {
-        self.init(frames: parts.frames, text: parts.text, attachments: parts.attachments)
     }
 }

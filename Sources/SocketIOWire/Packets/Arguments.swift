@@ -1,0 +1,217 @@
+/// The arguments of an event or of an acknowledgement, decoded from the packet's bytes when they are asked for.
+public struct Arguments: Sendable {
+    private enum Storage {
+        /// An array of JSON text, of which an event's first element is its name.
+        case payload(PacketPayload, skippingFirst: Bool)
+        case values([JSONValue])
+    }
+
+    private let storage: Storage
+
+    /// Arguments that exist as values.
+    public init(_ values: [JSONValue]) {
+        self.storage = .values(values)
+    }
+
+    /// The elements of an array as arguments, as an acknowledgement carries them.
+    public init(_ payload: PacketPayload) {
+        self.init(payload, skippingFirst: false)
+    }
+
+    init(_ payload: PacketPayload, skippingFirst: Bool) {
+        self.storage = .payload(payload, skippingFirst: skippingFirst)
+    }
+
+    /// How many there are, counted by walking the text.
+    public var count: Int {
+        guard case .payload = self.storage else {
+            guard case .values(let values) = self.storage else { return 0 }
+            return values.count
+        }
+        var reader = self.makeReader()
+        var count = 0
+        while !reader.isAtEnd, (try? reader.skip()) != nil { count += 1 }
+        return count
+    }
+
+    /// Whether there are none.
+    public var isEmpty: Bool { self.makeReader().isAtEnd }
+
+    /// All of them as values.
+    ///
+    /// - Throws: ``ArgumentError`` if they are not from a packet and turn out not to be JSON.
+    public func values() throws(ArgumentError) -> [JSONValue] {
+        if case .values(let values) = self.storage { return values }
+        var reader = self.makeReader()
+        return try reader.remainingValues()
+    }
+
+    /// A cursor that stands before the first argument.
+    public func makeReader() -> Reader {
+        switch self.storage {
+        case .values(let values): Reader(values)
+        case .payload(let payload, let skippingFirst): Reader(payload, skippingFirst: skippingFirst)
+        }
+    }
+}
+
+extension Arguments {
+    /// Decodes arguments one after the other.
+    public struct Reader: Sendable {
+        private enum Source {
+            case json(JSONReader)
+            case values([JSONValue])
+            case malformed(JSONError)
+        }
+
+        private var source: Source
+        /// The index of the argument that is next.
+        public private(set) var index = 0
+        /// Whether all arguments have been read.
+        public private(set) var isAtEnd: Bool
+
+        fileprivate init(_ values: [JSONValue]) {
+            self.source = .values(values)
+            self.isAtEnd = values.isEmpty
+        }
+
+        fileprivate init(_ payload: PacketPayload, skippingFirst: Bool) {
+            var reader = payload.makeReader()
+            do throws(JSONError) {
+                try reader.enterArray()
+                var hasElement = try reader.nextElement()
+                if skippingFirst, hasElement {
+                    try reader.skipValue()
+                    hasElement = try reader.nextElement()
+                }
+                self.source = .json(reader)
+                self.isAtEnd = !hasElement
+            } catch {
+                self.source = .malformed(error)
+                self.isAtEnd = false
+            }
+        }
+
+        /// Decodes the next argument.
+        ///
+        /// - Returns: For an optional type `nil` if there are no more arguments; a surplus of arguments is nobody's error.
+        /// - Throws: ``ArgumentError`` if there is no argument, or one of another type.
+        public mutating func next<T: Decodable>(_ type: T.Type = T.self) throws(ArgumentError) -> T {
+            guard !self.isAtEnd else {
+                if let optional = T.self as? any OptionalArgument.Type, let none = optional.missing as? T {
+                    return none
+                }
+                throw ArgumentError(.missing, at: self.index, expected: T.self)
+            }
+            guard let value = try self.nextValue() else {
+                throw ArgumentError(.missing, at: self.index, expected: T.self)
+            }
+            do {
+                return try value.decodeArgument(type)
+            } catch {
+                throw ArgumentError(.mismatch, at: self.index - 1, expected: T.self, underlying: error)
+            }
+        }
+
+        /// The next argument as a value.
+        ///
+        /// - Returns: `nil` if there are no more.
+        public mutating func nextValue() throws(ArgumentError) -> JSONValue? {
+            guard !self.isAtEnd else { return nil }
+            switch self.source {
+            case .values(let values):
+                let value = values[self.index]
+                self.index += 1
+                self.isAtEnd = self.index == values.count
+                return value
+            case .json(var reader):
+                let value: JSONValue
+                do throws(JSONError) {
+                    value = try reader.readValue()
+                    self.isAtEnd = try !reader.nextElement()
+                } catch {
+                    throw ArgumentError(.malformed, at: self.index, expected: JSONValue.self, underlying: error)
+                }
+                self.source = .json(reader)
+                self.index += 1
+                return value
+            case .malformed(let error):
+                throw ArgumentError(.malformed, at: self.index, expected: JSONValue.self, underlying: error)
+            }
+        }
+
+        /// All arguments that have not been read.
+        public mutating func remainingValues() throws(ArgumentError) -> [JSONValue] {
+            var values: [JSONValue] = []
+            while let value = try self.nextValue() { values.append(value) }
+            return values
+        }
+
+        /// Passes the next argument without decoding it.
+        public mutating func skip() throws(ArgumentError) {
+            guard case .json(var reader) = self.source, !self.isAtEnd else {
+                _ = try self.nextValue()
+                return
+            }
+            do throws(JSONError) {
+                try reader.skipValue()
+                self.isAtEnd = try !reader.nextElement()
+            } catch {
+                throw ArgumentError(.malformed, at: self.index, expected: JSONValue.self, underlying: error)
+            }
+            self.source = .json(reader)
+            self.index += 1
+        }
+    }
+}
+
+/// Tells optional types apart, for which an argument that was not sent is `nil`.
+private protocol OptionalArgument {
+    static var missing: Any { get }
+}
+
+extension Optional: OptionalArgument {
+    static var missing: Any { Self.none as Any }
+}
+
+/// Why an argument could not be decoded.
+public struct ArgumentError: Error, Sendable, CustomStringConvertible {
+    /// What is wrong with an argument.
+    public struct Reason: Hashable, Sendable {
+        private enum Code { case missing, mismatch, malformed }
+
+        private let code: Code
+
+        /// Fewer arguments were sent.
+        public static let missing = Self(code: .missing)
+        /// The argument is of another type.
+        public static let mismatch = Self(code: .mismatch)
+        /// The arguments are not JSON.
+        public static let malformed = Self(code: .malformed)
+    }
+
+    /// What is wrong.
+    public let reason: Reason
+    /// Which argument, counted from 0.
+    public let index: Int
+    /// The name of the type that was asked for.
+    public let expectedType: String
+    /// What the decoder said.
+    public let underlying: (any Error)?
+
+    init(_ reason: Reason, at index: Int, expected: Any.Type, underlying: (any Error)? = nil) {
+        self.reason = reason
+        self.index = index
+        self.expectedType = String(describing: expected)
+        self.underlying = underlying
+    }
+
+    /// The index, the type and the reason, without any of the arguments.
+    public var description: String {
+        switch self.reason {
+        case .missing: "argument \(self.index) of type \(self.expectedType) is missing"
+        case .mismatch: "argument \(self.index) is no \(self.expectedType)"
+        default: "the arguments are not JSON"
+        }
+    }
+}

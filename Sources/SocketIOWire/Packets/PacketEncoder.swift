@@ -1,0 +1,184 @@
+import NIOCore
+import OrderedCollections
+
+/// Makes packets ready for sending: one buffer that holds the WebSocket frames, a slice of which is the text.
+public enum PacketEncoder {
+    /// An event: `2["hi",1]`, or `51-["hi",{"_placeholder":true,"num":0}]` if there are bytes among the arguments.
+    public static func event(
+        _ name: String,
+        arguments: [JSONValue],
+        namespace: String = "/",
+        id: Int? = nil
+    ) -> EncodedPacket {
+        self.event(name, namespace: namespace, id: id) { $0.write(contentsOf: arguments) }
+    }
+
+    /// An event whose arguments are written straight into the packet.
+    ///
+    /// - Parameters:
+    ///   - name: The event's name, which becomes the first element of the payload.
+    ///   - namespace: The namespace.
+    ///   - id: The number under which an acknowledgement is wanted.
+    ///   - write: Writes the arguments, one after the other.
+    /// - Returns: The packet.
+    /// - Throws: What the closure throws.
+    public static func event<E: Error>(
+        _ name: String,
+        namespace: String = "/",
+        id: Int? = nil,
+        write: (inout PayloadWriter) throws(E) -> Void
+    ) throws(E) -> EncodedPacket {
+        try self.array(.event, namespace: namespace, id: id) { writer throws(E) in
+            writer.write(name)
+            try write(&writer)
+        }
+    }
+
+    /// An event whose name, too, is written by the closure, as the first element.
+    public static func event<E: Error>(
+        namespace: String = "/",
+        id: Int? = nil,
+        write: (inout PayloadWriter) throws(E) -> Void
+    ) throws(E) -> EncodedPacket {
+        try self.array(.event, namespace: namespace, id: id, write: write)
+    }
+
+    /// The answer to an event: `31["ok"]`.
+    public static func acknowledgement(
+        id: Int,
+        arguments: [JSONValue],
+        namespace: String = "/"
+    ) -> EncodedPacket {
+        self.acknowledgement(id: id, namespace: namespace) { $0.write(contentsOf: arguments) }
+    }
+
+    /// The answer to an event, whose arguments are written straight into the packet.
+    public static func acknowledgement<E: Error>(
+        id: Int,
+        namespace: String = "/",
+        write: (inout PayloadWriter) throws(E) -> Void
+    ) throws(E) -> EncodedPacket {
+        try self.array(.acknowledgement, namespace: namespace, id: id, write: write)
+    }
+
+    /// What a server answers to a client that has joined a namespace: `0{"sid":"..."}`.
+    ///
+    /// - Parameters:
+    ///   - namespace: The namespace joined.
+    ///   - sid: The socket's id.
+    ///   - pid: The private id that recovers the socket's state, if that is on.
+    /// - Returns: The packet.
+    public static func connect(namespace: String = "/", sid: String, pid: String? = nil) -> EncodedPacket {
+        var data: JSONObject = ["sid": .string(sid)]
+        if let pid { data["pid"] = .string(pid) }
+        return self.packet(.connect, namespace: namespace, data: .object(data))
+    }
+
+    /// What a client sends to join a namespace: `0{"token":"..."}`.
+    public static func connect(namespace: String = "/", auth: JSONValue?) -> EncodedPacket {
+        self.packet(.connect, namespace: namespace, data: auth)
+    }
+
+    /// Leaves a namespace, or makes the other side leave it: `1/admin,`.
+    public static func disconnect(namespace: String = "/") -> EncodedPacket {
+        self.packet(.disconnect, namespace: namespace, data: nil)
+    }
+
+    /// Refuses a client that wants to join a namespace: `4{"message":"...","data":...}`.
+    public static func connectError(
+        namespace: String = "/",
+        message: String,
+        data: JSONValue? = nil
+    ) -> EncodedPacket {
+        var error: JSONObject = ["message": .string(message)]
+        if let data { error["data"] = data }
+        return self.packet(.connectError, namespace: namespace, data: .object(error))
+    }
+
+    /// Any packet.
+    ///
+    /// Bytes become attachments in an event or acknowledgement; in other packets, which have none, they become JSON.
+    package static func packet(
+        _ type: PacketType,
+        namespace: String = "/",
+        id: Int? = nil,
+        data: JSONValue?
+    ) -> EncodedPacket {
+        let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
+        var writer = PayloadWriter(prefixCapacity: prefix.maximumLength)
+        switch type {
+        case .event, .acknowledgement, .binaryEvent, .binaryAcknowledgement:
+            if let data { writer.writeText(data) }
+        case .connect, .disconnect, .connectError:
+            if let data { writer.builder.buffer.writeJSON(data) }
+        }
+        return prefix.finish(writer)
+    }
+
+    private static func array<E: Error>(
+        _ type: PacketType,
+        namespace: String,
+        id: Int?,
+        write: (inout PayloadWriter) throws(E) -> Void
+    ) throws(E) -> EncodedPacket {
+        let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
+        var writer = PayloadWriter(prefixCapacity: prefix.maximumLength)
+        try write(&writer)
+        writer.closeArray()
+        return prefix.finish(writer)
+    }
+}
+
+/// What stands before the payload, written after it: the type tells whether there are attachments.
+private struct PacketPrefix {
+    private let type: PacketType
+    /// Empty for `/`.
+    private let namespace: String
+    private let id: Int?
+
+    init(type: PacketType, namespace: String, id: Int?) {
+        self.type = type
+        self.namespace = namespace == "/" ? "" : namespace
+        self.id = id
+    }
+
+    /// The bytes that it takes with any number of attachments.
+    var maximumLength: Int { self.length(attachmentCount: nil) + 20 }
+
+    private func length(attachmentCount: Int?) -> Int {
+        var length = 2
+        if let attachmentCount { length += attachmentCount.decimalLength + 1 }
+        if !self.namespace.isEmpty { length += self.namespace.utf8.count + 1 }
+        if let id { length += id.decimalLength }
+        return length
+    }
+
+    func finish(_ writer: consuming PayloadWriter) -> EncodedPacket {
+        let attachments = writer.attachments
+        let count = attachments.isEmpty ? nil : attachments.count
+        let type: PacketType =
+            switch self.type {
+            case .event, .binaryEvent: count == nil ? .event : .binaryEvent
+            case .acknowledgement, .binaryAcknowledgement: count == nil ? .acknowledgement : .binaryAcknowledgement
+            case .connect, .disconnect, .connectError: self.type
+            }
+        let parts = writer.builder.finish(
+            prefixLength: self.length(attachmentCount: count),
+            attachments: attachments
+        ) { buffer, start in
+            var index = start
+            index += buffer.setInteger(EnginePacketType.message.rawValue, at: index)
+            index += buffer.setInteger(UInt8(ascii: "0") + type.rawValue, at: index)
+            if let count {
+                index += buffer.setDecimal(count, at: index)
+                index += buffer.setInteger(UInt8(ascii: "-"), at: index)
+            }
+            if !self.namespace.isEmpty {
+                index += buffer.setString(self.namespace, at: index)
+                index += buffer.setInteger(UInt8(ascii: ","), at: index)
+            }
+            if let id { buffer.setDecimal(id, at: index) }
+        }
+        return EncodedPacket(parts)
+    }
+}

@@ -1,0 +1,78 @@
+/// What stands before a packet's payload: `type [count "-"] [namespace ","] [id]`.
+struct PacketHeader {
+    /// The largest number up to which JavaScript counts exactly.
+    private static let maximumID = (1 << 53) - 1
+
+    var type: PacketType
+    /// How many attachments are announced; `nil` if the type has none.
+    var attachmentCount: Int?
+    var namespace = "/"
+    var id: Int?
+    /// Where the payload begins.
+    private(set) var length = 1
+
+    /// Reads the start of a packet's text.
+    init(_ bytes: UnsafeRawBufferPointer, limits: PacketLimits) throws(PacketError) {
+        guard let first = bytes.first, let type = PacketType(rawValue: first &- UInt8(ascii: "0")) else {
+            throw PacketError(.unknownType)
+        }
+        self.type = type
+        if type == .binaryEvent || type == .binaryAcknowledgement {
+            try self.readAttachmentCount(bytes, limits: limits)
+        }
+        guard self.length < bytes.count else { return }
+        if bytes[self.length] == UInt8(ascii: "/") { try self.readNamespace(bytes, limits: limits) }
+        try self.readID(bytes)
+    }
+
+    private mutating func readAttachmentCount(
+        _ bytes: UnsafeRawBufferPointer,
+        limits: PacketLimits
+    ) throws(PacketError) {
+        var count = 0
+        var isTooLarge = false
+        while self.length < bytes.count {
+            let byte = bytes[self.length]
+            self.length += 1
+            if byte == UInt8(ascii: "-") {
+                guard !isTooLarge else { throw PacketError(.tooManyAttachments) }
+                self.attachmentCount = count
+                return
+            }
+            guard let digit = Self.digit(byte) else { break }
+            if !isTooLarge {
+                count = count * 10 + digit
+                isTooLarge = count > limits.maximumAttachments
+            }
+        }
+        throw PacketError(.illegalAttachments)
+    }
+
+    private mutating func readNamespace(_ bytes: UnsafeRawBufferPointer, limits: PacketLimits) throws(PacketError) {
+        let start = self.length
+        var end = start + 1
+        while end < bytes.count, bytes[end] != UInt8(ascii: ",") { end += 1 }
+        self.length = min(end + 1, bytes.count)
+        guard end - start > 1 else { return }
+        guard end - start <= limits.maximumNamespaceLength,
+            let namespace = String(validating: UnsafeRawBufferPointer(rebasing: bytes[start..<end]), as: UTF8.self)
+        else { throw PacketError(.invalidNamespace) }
+        self.namespace = namespace
+    }
+
+    private mutating func readID(_ bytes: UnsafeRawBufferPointer) throws(PacketError) {
+        var value: Int?
+        while self.length < bytes.count, let digit = Self.digit(bytes[self.length]) {
+            let next = (value ?? 0) * 10 + digit
+            guard next <= Self.maximumID else { throw PacketError(.invalidID) }
+            value = next
+            self.length += 1
+        }
+        self.id = value
+    }
+
+    private static func digit(_ byte: UInt8) -> Int? {
+        let digit = byte &- UInt8(ascii: "0")
+        return digit < 10 ? Int(digit) : nil
+    }
+}

@@ -1,0 +1,22 @@
+/// The kinds of Socket.IO packets; the raw value is the digit on the wire (protocol 5).
+public enum PacketType: UInt8, Sendable {
+    /// Joins a namespace, or says that it was joined.
+    case connect = 0
+    /// Leaves a namespace.
+    case disconnect = 1
+    /// `[event, argument...]`
+    case event = 2
+    /// `[argument...]`, the answer to an event that carries an id.
+    case acknowledgement = 3
+    /// Refuses to join a namespace.
+    case connectError = 4
+    /// An event with attachments. Decoded packets are ``event``.
+    case binaryEvent = 5
+    /// An acknowledgement with attachments. Decoded packets are ``acknowledgement``.
+    case binaryAcknowledgement = 6
+}
+
+/// Names that the protocol's own events have; a client that sends one breaks the protocol.
+public let reservedEventNames: Set<String> = [
+    "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
+]

@@ -1,0 +1,80 @@
+public import NIOCore
+
+/// Writes the elements of an event's or an acknowledgement's payload straight into the packet that will be sent.
+public struct PayloadWriter {
+    var builder: EncodedPacket.Builder
+    /// What the placeholders written so far stand for.
+    private(set) var attachments: [ByteBuffer] = []
+    private var isEmpty = true
+
+    init(prefixCapacity: Int) {
+        self.builder = EncodedPacket.Builder(prefixCapacity: prefixCapacity, capacity: 64)
+    }
+
+    /// Writes a value; bytes in it become attachments.
+    public mutating func write(_ value: JSONValue) {
+        self.beginElement()
+        self.writeText(value)
+    }
+
+    /// Writes a string.
+    public mutating func write(_ value: String) {
+        self.beginElement()
+        self.builder.buffer.writeJSONString(value)
+    }
+
+    /// Writes bytes, which become an attachment.
+    public mutating func write(_ bytes: ByteBuffer) {
+        self.beginElement()
+        self.builder.buffer.writeJSONPlaceholder(number: self.attachments.count)
+        self.attachments.append(bytes)
+    }
+
+    /// Writes values, each as an element.
+    public mutating func write(contentsOf values: [JSONValue]) {
+        for value in values { self.write(value) }
+    }
+
+    /// Writes anything that can be encoded.
+    ///
+    /// - Throws: What the value's own `encode(to:)` throws.
+    public mutating func write<T: Encodable>(_ value: T) throws {
+        if T.self == String.self, let value = value as? String {
+            self.write(value)
+        } else if T.self == Int.self, let value = value as? Int {
+            self.beginElement()
+            self.builder.buffer.writeJSONInteger(value)
+        } else if T.self == Bool.self, let value = value as? Bool {
+            self.beginElement()
+            self.builder.buffer.writeJSONBool(value)
+        } else if T.self == Double.self, let value = value as? Double {
+            self.beginElement()
+            self.builder.buffer.writeJSONNumber(value)
+        } else if T.self == ByteBuffer.self, let value = value as? ByteBuffer {
+            self.write(value)
+        } else {
+            self.write(try JSONValue(encodingArgument: value))
+        }
+    }
+
+    /// Writes an element that is JSON text already; it is trusted to be one whole, valid value without placeholders.
+    public mutating func writeRawJSON(_ text: ByteBuffer) {
+        self.beginElement()
+        self.builder.buffer.writeImmutableBuffer(text)
+    }
+
+    private mutating func beginElement() {
+        self.builder.buffer.writeInteger(self.isEmpty ? UInt8(ascii: "[") : UInt8(ascii: ","))
+        self.isEmpty = false
+    }
+
+    /// Writes a value that is not an element but the whole payload.
+    mutating func writeText(_ value: JSONValue) {
+        self.builder.buffer.writeJSON(value, attachments: &self.attachments)
+    }
+
+    mutating func closeArray() {
+        if self.isEmpty { self.builder.buffer.writeInteger(UInt8(ascii: "[")) }
+        self.builder.buffer.writeInteger(UInt8(ascii: "]"))
+    }
+}
