@@ -138,7 +138,10 @@ let targets: [Target] = [
     ),
     .testTarget(
         name: "GatewayTests",
-        dependencies: ["Gateway", "SocketIOServer", "SocketIOWire", nioCore, logging, ordered, jwt, crypto],
+        dependencies: [
+            "Gateway", "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioConcurrency,
+            logging, metrics, metricsTestKit, ordered, jwt, crypto,
+        ],
         swiftSettings: settings
     ),
     .testTarget(

@@ -1,0 +1,150 @@
+import Crypto
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// A key for machines. Only its salted hash is kept.
+public struct APIToken: Sendable, Hashable {
+    /// What a token may do.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        /// Reads everything, hence receives every event; publishes nothing.
+        case readOnly = "read-only"
+        /// Everything. Private fields stay private.
+        case fullAccess = "full-access"
+        /// What its scopes say.
+        case custom
+    }
+
+    public var id: String
+    /// For people. Its slug is unique among tokens: sockets of the token are in the room `io-token-<slug>`.
+    public var name: String
+    public var kind: Kind
+    /// HMAC-SHA512 of the key under the salt, 128 hexadecimal digits.
+    public var hash: String
+    public var scopes: [Scope]
+    /// Unix time in seconds; `nil`: unlimited.
+    public var expiresAt: Double?
+    public var isRevoked: Bool
+
+    public init(
+        id: String? = nil,
+        name: String,
+        kind: Kind,
+        hash: String,
+        scopes: [Scope] = [],
+        expiresAt: Double? = nil,
+        isRevoked: Bool = false
+    ) {
+        self.id = id ?? RoomName.slug(name)
+        self.name = name
+        self.kind = kind
+        self.hash = hash
+        self.scopes = scopes
+        self.expiresAt = expiresAt
+        self.isRevoked = isRevoked
+    }
+
+    /// The name as part of a room's name.
+    public var slug: String { RoomName.slug(self.name) }
+
+    /// What the token may do, ready for questions.
+    public var ability: Ability {
+        switch self.kind {
+        case .fullAccess: .full
+        case .readOnly: .readOnly
+        case .custom: Ability(self.scopes)
+        }
+    }
+
+    /// Whether the token is past its time.
+    public func isExpired(at now: Double) -> Bool {
+        self.expiresAt.map { $0 <= now } ?? false
+    }
+
+    /// A new key: 128 random bytes as hexadecimal digits. It can't be recovered from its hash.
+    public static func makeKey() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return Self.hexadecimal((0..<128).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    }
+
+    /// The hash to keep of a key: HMAC-SHA512 under the salt, in hexadecimal digits.
+    public static func hash(of key: String, salt: String) -> String {
+        self.hexadecimal(self.digest(of: key, salt: salt))
+    }
+
+    static func digest(of key: String, salt: String) -> [UInt8] {
+        Array(
+            HMAC<SHA512>.authenticationCode(for: Array(key.utf8), using: SymmetricKey(data: Array(salt.utf8))))
+    }
+
+    static func hexadecimal(_ bytes: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(unsafeUninitializedCapacity: bytes.count * 2) { text in
+            for (index, byte) in bytes.enumerated() {
+                text[index * 2] = digits[Int(byte >> 4)]
+                text[index * 2 + 1] = digits[Int(byte & 15)]
+            }
+            return bytes.count * 2
+        }
+    }
+
+    /// The bytes of a hash; `nil` unless it is 128 hexadecimal digits.
+    static func bytes(ofHash hash: String) -> [UInt8]? {
+        guard hash.utf8.count == 128 else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(64)
+        var high: UInt8?
+        for digit in hash.utf8 {
+            let value: UInt8
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = digit - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = digit - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): value = digit - UInt8(ascii: "A") + 10
+            default: return nil
+            }
+            if let first = high {
+                bytes.append(first << 4 | value)
+                high = nil
+            } else {
+                high = value
+            }
+        }
+        return bytes
+    }
+}
+
+/// Whether two byte strings are equal, in a time that depends on their lengths alone.
+func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    guard left.count == right.count else { return false }
+    var difference: UInt8 = 0
+    for index in left.indices {
+        difference |= left[index] ^ right[index]
+    }
+    return difference == 0
+}
+
+/// The tokens of a configuration, ready for comparison.
+struct TokenTable: Sendable {
+    private var entries: [(digest: [UInt8], token: APIToken)] = []
+
+    init(_ tokens: [APIToken]) {
+        self.entries = tokens.compactMap { token in
+            APIToken.bytes(ofHash: token.hash).map { (digest: $0, token: token) }
+        }
+    }
+
+    /// The token of a key.
+    ///
+    /// Every entry is compared, whether or not an earlier one matched, so that the time tells nothing about a key.
+    func token(forKey key: String, salt: String) -> APIToken? {
+        let digest = APIToken.digest(of: key, salt: salt)
+        var found: APIToken?
+        for entry in self.entries where constantTimeEqual(entry.digest, digest) {
+            found = entry.token
+        }
+        return found
+    }
+}

@@ -1,0 +1,108 @@
+/// What decides whether a role or token receives an event.
+public enum ReceivePolicy: String, Sendable, Hashable, CaseIterable {
+    /// Who may do it may hear of it: the scope `<uid>.<event>`.
+    case action
+    /// Who may read the type hears of every event: the scope `<uid>.find`.
+    case read
+}
+
+/// A list of scopes made ready for questions: each costs a few dictionary look-ups.
+public struct Ability: Sendable, Hashable {
+    /// Holds every scope.
+    public let isFull: Bool
+    /// Receives events of every type, whatever the policy asks for.
+    private let receivesEverything: Bool
+    private let actions: [String: Set<String>]
+    private let actionsOnAnyType: Set<String>
+
+    /// Holds everything: private fields stay private nevertheless.
+    public static let full = Ability([.all])
+
+    /// Reads everything and receives every event, for an event is a read.
+    public static let readOnly = Ability(
+        [Scope(subject: "*", action: "find"), Scope(subject: "*", action: "findOne")], receivesEverything: true)
+
+    public init(_ scopes: some Sequence<Scope>) {
+        self.init(scopes, receivesEverything: false)
+    }
+
+    private init(_ scopes: some Sequence<Scope>, receivesEverything: Bool) {
+        var isFull = false
+        var actions: [String: Set<String>] = [:]
+        var actionsOnAnyType: Set<String> = []
+        for scope in scopes {
+            switch (scope.subject, scope.action) {
+            case ("*", "*"): isFull = true
+            case ("*", let action): actionsOnAnyType.insert(action)
+            case (let subject, let action): actions[subject, default: []].insert(action)
+            }
+        }
+        self.isFull = isFull
+        self.receivesEverything = receivesEverything
+        self.actions = actions
+        self.actionsOnAnyType = actionsOnAnyType
+    }
+
+    /// Whether the action is allowed on that content type.
+    ///
+    /// `<uid>.*` covers every action but those that reach beyond the owner's entries (`update:any`), which need
+    /// `<uid>.*:any` or their own name.
+    public func allows(_ action: String, on uid: String) -> Bool {
+        if self.isFull { return true }
+        if self.actionsOnAnyType.contains(action) { return true }
+        guard let actions = self.actions[uid] else { return false }
+        if actions.contains(action) { return true }
+        return action.hasSuffix(":any") ? actions.contains("*:any") : actions.contains("*")
+    }
+
+    /// Whether a verb of the publishing API is allowed: `emit` for the scope `io.emit`.
+    public func allowsVerb(_ verb: String) -> Bool {
+        if self.isFull { return true }
+        guard let verbs = self.actions["io"] else { return false }
+        return verbs.contains(verb) || verbs.contains("*")
+    }
+
+    /// Whether entries of that type may be read.
+    public func canRead(_ uid: String) -> Bool {
+        self.allows("find", on: uid) || self.allows("findOne", on: uid)
+    }
+
+    /// Whether related entries of that type may be seen inside another entry.
+    public func canFind(_ uid: String) -> Bool {
+        self.allows("find", on: uid)
+    }
+
+    /// Whether any action at all is allowed on that type.
+    public func hasAnyScope(on uid: String) -> Bool {
+        self.isFull || self.receivesEverything || !self.actionsOnAnyType.isEmpty
+            || !(self.actions[uid]?.isEmpty ?? true)
+    }
+
+    /// Whether an event of that type reaches the holder.
+    ///
+    /// - Parameter usesAliases: Whether `publish` and `createOrUpdate` are also allowed by the scope for `update`, and
+    ///   `unpublish` and `bulkDelete` by the one for `delete`.
+    public func canReceive(_ event: String, of uid: String, policy: ReceivePolicy, usesAliases: Bool) -> Bool {
+        if self.isFull || self.receivesEverything { return true }
+        switch policy {
+        case .read:
+            return self.canFind(uid)
+        case .action:
+            if self.allows(event, on: uid) { return true }
+            guard usesAliases, let alias = Self.aliases[event] else { return false }
+            return self.allows(alias, on: uid)
+        }
+    }
+
+    /// Whether an event about somebody else's entry reaches the holder.
+    public func canReceiveAny(_ event: String, of uid: String, usesAliases: Bool) -> Bool {
+        if self.isFull || self.receivesEverything { return true }
+        if self.allows("\(event):any", on: uid) { return true }
+        guard usesAliases, let alias = Self.aliases[event] else { return false }
+        return self.allows("\(alias):any", on: uid)
+    }
+
+    static let aliases = [
+        "publish": "update", "createOrUpdate": "update", "unpublish": "delete", "bulkDelete": "delete",
+    ]
+}

@@ -1,0 +1,191 @@
+public import SocketIOWire
+
+/// A person as tokens or a user directory describe them.
+public struct User: Sendable, Hashable {
+    public var id: EntityID
+    public var username: String?
+    public var email: String?
+    public var firstname: String?
+    public var lastname: String?
+    /// The type, name or id of the user's role; `nil`: the default role for users.
+    public var role: String?
+
+    public init(
+        id: EntityID, username: String? = nil, email: String? = nil, firstname: String? = nil,
+        lastname: String? = nil, role: String? = nil
+    ) {
+        self.id = id
+        self.username = username
+        self.email = email
+        self.firstname = firstname
+        self.lastname = lastname
+        self.role = role
+    }
+}
+
+/// Who is behind a socket.
+public enum Principal: Sendable, Hashable {
+    /// Nobody in particular.
+    case visitor(Role)
+    case user(User, Role)
+    case token(APIToken)
+    /// Somebody who runs the gateway.
+    case `operator`(User)
+
+    /// Whether credentials were given and found good.
+    public var isAuthenticated: Bool {
+        if case .visitor = self { false } else { true }
+    }
+
+    /// The one room that decides which variant of an event the socket receives.
+    public var audienceRoom: Room {
+        switch self {
+        case .visitor(let role), .user(_, let role): RoomName.role(role.type)
+        case .token(let token): RoomName.token(token.slug)
+        case .operator: RoomName.operators
+        }
+    }
+
+    /// The user, if there is one.
+    public var user: User? {
+        switch self {
+        case .user(let user, _), .operator(let user): user
+        case .visitor, .token: nil
+        }
+    }
+
+    /// The role, unless this is a token or an operator.
+    public var role: Role? {
+        switch self {
+        case .visitor(let role), .user(_, let role): role
+        case .token, .operator: nil
+        }
+    }
+
+    /// What the principal may do.
+    public var ability: Ability {
+        switch self {
+        case .visitor(let role), .user(_, let role): Ability(role.scopes)
+        case .token(let token): token.ability
+        case .operator: .full
+        }
+    }
+}
+
+/// What `socket.data` says about a socket's principal, so that every node of the cluster can read it.
+///
+/// An object `{kind, userId?, role?, tokenId?, user?, exp?}`.
+struct PrincipalRecord: Sendable, Hashable {
+    enum Kind: String, Sendable {
+        case visitor = "public"
+        case user
+        case token
+        case `operator`
+        /// Connected, but not yet authenticated (event mode).
+        case unauthorized
+    }
+
+    var kind: Kind
+    var userID: EntityID?
+    var role: String?
+    var tokenID: String?
+    var user: JSONValue?
+    /// Unix time in seconds at which the credentials end.
+    var expiresAt: Double?
+
+    static let unauthorized = PrincipalRecord(kind: .unauthorized)
+
+    init(kind: Kind) {
+        self.kind = kind
+    }
+
+    init(_ principal: Principal, expiresAt: Double?) {
+        self.expiresAt = expiresAt
+        switch principal {
+        case .visitor(let role):
+            self.kind = .visitor
+            self.role = role.type
+        case .user(let user, let role):
+            self.kind = .user
+            self.userID = user.id
+            self.role = role.type
+            self.user = Self.describe(user)
+        case .token(let token):
+            self.kind = .token
+            self.tokenID = token.id
+        case .operator(let user):
+            self.kind = .operator
+            self.userID = user.id
+            self.user = Self.describe(user)
+        }
+    }
+
+    /// Reads the record out of a socket's data; `nil` if the application or a foreign node stored something else.
+    init?(_ data: JSONValue) {
+        guard let kind = data["kind"]?.stringValue.flatMap(Kind.init(rawValue:)) else { return nil }
+        self.kind = kind
+        self.userID = data["userId"].flatMap { EntityID($0) }
+        self.role = data["role"]?.stringValue
+        self.tokenID = data["tokenId"]?.stringValue
+        self.user = data["user"]
+        self.expiresAt = data["exp"]?.doubleValue
+    }
+
+    private static func describe(_ user: User) -> JSONValue {
+        var object: JSONObject = ["id": user.id.value]
+        object["username"] = user.username.map { .string($0) }
+        object["email"] = user.email.map { .string($0) }
+        object["firstname"] = user.firstname.map { .string($0) }
+        object["lastname"] = user.lastname.map { .string($0) }
+        return .object(object)
+    }
+
+    /// The record written into what the socket's data held before.
+    func merged(into data: JSONValue) -> JSONValue {
+        var object = data.objectValue ?? [:]
+        object["kind"] = .string(self.kind.rawValue)
+        object["userId"] = self.userID?.value
+        object["role"] = self.role.map { .string($0) }
+        object["tokenId"] = self.tokenID.map { .string($0) }
+        object["user"] = self.user
+        object["exp"] = self.expiresAt.map { expiry in Int(exactly: expiry).map { .int($0) } ?? .double(expiry) }
+        return .object(object)
+    }
+}
+
+/// Those who receive the same variants of events: one role, or one token.
+public struct Audience: Sendable, Hashable {
+    /// Every socket is in exactly one audience's room.
+    public let room: Room
+    public let ability: Ability
+    /// Which fields the audience sees, by the uid of a content type or component.
+    public let fields: [String: Role.FieldRule]
+    /// Unix time after which it receives nothing more; `nil`: never.
+    public let expiresAt: Double?
+
+    /// The audience of a role.
+    public init(_ role: Role) {
+        self.room = RoomName.role(role.type)
+        self.ability = Ability(role.scopes)
+        self.fields = role.fields
+        self.expiresAt = nil
+    }
+
+    /// The audience of a token.
+    public init(_ token: APIToken) {
+        self.room = RoomName.token(token.slug)
+        self.ability = token.ability
+        self.fields = [:]
+        self.expiresAt = token.expiresAt
+    }
+
+    private init(room: Room, ability: Ability) {
+        self.room = room
+        self.ability = ability
+        self.fields = [:]
+        self.expiresAt = nil
+    }
+
+    /// Those who run the gateway.
+    public static let operators = Audience(room: RoomName.operators, ability: .full)
+}

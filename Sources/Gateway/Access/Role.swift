@@ -1,0 +1,60 @@
+/// What a group of users may do, see and join.
+public struct Role: Sendable, Hashable {
+    /// Which fields of one content type or component a role sees.
+    public struct FieldRule: Sendable, Hashable {
+        /// The only fields that stay; `nil`: all. Ids always stay.
+        public var allow: Set<String>?
+        /// Fields that go, stronger than ``allow``.
+        public var deny: Set<String>
+
+        public init(allow: Set<String>? = nil, deny: Set<String> = []) {
+            self.allow = allow
+            self.deny = deny
+        }
+
+        func permits(_ field: String) -> Bool {
+            !self.deny.contains(field) && (self.allow?.contains(field) ?? true)
+        }
+    }
+
+    /// The id that the system of record uses, if tokens carry it.
+    public var id: EntityID?
+    /// For people.
+    public var name: String
+    /// Identifies the role; a slug, unique among roles. Sockets of the role are in the room `io-role-<type>`.
+    public var type: String
+    public var scopes: [Scope]
+    /// Whether users of this role may connect at all.
+    public var canConnect: Bool
+    /// Rooms that every socket of this role joins on connection.
+    public var autoJoin: [String]
+    /// Names of rooms that clients of this role may join; `*` stands for any characters.
+    public var joinPolicy: [String]
+    /// Which fields the role sees, by the uid of a content type or component.
+    public var fields: [String: FieldRule]
+
+    /// The role of clients without credentials.
+    public static let publicType = "public"
+    /// The role of users whose token names none.
+    public static let authenticatedType = "authenticated"
+
+    public init(
+        type: String,
+        name: String? = nil,
+        id: EntityID? = nil,
+        scopes: [Scope] = [],
+        canConnect: Bool = true,
+        autoJoin: [String] = [],
+        joinPolicy: [String] = [],
+        fields: [String: FieldRule] = [:]
+    ) {
+        self.type = RoomName.slug(type)
+        self.name = name ?? type
+        self.id = id
+        self.scopes = scopes
+        self.canConnect = canConnect
+        self.autoJoin = autoJoin
+        self.joinPolicy = joinPolicy
+        self.fields = fields
+    }
+}

@@ -1,0 +1,45 @@
+/// A permission: an action on a content type, or one of the gateway's own verbs.
+///
+/// Written `<uid>.<action>`, `<uid>.*`, `*.<action>` or `*`. Reading is the action `find` or `findOne`. The verbs of the
+/// publishing API are actions of the subject `io`: `io.emit`, `io.raw`, `io.rooms`, `io.sockets`, `io.entities`,
+/// `io.monitor`, `io.settings`.
+public struct Scope: Sendable, Hashable, CustomStringConvertible {
+    /// A content type's uid, `io`, or `*`.
+    public let subject: String
+    /// An action's name or `*`.
+    public let action: String
+
+    /// The gateway's own verbs.
+    public static let verbs = ["emit", "raw", "rooms", "sockets", "entities", "monitor", "settings"]
+
+    /// Everything.
+    public static let all = Scope(subject: "*", action: "*")
+
+    init(subject: String, action: String) {
+        self.subject = subject
+        self.action = action
+    }
+
+    /// Reads a scope; `nil` if the text has none of the four forms.
+    public init?(_ text: String) {
+        if text == "*" {
+            self = .all
+            return
+        }
+        guard let dot = text.lastIndex(of: ".") else { return nil }
+        let subject = String(text[..<dot])
+        let action = String(text[text.index(after: dot)...])
+        guard subject == "*" || subject == "io" || ContentType.isValidUID(subject) else { return nil }
+        guard !action.isEmpty, action.utf8.count <= 64 else { return nil }
+        let isName = action.utf8.allSatisfy { byte in
+            byte.isASCIIAlphanumeric || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+                || byte == UInt8(ascii: ":")
+        }
+        guard isName || action == "*" || action == "*:any" else { return nil }
+        self.init(subject: subject, action: action)
+    }
+
+    public var description: String {
+        self == .all ? "*" : "\(self.subject).\(self.action)"
+    }
+}

@@ -1,0 +1,96 @@
+import SocketIOWire
+
+/// Finds out who is behind credentials.
+struct Authenticator: Sendable {
+    let model: GatewayModel
+    let hooks: GatewayHooks
+
+    /// The longest API token looked at, in bytes. Keys have 256.
+    static let maximumTokenBytes = 1024
+
+    /// The principal of a client.
+    ///
+    /// - Throws: ``ConnectionRefusal``, or what a hook threw.
+    func authenticate(_ request: GatewayHooks.Request, now: Double) async throws -> AuthenticatedPrincipal {
+        let credentials = Credentials(request.auth, customStrategies: Set(self.hooks.strategies.keys))
+        switch credentials.strategy {
+        case .visitor:
+            guard let role = self.model.role(type: self.model.configuration.authentication.publicRole) else {
+                if self.model.configuration.security.requireAuthentication {
+                    throw ConnectionRefusal.authenticationRequired
+                }
+                throw ConnectionRefusal.noValidRoom
+            }
+            return AuthenticatedPrincipal(.visitor(role))
+        case .jwt:
+            return try await self.jwt(credentials.token, now: now)
+        case .apiToken:
+            return try self.apiToken(credentials.token, now: now)
+        case .custom(let name):
+            guard let strategy = self.hooks.strategies[name],
+                let principal = try await strategy(credentials.token, request)
+            else { throw ConnectionRefusal.invalidCredentials }
+            return principal
+        case .unknown:
+            throw ConnectionRefusal.invalidCredentials
+        }
+    }
+
+    private func jwt(_ token: String, now: Double) async throws -> AuthenticatedPrincipal {
+        guard let verifier = self.model.verifier, let jwt = self.model.configuration.authentication.jwt else {
+            throw ConnectionRefusal.invalidToken
+        }
+        let claims: JSONObject
+        do {
+            claims = try verifier.verify(token, now: now)
+        } catch {
+            throw ConnectionRefusal.invalidToken
+        }
+        let user: User
+        if let findUser = self.hooks.findUser {
+            guard let found = try await findUser(claims) else { throw ConnectionRefusal.invalidCredentials }
+            user = found
+        } else {
+            guard let id = claims.claim(jwt.claims.id).flatMap({ EntityID($0) }), !id.text.isEmpty,
+                id.text.utf8.count <= 256, claims["blocked"] != true, claims["confirmed"] != false
+            else { throw ConnectionRefusal.invalidCredentials }
+            user = User(
+                id: id, username: claims.claim(jwt.claims.username)?.stringValue,
+                email: claims.claim(jwt.claims.email)?.stringValue)
+        }
+        let role: Role
+        if let name = user.role.map({ JSONValue.string($0) }) ?? claims.claim(jwt.claims.role), !name.isNull {
+            // A role that isn't configured is not taken for the default one: it may be meant to have less.
+            guard let found = self.model.role(claim: name) else { throw ConnectionRefusal.invalidCredentials }
+            role = found
+        } else {
+            guard let found = self.model.role(type: self.model.configuration.authentication.defaultRole) else {
+                throw ConnectionRefusal.noValidRoom
+            }
+            role = found
+        }
+        let expiry = claims["exp"]?.doubleValue.map { $0 + jwt.leeway }
+        return AuthenticatedPrincipal(.user(user, role), expiresAt: expiry)
+    }
+
+    private func apiToken(_ key: String, now: Double) throws(ConnectionRefusal) -> AuthenticatedPrincipal {
+        guard key.utf8.count <= Self.maximumTokenBytes,
+            let token = self.model.tokens.token(forKey: key, salt: self.model.configuration.apiTokenSalt)
+        else { throw .invalidCredentials }
+        guard !token.isExpired(at: now) else { throw .tokenExpired }
+        return AuthenticatedPrincipal(.token(token), expiresAt: token.expiresAt)
+    }
+}
+
+extension JSONObject {
+    /// A claim by its name, or by a path of names with dots between them.
+    func claim(_ path: String) -> JSONValue? {
+        if let value = self[path] { return value }
+        var value = JSONValue.object(self)
+        for part in path.split(separator: ".") {
+            guard let next = value[String(part)] else { return nil }
+            value = next
+        }
+        return value
+    }
+}

@@ -1,0 +1,86 @@
+/// Why a client is not let in. The texts are part of the protocol: clients match on them.
+enum ConnectionRefusal: Error, Hashable {
+    case noValidRoom
+    case invalidToken
+    case invalidCredentials
+    case tokenExpired
+    case tooManyAttempts
+    case notWhitelisted
+    case blacklisted
+    case maximumConnections
+    case authenticationRequired
+    case namespaceAuthenticationRequired(String)
+    case roleNotAllowed(String)
+
+    /// What the client is told.
+    var message: String {
+        switch self {
+        case .noValidRoom: "No valid room found"
+        case .invalidToken: "Invalid token."
+        case .invalidCredentials: "Invalid credentials"
+        case .tokenExpired: "Token expired"
+        case .tooManyAttempts: "Too many authentication attempts. Try again later."
+        case .notWhitelisted: "IP not whitelisted"
+        case .blacklisted: "IP blacklisted"
+        case .maximumConnections: "Max connections reached"
+        case .authenticationRequired: "Authentication required"
+        case .namespaceAuthenticationRequired(let name): "Authentication required for namespace /\(name)"
+        case .roleNotAllowed(let role): "Role '\(role)' is not allowed to connect to Socket.IO"
+        }
+    }
+
+    /// The value of a metric's `reason`.
+    var reason: String {
+        switch self {
+        case .noValidRoom: "no_room"
+        case .invalidToken: "invalid_token"
+        case .invalidCredentials: "invalid_credentials"
+        case .tokenExpired: "token_expired"
+        case .tooManyAttempts: "too_many_attempts"
+        case .notWhitelisted: "not_whitelisted"
+        case .blacklisted: "blacklisted"
+        case .maximumConnections: "max_connections"
+        case .authenticationRequired, .namespaceAuthenticationRequired: "authentication_required"
+        case .roleNotAllowed: "role_not_allowed"
+        }
+    }
+
+    /// Whether bad credentials were given: these count against the address.
+    var isFailedAuthentication: Bool {
+        switch self {
+        case .invalidToken, .invalidCredentials, .tokenExpired: true
+        default: false
+        }
+    }
+}
+
+/// The checks on a connection that need nothing but its address and principal, in the order of their answers.
+struct ConnectionChecks: Sendable {
+    private let whitelist: [AddressRange]
+    private let blacklist: [AddressRange]
+    private let maximumConnections: Int?
+    private let requiresAuthentication: Bool
+
+    init(_ security: GatewayConfiguration.Security) {
+        self.whitelist = security.ipWhitelist.compactMap { AddressRange($0) }
+        self.blacklist = security.ipBlacklist.compactMap { AddressRange($0) }
+        self.maximumConnections = security.maximumConnections
+        self.requiresAuthentication = security.requireAuthentication
+    }
+
+    /// Whether a client at that address may connect, to a node with so many sockets.
+    func check(address: String, connections: Int) throws(ConnectionRefusal) {
+        let parsed = IPAddress(address)
+        if !self.whitelist.isEmpty {
+            guard let parsed, self.whitelist.contains(where: { $0.contains(parsed) }) else { throw .notWhitelisted }
+        }
+        if let parsed, self.blacklist.contains(where: { $0.contains(parsed) }) { throw .blacklisted }
+        if let maximum = self.maximumConnections, connections >= maximum { throw .maximumConnections }
+    }
+
+    /// Whether that principal may connect.
+    func check(_ principal: Principal) throws(ConnectionRefusal) {
+        if self.requiresAuthentication && !principal.isAuthenticated { throw .authenticationRequired }
+        if let role = principal.role, !role.canConnect { throw .roleNotAllowed(role.type) }
+    }
+}

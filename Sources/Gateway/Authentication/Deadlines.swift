@@ -1,0 +1,152 @@
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// What is due when: a priority queue in which each key has at most one deadline.
+struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
+    private struct Entry: Sendable {
+        var deadline: NIODeadline
+        var key: Key
+    }
+
+    private var heap: [Entry] = []
+    private var deadlines: [Key: NIODeadline] = [:]
+
+    var count: Int { self.deadlines.count }
+
+    /// Sets the deadline of a key, instead of the one it had.
+    mutating func set(_ key: Key, _ deadline: NIODeadline) {
+        self.deadlines[key] = deadline
+        self.heap.append(Entry(deadline: deadline, key: key))
+        self.siftUp(from: self.heap.count - 1)
+        self.compactIfNeeded()
+    }
+
+    /// Forgets a key.
+    mutating func remove(_ key: Key) {
+        self.deadlines[key] = nil
+        self.compactIfNeeded()
+    }
+
+    /// The first deadline; `nil`: none.
+    mutating func first() -> NIODeadline? {
+        while let entry = self.heap.first {
+            if self.deadlines[entry.key] == entry.deadline { return entry.deadline }
+            self.removeFirst()
+        }
+        return nil
+    }
+
+    /// Takes out the keys whose deadline has come.
+    mutating func takeDue(at now: NIODeadline) -> [Key] {
+        var due: [Key] = []
+        while let deadline = self.first(), deadline <= now {
+            let key = self.heap[0].key
+            self.removeFirst()
+            self.deadlines[key] = nil
+            due.append(key)
+        }
+        return due
+    }
+
+    /// Removed keys stay in the heap until they come up, but not if they are most of it.
+    private mutating func compactIfNeeded() {
+        guard self.heap.count > 64, self.heap.count > self.deadlines.count * 2 else { return }
+        self.heap = self.deadlines.map { Entry(deadline: $0.value, key: $0.key) }
+        self.heap.sort { $0.deadline < $1.deadline }
+    }
+
+    private mutating func siftUp(from start: Int) {
+        var index = start
+        while index > 0 {
+            let parent = (index - 1) / 2
+            guard self.heap[index].deadline < self.heap[parent].deadline else { return }
+            self.heap.swapAt(index, parent)
+            index = parent
+        }
+    }
+
+    private mutating func removeFirst() {
+        self.heap.swapAt(0, self.heap.count - 1)
+        self.heap.removeLast()
+        var index = 0
+        while true {
+            var smallest = index
+            for child in [2 * index + 1, 2 * index + 2] where child < self.heap.count {
+                if self.heap[child].deadline < self.heap[smallest].deadline { smallest = child }
+            }
+            guard smallest != index else { return }
+            self.heap.swapAt(index, smallest)
+            index = smallest
+        }
+    }
+}
+
+/// Calls back when deadlines come, with one timer for all of them and none while there are none.
+final class DeadlineTimer<Key: Hashable & Sendable>: Sendable {
+    private struct State {
+        var queue = DeadlineQueue<Key>()
+        var timer: Scheduled<Void>?
+        var timerDeadline: NIODeadline?
+        var isClosed = false
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let eventLoop: any EventLoop
+    private let onDue: @Sendable (Key) -> Void
+
+    /// Deadlines further off than this come up early and are set again by their owner.
+    static var horizon: TimeAmount { .hours(24 * 7) }
+
+    /// - Parameter onDue: Called on the event loop, once for each key.
+    init(eventLoop: any EventLoop, onDue: @escaping @Sendable (Key) -> Void) {
+        self.eventLoop = eventLoop
+        self.onDue = onDue
+    }
+
+    /// Sets a key's deadline, instead of the one it had.
+    func set(_ key: Key, after delay: TimeAmount) {
+        let deadline = self.eventLoop.now + min(max(delay, .zero), Self.horizon)
+        self.state.withLockedValue { state in
+            guard !state.isClosed else { return }
+            state.queue.set(key, deadline)
+            self.arm(&state)
+        }
+    }
+
+    /// Forgets a key.
+    func remove(_ key: Key) {
+        self.state.withLockedValue { state in
+            state.queue.remove(key)
+            self.arm(&state)
+        }
+    }
+
+    func close() {
+        self.state.withLockedValue { state in
+            state.isClosed = true
+            state.queue = DeadlineQueue()
+            self.arm(&state)
+        }
+    }
+
+    private func arm(_ state: inout State) {
+        let first = state.queue.first()
+        guard first != state.timerDeadline else { return }
+        state.timer?.cancel()
+        state.timer = nil
+        state.timerDeadline = first
+        guard let first else { return }
+        state.timer = self.eventLoop.scheduleTask(deadline: first) { [weak self] in self?.fired() }
+    }
+
+    private func fired() {
+        let due = self.state.withLockedValue { state in
+            state.timer = nil
+            state.timerDeadline = nil
+            let due = state.queue.takeDue(at: self.eventLoop.now)
+            self.arm(&state)
+            return due
+        }
+        for key in due { self.onDue(key) }
+    }
+}

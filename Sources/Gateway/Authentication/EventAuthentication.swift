@@ -1,0 +1,85 @@
+/// Where a client stands that authenticates by an event after it connected.
+///
+/// Every client starts `unauthorized`. Time runs from the connection, whatever the client does meanwhile.
+struct EventAuthentication: Sendable, Hashable {
+    enum State: String, Sendable, Hashable {
+        case unauthorized
+        case authenticating
+        case authenticated
+        case ended
+    }
+
+    /// What a client that isn't let in is told.
+    enum Refusal: Sendable, Hashable {
+        case badCredentials
+        case failure
+        case refused(ConnectionRefusal)
+
+        var message: String {
+            switch self {
+            case .badCredentials: "Invalid token to authenticate! Please login again!"
+            case .failure: "Failed to authenticate connection! Please login again!"
+            case .refused(let refusal): refusal.message
+            }
+        }
+    }
+
+    private(set) var state = State.unauthorized
+
+    /// The client asks to be let in.
+    ///
+    /// - Returns: Whether to look at its credentials; `false`: it asked before.
+    mutating func requested() -> Bool {
+        switch self.state {
+        case .unauthorized:
+            self.state = .authenticating
+            return true
+        case .authenticating, .authenticated, .ended:
+            return false
+        }
+    }
+
+    /// Its credentials are good.
+    ///
+    /// - Returns: Whether to let it in; `false`: it left, or its time was up.
+    mutating func succeeded() -> Bool {
+        switch self.state {
+        case .authenticating:
+            self.state = .authenticated
+            return true
+        case .unauthorized, .authenticated, .ended:
+            return false
+        }
+    }
+
+    /// Its credentials are not good.
+    ///
+    /// - Returns: Whether to tell it and disconnect it.
+    mutating func failed() -> Bool {
+        switch self.state {
+        case .authenticating:
+            self.state = .ended
+            return true
+        case .unauthorized, .authenticated, .ended:
+            return false
+        }
+    }
+
+    /// Its time is up.
+    ///
+    /// - Returns: Whether to disconnect it.
+    mutating func timedOut() -> Bool {
+        switch self.state {
+        case .unauthorized, .authenticating:
+            self.state = .ended
+            return true
+        case .authenticated, .ended:
+            return false
+        }
+    }
+
+    /// The client left.
+    mutating func left() {
+        self.state = .ended
+    }
+}

@@ -1,0 +1,35 @@
+public import SocketIOWire
+
+/// What an application may bring along to answer questions that a configuration can't.
+public struct GatewayHooks: Sendable {
+    /// A client that wants to be let in.
+    public struct Request: Sendable {
+        /// The `auth` of its CONNECT packet, or the payload of `authenticate`.
+        public var auth: JSONValue
+        /// Its handshake with the keys of Socket.IO: `headers`, `query`, `auth`, `address`, …
+        public var handshake: JSONValue
+        /// Its address, proxies seen through.
+        public var address: String
+
+        public init(auth: JSONValue, handshake: JSONValue, address: String) {
+            self.auth = auth
+            self.handshake = handshake
+            self.address = address
+        }
+    }
+
+    /// Looks the user of a verified token up; `nil`: unknown, blocked or not confirmed.
+    public var findUser: (@Sendable (_ claims: JSONObject) async throws -> User?)?
+    /// Further strategies by the name that clients give them; `nil` as answer: wrong credentials.
+    public var strategies: [String: @Sendable (_ token: String, Request) async throws -> AuthenticatedPrincipal?] = [:]
+    /// Decides instead of the strategies in event mode; `nil` as answer: not authenticated.
+    public var authenticate: (@Sendable (Request) async throws -> AuthenticatedPrincipal?)?
+    /// Whether an entity exists that somebody subscribes to.
+    public var verifyEntity: (@Sendable (EntityRef, Principal) async throws -> Bool)?
+    /// Whether a client may join a room that the rules allow.
+    public var allowJoin: (@Sendable (_ room: String, _ socketID: String, Principal) async throws -> Bool)?
+    /// Called when a client is in: in handshake mode once it is connected, in event mode once it is authenticated.
+    public var clientConnected: (@Sendable (_ socketID: String, Principal) async throws -> Void)?
+
+    public init() {}
+}

@@ -1,0 +1,245 @@
+import JWTKit
+import NIOCore
+import SocketIOWire
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// A public key of whichever kind a PEM text holds.
+enum PublicKeyMaterial {
+    case rsa(Insecure.RSA.PublicKey)
+    case p256(ES256PublicKey)
+    case p384(ES384PublicKey)
+    case p521(ES512PublicKey)
+    case ed25519(EdDSA.PublicKey)
+
+    init?(pem: String) {
+        if let key = try? ES256PublicKey(pem: pem) {
+            self = .p256(key)
+        } else if let key = try? ES384PublicKey(pem: pem) {
+            self = .p384(key)
+        } else if let key = try? ES512PublicKey(pem: pem) {
+            self = .p521(key)
+        } else if let key = try? EdDSA.PublicKey(pem: pem) {
+            self = .ed25519(key)
+        } else if let key = try? Insecure.RSA.PublicKey(pem: pem) {
+            self = .rsa(key)
+        } else {
+            return nil
+        }
+    }
+}
+
+/// A JSON Web Key Set, taken apart: one document for each key that verifies signatures.
+struct KeySetDocument {
+    struct Entry {
+        /// The `kid` the key is stored under.
+        var storedID: String
+        /// The `kid` that it has itself.
+        var id: String?
+        /// The algorithms it may be used with.
+        var algorithms: [String]
+        /// A key set with this key alone.
+        var json: String
+    }
+
+    var entries: [Entry] = []
+
+    /// Keys for encryption and keys of unknown kinds are passed over, as RFC 7517 asks.
+    init?(json: String) {
+        guard let value = try? JSONValue(parsing: ByteBuffer(string: json)), let keys = value["keys"]?.arrayValue,
+            !keys.isEmpty
+        else { return nil }
+        for (index, key) in keys.enumerated() {
+            guard var object = key.objectValue, let type = object["kty"]?.stringValue else { return nil }
+            if let use = object["use"]?.stringValue, use != "sig" { continue }
+            let id = object["kid"]?.stringValue
+            let storedID = id ?? "key-\(index)"
+            object["kid"] = .string(storedID)
+            let possible: [String]
+            switch (type, object["crv"]?.stringValue) {
+            case ("RSA", _): possible = ["RS256", "RS384", "RS512"]
+            case ("EC", "P-256"): possible = ["ES256"]
+            case ("EC", "P-384"): possible = ["ES384"]
+            case ("EC", "P-521"): possible = ["ES512"]
+            case ("OKP", "Ed25519"): possible = ["EdDSA"]
+            default: continue
+            }
+            let algorithms = object["alg"]?.stringValue.map { name in possible.filter { $0 == name } } ?? possible
+            var buffer = ByteBuffer()
+            buffer.writeJSON(["keys": [.object(object)]])
+            self.entries.append(
+                Entry(storedID: storedID, id: id, algorithms: algorithms, json: String(buffer: buffer)))
+        }
+        guard !self.entries.isEmpty else { return nil }
+    }
+}
+
+/// Why a JSON Web Token is refused. Clients are told nothing of it.
+enum JWTRefusal: Error, Hashable {
+    case tooLong
+    case malformed
+    case algorithmNotAllowed
+    case noKey
+    case badSignature
+    case expired
+    case notYetValid
+    case wrongIssuer
+    case wrongAudience
+}
+
+/// Verifies JSON Web Tokens (RFC 7519, compact serialisation).
+///
+/// The algorithm is the key's, never the token's: a token names one, and only keys made for exactly that are tried, so
+/// that neither `none` nor a public key taken for a shared secret gets through.
+struct JWTVerifier: Sendable {
+    private struct Key: Sendable {
+        var id: String?
+        var algorithm: any JWTAlgorithm
+    }
+
+    private let keys: [Key]
+    private let configuration: JWTConfiguration
+
+    init(_ configuration: JWTConfiguration) async throws {
+        self.configuration = configuration
+        var keys: [Key] = []
+        func isAllowed(_ name: String) -> Bool { configuration.algorithms?.contains(name) ?? true }
+        for key in configuration.keys {
+            switch key.material {
+            case .secret(let secret):
+                let variants: [(String, DigestAlgorithm, Int)] = [
+                    ("HS256", .sha256, 32), ("HS384", .sha384, 48), ("HS512", .sha512, 64),
+                ]
+                for (name, digest, length) in variants where isAllowed(name) && secret.utf8.count >= length {
+                    let algorithm = try await JWTKeyCollection()
+                        .add(hmac: HMACKey(from: secret), digestAlgorithm: digest).getKey()
+                    keys.append(Key(id: key.id, algorithm: algorithm))
+                }
+            case .publicKey(let pem):
+                for algorithm in try await Self.algorithms(of: pem) where isAllowed(algorithm.name) {
+                    keys.append(Key(id: key.id, algorithm: algorithm))
+                }
+            case .keySet(let json):
+                for entry in KeySetDocument(json: json)?.entries ?? [] {
+                    for name in entry.algorithms where isAllowed(name) {
+                        // A collection for each, because it remembers the first algorithm asked for.
+                        let algorithm = try await JWTKeyCollection().add(jwksJSON: entry.json)
+                            .getKey(for: JWKIdentifier(string: entry.storedID), alg: name)
+                        keys.append(Key(id: entry.id, algorithm: algorithm))
+                    }
+                }
+            }
+        }
+        self.keys = keys
+    }
+
+    private static func algorithms(of pem: String) async throws -> [any JWTAlgorithm] {
+        switch PublicKeyMaterial(pem: pem) {
+        case nil: return []
+        case .p256(let key): return [try await JWTKeyCollection().add(ecdsa: key).getKey()]
+        case .p384(let key): return [try await JWTKeyCollection().add(ecdsa: key).getKey()]
+        case .p521(let key): return [try await JWTKeyCollection().add(ecdsa: key).getKey()]
+        case .ed25519(let key): return [try await JWTKeyCollection().add(eddsa: key).getKey()]
+        case .rsa(let key):
+            var result: [any JWTAlgorithm] = []
+            for digest in [DigestAlgorithm.sha256, .sha384, .sha512] {
+                result.append(try await JWTKeyCollection().add(rsa: key, digestAlgorithm: digest).getKey())
+            }
+            return result
+        }
+    }
+
+    /// The claims of a token, if it is good.
+    ///
+    /// - Parameter now: Unix time in seconds.
+    func verify(_ token: String, now: Double) throws(JWTRefusal) -> JSONObject {
+        guard token.utf8.count <= self.configuration.maximumTokenBytes else { throw .tooLong }
+        let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count == 3, let headerBytes = Base64URL.decode(parts[0]),
+            let claimsBytes = Base64URL.decode(parts[1]), let signature = Base64URL.decode(parts[2]),
+            let header = Self.object(headerBytes), let algorithm = header["alg"]?.stringValue
+        else { throw .malformed }
+        // A critical extension that isn't understood makes a token invalid (RFC 7515, 4.1.11).
+        guard header["crit"] == nil else { throw .malformed }
+        guard self.configuration.algorithms?.contains(algorithm) ?? true else { throw .algorithmNotAllowed }
+        let id = header["kid"]?.stringValue
+        let named = self.keys.filter { $0.algorithm.name == algorithm }
+        guard !named.isEmpty else { throw .algorithmNotAllowed }
+        let candidates = named.filter { id == nil || $0.id == nil || $0.id == id }
+        guard !candidates.isEmpty else { throw .noKey }
+
+        let signed = Array(token.utf8.prefix(parts[0].count + 1 + parts[1].count))
+        let isSigned = candidates.contains { key in
+            (try? key.algorithm.verify(signature, signs: signed)) ?? false
+        }
+        guard isSigned else { throw .badSignature }
+        guard let claims = Self.object(claimsBytes) else { throw .malformed }
+        try self.check(claims, now: now)
+        return claims
+    }
+
+    private func check(_ claims: JSONObject, now: Double) throws(JWTRefusal) {
+        switch claims["exp"] {
+        case nil:
+            if self.configuration.requiresExpiration { throw .expired }
+        case .some(let value):
+            guard let expiry = value.doubleValue, expiry.isFinite else { throw .malformed }
+            guard now < expiry + self.configuration.leeway else { throw .expired }
+        }
+        if let value = claims["nbf"] {
+            guard let start = value.doubleValue, start.isFinite else { throw .malformed }
+            guard now >= start - self.configuration.leeway else { throw .notYetValid }
+        }
+        if let issuer = self.configuration.issuer {
+            guard claims["iss"]?.stringValue == issuer else { throw .wrongIssuer }
+        }
+        if let audience = self.configuration.audience {
+            switch claims["aud"] {
+            case .string(let text) where text == audience: break
+            case .array(let list) where list.contains(.string(audience)): break
+            default: throw .wrongAudience
+            }
+        }
+    }
+
+    private static func object(_ bytes: [UInt8]) -> JSONObject? {
+        var limits = JSONLimits()
+        limits.maximumDepth = 16
+        return (try? JSONValue(parsing: ByteBuffer(bytes: bytes), limits: limits))?.objectValue
+    }
+}
+
+/// Base64 with the alphabet for URLs and without padding (RFC 4648, section 5).
+enum Base64URL {
+    /// The bytes; `nil` for padding, other characters, impossible lengths and bits left over that aren't zero.
+    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+        guard text.count % 4 != 1 else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count * 3 / 4)
+        var accumulator: UInt32 = 0
+        var bits: UInt32 = 0
+        for byte in text {
+            let value: UInt8
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = byte - UInt8(ascii: "A")
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): value = byte - UInt8(ascii: "a") + 26
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = byte - UInt8(ascii: "0") + 52
+            case UInt8(ascii: "-"): value = 62
+            case UInt8(ascii: "_"): value = 63
+            default: return nil
+            }
+            accumulator = (accumulator << 6 | UInt32(value)) & 0xFFFF
+            bits += 6
+            if bits >= 8 {
+                bits -= 8
+                bytes.append(UInt8(truncatingIfNeeded: accumulator >> bits))
+            }
+        }
+        guard accumulator & (1 << bits - 1) == 0 else { return nil }
+        return bytes
+    }
+}

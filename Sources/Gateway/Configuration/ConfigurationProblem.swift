@@ -1,0 +1,17 @@
+/// One thing that is wrong with a configuration.
+public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible {
+    /// Where: `roles[1].type`.
+    public var path: String
+    /// What stands there. Never a secret.
+    public var value: String
+    /// What would be right.
+    public var advice: String
+
+    public init(path: String, value: String, advice: String) {
+        self.path = path
+        self.value = value
+        self.advice = advice
+    }
+
+    public var description: String { "\(self.path): '\(self.value)': \(self.advice)" }
+}

@@ -1,0 +1,198 @@
+public import NIOCore
+
+/// Everything that the gateway can be told, with its defaults.
+///
+/// A plain value that a configuration file is read into. ``validate()`` lists every problem at once.
+public struct GatewayConfiguration: Sendable {
+    public var contentTypes: [ContentType] = []
+    public var components: [Component] = []
+    public var roles: [Role] = [Role(type: Role.publicType, name: "Public"), Role(type: Role.authenticatedType, name: "Authenticated")]
+    public var apiTokens: [APIToken] = []
+    /// What API tokens are hashed with. At least 16 bytes if there are tokens.
+    public var apiTokenSalt: String = ""
+    public var authentication = Authentication()
+    public var security = Security()
+    public var events = Events()
+    public var rooms = Rooms()
+    public var entitySubscriptions = EntitySubscriptions()
+    public var namespaces: [GatewayNamespace] = []
+    /// How long a question to the other nodes may take.
+    public var clusterTimeout: TimeAmount = .seconds(5)
+
+    public init() {}
+
+    /// How clients prove who they are.
+    public struct Authentication: Sendable {
+        /// When clients prove who they are.
+        public enum Mode: String, Sendable, Hashable, CaseIterable {
+            /// With the credentials of the CONNECT packet, before they are connected.
+            case handshake
+            /// With the event `authenticate`, after they are connected.
+            case event
+        }
+
+        public var mode: Mode = .handshake
+        /// Event mode: how long a client may stay connected without authenticating.
+        public var timeout: TimeAmount = .seconds(10)
+        /// `nil`: no JSON Web Token is accepted.
+        public var jwt: JWTConfiguration?
+        /// The type of the role for clients without credentials.
+        public var publicRole = Role.publicType
+        /// The type of the role for users whose token names none.
+        public var defaultRole = Role.authenticatedType
+        /// Failures of one address within ``failureWindow`` before it has to wait.
+        public var maximumFailures = 20
+        public var failureWindow: TimeAmount = .seconds(60)
+
+        public init() {}
+    }
+
+    /// Who may connect.
+    public struct Security: Sendable {
+        /// Whether clients without credentials are refused.
+        public var requireAuthentication = false
+        /// Addresses or networks (`10.0.0.0/8`); not empty: only these may connect.
+        public var ipWhitelist: [String] = []
+        /// Addresses or networks that may not connect.
+        public var ipBlacklist: [String] = []
+        /// Addresses or networks of proxies whose `X-Forwarded-For` is believed.
+        public var trustedProxies: [String] = []
+        /// The most sockets of the main namespace on this node; `nil`: no limit.
+        public var maximumConnections: Int?
+
+        public init() {}
+    }
+
+    /// What events look like and who receives them.
+    public struct Events: Sendable {
+        public var payloadFormat: PayloadFormat = .flat
+        public var receivePolicy: ReceivePolicy = .action
+        /// Whether `publish` and `createOrUpdate` are also received with the scope for `update`, `unpublish` and
+        /// `bulkDelete` with the one for `delete`.
+        public var actionAliases = true
+        /// Whether events are named `article:created` instead of `article:create`.
+        public var customEventNames = false
+        /// Whether drafts cause no events.
+        public var onlyPublished = false
+        /// Fields that are never sent, of any type.
+        public var excludeFields: [String] = []
+        /// Further names of secrets, added to the built-in ones.
+        public var sensitiveFields: [String] = []
+        /// The same as patterns in which `*` stands for any characters.
+        public var sensitivePatterns: [String] = []
+        /// Whether operators' sockets receive the events of every type.
+        public var operatorsReceiveEvents = false
+        /// How many ids of events are remembered, so that a repeated event is sent once.
+        public var rememberedEventIDs = 10_000
+
+        public init() {}
+    }
+
+    /// Which rooms clients may join by themselves.
+    public struct Rooms: Sendable {
+        /// Whether clients may join any room that isn't reserved, and write to each other.
+        public var enablePrivateRooms = false
+        /// Whether names of rooms may contain `:`.
+        public var allowsColon = false
+        /// Whether names of rooms may contain `.`.
+        public var allowsDot = false
+        public var maximumNameLength = 128
+        /// The most rooms that a client may be in, besides the gateway's own.
+        public var maximumRoomsPerSocket = 100
+        /// Rooms that every authenticated socket joins.
+        public var defaultRooms = ["io-default", "io-notification"]
+
+        public init() {}
+    }
+
+    /// How clients follow single entries.
+    public struct EntitySubscriptions: Sendable {
+        public var enabled = true
+        public var mode: SubscriptionMode = .narrow
+        public var maximumSubscriptionsPerSocket = 100
+        /// Whether an entry must exist, according to ``GatewayHooks/verifyEntity``.
+        public var requireVerification = false
+        /// Not empty: only entries of these types.
+        public var allowedContentTypes: [String] = []
+
+        public init() {}
+    }
+}
+
+/// A namespace beside the main one, under the same checks.
+public struct GatewayNamespace: Sendable, Hashable {
+    /// Without the leading slash.
+    public var name: String
+    /// Whether clients without credentials are refused.
+    public var requireAuth: Bool
+    /// Not empty: only these roles, by type. Tokens and operators are let in as well.
+    public var roles: [String]
+    /// Whether the addresses, the credentials and the right to connect are checked as for the main namespace.
+    public var inheritsChecks: Bool
+
+    public init(name: String, requireAuth: Bool = false, roles: [String] = [], inheritsChecks: Bool = true) {
+        self.name = name.hasPrefix("/") ? String(name.dropFirst()) : name
+        self.requireAuth = requireAuth
+        self.roles = roles
+        self.inheritsChecks = inheritsChecks
+    }
+}
+
+/// Which JSON Web Tokens are accepted.
+public struct JWTConfiguration: Sendable, Hashable {
+    /// What tokens are verified with.
+    public struct Key: Sendable, Hashable {
+        public enum Material: Sendable, Hashable {
+            /// A shared secret, for HS256, HS384 and HS512 as far as it is long enough.
+            case secret(String)
+            /// A public key of RSA (RS256, RS384, RS512), of P-256, P-384 or P-521 (ES256, ES384, ES512), or of
+            /// Ed25519 (EdDSA).
+            case publicKey(pem: String)
+            /// A JSON Web Key Set.
+            case keySet(json: String)
+        }
+
+        public var material: Material
+        /// The key's `kid`, if tokens name it.
+        public var id: String?
+
+        public init(_ material: Material, id: String? = nil) {
+            self.material = material
+            self.id = id
+        }
+    }
+
+    /// Where in the claims a user is described. A dot leads into an object.
+    public struct ClaimNames: Sendable, Hashable {
+        public var id = "id"
+        public var role = "role"
+        public var username = "username"
+        public var email = "email"
+
+        public init() {}
+    }
+
+    public var keys: [Key]
+    /// The accepted algorithms (`HS256`, `ES256`, …); `nil`: all that the keys allow.
+    public var algorithms: Set<String>?
+    /// The `iss` that tokens must carry, if any.
+    public var issuer: String?
+    /// One of the `aud` that tokens must carry, if any.
+    public var audience: String?
+    /// By how much the clocks may differ, in seconds.
+    public var leeway: Double = 0
+    /// Whether tokens must have an `exp`.
+    public var requiresExpiration = false
+    public var claims = ClaimNames()
+    /// The longest token looked at, in bytes.
+    public var maximumTokenBytes = 16_384
+
+    public init(keys: [Key]) {
+        self.keys = keys
+    }
+
+    /// The algorithms that can be allowed.
+    public static let knownAlgorithms = [
+        "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA",
+    ]
+}

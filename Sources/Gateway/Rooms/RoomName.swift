@@ -1,0 +1,92 @@
+public import SocketIOWire
+
+/// The names of the gateway's rooms, and which names a client may choose.
+public enum RoomName {
+    /// `io-role-<slug>`: all sockets of a role.
+    public static func role(_ slug: String) -> Room { Room("io-role-\(slug)") }
+    /// `io-token-<slug>`: all sockets of an API token.
+    public static func token(_ slug: String) -> Room { Room("io-token-\(slug)") }
+    /// `io-admin-user-<id>`: all sockets of one operator.
+    public static func operatorUser(_ id: EntityID) -> Room { Room("io-admin-user-\(id.text)") }
+    /// All sockets of operators.
+    public static let operators = Room("io-admin")
+    /// `user:<id>`: all sockets of a user.
+    public static func user(_ id: EntityID) -> Room { Room("user:\(id.text)") }
+    /// `<uid>:<id>`: all who subscribed to an entry.
+    public static func entity(_ uid: String, _ id: EntityID) -> Room { Room("\(uid):\(id.text)") }
+    /// `<uid>:<id>@<audience>`: those of one audience who subscribed to an entry.
+    static func entity(_ entity: EntityRef, audience: Room) -> Room {
+        Room("\(entity.uid):\(entity.id)@\(audience.name)")
+    }
+    /// `narrow:<uid>`: those who subscribed to entries of a type and want no others.
+    static func narrow(_ uid: String) -> Room { Room("narrow:\(uid)") }
+    /// Those of one audience who are a certain user: for entries that only their owner may see.
+    static func owner(_ id: EntityID, audience: Room) -> Room { Room("io-owner-\(audience.name):\(id.text)") }
+
+    /// A name as part of a room's name: small letters, and one dash for each run of white space.
+    public static func slug(_ name: String) -> String {
+        name.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: "-")
+    }
+
+    /// Whether a slug can stand in a room's name without being taken for something else.
+    static func isValidSlug(_ slug: String) -> Bool {
+        (1...64).contains(slug.utf8.count)
+            && slug.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: "@") }
+    }
+
+    /// Whether a name belongs to the gateway, so that no client may join, or leave, such a room by itself.
+    public static func isReserved(_ name: String) -> Bool {
+        Self.reservedPrefixes.contains { name.hasPrefix($0) } || name.contains("::") || name.contains("@")
+    }
+
+    private static let reservedPrefixes = ["io-", "user:", "presence:", "preview:", "narrow:"]
+
+    /// Whether a room is the gateway's book-keeping, which lists of rooms leave out.
+    static func isInternal(_ room: Room) -> Bool {
+        room.name.hasPrefix("narrow:") || room.name.hasPrefix("io-owner-")
+            || (room.name.contains("@") && room.name.contains("::"))
+    }
+
+    /// Whether a name consists of letters, digits, `-` and `_`, and of `:` and `.` where these are allowed.
+    static func hasValidCharacters(_ name: String, allowingColon: Bool, allowingDot: Bool) -> Bool {
+        name.utf8.allSatisfy { byte in
+            byte.isASCIIAlphanumeric || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+                || (allowingColon && byte == UInt8(ascii: ":")) || (allowingDot && byte == UInt8(ascii: "."))
+        }
+    }
+}
+
+/// A pattern in which `*` stands for any characters, also none. Every other character stands for itself.
+struct Glob: Sendable, Hashable {
+    private let parts: [[UInt8]]
+
+    init(_ pattern: String) {
+        self.parts = pattern.utf8.split(separator: UInt8(ascii: "*"), omittingEmptySubsequences: false).map(Array.init)
+    }
+
+    /// Matches the whole text, in time linear in it for each part.
+    func matches(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        guard self.parts.count > 1 else { return self.parts[0] == bytes }
+        let first = self.parts[0]
+        let last = self.parts[self.parts.count - 1]
+        guard bytes.count >= first.count + last.count, bytes.starts(with: first),
+            bytes.suffix(last.count).elementsEqual(last)
+        else { return false }
+        var position = first.count
+        let end = bytes.count - last.count
+        for part in self.parts.dropFirst().dropLast() where !part.isEmpty {
+            guard let found = Self.find(part, in: bytes, from: position, to: end) else { return false }
+            position = found + part.count
+        }
+        return true
+    }
+
+    private static func find(_ part: [UInt8], in bytes: [UInt8], from start: Int, to end: Int) -> Int? {
+        guard end - start >= part.count else { return nil }
+        for index in start...(end - part.count) where bytes[index..<(index + part.count)].elementsEqual(part) {
+            return index
+        }
+        return nil
+    }
+}

@@ -1,0 +1,233 @@
+import OrderedCollections
+import SocketIOWire
+
+/// Why a value can't be made fit for an audience. Nothing is sent then.
+enum SanitisationError: Error, Hashable, CustomStringConvertible {
+    /// A field leads to a type or component that isn't configured.
+    case unknownType(String)
+    /// A text or number stands where the `strapi4` format needs an entry.
+    case entryIsNoObject
+
+    var description: String {
+        switch self {
+        case .unknownType(let uid): "A field leads to '\(uid)', which is not configured"
+        case .entryIsNoObject: "Entry must be an object"
+        }
+    }
+}
+
+/// Cuts an entry down to what an audience may see.
+///
+/// Fails closed: what nobody declared public is dropped, and an error means that nothing is sent.
+struct Sanitiser: Sendable {
+    let schema: Schema
+    let blocklist: Blocklist
+
+    /// Objects nested deeper than this are dropped, with the key that leads to them.
+    static let maximumDepth = 20
+
+    /// The part of a value that may be sent.
+    ///
+    /// - Parameters:
+    ///   - value: An entry, or a list of entries. Anything else is returned unchanged.
+    ///   - type: What the entries are.
+    ///   - projection: What the audience may see.
+    ///   - selection: Which relations to keep.
+    func sanitise(
+        _ value: JSONValue, as type: ContentType, for projection: Projection, selection: Selection
+    ) throws(SanitisationError) -> JSONValue {
+        let pass = Pass(schema: self.schema, blocklist: self.blocklist, projection: projection)
+        guard
+            let result = try pass.entries(
+                value, shape: Shape(type), branch: .init(fields: nil, selection: selection), depth: 0)
+        else { return .null }
+        return result
+    }
+}
+
+/// One run of the sanitiser for one projection.
+private struct Pass {
+    let schema: Schema
+    let blocklist: Blocklist
+    let projection: Projection
+
+    private static let identity: Set<String> = ["id", "documentId", "locale", "__component", "__type"]
+    private static let creators: Set<String> = ["createdBy", "updatedBy"]
+    private static let creatorFields: Set<String> = ["firstname", "lastname", "username"]
+
+    /// An entry or a list of entries; `nil`: too deep, the key that led here goes.
+    func entries(
+        _ value: JSONValue, shape: Shape, branch: Selection.Branch, depth: Int
+    ) throws(SanitisationError) -> JSONValue? {
+        switch value {
+        case .object(let object):
+            guard depth <= Sanitiser.maximumDepth else { return nil }
+            return .object(try self.entry(object, shape: shape, branch: branch, depth: depth))
+        case .array(let elements):
+            guard depth <= Sanitiser.maximumDepth else { return nil }
+            var kept: [JSONValue] = []
+            kept.reserveCapacity(elements.count)
+            for element in elements {
+                // A list directly in a list is one step deeper, or lists could nest without end.
+                let isList = element.arrayValue != nil
+                let clean = try self.entries(
+                    element, shape: shape, branch: branch, depth: isList ? depth + 1 : depth)
+                if let clean { kept.append(clean) }
+            }
+            return .array(kept)
+        case .null, .bool, .int, .double, .string, .binary:
+            return value
+        }
+    }
+
+    private func entry(
+        _ object: JSONObject, shape: Shape, branch: Selection.Branch, depth: Int
+    ) throws(SanitisationError) -> JSONObject {
+        var kept = JSONObject(minimumCapacity: object.count)
+        let rule = self.projection.rules[shape.uid]
+        for (key, value) in object {
+            if Self.identity.contains(key) {
+                // An object here is not an id, and nothing would have looked into it.
+                if !value.isContainer { kept[key] = value }
+                continue
+            }
+            if self.blocklist.blocks(key) || shape.hidden.contains(key) { continue }
+            if let rule, !rule.permits(key) { continue }
+            if Self.creators.contains(key) {
+                if shape.populatesCreatorFields { kept[key] = self.creator(value) }
+                continue
+            }
+            guard let field = shape.fields[key] else {
+                guard shape.keepsUnknownFields, !self.blocklist.blocksUndeclared(key) else { continue }
+                kept[key] = self.undeclared(value, hidden: shape.hidden, depth: depth + 1)
+                continue
+            }
+            kept[key] = try self.field(field, key, value, shape: shape, branch: branch, depth: depth)
+        }
+        return kept
+    }
+
+    /// A declared field's value; `nil`: the key goes.
+    private func field(
+        _ field: Field, _ key: String, _ value: JSONValue, shape: Shape, branch: Selection.Branch, depth: Int
+    ) throws(SanitisationError) -> JSONValue? {
+        switch field.kind {
+        case .password:
+            return nil
+        case .scalar, .json:
+            if let fields = branch.fields, !fields.contains(key) { return nil }
+            return self.opaque(value, depth: depth + 1)
+        case .relation(let target):
+            guard let below = branch.selection.relation(key) else { return nil }
+            guard self.projection.visibleTargets.contains(target) else { return nil }
+            guard let shape = self.schema.declaredShape(target) ?? self.file(target) else {
+                throw .unknownType(target)
+            }
+            return try self.entries(value, shape: shape, branch: below, depth: depth + 1)
+        case .morph:
+            guard let below = branch.selection.relation(key) else { return nil }
+            return try self.morph(value, branch: below, depth: depth + 1)
+        case .media:
+            return try self.entries(
+                value, shape: self.schema.file, branch: branch.selection.embedded(key), depth: depth + 1)
+        case .component(let uid):
+            guard let shape = self.schema.declaredShape(uid) else { throw .unknownType(uid) }
+            return try self.entries(
+                value, shape: shape, branch: branch.selection.embedded(key), depth: depth + 1)
+        case .dynamicZone(let uids):
+            return try self.dynamicZone(
+                value, uids: uids, branch: branch.selection.embedded(key), depth: depth + 1)
+        }
+    }
+
+    private func file(_ target: String) -> Shape? {
+        target == Schema.fileUID ? self.schema.file : nil
+    }
+
+    /// The related entries whose `__type` may be seen; `nil` if none is left.
+    private func morph(
+        _ value: JSONValue, branch: Selection.Branch, depth: Int
+    ) throws(SanitisationError) -> JSONValue? {
+        switch value {
+        case .null:
+            return .null
+        case .array(let elements):
+            var kept: [JSONValue] = []
+            for element in elements where element.objectValue != nil {
+                if let clean = try self.morph(element, branch: branch, depth: depth) { kept.append(clean) }
+            }
+            return kept.isEmpty && !elements.isEmpty ? nil : .array(kept)
+        case .object(let object):
+            guard let type = object["__type"]?.stringValue, self.projection.visibleTargets.contains(type),
+                let shape = self.schema.declaredShape(type)
+            else { return nil }
+            return try self.entries(value, shape: shape, branch: branch, depth: depth)
+        case .bool, .int, .double, .string, .binary:
+            return nil
+        }
+    }
+
+    private func dynamicZone(
+        _ value: JSONValue, uids: [String], branch: Selection.Branch, depth: Int
+    ) throws(SanitisationError) -> JSONValue? {
+        guard case .array(let elements) = value else { return value == .null ? .null : nil }
+        var kept: [JSONValue] = []
+        for element in elements {
+            guard let uid = element["__component"]?.stringValue, uids.contains(uid) else { continue }
+            guard let shape = self.schema.declaredShape(uid) else { throw .unknownType(uid) }
+            if let clean = try self.entries(element, shape: shape, branch: branch, depth: depth) {
+                kept.append(clean)
+            }
+        }
+        return .array(kept)
+    }
+
+    /// Who made an entry, reduced to a name.
+    private func creator(_ value: JSONValue) -> JSONValue? {
+        guard case .object(let object) = value else { return value.isContainer ? nil : value }
+        return .object(
+            object.filter { key, value in
+                !value.isContainer && (Self.identity.contains(key) || Self.creatorFields.contains(key))
+            })
+    }
+
+    /// A value without declared structure: the blocklist applies at every depth. `nil`: too deep.
+    private func opaque(_ value: JSONValue, depth: Int) -> JSONValue? {
+        self.filter(value, depth: depth) { self.blocklist.blocks($0) }
+    }
+
+    /// The value of a field that nobody declared: the names that its type hides stay hidden below it as well.
+    private func undeclared(_ value: JSONValue, hidden: Set<String>, depth: Int) -> JSONValue? {
+        self.filter(value, depth: depth) { hidden.contains($0) || self.blocklist.blocksUndeclared($0) }
+    }
+
+    private func filter(_ value: JSONValue, depth: Int, blocks: (String) -> Bool) -> JSONValue? {
+        switch value {
+        case .object(let object):
+            guard depth <= Sanitiser.maximumDepth else { return nil }
+            var kept = JSONObject(minimumCapacity: object.count)
+            for (key, value) in object where !blocks(key) {
+                kept[key] = self.filter(value, depth: depth + 1, blocks: blocks)
+            }
+            return .object(kept)
+        case .array(let elements):
+            guard depth <= Sanitiser.maximumDepth else { return nil }
+            return .array(
+                elements.compactMap { element in
+                    self.filter(
+                        element, depth: element.arrayValue == nil ? depth : depth + 1, blocks: blocks)
+                })
+        case .null, .bool, .int, .double, .string, .binary:
+            return value
+        }
+    }
+}
+
+extension JSONValue {
+    var isContainer: Bool {
+        switch self {
+        case .object, .array: true
+        case .null, .bool, .int, .double, .string, .binary: false
+        }
+    }
+}

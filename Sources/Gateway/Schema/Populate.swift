@@ -1,0 +1,91 @@
+/// Which relations of an entry stay in its events.
+///
+/// A projection: it cuts what was sent and fetches nothing, so a relation that the publisher left out stays out.
+public enum Populate: Sendable, Hashable {
+    /// Every relation of the entry itself, none of the related entries.
+    case all
+    /// No relation.
+    case none
+    /// The relations on these paths, `author` or `author.company`. A last step `*` takes every relation there.
+    case paths([String])
+    /// Relation by relation, also which of the related entry's fields stay.
+    case tree([String: Node])
+
+    /// What stays of a related entry.
+    public struct Node: Sendable, Hashable {
+        /// The fields that stay; `nil`: all of them. Ids always stay.
+        public var fields: Set<String>?
+        /// The related entry's own relations; `nil`: none.
+        public var populate: Populate?
+
+        public init(fields: Set<String>? = nil, populate: Populate? = nil) {
+            self.fields = fields
+            self.populate = populate
+        }
+    }
+}
+
+/// A ``Populate`` made ready: which relations to follow at one place of an entry.
+indirect enum Selection: Sendable, Hashable {
+    /// Nothing is cut, here and below.
+    case everything
+    /// Every relation here, none below.
+    case all
+    case tree([String: Branch])
+
+    static let nothing = Selection.tree([:])
+
+    struct Branch: Sendable, Hashable {
+        var fields: Set<String>?
+        var selection: Selection
+    }
+
+    init(_ populate: Populate?) {
+        switch populate {
+        case nil: self = .everything
+        case .all: self = .all
+        case .some(.none): self = .nothing
+        case .paths(let paths):
+            self = .nothing
+            for path in paths {
+                self.insert(path.split(separator: ".")[...])
+            }
+        case .tree(let nodes):
+            self = .tree(
+                nodes.mapValues { node in
+                    Branch(fields: node.fields, selection: node.populate.map { Selection($0) } ?? .nothing)
+                })
+        }
+    }
+
+    private mutating func insert(_ path: ArraySlice<Substring>) {
+        guard let first = path.first, case .tree(var branches) = self else { return }
+        if first == "*" {
+            self = .all
+            return
+        }
+        let key = String(first)
+        var branch = branches[key] ?? Branch(fields: nil, selection: .nothing)
+        branch.selection.insert(path.dropFirst())
+        branches[key] = branch
+        self = .tree(branches)
+    }
+
+    /// Where to go on below a relation; `nil`: the relation isn't selected.
+    func relation(_ key: String) -> Branch? {
+        switch self {
+        case .everything: Branch(fields: nil, selection: .everything)
+        case .all: Branch(fields: nil, selection: .nothing)
+        case .tree(let branches): branches[key]
+        }
+    }
+
+    /// Where to go on below a component or file, which need no selection themselves.
+    func embedded(_ key: String) -> Branch {
+        switch self {
+        case .everything: Branch(fields: nil, selection: .everything)
+        case .all: Branch(fields: nil, selection: .nothing)
+        case .tree(let branches): branches[key] ?? Branch(fields: nil, selection: .nothing)
+        }
+    }
+}

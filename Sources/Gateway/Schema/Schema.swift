@@ -1,0 +1,134 @@
+/// All content types and components, made ready: what the sanitiser, the transformer and the plan look things up in.
+struct Schema: Sendable {
+    private let types: [String: ContentType]
+    private let wildcard: ContentType?
+    private let shapes: [String: Shape]
+    /// What each declared type can lead to, itself included.
+    private let reach: [String: Reach]
+    private let fileShape: Shape
+
+    /// The uid of the type that describes uploaded files. Configured like any other, or built in.
+    static let fileUID = "plugin::upload.file"
+
+    init(contentTypes: [ContentType], components: [Component]) {
+        var types: [String: ContentType] = [:]
+        var shapes: [String: Shape] = [:]
+        for component in components { shapes[component.uid] = Shape(component) }
+        for type in contentTypes where type.uid != ContentType.wildcardUID {
+            types[type.uid] = type
+            shapes[type.uid] = Shape(type)
+        }
+        self.types = types
+        self.wildcard = contentTypes.last { $0.uid == ContentType.wildcardUID }
+        self.fileShape = shapes[Self.fileUID] ?? Shape(Self.builtInFile)
+        self.shapes = shapes
+        let graph = ReachGraph(shapes: shapes, types: Set(types.keys), file: self.fileShape)
+        self.reach = types.mapValues { graph.reach(from: $0.uid) }
+    }
+
+    /// The declared types, in no order.
+    var contentTypes: [ContentType] { Array(self.types.values) }
+
+    /// The type with that uid, or the one for all others made out to it; `nil`: there is no such type.
+    func contentType(_ uid: String) -> ContentType? {
+        if let type = self.types[uid] { return type }
+        guard var type = self.wildcard, ContentType.isValidUID(uid) else { return nil }
+        type.uid = uid
+        type.singularName = ContentType.defaultSingularName(of: uid)
+        return type
+    }
+
+    /// The fields of a type or component.
+    func shape(_ uid: String) -> Shape? {
+        self.shapes[uid] ?? self.contentType(uid).map(Shape.init)
+    }
+
+    /// The fields of a related entry's type: only declared ones, for a relation must not widen what is known.
+    func declaredShape(_ uid: String) -> Shape? { self.shapes[uid] }
+
+    var file: Shape { self.fileShape }
+
+    /// What an entry of a type can contain.
+    func reach(from uid: String) -> Reach { self.reach[uid] ?? Reach(targets: [], shapes: [uid]) }
+
+    private static let builtInFile = ContentType(
+        uid: Self.fileUID,
+        singularName: "file",
+        fields: [
+            "name": .string, "alternativeText": .string, "caption": .string, "width": .integer, "height": .integer,
+            "formats": Field(.json), "hash": .string, "ext": .string, "mime": .string,
+            "size": Field(.scalar(.decimal)), "url": .string, "previewUrl": .string, "provider": .string,
+            "createdAt": Field(.scalar(.datetime)), "updatedAt": Field(.scalar(.datetime)),
+            "publishedAt": Field(.scalar(.datetime)),
+        ]
+    )
+}
+
+/// The fields of a content type or component, as the sanitiser needs them.
+struct Shape: Sendable, Hashable {
+    let uid: String
+    let fields: [String: Field]
+    /// Declared or not, these never leave the server.
+    let hidden: Set<String>
+    let keepsUnknownFields: Bool
+    let populatesCreatorFields: Bool
+
+    init(_ type: ContentType) {
+        self.uid = type.uid
+        self.fields = type.fields
+        self.hidden = Self.hidden(in: type.fields).union(type.privateAttributes)
+        self.keepsUnknownFields = type.effectiveUnknownFields == .keep
+        self.populatesCreatorFields = type.populateCreatorFields
+    }
+
+    init(_ component: Component) {
+        self.uid = component.uid
+        self.fields = component.fields
+        self.hidden = Self.hidden(in: component.fields)
+        self.keepsUnknownFields = (component.unknownFields ?? (component.fields.isEmpty ? .keep : .drop)) == .keep
+        self.populatesCreatorFields = false
+    }
+
+    private static func hidden(in fields: [String: Field]) -> Set<String> {
+        Set(fields.filter { $0.value.isPrivate || $0.value.kind == .password }.keys)
+    }
+}
+
+/// Everything that an entry of a type can contain at any depth.
+struct Reach: Sendable, Hashable {
+    /// Types that relations lead to: whether they may be seen is a question of permissions.
+    var targets: Set<String>
+    /// All types and components, itself included: rules for fields may apply to each.
+    var shapes: Set<String>
+}
+
+private struct ReachGraph {
+    let shapes: [String: Shape]
+    let types: Set<String>
+    let file: Shape
+
+    func reach(from uid: String) -> Reach {
+        var reach = Reach(targets: [], shapes: [uid])
+        var pending = [uid]
+        while let next = pending.popLast() {
+            let shape = next == self.file.uid ? self.file : self.shapes[next]
+            for field in shape?.fields.values ?? [:].values {
+                let followed: [String]
+                switch field.kind {
+                case .scalar, .json, .password: followed = []
+                case .relation(let target):
+                    reach.targets.insert(target)
+                    followed = [target]
+                case .morph:
+                    reach.targets.formUnion(self.types)
+                    followed = Array(self.types)
+                case .media: followed = [self.file.uid]
+                case .component(let component): followed = [component]
+                case .dynamicZone(let components): followed = components
+                }
+                for uid in followed where reach.shapes.insert(uid).inserted { pending.append(uid) }
+            }
+        }
+        return reach
+    }
+}
