@@ -59,7 +59,14 @@ import Testing
         #expect(ability.canReceive(event, of: uid, policy: .action, usesAliases: true))
         #expect(!ability.canReceive(event, of: uid, policy: .action, usesAliases: false))
         #expect(!ability.canReceive(event, of: uid, policy: .read, usesAliases: true))
-        #expect(!Ability([Scope(subject: uid, action: "create")]).canReceive(event, of: uid, policy: .action, usesAliases: true))
+        #expect(
+            !Ability([Scope(subject: uid, action: "create")]).canReceive(
+                event,
+                of: uid,
+                policy: .action,
+                usesAliases: true
+            )
+        )
     }
 
     @Test func readersReceiveUnderTheReadPolicyAndReadOnlyTokensUnderBoth() {
@@ -144,7 +151,11 @@ import Testing
 
     @Test func keepsWhatTheApplicationStored() {
         let record = PrincipalRecord(.visitor(Role(type: "public")), expiresAt: nil)
-        #expect(record.merged(into: ["app": 1, "kind": "user", "userId": 4]) == ["app": 1, "kind": "public", "role": "public"])
+        #expect(
+            record.merged(into: ["app": 1, "kind": "user", "userId": 4]) == [
+                "app": 1, "kind": "public", "role": "public",
+            ]
+        )
     }
 
     @Test(arguments: [JSONValue.null, [], "x", ["kind": 5], ["kind": "root"], [:]])

@@ -12,7 +12,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "io-role-admin", "io-token-x", "io-admin", "io-", "user:1", "presence:x", "preview:x", "narrow:x", "api::a.a:1", "a@b",
+        "io-role-admin", "io-token-x", "io-admin", "io-", "user:1", "presence:x", "preview:x", "narrow:x", "api::a.a:1",
+        "a@b",
         "io-owner-io-role-a:5",
     ])
     func reserved(_ name: String) {
@@ -26,9 +27,13 @@ import Testing
 
     @Test func entityRoomsAreRecognised() {
         #expect(EntityRef(room: "api::a.b:17") == EntityRef(uid: "api::a.b", id: "17"))
-        #expect(EntityRef(room: "plugin::users-permissions.user:x_1") == EntityRef(uid: "plugin::users-permissions.user", id: "x_1"))
+        #expect(
+            EntityRef(room: "plugin::users-permissions.user:x_1")
+                == EntityRef(uid: "plugin::users-permissions.user", id: "x_1")
+        )
         for name in [
-            "api::a.b:17@io-role-public", "narrow:api::a.b", "user:1", "lobby", "api::a.b", "api::a.b:", "x:1", "presence:api::a.b:1",
+            "api::a.b:17@io-role-public", "narrow:api::a.b", "user:1", "lobby", "api::a.b", "api::a.b:", "x:1",
+            "presence:api::a.b:1",
         ] {
             #expect(EntityRef(room: Room(name)) == nil)
         }
@@ -36,7 +41,8 @@ import Testing
 
     @Test(arguments: [
         ("api::a.a", true), ("plugin::users-permissions.user", true), ("api::a.a.a", false), ("api::a", false),
-        ("admin::a.a", false), ("api::A.a", false), ("api::.a", false), ("api::a.", false), ("api:a.a", false), ("", false),
+        ("admin::a.a", false), ("api::A.a", false), ("api::.a", false), ("api::a.", false), ("api:a.a", false),
+        ("", false),
         ("api::a.a\n", false), ("api::é.a", false),
     ])
     func uids(_ text: String, _ isValid: Bool) {
@@ -45,7 +51,8 @@ import Testing
 
     @Test(arguments: [
         ("*", "", true), ("*", "x", true), ("a*", "abc", true), ("a*c", "abc", true), ("a*c", "abd", false),
-        ("a*a", "a", false), ("*b*", "abc", true), ("a*b*c", "a1b2c", true), ("a*b*c", "acb", false), ("abc", "abc", true),
+        ("a*a", "a", false), ("*b*", "abc", true), ("a*b*c", "a1b2c", true), ("a*b*c", "acb", false),
+        ("abc", "abc", true),
         ("abc", "abcd", false), ("**", "x", true), ("", "", true), ("", "x", false), ("a**b", "ab", true),
     ])
     func globs(_ pattern: String, _ text: String, _ matches: Bool) {
@@ -55,13 +62,19 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct RoomPolicyTests {
     private func join(
-        _ payload: JSONValue?, _ configuration: GatewayConfiguration = Self.open, role: String = "authenticated",
+        _ payload: JSONValue?,
+        _ configuration: GatewayConfiguration = Self.open,
+        role: String = "authenticated",
         joined: [Room] = []
     ) -> Result<Room, ClientRefusal> {
         let role = configuration.roles.first { $0.type == role }!
         return Result { () throws(ClientRefusal) in
             try RoomPolicy(configuration).roomToJoin(
-                payload, principal: .visitor(role), socketID: "AAAAAAAAAAAAAAAAAAAA", joined: joined)
+                payload,
+                principal: .visitor(role),
+                socketID: "AAAAAAAAAAAAAAAAAAAA",
+                joined: joined
+            )
         }
     }
 
@@ -72,20 +85,25 @@ import Testing
         return configuration
     }
 
-    @Test(arguments: [
-        (nil, "Invalid room name"), (.null, "Invalid room name"), (5, "Invalid room name"), ("", "Invalid room name"),
-        (["room": "x"], "Invalid room name"), ("a b", "Room name contains invalid characters"),
-        ("a:b", "Room name contains invalid characters"), ("a.b", "Room name contains invalid characters"),
-        ("é", "Room name contains invalid characters"), ("io-role-admin", "Room name is reserved"),
-        ("io-token-full", "Room name is reserved"), ("io-default", "Room name is reserved"),
-        ("AAAAAAAAAAAAAAAAAAAA", "Room name is reserved"), ("admins", "Room name is reserved"),
-    ] as [(JSONValue?, String)])
+    @Test(
+        arguments: [
+            (nil, "Invalid room name"), (.null, "Invalid room name"), (5, "Invalid room name"),
+            ("", "Invalid room name"),
+            (["room": "x"], "Invalid room name"), ("a b", "Room name contains invalid characters"),
+            ("a:b", "Room name contains invalid characters"), ("a.b", "Room name contains invalid characters"),
+            ("é", "Room name contains invalid characters"), ("io-role-admin", "Room name is reserved"),
+            ("io-token-full", "Room name is reserved"), ("io-default", "Room name is reserved"),
+            ("AAAAAAAAAAAAAAAAAAAA", "Room name is reserved"), ("admins", "Room name is reserved"),
+        ] as [(JSONValue?, String)]
+    )
     func refusals(_ payload: JSONValue?, _ message: String) {
         #expect(self.join(payload) == .failure(ClientRefusal(message)))
     }
 
     @Test func namesHaveALimit() {
-        #expect(self.join(.string(String(repeating: "a", count: 128))) == .success(Room(String(repeating: "a", count: 128))))
+        #expect(
+            self.join(.string(String(repeating: "a", count: 128))) == .success(Room(String(repeating: "a", count: 128)))
+        )
         #expect(self.join(.string(String(repeating: "a", count: 129))) == .failure(.invalidRoomName))
     }
 
@@ -114,16 +132,21 @@ import Testing
         configuration.rooms.maximumRoomsPerSocket = 2
         let own: [Room] = ["AAAAAAAAAAAAAAAAAAAA", "io-role-authenticated", "user:1", "api::article.article:1"]
         #expect(self.join("c", configuration, joined: own + ["a"]) == .success("c"))
-        #expect(self.join("c", configuration, joined: own + ["a", "b"]) == .failure(ClientRefusal("Maximum rooms (2) reached")))
+        #expect(
+            self.join("c", configuration, joined: own + ["a", "b"])
+                == .failure(ClientRefusal("Maximum rooms (2) reached"))
+        )
         #expect(self.join("b", configuration, joined: own + ["a", "b"]) == .success("b"))
     }
 
-    @Test(arguments: [
-        ("lobby", nil), ("a:b", nil), ("io-default", nil), (5, "Invalid room name"), ("", "Invalid room name"),
-        ("a b", "Room name contains invalid characters"), ("io-role-public", "Room name is reserved"),
-        ("user:5", "Room name is reserved"), ("AAAAAAAAAAAAAAAAAAAA", "Room name is reserved"),
-        ("api::article.article:5", "Room name contains invalid characters"),
-    ] as [(JSONValue, String?)])
+    @Test(
+        arguments: [
+            ("lobby", nil), ("a:b", nil), ("io-default", nil), (5, "Invalid room name"), ("", "Invalid room name"),
+            ("a b", "Room name contains invalid characters"), ("io-role-public", "Room name is reserved"),
+            ("user:5", "Room name is reserved"), ("AAAAAAAAAAAAAAAAAAAA", "Room name is reserved"),
+            ("api::article.article:5", "Room name contains invalid characters"),
+        ] as [(JSONValue, String?)]
+    )
     func leaving(_ payload: JSONValue, _ message: String?) {
         let policy = RoomPolicy(Self.open)
         let result = Result { () throws(ClientRefusal) in
@@ -141,34 +164,42 @@ import Testing
     private let schema = Schema(contentTypes: Samples.contentTypes, components: Samples.components)
 
     private func request(
-        _ payload: JSONValue?, _ settings: GatewayConfiguration.EntitySubscriptions = .init(),
-        ability: Ability = Ability(Samples.scopes("\(Samples.article).update")), joined: [Room] = []
+        _ payload: JSONValue?,
+        _ settings: GatewayConfiguration.EntitySubscriptions = .init(),
+        ability: Ability = Ability(Samples.scopes("\(Samples.article).update")),
+        joined: [Room] = []
     ) -> Result<SubscriptionRequest, ClientRefusal> {
         Result { () throws(ClientRefusal) in
             try SubscriptionPolicy(settings: settings).request(
-                payload, ability: ability, joined: joined, schema: self.schema)
+                payload,
+                ability: ability,
+                joined: joined,
+                schema: self.schema
+            )
         }
     }
 
-    @Test(arguments: [
-        (nil, "Invalid payload"), (.null, "Invalid payload"), ([], "Invalid payload"), ("x", "Invalid payload"),
-        ([:], "Invalid parameters: uid and id are required"),
-        (["uid": "api::article.article"], "Invalid parameters: uid and id are required"),
-        (["uid": "api::article.article", "id": 0], "Invalid parameters: uid and id are required"),
-        (["uid": "api::article.article", "id": ""], "Invalid parameters: uid and id are required"),
-        (["uid": "api::article.article", "id": .null], "Invalid parameters: uid and id are required"),
-        (["uid": "", "id": 1], "Invalid parameters: uid and id are required"),
-        (["uid": "article", "id": 1], "Invalid content type uid format"),
-        (["uid": 5, "id": 1], "Invalid content type uid format"),
-        (["uid": ["a"], "id": 1], "Invalid content type uid format"),
-        (["uid": "api::article.article", "id": true], "Invalid entity id"),
-        (["uid": "api::article.article", "id": [1]], "Invalid entity id"),
-        (["uid": "api::article.article", "id": ["a": 1]], "Invalid entity id"),
-        (["uid": "api::article.article", "id": "1@io-role-admin"], "Invalid entity id"),
-        (["uid": "api::article.article", "id": "a:b"], "Invalid entity id"),
-        (["uid": "api::other.other", "id": 1], "Content type not found"),
-        (["uid": "api::author.author", "id": 1], "Permission denied: no access to this content type"),
-    ] as [(JSONValue?, String)])
+    @Test(
+        arguments: [
+            (nil, "Invalid payload"), (.null, "Invalid payload"), ([], "Invalid payload"), ("x", "Invalid payload"),
+            ([:], "Invalid parameters: uid and id are required"),
+            (["uid": "api::article.article"], "Invalid parameters: uid and id are required"),
+            (["uid": "api::article.article", "id": 0], "Invalid parameters: uid and id are required"),
+            (["uid": "api::article.article", "id": ""], "Invalid parameters: uid and id are required"),
+            (["uid": "api::article.article", "id": .null], "Invalid parameters: uid and id are required"),
+            (["uid": "", "id": 1], "Invalid parameters: uid and id are required"),
+            (["uid": "article", "id": 1], "Invalid content type uid format"),
+            (["uid": 5, "id": 1], "Invalid content type uid format"),
+            (["uid": ["a"], "id": 1], "Invalid content type uid format"),
+            (["uid": "api::article.article", "id": true], "Invalid entity id"),
+            (["uid": "api::article.article", "id": [1]], "Invalid entity id"),
+            (["uid": "api::article.article", "id": ["a": 1]], "Invalid entity id"),
+            (["uid": "api::article.article", "id": "1@io-role-admin"], "Invalid entity id"),
+            (["uid": "api::article.article", "id": "a:b"], "Invalid entity id"),
+            (["uid": "api::other.other", "id": 1], "Content type not found"),
+            (["uid": "api::author.author", "id": 1], "Permission denied: no access to this content type"),
+        ] as [(JSONValue?, String)]
+    )
     func refusals(_ payload: JSONValue?, _ message: String) {
         #expect(self.request(payload) == .failure(ClientRefusal(message)))
     }
@@ -181,7 +212,10 @@ import Testing
         let payload: JSONValue = ["uid": "api::article.article", "id": 1]
         #expect(self.request(payload, settings, joined: joined) == .failure(.typeNotAllowed))
         settings.allowedContentTypes = []
-        #expect(self.request(payload, settings, joined: joined) == .failure(ClientRefusal("Maximum subscriptions (1) reached")))
+        #expect(
+            self.request(payload, settings, joined: joined)
+                == .failure(ClientRefusal("Maximum subscriptions (1) reached"))
+        )
         settings.enabled = false
         #expect(self.request(payload, settings, joined: joined) == .failure(.subscriptionsDisabled))
         #expect(self.request("x", settings) == .failure(.invalidPayload))
@@ -195,7 +229,11 @@ import Testing
             "api::article.article:1@io-role-public",
         ]
         let again = try self.request(["uid": "api::article.article", "id": 1], settings, joined: joined).get()
-        #expect(again.success == ["success": true, "room": "api::article.article:1", "uid": "api::article.article", "id": 1])
+        #expect(
+            again.success == [
+                "success": true, "room": "api::article.article:1", "uid": "api::article.article", "id": 1,
+            ]
+        )
         let other = self.request(["uid": "api::article.article", "id": "2"], settings, joined: joined)
         #expect(other == .failure(.maximumSubscriptions(1)))
         #expect(try self.request(["uid": "api::article.article", "id": "2"], settings).get().id == "2")
@@ -216,7 +254,11 @@ import Testing
         let policy = SubscriptionPolicy(settings: .init())
         let one = EntityRef(uid: "api::a.a", id: "1")
         let joined: [Room] = ["api::a.a:1", "api::a.a:1@io-role-x", "narrow:api::a.a", "api::b.b:1"]
-        #expect(policy.roomsToLeave(of: one, joined: joined) == ["api::a.a:1", "api::a.a:1@io-role-x", "narrow:api::a.a"])
-        #expect(policy.roomsToLeave(of: one, joined: joined + ["api::a.a:2"]) == ["api::a.a:1", "api::a.a:1@io-role-x"])
+        #expect(
+            policy.roomsToLeave(of: one, joined: joined) == ["api::a.a:1", "api::a.a:1@io-role-x", "narrow:api::a.a"]
+        )
+        #expect(
+            policy.roomsToLeave(of: one, joined: joined + ["api::a.a:2"]) == ["api::a.a:1", "api::a.a:1@io-role-x"]
+        )
     }
 }

@@ -9,14 +9,21 @@ import Testing
     private let schema = Schema(contentTypes: Samples.contentTypes, components: Samples.components)
 
     private func clean(
-        _ value: JSONValue, sees targets: Set<String> = [], rules: [String: Role.FieldRule] = [:],
-        populate: Populate? = nil, blocklist: Blocklist = Blocklist(), schema: Schema? = nil,
+        _ value: JSONValue,
+        sees targets: Set<String> = [],
+        rules: [String: Role.FieldRule] = [:],
+        populate: Populate? = nil,
+        blocklist: Blocklist = Blocklist(),
+        schema: Schema? = nil,
         type: ContentType? = nil
     ) throws -> JSONValue {
         let sanitiser = Sanitiser(schema: schema ?? self.schema, blocklist: blocklist)
         return try sanitiser.sanitise(
-            value, as: type ?? Samples.contentTypes[0], for: Projection(visibleTargets: targets, rules: rules),
-            selection: Selection(populate))
+            value,
+            as: type ?? Samples.contentTypes[0],
+            for: Projection(visibleTargets: targets, rules: rules),
+            selection: Selection(populate)
+        )
     }
 
     @Test func whoMaySeeEverythingStillSeesNothingPrivate() throws {
@@ -29,7 +36,8 @@ import Testing
                 "cover": ["id": 9, "url": "/a.png", "hash": "a_1"],
                 "related": [["__type": "api::author.author", "id": 4, "name": "Eve"]],
                 "settings": ["hashtags": ["a"], "tokenCount": 3, "secretary": "Ann", "deep": ["ok": 1]],
-            ])
+            ]
+        )
         #expect(!String(describing: clean).contains("PRIVATE"))
     }
 
@@ -47,23 +55,34 @@ import Testing
         #expect(try self.clean(entry, sees: all) == entry)
         #expect(try self.clean(entry, sees: all, populate: Populate.none) == ["id": 1])
         #expect(try self.clean(entry, sees: all, populate: .all) == ["id": 1, "author": ["id": 2, "name": "Ada"]])
-        #expect(try self.clean(entry, sees: all, populate: .paths(["author"])) == ["id": 1, "author": ["id": 2, "name": "Ada"]])
+        #expect(
+            try self.clean(entry, sees: all, populate: .paths(["author"])) == [
+                "id": 1, "author": ["id": 2, "name": "Ada"],
+            ]
+        )
         #expect(try self.clean(entry, sees: all, populate: .paths(["author.articles"])) == entry)
         #expect(try self.clean(entry, sees: all, populate: .paths(["author.*"])) == entry)
         let tree = Populate.tree(["author": .init(fields: [], populate: .paths(["articles"]))])
-        #expect(try self.clean(entry, sees: all, populate: tree) == ["id": 1, "author": ["id": 2, "articles": [["id": 3, "title": "t"]]]])
+        #expect(
+            try self.clean(entry, sees: all, populate: tree) == [
+                "id": 1, "author": ["id": 2, "articles": [["id": 3, "title": "t"]]],
+            ]
+        )
     }
 
     @Test func roleRulesHideFields() throws {
         let entry: JSONValue = ["id": 1, "title": "t", "settings": [:], "author": ["id": 2, "name": "Ada"]]
         #expect(
             try self.clean(entry, sees: [Samples.author], rules: [Samples.author: .init(deny: ["name"])])
-                == ["id": 1, "title": "t", "settings": [:], "author": ["id": 2]])
+                == ["id": 1, "title": "t", "settings": [:], "author": ["id": 2]]
+        )
         #expect(
             try self.clean(entry, sees: [Samples.author], rules: [Samples.article: .init(allow: ["title"])])
-                == ["id": 1, "title": "t"])
+                == ["id": 1, "title": "t"]
+        )
         #expect(
-            try self.clean(entry, rules: [Samples.article: .init(allow: ["title"], deny: ["title"])]) == ["id": 1])
+            try self.clean(entry, rules: [Samples.article: .init(allow: ["title"], deny: ["title"])]) == ["id": 1]
+        )
     }
 
     @Test func listsAndOtherValues() throws {
@@ -73,7 +92,9 @@ import Testing
     }
 
     @Test func identityFieldsAreNoWayAround() throws {
-        #expect(try self.clean(["id": ["password": "PRIVATE"], "locale": ["x"], "documentId": "d"]) == ["documentId": "d"])
+        #expect(
+            try self.clean(["id": ["password": "PRIVATE"], "locale": ["x"], "documentId": "d"]) == ["documentId": "d"]
+        )
     }
 
     @Test func undeclaredFieldsOfUndeclaredTypesStayWithoutSecrets() throws {
@@ -81,7 +102,10 @@ import Testing
         type.privateAttributes = ["hidden"]
         let entry: JSONValue = [
             "a": 1, "token": "PRIVATE", "Salt": "PRIVATE", "hash": "PRIVATE", "hashtags": 2, "PassWord": "PRIVATE",
-            "hidden": "PRIVATE", "b": ["hidden": "PRIVATE", "api_key": "PRIVATE", "token": "PRIVATE", "c": [["secret": "PRIVATE", "d": 1]]],
+            "hidden": "PRIVATE",
+            "b": [
+                "hidden": "PRIVATE", "api_key": "PRIVATE", "token": "PRIVATE", "c": [["secret": "PRIVATE", "d": 1]],
+            ],
         ]
         #expect(try self.clean(entry, type: type) == ["a": 1, "hashtags": 2, "b": ["c": [["d": 1]]]])
         type.unknownFields = .drop
@@ -92,14 +116,16 @@ import Testing
         let blocklist = Blocklist(additionalNames: ["Title"], patterns: ["*count*"])
         #expect(
             try self.clean(["title": "t", "settings": ["tokenCount": 1, "x": 2]], blocklist: blocklist)
-                == ["settings": ["x": 2]])
+                == ["settings": ["x": 2]]
+        )
     }
 
     @Test func creatorsAreNamesAtMost() throws {
         var type = Samples.contentTypes[0]
         type.populateCreatorFields = true
         let entry: JSONValue = [
-            "id": 1, "createdBy": ["id": 2, "firstname": "A", "email": "PRIVATE", "roles": ["PRIVATE"]], "updatedBy": [["PRIVATE": 1]],
+            "id": 1, "createdBy": ["id": 2, "firstname": "A", "email": "PRIVATE", "roles": ["PRIVATE"]],
+            "updatedBy": [["PRIVATE": 1]],
         ]
         #expect(try self.clean(entry, type: type) == ["id": 1, "createdBy": ["id": 2, "firstname": "A"]])
     }
@@ -127,13 +153,15 @@ import Testing
         let entry: JSONValue = [
             "id": 1,
             "related": [
-                ["__type": "api::author.author", "id": 1, "pin": "PRIVATE"], ["__type": "api::article.article", "id": 2],
+                ["__type": "api::author.author", "id": 1, "pin": "PRIVATE"],
+                ["__type": "api::article.article", "id": 2],
                 ["id": 3, "name": "PRIVATE"], "PRIVATE", .null,
             ],
         ]
         #expect(
             try self.clean(entry, sees: [Samples.author])
-                == ["id": 1, "related": [["__type": "api::author.author", "id": 1]]])
+                == ["id": 1, "related": [["__type": "api::author.author", "id": 1]]]
+        )
         #expect(try self.clean(entry) == ["id": 1])
         #expect(try self.clean(["related": []]) == ["related": []])
         #expect(try self.clean(["related": .null]) == ["related": .null])
@@ -141,7 +169,9 @@ import Testing
 
     @Test func brokenSchemasSendNothing() {
         let type = ContentType(
-            uid: "api::x.x", fields: ["a": Field(.relation(target: "api::gone.gone")), "c": Field(.component("gone"))])
+            uid: "api::x.x",
+            fields: ["a": Field(.relation(target: "api::gone.gone")), "c": Field(.component("gone"))]
+        )
         let schema = Schema(contentTypes: [type], components: [])
         #expect(throws: SanitisationError.unknownType("api::gone.gone")) {
             try self.clean(["a": [:]], sees: ["api::gone.gone"], schema: schema, type: type)
@@ -192,10 +222,13 @@ import Testing
                         "seo": ["id": 4, "description": "x", "reviewer": ["data": .null]],
                         "body": [["__component": "shared.quote", "id": 5, "text": "q"]],
                         "cover": ["data": .null],
-                        "related": ["data": [["id": 6, "attributes": ["__type": "api::author.author", "name": "Eve"]]]],
+                        "related": [
+                            "data": [["id": 6, "attributes": ["__type": "api::author.author", "name": "Eve"]]]
+                        ],
                     ],
                 ], "meta": [:],
-            ])
+            ]
+        )
         #expect(try self.argument([["id": 1]], .strapi4) == ["data": [["id": 1, "attributes": [:]]], "meta": [:]])
     }
 
@@ -235,7 +268,8 @@ import Testing
             var fields: [String: Field] = [:]
             for index in 0..<Int.random(in: 1...6, using: &self.generator) {
                 let kinds: [Field.Kind] = [
-                    .scalar(.string), .json, .password, .relation(target: types.randomElement(using: &self.generator)!), .morph,
+                    .scalar(.string), .json, .password, .relation(target: types.randomElement(using: &self.generator)!),
+                    .morph,
                     .media, .component(components.randomElement(using: &self.generator)!), .dynamicZone(components),
                 ]
                 let kind = kinds.randomElement(using: &self.generator)!
@@ -244,14 +278,20 @@ import Testing
             return fields
         }
 
-        mutating func entry(_ fields: [String: Field], depth: Int, type: String? = nil, component: String? = nil) -> JSONValue {
+        mutating func entry(
+            _ fields: [String: Field],
+            depth: Int,
+            type: String? = nil,
+            component: String? = nil
+        ) -> JSONValue {
             var object = JSONObject()
             object["id"] = .int(Int.random(in: 1...99, using: &self.generator))
             if let type { object["__type"] = .string(type) }
             if let component { object["__component"] = .string(component) }
             for (name, field) in fields.sorted(by: { $0.key < $1.key }) {
                 object[name] =
-                    field.isPrivate || field.kind == .password ? self.marked(depth) : self.value(field.kind, depth: depth)
+                    field.isPrivate || field.kind == .password
+                    ? self.marked(depth) : self.value(field.kind, depth: depth)
             }
             if type != nil { object["p-attr"] = .string(mark) }
             object["Password"] = self.marked(depth)
@@ -312,12 +352,19 @@ import Testing
         configuration.events.payloadFormat = PayloadFormat.allCases.randomElement(using: &world.generator)!
         configuration.roles = [
             Role(type: "public", scopes: [.all]),
-            Role(type: "some", scopes: world.types.prefix(2).map { Scope(subject: $0.uid, action: "find") } + Samples.scopes("*.update")),
+            Role(
+                type: "some",
+                scopes: world.types.prefix(2).map { Scope(subject: $0.uid, action: "find") }
+                    + Samples.scopes("*.update")
+            ),
         ]
         let model = try await GatewayModel(configuration, hooks: GatewayHooks())
         let type = world.types[0]
         let entry = world.entry(type.fields, depth: 4, type: type.uid)
-        let plan = try model.plan(LifecycleEvent(event: "update", schema: SchemaReference(uid: type.uid), data: entry), now: 0)
+        let plan = try model.plan(
+            LifecycleEvent(event: "update", schema: SchemaReference(uid: type.uid), data: entry),
+            now: 0
+        )
         // strapi4 can refuse odd entries, which is as good.
         #expect(plan.report.outcome == .sent || plan.report.outcome == .unsendable)
         for variant in plan.variants {
@@ -340,7 +387,9 @@ import Testing
             let scopes = world.types.enumerated().filter { mask >> $0.offset & 1 == 1 }
                 .map { Scope(subject: $0.element.uid, action: "find") }
             let projection = Projection(
-                of: Audience(Role(type: "r\(mask)", scopes: scopes)), reach: schema.reach(from: type.uid))
+                of: Audience(Role(type: "r\(mask)", scopes: scopes)),
+                reach: schema.reach(from: type.uid)
+            )
             let clean = try sanitiser.sanitise(entry, as: type, for: projection, selection: .everything)
             if let other = seen[projection] { #expect(other == clean) }
             seen[projection] = clean

@@ -1,9 +1,9 @@
 import Crypto
 
 #if canImport(FoundationEssentials)
-    import FoundationEssentials
+import FoundationEssentials
 #else
-    import Foundation
+import Foundation
 #endif
 
 /// A key for machines. Only its salted hash is kept.
@@ -77,7 +77,8 @@ public struct APIToken: Sendable, Hashable {
 
     static func digest(of key: String, salt: String) -> [UInt8] {
         Array(
-            HMAC<SHA512>.authenticationCode(for: Array(key.utf8), using: SymmetricKey(data: Array(salt.utf8))))
+            HMAC<SHA512>.authenticationCode(for: Array(key.utf8), using: SymmetricKey(data: Array(salt.utf8)))
+        )
     }
 
     static func hexadecimal(_ bytes: [UInt8]) -> String {

@@ -20,7 +20,9 @@ public struct Ability: Sendable, Hashable {
 
     /// Reads everything and receives every event, for an event is a read.
     public static let readOnly = Ability(
-        [Scope(subject: "*", action: "find"), Scope(subject: "*", action: "findOne")], receivesEverything: true)
+        [Scope(subject: "*", action: "find"), Scope(subject: "*", action: "findOne")],
+        receivesEverything: true
+    )
 
     public init(_ scopes: some Sequence<Scope>) {
         self.init(scopes, receivesEverything: false)

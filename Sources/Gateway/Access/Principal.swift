@@ -1,3 +1,4 @@
+import OrderedCollections
 public import SocketIOWire
 
 /// A person as tokens or a user directory describe them.
@@ -11,8 +12,12 @@ public struct User: Sendable, Hashable {
     public var role: String?
 
     public init(
-        id: EntityID, username: String? = nil, email: String? = nil, firstname: String? = nil,
-        lastname: String? = nil, role: String? = nil
+        id: EntityID,
+        username: String? = nil,
+        email: String? = nil,
+        firstname: String? = nil,
+        lastname: String? = nil,
+        role: String? = nil
     ) {
         self.id = id
         self.username = username

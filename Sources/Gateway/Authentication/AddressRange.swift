@@ -98,7 +98,8 @@ struct AddressRange: Sendable, Hashable {
         self.base = base
         if parts.count == 2 {
             let isIPv4 = !parts[0].contains(":")
-            guard (1...3).contains(parts[1].utf8.count), let bits = Int(parts[1]), (0...(isIPv4 ? 32 : 128)).contains(bits)
+            guard (1...3).contains(parts[1].utf8.count), let bits = Int(parts[1]),
+                (0...(isIPv4 ? 32 : 128)).contains(bits)
             else { return nil }
             self.bits = isIPv4 ? bits + 96 : bits
         } else {

@@ -1,3 +1,4 @@
+import OrderedCollections
 import SocketIOWire
 
 /// Finds out who is behind credentials.
@@ -55,8 +56,10 @@ struct Authenticator: Sendable {
                 id.text.utf8.count <= 256, claims["blocked"] != true, claims["confirmed"] != false
             else { throw ConnectionRefusal.invalidCredentials }
             user = User(
-                id: id, username: claims.claim(jwt.claims.username)?.stringValue,
-                email: claims.claim(jwt.claims.email)?.stringValue)
+                id: id,
+                username: claims.claim(jwt.claims.username)?.stringValue,
+                email: claims.claim(jwt.claims.email)?.stringValue
+            )
         }
         let role: Role
         if let name = user.role.map({ JSONValue.string($0) }) ?? claims.claim(jwt.claims.role), !name.isNull {

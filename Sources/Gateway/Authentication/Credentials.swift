@@ -1,4 +1,4 @@
-public import SocketIOWire
+import SocketIOWire
 
 /// What a client sent to prove who it is: `{strategy?, token?}`.
 struct Credentials: Sendable, Hashable {

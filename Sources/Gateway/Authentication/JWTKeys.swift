@@ -1,11 +1,12 @@
 import JWTKit
 import NIOCore
+import OrderedCollections
 import SocketIOWire
 
 #if canImport(FoundationEssentials)
-    import FoundationEssentials
+import FoundationEssentials
 #else
-    import Foundation
+import Foundation
 #endif
 
 /// A public key of whichever kind a PEM text holds.
@@ -72,7 +73,8 @@ struct KeySetDocument {
             var buffer = ByteBuffer()
             buffer.writeJSON(["keys": [.object(object)]])
             self.entries.append(
-                Entry(storedID: storedID, id: id, algorithms: algorithms, json: String(buffer: buffer)))
+                Entry(storedID: storedID, id: id, algorithms: algorithms, json: String(buffer: buffer))
+            )
         }
         guard !self.entries.isEmpty else { return nil }
     }

@@ -33,7 +33,9 @@ private struct Validation {
     // MARK: Content types
 
     private mutating func checkContentTypes(
-        _ configuration: GatewayConfiguration, types: Set<String>, components: Set<String>
+        _ configuration: GatewayConfiguration,
+        types: Set<String>,
+        components: Set<String>
     ) {
         var seen: Set<String> = []
         var eventNames: [String: String] = [:]
@@ -41,8 +43,10 @@ private struct Validation {
             let path = "contentTypes[\(index)]"
             if type.uid != ContentType.wildcardUID && !ContentType.isValidUID(type.uid) {
                 self.report(
-                    "\(path).uid", type.uid,
-                    "must look like 'api::article.article' or 'plugin::users.user' (small letters, digits, dashes), or be '*'")
+                    "\(path).uid",
+                    type.uid,
+                    "must look like 'api::article.article' or 'plugin::users.user' (small letters, digits, dashes), or be '*'"
+                )
             }
             if !seen.insert(type.uid).inserted {
                 self.report("\(path).uid", type.uid, "is there already; each content type may appear once")
@@ -51,13 +55,17 @@ private struct Validation {
                 let prefix = type.eventPrefix ?? type.singularName
                 if !Self.isEventName(prefix) {
                     self.report(
-                        "\(path).\(type.eventPrefix == nil ? "singularName" : "eventPrefix")", prefix,
-                        "must be 1 to 64 letters, digits, '-', '_', '.' or ':'")
+                        "\(path).\(type.eventPrefix == nil ? "singularName" : "eventPrefix")",
+                        prefix,
+                        "must be 1 to 64 letters, digits, '-', '_', '.' or ':'"
+                    )
                 }
                 if let other = eventNames.updateValue(type.uid, forKey: prefix), other != type.uid {
                     self.report(
-                        "\(path).singularName", prefix,
-                        "is also the name of '\(other)', so that their events could not be told apart; set eventPrefix")
+                        "\(path).singularName",
+                        prefix,
+                        "is also the name of '\(other)', so that their events could not be told apart; set eventPrefix"
+                    )
                 }
             }
             for action in type.actions.sorted() where action != "*" && !Self.isEventName(action) {
@@ -68,7 +76,11 @@ private struct Validation {
                 self.report("\(path).idFields", "", "must name at least one field, such as 'documentId' or 'id'")
             }
             if let owner = type.ownerField, owner.isEmpty {
-                self.report("\(path).ownerField", owner, "must be the name of the field with the owner's id, or be left out")
+                self.report(
+                    "\(path).ownerField",
+                    owner,
+                    "must be the name of the field with the owner's id, or be left out"
+                )
             }
             if let populate = type.populate, !type.fields.isEmpty {
                 self.checkPopulate(populate, "\(path).populate", fields: type.fields, configuration)
@@ -77,7 +89,9 @@ private struct Validation {
     }
 
     private mutating func checkComponents(
-        _ configuration: GatewayConfiguration, types: Set<String>, components: Set<String>
+        _ configuration: GatewayConfiguration,
+        types: Set<String>,
+        components: Set<String>
     ) {
         var seen: Set<String> = []
         for (index, component) in configuration.components.enumerated() {
@@ -96,24 +110,39 @@ private struct Validation {
     }
 
     private mutating func checkFields(
-        _ fields: [String: Field], _ path: String, types: Set<String>, components: Set<String>
+        _ fields: [String: Field],
+        _ path: String,
+        types: Set<String>,
+        components: Set<String>
     ) {
         for (name, field) in fields.sorted(by: { $0.key < $1.key }) {
             switch field.kind {
             case .relation(let target):
                 if !types.contains(target) && target != Schema.fileUID {
-                    self.report("\(path).\(name).target", target, "is no content type of this configuration; add it to contentTypes")
+                    self.report(
+                        "\(path).\(name).target",
+                        target,
+                        "is no content type of this configuration; add it to contentTypes"
+                    )
                 }
             case .component(let uid):
                 if !components.contains(uid) {
-                    self.report("\(path).\(name).component", uid, "is no component of this configuration; add it to components")
+                    self.report(
+                        "\(path).\(name).component",
+                        uid,
+                        "is no component of this configuration; add it to components"
+                    )
                 }
             case .dynamicZone(let uids):
                 if uids.isEmpty {
                     self.report("\(path).\(name).components", "", "must name at least one component")
                 }
                 for uid in uids where !components.contains(uid) {
-                    self.report("\(path).\(name).components", uid, "is no component of this configuration; add it to components")
+                    self.report(
+                        "\(path).\(name).components",
+                        uid,
+                        "is no component of this configuration; add it to components"
+                    )
                 }
             case .scalar, .json, .password, .morph, .media:
                 break
@@ -122,7 +151,10 @@ private struct Validation {
     }
 
     private mutating func checkPopulate(
-        _ populate: Populate, _ path: String, fields: [String: Field], _ configuration: GatewayConfiguration
+        _ populate: Populate,
+        _ path: String,
+        fields: [String: Field],
+        _ configuration: GatewayConfiguration
     ) {
         switch populate {
         case .all, .none:
@@ -151,7 +183,9 @@ private struct Validation {
     // MARK: Roles and tokens
 
     private mutating func checkRoles(
-        _ configuration: GatewayConfiguration, types: Set<String>, components: Set<String>
+        _ configuration: GatewayConfiguration,
+        types: Set<String>,
+        components: Set<String>
     ) {
         var seen: Set<String> = []
         for (index, role) in configuration.roles.enumerated() {
@@ -161,21 +195,29 @@ private struct Validation {
             }
             if !seen.insert(role.type).inserted {
                 self.report(
-                    "\(path).type", role.type,
-                    "is there already (case and spaces make no difference); roles that share a room would see each other's events")
+                    "\(path).type",
+                    role.type,
+                    "is there already (case and spaces make no difference); roles that share a room would see each other's events"
+                )
             }
             self.checkScopes(role.scopes, "\(path).scopes", types: types)
             for (position, room) in role.autoJoin.enumerated() where !Self.isAutoJoinable(room) {
                 self.report(
-                    "\(path).autoJoin[\(position)]", room,
-                    "must be a room's name of 1 to 128 characters without a reserved prefix (io-, user:, narrow:, …), '::' and '@'")
+                    "\(path).autoJoin[\(position)]",
+                    room,
+                    "must be a room's name of 1 to 128 characters without a reserved prefix (io-, user:, narrow:, …), '::' and '@'"
+                )
             }
             for (position, pattern) in role.joinPolicy.enumerated() where pattern.isEmpty || pattern.utf8.count > 128 {
                 self.report("\(path).joinPolicy[\(position)]", pattern, "must be a pattern such as 'chat-*'")
             }
             for (uid, _) in role.fields.sorted(by: { $0.key < $1.key })
             where !types.contains(uid) && !components.contains(uid) && uid != Schema.fileUID {
-                self.report("\(path).fields.\(uid)", uid, "is neither a content type nor a component of this configuration")
+                self.report(
+                    "\(path).fields.\(uid)",
+                    uid,
+                    "is neither a content type nor a component of this configuration"
+                )
             }
         }
         let publicRole = configuration.authentication.publicRole
@@ -183,13 +225,17 @@ private struct Validation {
             && !configuration.security.requireAuthentication
         {
             self.report(
-                "authentication.publicRole", publicRole,
-                "is no role; clients without credentials could not connect: add a role of that type, or set security.requireAuthentication")
+                "authentication.publicRole",
+                publicRole,
+                "is no role; clients without credentials could not connect: add a role of that type, or set security.requireAuthentication"
+            )
         }
         if !seen.contains(configuration.authentication.defaultRole) && configuration.authentication.jwt != nil {
             self.report(
-                "authentication.defaultRole", configuration.authentication.defaultRole,
-                "is no role; add a role of that type for users whose token names none")
+                "authentication.defaultRole",
+                configuration.authentication.defaultRole,
+                "is no role; add a role of that type for users whose token names none"
+            )
         }
     }
 
@@ -198,8 +244,10 @@ private struct Validation {
             if scope.subject == "io" {
                 if scope.action != "*" && !Scope.verbs.contains(scope.action) {
                     self.report(
-                        "\(path)[\(index)]", scope.description,
-                        "names no verb of the gateway; they are \(Scope.verbs.map { "io.\($0)" }.joined(separator: ", "))")
+                        "\(path)[\(index)]",
+                        scope.description,
+                        "names no verb of the gateway; they are \(Scope.verbs.map { "io.\($0)" }.joined(separator: ", "))"
+                    )
                 }
             } else if scope.subject != "*" && !types.contains(scope.subject)
                 && !types.contains(ContentType.wildcardUID) && scope.subject != Schema.fileUID
@@ -220,33 +268,49 @@ private struct Validation {
             }
             if !slugs.insert(token.slug).inserted {
                 self.report(
-                    "\(path).name", token.name,
-                    "is there already (case and spaces make no difference); tokens that share a room would see each other's events")
+                    "\(path).name",
+                    token.name,
+                    "is there already (case and spaces make no difference); tokens that share a room would see each other's events"
+                )
             }
             if !ids.insert(token.id).inserted {
                 self.report("\(path).id", token.id, "is there already; each token needs an id of its own")
             }
             if APIToken.bytes(ofHash: token.hash) == nil {
                 self.report(
-                    "\(path).hash", "(\(token.hash.utf8.count) characters)",
-                    "must be 128 hexadecimal digits: what 'socketio-node token hash' prints for the key")
+                    "\(path).hash",
+                    "(\(token.hash.utf8.count) characters)",
+                    "must be 128 hexadecimal digits: what 'socketio-node token hash' prints for the key"
+                )
             } else if !hashes.insert(token.hash.lowercased()).inserted {
-                self.report("\(path).hash", "(hidden)", "belongs to another token as well; every token needs a key of its own")
+                self.report(
+                    "\(path).hash",
+                    "(hidden)",
+                    "belongs to another token as well; every token needs a key of its own"
+                )
             }
             if token.kind == .custom && token.scopes.isEmpty {
-                self.report("\(path).scopes", "", "is empty, so the token could do nothing; name scopes or choose another type")
+                self.report(
+                    "\(path).scopes",
+                    "",
+                    "is empty, so the token could do nothing; name scopes or choose another type"
+                )
             }
             if token.kind != .custom && !token.scopes.isEmpty {
                 self.report(
-                    "\(path).scopes", token.scopes.map(\.description).joined(separator: ", "),
-                    "has no effect on a \(token.kind.rawValue) token; choose type 'custom' or remove it")
+                    "\(path).scopes",
+                    token.scopes.map(\.description).joined(separator: ", "),
+                    "has no effect on a \(token.kind.rawValue) token; choose type 'custom' or remove it"
+                )
             }
             self.checkScopes(token.scopes, "\(path).scopes", types: types)
         }
         if !configuration.apiTokens.isEmpty && configuration.apiTokenSalt.utf8.count < 16 {
             self.report(
-                "apiTokenSalt", "(\(configuration.apiTokenSalt.utf8.count) bytes)",
-                "must be at least 16 random bytes, the same on every node")
+                "apiTokenSalt",
+                "(\(configuration.apiTokenSalt.utf8.count) bytes)",
+                "must be at least 16 random bytes, the same on every node"
+            )
         }
     }
 
@@ -255,14 +319,21 @@ private struct Validation {
     private mutating func checkAuthentication(_ configuration: GatewayConfiguration) {
         let authentication = configuration.authentication
         if authentication.timeout <= .zero {
-            self.report("authentication.timeout", "\(authentication.timeout.nanoseconds / 1_000_000) ms", "must be more than 0")
+            self.report(
+                "authentication.timeout",
+                "\(authentication.timeout.nanoseconds / 1_000_000) ms",
+                "must be more than 0"
+            )
         }
         if authentication.maximumFailures < 1 {
             self.report("authentication.maximumFailures", "\(authentication.maximumFailures)", "must be at least 1")
         }
         if authentication.failureWindow <= .zero {
             self.report(
-                "authentication.failureWindow", "\(authentication.failureWindow.nanoseconds / 1_000_000) ms", "must be more than 0")
+                "authentication.failureWindow",
+                "\(authentication.failureWindow.nanoseconds / 1_000_000) ms",
+                "must be more than 0"
+            )
         }
         guard let jwt = authentication.jwt else { return }
         let path = "authentication.jwt"
@@ -271,8 +342,10 @@ private struct Validation {
         }
         for algorithm in (jwt.algorithms ?? []).sorted() where !JWTConfiguration.knownAlgorithms.contains(algorithm) {
             self.report(
-                "\(path).algorithms", algorithm,
-                "is no algorithm that can be allowed; these are: \(JWTConfiguration.knownAlgorithms.joined(separator: ", "))")
+                "\(path).algorithms",
+                algorithm,
+                "is no algorithm that can be allowed; these are: \(JWTConfiguration.knownAlgorithms.joined(separator: ", "))"
+            )
         }
         if jwt.algorithms?.isEmpty == true {
             self.report("\(path).algorithms", "", "must name at least one algorithm, or be left out")
@@ -284,7 +357,8 @@ private struct Validation {
             self.report("\(path).maximumTokenBytes", "\(jwt.maximumTokenBytes)", "must be 256 to 1000000")
         }
         for (name, claim) in [
-            ("id", jwt.claims.id), ("role", jwt.claims.role), ("username", jwt.claims.username), ("email", jwt.claims.email),
+            ("id", jwt.claims.id), ("role", jwt.claims.role), ("username", jwt.claims.username),
+            ("email", jwt.claims.email),
         ] where claim.isEmpty {
             self.report("\(path).claims.\(name)", "", "must be the name of a claim")
         }
@@ -298,14 +372,20 @@ private struct Validation {
         case .secret(let secret):
             let length = secret.utf8.count
             if length < 32 {
-                self.report("\(path).secret", "(\(length) bytes)", "must be at least 32 bytes, as long as the digest of HS256")
+                self.report(
+                    "\(path).secret",
+                    "(\(length) bytes)",
+                    "must be at least 32 bytes, as long as the digest of HS256"
+                )
             }
             if let algorithms {
                 for (algorithm, needed) in [("HS384", 48), ("HS512", 64)] where algorithms.contains(algorithm) {
                     if length < needed {
                         self.report(
-                            "\(path).secret", "(\(length) bytes)",
-                            "must be at least \(needed) bytes, as long as the digest of \(algorithm)")
+                            "\(path).secret",
+                            "(\(length) bytes)",
+                            "must be at least \(needed) bytes, as long as the digest of \(algorithm)"
+                        )
                     }
                 }
                 if algorithms.isDisjoint(with: ["HS256", "HS384", "HS512"]) {
@@ -315,12 +395,18 @@ private struct Validation {
         case .publicKey(let pem):
             if PublicKeyMaterial(pem: pem) == nil {
                 self.report(
-                    "\(path).publicKey", "(\(pem.utf8.count) bytes)",
-                    "must be a PEM public key: RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519")
+                    "\(path).publicKey",
+                    "(\(pem.utf8.count) bytes)",
+                    "must be a PEM public key: RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519"
+                )
             }
         case .keySet(let json):
             if KeySetDocument(json: json) == nil {
-                self.report("\(path).keySet", "(\(json.utf8.count) bytes)", "must be a JSON Web Key Set: {\"keys\": [...]}")
+                self.report(
+                    "\(path).keySet",
+                    "(\(json.utf8.count) bytes)",
+                    "must be a JSON Web Key Set: {\"keys\": [...]}"
+                )
             }
         }
     }
@@ -333,7 +419,11 @@ private struct Validation {
             ("trustedProxies", security.trustedProxies),
         ] {
             for (index, text) in list.enumerated() where AddressRange(text) == nil {
-                self.report("security.\(name)[\(index)]", text, "must be an IP address or a network such as 10.0.0.0/8 or fd00::/8")
+                self.report(
+                    "security.\(name)[\(index)]",
+                    text,
+                    "must be an IP address or a network such as 10.0.0.0/8 or fd00::/8"
+                )
             }
         }
         if let maximum = security.maximumConnections, maximum < 1 {
@@ -345,12 +435,18 @@ private struct Validation {
         let subscriptions = configuration.entitySubscriptions
         if subscriptions.maximumSubscriptionsPerSocket < 1 {
             self.report(
-                "entitySubscriptions.maximumSubscriptionsPerSocket", "\(subscriptions.maximumSubscriptionsPerSocket)",
-                "must be at least 1; to switch subscriptions off set enabled to false")
+                "entitySubscriptions.maximumSubscriptionsPerSocket",
+                "\(subscriptions.maximumSubscriptionsPerSocket)",
+                "must be at least 1; to switch subscriptions off set enabled to false"
+            )
         }
         for (index, uid) in subscriptions.allowedContentTypes.enumerated()
         where !types.contains(uid) && !types.contains(ContentType.wildcardUID) {
-            self.report("entitySubscriptions.allowedContentTypes[\(index)]", uid, "is no content type of this configuration")
+            self.report(
+                "entitySubscriptions.allowedContentTypes[\(index)]",
+                uid,
+                "is no content type of this configuration"
+            )
         }
         let rooms = configuration.rooms
         if !(1...512).contains(rooms.maximumNameLength) {
@@ -364,27 +460,44 @@ private struct Validation {
             let isAudience = ["io-role-", "io-token-", "io-admin", "io-owner-"].contains { room.hasPrefix($0) }
             let isReserved = RoomName.isReserved(room) && !room.hasPrefix("io-")
             if room.isEmpty || room.utf8.count > 128 || isAudience || isReserved {
-                self.report("rooms.defaultRooms[\(index)]", room, "must be a room's name that isn't an audience's or reserved")
+                self.report(
+                    "rooms.defaultRooms[\(index)]",
+                    room,
+                    "must be a room's name that isn't an audience's or reserved"
+                )
             }
         }
         for (index, pattern) in configuration.events.sensitivePatterns.enumerated()
         where pattern.isEmpty || pattern.allSatisfy({ $0 == "*" }) {
-            self.report("events.sensitivePatterns[\(index)]", pattern, "would drop every field; write a pattern such as '*secret*'")
+            self.report(
+                "events.sensitivePatterns[\(index)]",
+                pattern,
+                "would drop every field; write a pattern such as '*secret*'"
+            )
         }
         if configuration.events.rememberedEventIDs < 0 {
             self.report("events.rememberedEventIDs", "\(configuration.events.rememberedEventIDs)", "must be 0 or more")
         }
         if configuration.clusterTimeout <= .zero {
-            self.report("clusterTimeout", "\(configuration.clusterTimeout.nanoseconds / 1_000_000) ms", "must be more than 0")
+            self.report(
+                "clusterTimeout",
+                "\(configuration.clusterTimeout.nanoseconds / 1_000_000) ms",
+                "must be more than 0"
+            )
         }
         var names: Set<String> = []
         let roles = Set(configuration.roles.map(\.type))
         for (index, namespace) in configuration.namespaces.enumerated() {
             let path = "namespaces[\(index)]"
-            let isValid = !namespace.name.isEmpty && namespace.name.utf8.count <= 128 && namespace.name != "main"
+            let isValid =
+                !namespace.name.isEmpty && namespace.name.utf8.count <= 128 && namespace.name != "main"
                 && !namespace.name.contains(",")
             if !isValid {
-                self.report("\(path).name", namespace.name, "must be a name without ',' other than 'main', which is the namespace '/'")
+                self.report(
+                    "\(path).name",
+                    namespace.name,
+                    "must be a name without ',' other than 'main', which is the namespace '/'"
+                )
             }
             if !names.insert(namespace.name).inserted {
                 self.report("\(path).name", namespace.name, "is there already; each namespace may appear once")
@@ -393,7 +506,11 @@ private struct Validation {
                 self.report("\(path).roles", role, "is no role of this configuration")
             }
             if (namespace.requireAuth || !namespace.roles.isEmpty) && !namespace.inheritsChecks {
-                self.report("\(path).inheritsChecks", "false", "must be true where requireAuth or roles are set, for nobody would be known otherwise")
+                self.report(
+                    "\(path).inheritsChecks",
+                    "false",
+                    "must be true where requireAuth or roles are set, for nobody would be known otherwise"
+                )
             }
         }
     }

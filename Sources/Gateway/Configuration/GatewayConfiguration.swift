@@ -6,7 +6,9 @@ public import NIOCore
 public struct GatewayConfiguration: Sendable {
     public var contentTypes: [ContentType] = []
     public var components: [Component] = []
-    public var roles: [Role] = [Role(type: Role.publicType, name: "Public"), Role(type: Role.authenticatedType, name: "Authenticated")]
+    public var roles: [Role] = [
+        Role(type: Role.publicType, name: "Public"), Role(type: Role.authenticatedType, name: "Authenticated"),
+    ]
     public var apiTokens: [APIToken] = []
     /// What API tokens are hashed with. At least 16 bytes if there are tokens.
     public var apiTokenSalt: String = ""

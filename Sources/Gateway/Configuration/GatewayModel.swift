@@ -1,5 +1,6 @@
 import NIOConcurrencyHelpers
 import NIOCore
+import OrderedCollections
 import SocketIOWire
 
 /// A configuration made ready: everything that can be worked out once, worked out.
@@ -42,8 +43,12 @@ final class GatewayModel: Sendable {
         if configuration.entitySubscriptions.requireVerification && hooks.verifyEntity == nil {
             problems.append(
                 ConfigurationProblem(
-                    path: "entitySubscriptions.requireVerification", value: "true",
-                    advice: "needs something that knows which entities exist; set it to false, or give the gateway a verifyEntity hook"))
+                    path: "entitySubscriptions.requireVerification",
+                    value: "true",
+                    advice:
+                        "needs something that knows which entities exist; set it to false, or give the gateway a verifyEntity hook"
+                )
+            )
         }
         guard problems.isEmpty else { throw GatewayError(problems) }
         self.configuration = configuration
@@ -52,7 +57,9 @@ final class GatewayModel: Sendable {
             schema: self.schema,
             blocklist: Blocklist(
                 additionalNames: configuration.events.sensitiveFields + configuration.events.excludeFields,
-                patterns: configuration.events.sensitivePatterns))
+                patterns: configuration.events.sensitivePatterns
+            )
+        )
         self.tokens = TokenTable(configuration.apiTokens.filter { !$0.isRevoked })
         if let jwt = configuration.authentication.jwt {
             self.verifier = try await JWTVerifier(jwt)
@@ -61,11 +68,13 @@ final class GatewayModel: Sendable {
         }
         self.checks = ConnectionChecks(configuration.security)
         self.clientAddress = ClientAddress(
-            trustedProxies: configuration.security.trustedProxies.compactMap { AddressRange($0) })
+            trustedProxies: configuration.security.trustedProxies.compactMap { AddressRange($0) }
+        )
         self.rolesByType = Dictionary(configuration.roles.map { ($0.type, $0) }) { first, _ in first }
         self.rolesByName = Dictionary(configuration.roles.map { (RoomName.slug($0.name), $0) }) { first, _ in first }
         self.rolesByID = Dictionary(
-            configuration.roles.compactMap { role in role.id.map { ($0.text, role) } }) { first, _ in first }
+            configuration.roles.compactMap { role in role.id.map { ($0.text, role) } }
+        ) { first, _ in first }
         self.tokensByID = Dictionary(configuration.apiTokens.map { ($0.id, $0) }) { first, _ in first }
         self.audiences =
             configuration.roles.map { Audience($0) }
@@ -82,7 +91,8 @@ final class GatewayModel: Sendable {
     func role(claim: JSONValue) -> Role? {
         switch claim {
         case .string(let text):
-            return self.rolesByType[RoomName.slug(text)] ?? self.rolesByName[RoomName.slug(text)] ?? self.rolesByID[text]
+            return self.rolesByType[RoomName.slug(text)] ?? self.rolesByName[RoomName.slug(text)]
+                ?? self.rolesByID[text]
         case .int(let number):
             return self.rolesByID[String(number)]
         case .object(let object):
@@ -126,8 +136,13 @@ final class GatewayModel: Sendable {
 
     private static func user(_ id: EntityID, _ value: JSONValue?, role: String?) -> User {
         User(
-            id: id, username: value?["username"]?.stringValue, email: value?["email"]?.stringValue,
-            firstname: value?["firstname"]?.stringValue, lastname: value?["lastname"]?.stringValue, role: role)
+            id: id,
+            username: value?["username"]?.stringValue,
+            email: value?["email"]?.stringValue,
+            firstname: value?["firstname"]?.stringValue,
+            lastname: value?["lastname"]?.stringValue,
+            role: role
+        )
     }
 
     /// Whether any content type's events reach only the owners of entries.
@@ -164,7 +179,11 @@ final class GatewayModel: Sendable {
             }
             let ability = audience.ability
             let receives = ability.canReceive(
-                event, of: type.uid, policy: events.receivePolicy, usesAliases: events.actionAliases)
+                event,
+                of: type.uid,
+                policy: events.receivePolicy,
+                usesAliases: events.actionAliases
+            )
             let receivesAny =
                 type.ownerField != nil
                 && ability.canReceiveAny(event, of: type.uid, usesAliases: events.actionAliases)

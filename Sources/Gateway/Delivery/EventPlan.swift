@@ -1,3 +1,4 @@
+import OrderedCollections
 import SocketIOWire
 
 /// What became of a lifecycle event on this node.
@@ -55,7 +56,10 @@ extension GatewayModel {
             throw Self.unknownContentType(event)
         }
         guard (1...128).contains(event.event.utf8.count) else {
-            throw GatewayError(.invalidEventName, "An event's name must be 1 to 128 bytes, not \(event.event.utf8.count)")
+            throw GatewayError(
+                .invalidEventName,
+                "An event's name must be 1 to 128 bytes, not \(event.event.utf8.count)"
+            )
         }
         let name = self.eventName(event, type: type)
         if event.data.isFalsy { return EventPlan(report: EmitReport(.noData, event: name)) }
@@ -72,9 +76,16 @@ extension GatewayModel {
             guard !deliveries.isEmpty else { continue }
             do {
                 let clean = try self.sanitiser.sanitise(
-                    event.data, as: type, for: group.projection, selection: selection)
+                    event.data,
+                    as: type,
+                    for: group.projection,
+                    selection: selection
+                )
                 let argument = try self.configuration.events.payloadFormat.argument(
-                    clean, type: type, schema: self.schema)
+                    clean,
+                    type: type,
+                    schema: self.schema
+                )
                 plan.variants.append(.init(argument: argument, deliveries: deliveries))
                 plan.report.audiences += group.rooms.count + group.ownerRooms.count
                 plan.report.projections += 1
@@ -118,8 +129,14 @@ extension GatewayModel {
             owner = type.ownerField.flatMap { entry[$0] }.flatMap(Self.ownerID)
         }
         return DeliveryPlan(
-            event: event.event, uid: type.uid, ids: ids, isList: event.data.arrayValue != nil,
-            mode: self.configuration.entitySubscriptions.mode, delivery: type.delivery, owner: owner)
+            event: event.event,
+            uid: type.uid,
+            ids: ids,
+            isList: event.data.arrayValue != nil,
+            mode: self.configuration.entitySubscriptions.mode,
+            delivery: type.delivery,
+            owner: owner
+        )
     }
 
     /// The owner's id out of the owner field: an id, or an entry that has one.

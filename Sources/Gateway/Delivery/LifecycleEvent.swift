@@ -1,3 +1,4 @@
+import OrderedCollections
 public import SocketIOWire
 
 /// Something that happened to an entry of a content type, as a back end reports it.
@@ -16,7 +17,11 @@ public struct LifecycleEvent: Sendable, Hashable {
     public var at: JSONValue?
 
     public init(
-        event: String, schema: SchemaReference, data: JSONValue, previous: JSONValue? = nil, eventID: String? = nil,
+        event: String,
+        schema: SchemaReference,
+        data: JSONValue,
+        previous: JSONValue? = nil,
+        eventID: String? = nil,
         at: JSONValue? = nil
     ) {
         self.event = event
@@ -33,7 +38,9 @@ public struct LifecycleEvent: Sendable, Hashable {
     public init(_ value: JSONValue) throws {
         guard case .object(let object) = value else {
             throw GatewayError(
-                .invalidArguments, "A lifecycle event must be an object {event, schema, data}, not \(value.kindName)")
+                .invalidArguments,
+                "A lifecycle event must be an object {event, schema, data}, not \(value.kindName)"
+            )
         }
         guard let event = object["event"]?.stringValue else {
             throw GatewayError(.invalidArguments, "A lifecycle event needs a text in 'event', such as 'update'")
@@ -41,15 +48,21 @@ public struct LifecycleEvent: Sendable, Hashable {
         guard let schema = object["schema"].flatMap({ SchemaReference($0) }) else {
             throw GatewayError(
                 .invalidArguments,
-                "A lifecycle event needs a content type in 'schema': its uid, or an object with 'uid'")
+                "A lifecycle event needs a content type in 'schema': its uid, or an object with 'uid'"
+            )
         }
-        let eventID = object["eventId"].flatMap { $0.isNull ? nil : $0 }
-        if let eventID, eventID.stringValue == nil {
+        let eventID = object["eventId"] ?? .null
+        guard eventID.isNull || eventID.stringValue != nil else {
             throw GatewayError(.invalidArguments, "A lifecycle event's 'eventId' must be a text")
         }
         self.init(
-            event: event, schema: schema, data: object["data"] ?? .null, previous: object["previous"],
-            eventID: eventID?.stringValue, at: object["at"])
+            event: event,
+            schema: schema,
+            data: object["data"] ?? .null,
+            previous: object["previous"],
+            eventID: eventID.stringValue,
+            at: object["at"]
+        )
     }
 }
 

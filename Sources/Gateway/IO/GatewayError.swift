@@ -30,7 +30,8 @@ public struct GatewayError: Error, Sendable, CustomStringConvertible {
 
     init(_ problems: [ConfigurationProblem]) {
         self.code = .invalidConfiguration
-        self.message = "The gateway's configuration has \(problems.count) problem(s): \(problems.map(\.description).joined(separator: "; "))"
+        self.message =
+            "The gateway's configuration has \(problems.count) problem(s): \(problems.map(\.description).joined(separator: "; "))"
         self.problems = problems
     }
 

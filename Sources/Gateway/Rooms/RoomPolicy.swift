@@ -57,7 +57,10 @@ struct RoomPolicy: Sendable {
     ///
     /// - Parameter joined: The rooms that the socket is in.
     func roomToJoin(
-        _ payload: JSONValue?, principal: Principal, socketID: String, joined: some Sequence<Room>
+        _ payload: JSONValue?,
+        principal: Principal,
+        socketID: String,
+        joined: some Sequence<Room>
     ) throws(ClientRefusal) -> Room {
         let name = try self.name(payload, allowingColon: self.rooms.allowsColon)
         guard !RoomName.isReserved(name) else { throw .reservedRoom }

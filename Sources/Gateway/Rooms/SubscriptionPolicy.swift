@@ -22,7 +22,10 @@ struct SubscriptionPolicy: Sendable {
     ///   - payload: `{uid, id}`.
     ///   - joined: The rooms that the socket is in.
     func request(
-        _ payload: JSONValue?, ability: Ability, joined: some Sequence<Room>, schema: Schema
+        _ payload: JSONValue?,
+        ability: Ability,
+        joined: some Sequence<Room>,
+        schema: Schema
     ) throws(ClientRefusal) -> SubscriptionRequest {
         guard let payload, payload.objectValue != nil else { throw .invalidPayload }
         guard self.settings.enabled else { throw .subscriptionsDisabled }

@@ -1,5 +1,5 @@
 import OrderedCollections
-public import SocketIOWire
+import SocketIOWire
 
 /// How an event's argument looks.
 public enum PayloadFormat: String, Sendable, Hashable, CaseIterable {
@@ -12,7 +12,9 @@ public enum PayloadFormat: String, Sendable, Hashable, CaseIterable {
 
     /// The argument of an event about entries of a content type.
     func argument(
-        _ value: JSONValue, type: ContentType, schema: Schema
+        _ value: JSONValue,
+        type: ContentType,
+        schema: Schema
     ) throws(SanitisationError) -> JSONValue {
         switch self {
         case .flat:
@@ -40,9 +42,11 @@ private struct Strapi4 {
         case .null:
             return .null
         case .array(let elements):
-            return .array(try self.map(elements) { element throws(SanitisationError) in
-                try self.entry(element, shape: shape)
-            })
+            return .array(
+                try self.map(elements) { element throws(SanitisationError) in
+                    try self.entry(element, shape: shape)
+                }
+            )
         case .object(let object):
             var result = JSONObject()
             result["id"] = object["id"]
@@ -88,9 +92,11 @@ private struct Strapi4 {
         case .null:
             return .null
         case .array(let elements):
-            return .array(try self.map(elements) { element throws(SanitisationError) in
-                try self.component(element, shape: shape)
-            })
+            return .array(
+                try self.map(elements) { element throws(SanitisationError) in
+                    try self.component(element, shape: shape)
+                }
+            )
         case .object(let object):
             return .object(try self.attributes(object, shape: shape))
         case .bool, .int, .double, .string, .binary:
@@ -100,14 +106,17 @@ private struct Strapi4 {
 
     private func dynamicZone(_ value: JSONValue) throws(SanitisationError) -> JSONValue {
         guard case .array(let elements) = value else { return .null }
-        return .array(try self.map(elements) { element throws(SanitisationError) in
-            let shape = element["__component"]?.stringValue.flatMap(self.schema.declaredShape)
-            return try self.component(element, shape: shape)
-        })
+        return .array(
+            try self.map(elements) { element throws(SanitisationError) in
+                let shape = element["__component"]?.stringValue.flatMap(self.schema.declaredShape)
+                return try self.component(element, shape: shape)
+            }
+        )
     }
 
     private func map(
-        _ elements: [JSONValue], _ transform: (JSONValue) throws(SanitisationError) -> JSONValue
+        _ elements: [JSONValue],
+        _ transform: (JSONValue) throws(SanitisationError) -> JSONValue
     ) throws(SanitisationError) -> [JSONValue] {
         var result: [JSONValue] = []
         result.reserveCapacity(elements.count)

@@ -34,12 +34,19 @@ struct Sanitiser: Sendable {
     ///   - projection: What the audience may see.
     ///   - selection: Which relations to keep.
     func sanitise(
-        _ value: JSONValue, as type: ContentType, for projection: Projection, selection: Selection
+        _ value: JSONValue,
+        as type: ContentType,
+        for projection: Projection,
+        selection: Selection
     ) throws(SanitisationError) -> JSONValue {
         let pass = Pass(schema: self.schema, blocklist: self.blocklist, projection: projection)
         guard
             let result = try pass.entries(
-                value, shape: Shape(type), branch: .init(fields: nil, selection: selection), depth: 0)
+                value,
+                shape: Shape(type),
+                branch: .init(fields: nil, selection: selection),
+                depth: 0
+            )
         else { return .null }
         return result
     }
@@ -57,7 +64,10 @@ private struct Pass {
 
     /// An entry or a list of entries; `nil`: too deep, the key that led here goes.
     func entries(
-        _ value: JSONValue, shape: Shape, branch: Selection.Branch, depth: Int
+        _ value: JSONValue,
+        shape: Shape,
+        branch: Selection.Branch,
+        depth: Int
     ) throws(SanitisationError) -> JSONValue? {
         switch value {
         case .object(let object):
@@ -71,7 +81,11 @@ private struct Pass {
                 // A list directly in a list is one step deeper, or lists could nest without end.
                 let isList = element.arrayValue != nil
                 let clean = try self.entries(
-                    element, shape: shape, branch: branch, depth: isList ? depth + 1 : depth)
+                    element,
+                    shape: shape,
+                    branch: branch,
+                    depth: isList ? depth + 1 : depth
+                )
                 if let clean { kept.append(clean) }
             }
             return .array(kept)
@@ -81,7 +95,10 @@ private struct Pass {
     }
 
     private func entry(
-        _ object: JSONObject, shape: Shape, branch: Selection.Branch, depth: Int
+        _ object: JSONObject,
+        shape: Shape,
+        branch: Selection.Branch,
+        depth: Int
     ) throws(SanitisationError) -> JSONObject {
         var kept = JSONObject(minimumCapacity: object.count)
         let rule = self.projection.rules[shape.uid]
@@ -109,7 +126,12 @@ private struct Pass {
 
     /// A declared field's value; `nil`: the key goes.
     private func field(
-        _ field: Field, _ key: String, _ value: JSONValue, shape: Shape, branch: Selection.Branch, depth: Int
+        _ field: Field,
+        _ key: String,
+        _ value: JSONValue,
+        shape: Shape,
+        branch: Selection.Branch,
+        depth: Int
     ) throws(SanitisationError) -> JSONValue? {
         switch field.kind {
         case .password:
@@ -129,14 +151,26 @@ private struct Pass {
             return try self.morph(value, branch: below, depth: depth + 1)
         case .media:
             return try self.entries(
-                value, shape: self.schema.file, branch: branch.selection.embedded(key), depth: depth + 1)
+                value,
+                shape: self.schema.file,
+                branch: branch.selection.embedded(key),
+                depth: depth + 1
+            )
         case .component(let uid):
             guard let shape = self.schema.declaredShape(uid) else { throw .unknownType(uid) }
             return try self.entries(
-                value, shape: shape, branch: branch.selection.embedded(key), depth: depth + 1)
+                value,
+                shape: shape,
+                branch: branch.selection.embedded(key),
+                depth: depth + 1
+            )
         case .dynamicZone(let uids):
             return try self.dynamicZone(
-                value, uids: uids, branch: branch.selection.embedded(key), depth: depth + 1)
+                value,
+                uids: uids,
+                branch: branch.selection.embedded(key),
+                depth: depth + 1
+            )
         }
     }
 
@@ -146,7 +180,9 @@ private struct Pass {
 
     /// The related entries whose `__type` may be seen; `nil` if none is left.
     private func morph(
-        _ value: JSONValue, branch: Selection.Branch, depth: Int
+        _ value: JSONValue,
+        branch: Selection.Branch,
+        depth: Int
     ) throws(SanitisationError) -> JSONValue? {
         switch value {
         case .null:
@@ -156,7 +192,8 @@ private struct Pass {
             for element in elements where element.objectValue != nil {
                 if let clean = try self.morph(element, branch: branch, depth: depth) { kept.append(clean) }
             }
-            return kept.isEmpty && !elements.isEmpty ? nil : .array(kept)
+            if kept.isEmpty && !elements.isEmpty { return nil }
+            return .array(kept)
         case .object(let object):
             guard let type = object["__type"]?.stringValue, self.projection.visibleTargets.contains(type),
                 let shape = self.schema.declaredShape(type)
@@ -168,7 +205,10 @@ private struct Pass {
     }
 
     private func dynamicZone(
-        _ value: JSONValue, uids: [String], branch: Selection.Branch, depth: Int
+        _ value: JSONValue,
+        uids: [String],
+        branch: Selection.Branch,
+        depth: Int
     ) throws(SanitisationError) -> JSONValue? {
         guard case .array(let elements) = value else { return value == .null ? .null : nil }
         var kept: [JSONValue] = []
@@ -184,11 +224,16 @@ private struct Pass {
 
     /// Who made an entry, reduced to a name.
     private func creator(_ value: JSONValue) -> JSONValue? {
-        guard case .object(let object) = value else { return value.isContainer ? nil : value }
+        guard case .object(let object) = value else {
+            // A ternary here would make `nil` the JSON null.
+            if value.isContainer { return nil }
+            return value
+        }
         return .object(
             object.filter { key, value in
                 !value.isContainer && (Self.identity.contains(key) || Self.creatorFields.contains(key))
-            })
+            }
+        )
     }
 
     /// A value without declared structure: the blocklist applies at every depth. `nil`: too deep.
@@ -215,8 +260,12 @@ private struct Pass {
             return .array(
                 elements.compactMap { element in
                     self.filter(
-                        element, depth: element.arrayValue == nil ? depth : depth + 1, blocks: blocks)
-                })
+                        element,
+                        depth: element.arrayValue == nil ? depth : depth + 1,
+                        blocks: blocks
+                    )
+                }
+            )
         case .null, .bool, .int, .double, .string, .binary:
             return value
         }

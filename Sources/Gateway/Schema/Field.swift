@@ -51,7 +51,10 @@ public struct Field: Sendable, Hashable {
     ///   - components: The component's uid, or those of a dynamic zone.
     /// - Returns: `nil` if there is no such type, or if it lacks what it needs.
     public init?(
-        type: String, isPrivate: Bool = false, isRepeatable: Bool = false, target: String? = nil,
+        type: String,
+        isPrivate: Bool = false,
+        isRepeatable: Bool = false,
+        target: String? = nil,
         components: [String] = []
     ) {
         switch type {

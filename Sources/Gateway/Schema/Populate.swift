@@ -54,7 +54,8 @@ indirect enum Selection: Sendable, Hashable {
             self = .tree(
                 nodes.mapValues { node in
                     Branch(fields: node.fields, selection: node.populate.map { Selection($0) } ?? .nothing)
-                })
+                }
+            )
         }
     }
 

@@ -47,8 +47,12 @@ enum Samples {
                 fields: [
                     "description": .string, "draft": Field(.scalar(.text), isPrivate: true),
                     "reviewer": Field(.relation(target: Self.author)),
-                ]),
-            Component(uid: "shared.quote", fields: ["text": .string, "source": Field(.scalar(.text), isPrivate: true)]),
+                ]
+            ),
+            Component(
+                uid: "shared.quote",
+                fields: ["text": .string, "source": Field(.scalar(.text), isPrivate: true)]
+            ),
         ]
     }
 
@@ -59,14 +63,25 @@ enum Samples {
         configuration.components = self.components
         configuration.roles = [
             Role(
-                type: "public", name: "Public",
-                scopes: Self.scopes("\(article).create", "\(article).update", "\(article).delete")),
+                type: "public",
+                name: "Public",
+                scopes: Self.scopes("\(article).create", "\(article).update", "\(article).delete")
+            ),
             Role(
-                type: "authenticated", name: "Authenticated", id: 1,
-                scopes: Self.scopes("\(article).*", "\(author).find"), autoJoin: ["members"], joinPolicy: ["team-*"]),
+                type: "authenticated",
+                name: "Authenticated",
+                id: 1,
+                scopes: Self.scopes("\(article).*", "\(author).find"),
+                autoJoin: ["members"],
+                joinPolicy: ["team-*"]
+            ),
             Role(
-                type: "editor", name: "Chief Editor", id: 7, scopes: Self.scopes("\(article).*", "\(author).find"),
-                fields: [Self.author: .init(deny: ["name"])]),
+                type: "editor",
+                name: "Chief Editor",
+                id: 7,
+                scopes: Self.scopes("\(article).*", "\(author).find"),
+                fields: [Self.author: .init(deny: ["name"])]
+            ),
             Role(type: "nobody", name: "Nobody", scopes: []),
             Role(type: "banned", name: "Banned", scopes: [], canConnect: false),
         ]
@@ -82,11 +97,20 @@ enum Samples {
     }
 
     static func token(
-        _ name: String, _ kind: APIToken.Kind, scopes: [Scope] = [], expiresAt: Double? = nil, isRevoked: Bool = false
+        _ name: String,
+        _ kind: APIToken.Kind,
+        scopes: [Scope] = [],
+        expiresAt: Double? = nil,
+        isRevoked: Bool = false
     ) -> APIToken {
         APIToken(
-            name: name, kind: kind, hash: APIToken.hash(of: self.key(name), salt: Self.salt), scopes: scopes,
-            expiresAt: expiresAt, isRevoked: isRevoked)
+            name: name,
+            kind: kind,
+            hash: APIToken.hash(of: self.key(name), salt: Self.salt),
+            scopes: scopes,
+            expiresAt: expiresAt,
+            isRevoked: isRevoked
+        )
     }
 
     static func key(_ name: String) -> String { "key-of-\(name)" }
@@ -95,7 +119,9 @@ enum Samples {
         "id": 5, "documentId": "abc", "title": "Hello", "notes": "PRIVATE", "internalRating": "PRIVATE",
         "password": "PRIVATE", "unknown": "PRIVATE",
         "author": ["id": 1, "name": "Ada", "pin": "PRIVATE", "salary": "PRIVATE", "extra": "PRIVATE"],
-        "seo": ["id": 3, "description": "d", "draft": "PRIVATE", "reviewer": ["id": 2, "name": "Bob", "salary": "PRIVATE"]],
+        "seo": [
+            "id": 3, "description": "d", "draft": "PRIVATE", "reviewer": ["id": 2, "name": "Bob", "salary": "PRIVATE"],
+        ],
         "body": [
             ["__component": "shared.quote", "id": 1, "text": "q", "source": "PRIVATE"],
             ["__component": "shared.unknown", "id": 2, "text": "PRIVATE"],
