@@ -65,8 +65,10 @@ public protocol Adapter: Sendable {
 public struct Broadcast: Sendable {
     /// `[event, argument...]`.
     public var arguments: [JSONValue]
+    /// Whom it addresses, and how.
     public var options: BroadcastOptions
 
+    /// An event for the addressed sockets.
     public init(arguments: [JSONValue], options: BroadcastOptions) {
         self.arguments = arguments
         self.options = options
@@ -130,10 +132,12 @@ public struct SocketDescription: Sendable, Hashable {
     public var id: String
     /// The handshake as JSON, its keys as in Node's `socket.handshake`.
     public var handshake: JSONValue
+    /// The rooms it is in, its own included.
     public var rooms: [Room]
     /// What the application stored in `socket.data`.
     public var data: JSONValue
 
+    /// A snapshot of a socket.
     public init(id: String, handshake: JSONValue, rooms: [Room], data: JSONValue) {
         self.id = id
         self.handshake = handshake

@@ -2,6 +2,7 @@ public import SocketIOWire
 
 /// Why a question to the cluster has no complete answer.
 public struct ClusterError: Error, Sendable, CustomStringConvertible {
+    /// What went wrong.
     public struct Code: Hashable, Sendable {
         private enum Value { case timeout, unreachable, closed }
         private let value: Value
@@ -14,6 +15,7 @@ public struct ClusterError: Error, Sendable, CustomStringConvertible {
         public static let closed = Code(value: .closed)
     }
 
+    /// What went wrong.
     public var code: Code
     /// What was attempted, what came back, what to do.
     public var message: String
@@ -22,10 +24,12 @@ public struct ClusterError: Error, Sendable, CustomStringConvertible {
     /// Answers that were received before the failure (acknowledgements only).
     public var partialResponses: [JSONValue?] = []
 
+    /// A failure with its explanation.
     public init(code: Code, message: String) {
         self.code = code
         self.message = message
     }
 
+    /// What went wrong, in words.
     public var description: String { self.message }
 }

@@ -1,0 +1,49 @@
+public import SocketIOWire
+
+/// Why an acknowledgement that was waited for did not come.
+public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What went wrong.
+    public struct Code: Hashable, Sendable {
+        private enum Value { case timeout, disconnected, noTimeout, unexpected }
+        private let value: Value
+
+        /// Nobody answered within the timeout.
+        public static let timeout = Code(value: .timeout)
+        /// The client went away before it answered.
+        public static let disconnected = Code(value: .disconnected)
+        /// A broadcast that waits for acknowledgements needs a timeout.
+        public static let missingTimeout = Code(value: .noTimeout)
+        /// The answer is not of the type that was asked for.
+        public static let unexpectedAnswer = Code(value: .unexpected)
+    }
+
+    /// What went wrong.
+    public var code: Code
+    /// The same in words.
+    public var message: String
+    /// Answers that did arrive (broadcasts only): the first argument of each.
+    public var responses: [JSONValue] = []
+
+    /// What went wrong, in words.
+    public var description: String { self.message }
+
+    static let timeout = AcknowledgementError(code: .timeout, message: "operation has timed out")
+    static let disconnected = AcknowledgementError(
+        code: .disconnected,
+        message: "the client disconnected before it acknowledged the event"
+    )
+}
+
+/// Thrown by an event handler: answers the client's acknowledgement with `{"error": message, "data": data}`.
+public struct RejectedEvent: Error, Sendable, Hashable {
+    /// Why, for the client.
+    public var message: String
+    /// Details for the client, or `nil` for none.
+    public var data: JSONValue?
+
+    /// A refusal in words, with details if there are any.
+    public init(_ message: String, data: JSONValue? = nil) {
+        self.message = message
+        self.data = data
+    }
+}

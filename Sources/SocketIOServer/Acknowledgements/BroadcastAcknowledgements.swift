@@ -1,0 +1,45 @@
+import EngineIO
+import NIOCore
+import SocketIOWire
+
+/// The clients of one event loop from which acknowledgements of one broadcast are still expected.
+///
+/// A client that leaves counts as finished. Touched on the loop only.
+final class BroadcastAcknowledgements {
+    private let id: Int
+    private unowned let shard: NamespaceShard
+    private var expected: Set<SocketID>
+    private let onAnswer: @Sendable (JSONValue?) -> Void
+    private let onLeft: @Sendable () -> Void
+
+    init(
+        id: Int,
+        shard: NamespaceShard,
+        expected: Set<SocketID>,
+        onAnswer: @escaping @Sendable (JSONValue?) -> Void,
+        onLeft: @escaping @Sendable () -> Void
+    ) {
+        self.id = id
+        self.shard = shard
+        self.expected = expected
+        self.onAnswer = onAnswer
+        self.onLeft = onLeft
+    }
+
+    func acknowledged(by socket: Socket, _ arguments: Arguments) {
+        guard self.expected.remove(socket.id) != nil else { return }
+        var reader = arguments.makeReader()
+        self.onAnswer(try? reader.nextValue())
+        self.endIfComplete()
+    }
+
+    func left(_ socket: Socket) {
+        guard self.expected.remove(socket.id) != nil else { return }
+        self.onLeft()
+        self.endIfComplete()
+    }
+
+    private func endIfComplete() {
+        if self.expected.isEmpty { self.shard.broadcastAcknowledgements[self.id] = nil }
+    }
+}

@@ -1,0 +1,224 @@
+import CoreMetrics
+public import NIOCore
+public import SocketIOWire
+
+/// Addresses some of a namespace's sockets, on all nodes; a value, so it may be kept and refined.
+public struct BroadcastOperator: Sendable {
+    let namespace: Namespace
+    var options: BroadcastOptions
+
+    @usableFromInline
+    init(namespace: Namespace, options: BroadcastOptions) {
+        self.namespace = namespace
+        self.options = options
+    }
+
+    // MARK: Refining
+
+    /// Adds the members of these rooms; each socket is addressed once, however many of the rooms it is in.
+    public func to(_ rooms: Room...) -> BroadcastOperator { self.to(rooms) }
+
+    /// Adds the members of these rooms; each socket is addressed once, however many of the rooms it is in.
+    public func to(_ rooms: [Room]) -> BroadcastOperator {
+        var copy = self
+        for room in rooms where !copy.options.rooms.contains(room) { copy.options.rooms.append(room) }
+        return copy
+    }
+
+    /// Adds the members of these rooms: the same as ``to(_:)-(Room...)``.
+    public func `in`(_ rooms: Room...) -> BroadcastOperator { self.to(rooms) }
+
+    /// Adds the members of these rooms: the same as ``to(_:)-([Room])``.
+    public func `in`(_ rooms: [Room]) -> BroadcastOperator { self.to(rooms) }
+
+    /// Leaves the members of these rooms out.
+    public func except(_ rooms: Room...) -> BroadcastOperator { self.except(rooms) }
+
+    /// Leaves the members of these rooms out.
+    public func except(_ rooms: [Room]) -> BroadcastOperator {
+        var copy = self
+        for room in rooms where !copy.options.except.contains(room) { copy.options.except.append(room) }
+        return copy
+    }
+
+    /// Restricts the operation to the sockets of this node.
+    public var local: BroadcastOperator { self.setting(.local(true)) }
+
+    /// Drops the event for clients whose connection has more than a little unsent data.
+    public var volatile: BroadcastOperator { self.setting(.volatile(true)) }
+
+    /// Whether polling responses that carry the event may be compressed.
+    public func compress(_ allowed: Bool) -> BroadcastOperator { self.setting(.compress(allowed)) }
+
+    /// How long to wait for acknowledgements, and for answers of other nodes.
+    public func timeout(_ timeout: TimeAmount) -> BroadcastOperator {
+        self.setting(.timeout(milliseconds: Int(timeout.nanoseconds / 1_000_000)))
+    }
+
+    func setting(_ flag: BroadcastFlags.Flag) -> BroadcastOperator {
+        var copy = self
+        copy.options.flags.set(flag)
+        return copy
+    }
+
+    // MARK: Sending
+
+    /// Sends an event: `[event, argument...]`.
+    public func emit<each Argument: Encodable & Sendable>(_ event: String, _ arguments: repeat each Argument) {
+        guard let values = self.values(event, repeat each arguments) else { return }
+        self.emit(values: values)
+    }
+
+    /// Sends an event with these arguments.
+    public func emit(_ event: String, values: [JSONValue]) {
+        self.emit(values: [.string(event)] + values)
+    }
+
+    /// Sends the event `message`.
+    public func send<each Argument: Encodable & Sendable>(_ arguments: repeat each Argument) {
+        self.emit("message", repeat each arguments)
+    }
+
+    private func values<each Argument: Encodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument
+    ) -> [JSONValue]? {
+        var values: [JSONValue] = [.string(event)]
+        do {
+            for argument in repeat each arguments { values.append(try JSONValue(encoding: argument)) }
+        } catch {
+            self.namespace.reportUnencodable(event: event, error: error)
+            return nil
+        }
+        return values
+    }
+
+    /// Delivers here at once, and tells the other nodes.
+    private func emit(values: [JSONValue]) {
+        guard case .string(let event)? = values.first,
+            let packet = self.namespace.encode(
+                event,
+                id: nil,
+                write: { writer in
+                    for value in values.dropFirst() { writer.write(value) }
+                }
+            )
+        else { return }
+        self.namespace.metrics.broadcasts.increment()
+        if !self.options.flags.isLocal {
+            self.namespace.adapter.publish(Broadcast(arguments: values, options: self.options))
+        }
+        self.namespace.deliver(packet, options: self.options)
+    }
+
+    /// Sends an event and gathers the acknowledgements of all addressed clients, on all nodes.
+    ///
+    /// - Returns: The first argument of each acknowledgement, in the order in which they arrived. A client that leaves
+    ///   before it answers is not waited for.
+    /// - Throws: ``AcknowledgementError`` with the answers that did arrive: when the time is up, when no timeout is set
+    ///   (``timeout(_:)``), or when an answer is no `Answer`.
+    public func emitWithAck<each Argument: Encodable & Sendable, Answer: Decodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument,
+        returning answer: Answer.Type = Answer.self
+    ) async throws -> [Answer] {
+        guard let values = self.values(event, repeat each arguments) else {
+            throw AcknowledgementError(
+                code: .unexpectedAnswer,
+                message: "the event could not be encoded, so it was not sent; the log says why"
+            )
+        }
+        let responses = try await self.responses(to: values)
+        do {
+            return try responses.map { try $0.decode(Answer.self) }
+        } catch {
+            throw AcknowledgementError(
+                code: .unexpectedAnswer,
+                message: "an acknowledgement of \"\(event)\" is no \(Answer.self): \(error)",
+                responses: responses
+            )
+        }
+    }
+
+    private func responses(to values: [JSONValue]) async throws -> [JSONValue] {
+        guard let milliseconds = self.options.flags.timeoutMilliseconds else {
+            throw AcknowledgementError(
+                code: .missingTimeout,
+                message: "a broadcast that waits for acknowledgements needs a timeout: call timeout(_:) before"
+            )
+        }
+        let timeout = TimeAmount.milliseconds(Int64(milliseconds))
+        let collector = AcknowledgementCollector()
+        self.namespace.metrics.broadcasts.increment()
+        let timer = self.namespace.eventLoop.scheduleTask(in: timeout) { collector.timeOut() }
+        defer { timer.cancel() }
+        self.namespace.deliverWithAck(
+            arguments: values,
+            options: self.options,
+            timeout: timeout,
+            onClientCount: { collector.localClients($0) },
+            onAcknowledgement: { collector.answered($0) },
+            onLeft: { collector.left() }
+        )
+        if self.options.flags.isLocal {
+            collector.otherNodes(0)
+        } else {
+            let adapter = self.namespace.adapter
+            let broadcast = Broadcast(arguments: values, options: self.options)
+            // Ends when the adapter has counted the nodes; the collector's own timeout does not depend on it.
+            Task {
+                let others = try? await adapter.publishWithAck(
+                    broadcast,
+                    timeout: timeout,
+                    onClientCount: { collector.remoteClients($0) },
+                    onAcknowledgement: { collector.answered($0) }
+                )
+                // An adapter that can't tell leaves the question open, and the timeout answers it.
+                if let others { collector.otherNodes(others) }
+            }
+        }
+        return try await collector.responses()
+    }
+
+    // MARK: Sockets of all nodes
+
+    /// The addressed sockets, on all nodes.
+    ///
+    /// - Throws: ``ClusterError``, with the sockets that were received, if a node does not answer in time.
+    public func fetchSockets() async throws -> [RemoteSocket] {
+        let local = await self.namespace.localSockets(self.options)
+        var descriptions = local
+        if !self.options.flags.isLocal {
+            let timeout = self.options.flags.timeoutMilliseconds.map { TimeAmount.milliseconds(Int64($0)) }
+            do {
+                descriptions += try await self.namespace.adapter.fetchSockets(self.options, timeout: timeout)
+            } catch var error as ClusterError {
+                error.partialSockets = local + error.partialSockets
+                throw error
+            }
+        }
+        return descriptions.map { RemoteSocket(description: $0, namespace: self.namespace) }
+    }
+
+    /// Makes the addressed sockets join these rooms.
+    public func socketsJoin(_ rooms: [Room]) {
+        self.namespace.addLocalSockets(self.options, rooms: rooms)
+        if !self.options.flags.isLocal { self.namespace.adapter.addSockets(self.options, rooms: rooms) }
+    }
+
+    /// Makes the addressed sockets leave these rooms.
+    public func socketsLeave(_ rooms: [Room]) {
+        self.namespace.delLocalSockets(self.options, rooms: rooms)
+        if !self.options.flags.isLocal { self.namespace.adapter.delSockets(self.options, rooms: rooms) }
+    }
+
+    /// Disconnects the addressed sockets.
+    ///
+    /// - Parameter closingConnection: Also leaves the connections' other namespaces and closes them.
+    public func disconnectSockets(closingConnection: Bool = false) {
+        self.namespace.disconnectLocalSockets(self.options, closingConnection: closingConnection)
+        if !self.options.flags.isLocal {
+            self.namespace.adapter.disconnectSockets(self.options, closingConnection: closingConnection)
+        }
+    }
+}

@@ -1,0 +1,25 @@
+import SocketIOWire
+
+/// What runs when a client's event arrives.
+@usableFromInline
+struct EventHandler: Sendable {
+    @usableFromInline
+    enum Body: Sendable {
+        /// Runs on the socket's loop at once.
+        case synchronous(@Sendable (ReceivedEvent) throws -> Void)
+        /// Runs in the socket's mailbox, after the asynchronous handlers of earlier events.
+        case asynchronous(@Sendable (ReceivedEvent) async throws -> Void)
+    }
+
+    @usableFromInline
+    let body: Body
+    /// Whether the handler answers an acknowledgement once at most by construction.
+    @usableFromInline
+    let answersOnce: Bool
+
+    @usableFromInline
+    init(body: Body, answersOnce: Bool) {
+        self.body = body
+        self.answersOnce = answersOnce
+    }
+}

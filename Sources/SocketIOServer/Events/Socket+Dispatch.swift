@@ -1,0 +1,148 @@
+import DequeModule
+import EngineIO
+import Logging
+import NIOCore
+import SocketIOWire
+
+extension Socket {
+    /// Handles an EVENT packet: catch-all listeners, middlewares, handlers of the socket, handlers of the namespace.
+    func receive(_ packet: Packet) {
+        guard let (name, arguments) = packet.event() else { return }
+        self.namespace.metrics.eventsReceived(on: self.shard)
+        guard let extras = self.extras else {
+            guard let handlers = self.shard.handlers[name] else { return }
+            self.run(handlers, name: name, arguments: arguments, acknowledgementID: packet.id)
+            return
+        }
+        for listener in extras.anyIncoming { listener(name, arguments) }
+        if !extras.middlewares.isEmpty {
+            self.runMiddlewares(extras.middlewares, name: name, arguments: arguments, acknowledgementID: packet.id)
+            return
+        }
+        self.dispatch(name: name, arguments: arguments, acknowledgementID: packet.id)
+    }
+
+    private func dispatch(name: String, arguments: Arguments, acknowledgementID: Int?) {
+        guard self.state == .connected else { return }
+        let own = self.extras?.events[name] ?? []
+        let shared = self.shard.handlers[name] ?? []
+        if own.isEmpty && shared.isEmpty { return }
+        let handlers = own.isEmpty ? shared : shared.isEmpty ? own : own + shared
+        self.run(handlers, name: name, arguments: arguments, acknowledgementID: acknowledgementID)
+    }
+
+    private func run(_ handlers: [EventHandler], name: String, arguments: Arguments, acknowledgementID: Int?) {
+        let needsGuard = acknowledgementID != nil && !(handlers.count == 1 && handlers[0].answersOnce)
+        let event = ReceivedEvent(
+            socket: self,
+            name: name,
+            arguments: arguments,
+            acknowledgementID: acknowledgementID,
+            answered: needsGuard ? AnsweredOnce() : nil
+        )
+        for handler in handlers {
+            switch handler.body {
+            case .synchronous(let body):
+                do {
+                    try body(event)
+                } catch {
+                    self.handlerFailed(event, error)
+                }
+            case .asynchronous(let body):
+                self.enqueue {
+                    do {
+                        try await body(event)
+                    } catch {
+                        self.onLoop { self.handlerFailed(event, error) }
+                    }
+                }
+            }
+        }
+    }
+
+    private func handlerFailed(_ event: ReceivedEvent, _ error: any Error) {
+        event.acknowledge(error: error)
+        if let extras = self.extras, !extras.errors.isEmpty {
+            for listener in extras.errors { listener(error) }
+        } else if !(error is RejectedEvent) {
+            self.namespace.logger.debug(
+                "An event handler failed",
+                metadata: [
+                    "sio.namespace": "\(self.namespace.name)", "sio.socket.id": "\(self.id)",
+                    "error": "\(String(describing: type(of: error)))",
+                ]
+            )
+        }
+        self.namespace.metrics.handlerFailed(error)
+    }
+
+    private func runMiddlewares(
+        _ middlewares: [@Sendable (ReceivedEvent) async throws -> Void],
+        name: String,
+        arguments: Arguments,
+        acknowledgementID: Int?
+    ) {
+        let event = ReceivedEvent(
+            socket: self,
+            name: name,
+            arguments: arguments,
+            acknowledgementID: acknowledgementID,
+            answered: acknowledgementID == nil ? nil : AnsweredOnce()
+        )
+        self.enqueue {
+            do {
+                for middleware in middlewares { try await middleware(event) }
+                self.onLoop {
+                    self.dispatch(name: name, arguments: arguments, acknowledgementID: acknowledgementID)
+                }
+            } catch {
+                self.onLoop { self.handlerFailed(event, error) }
+            }
+        }
+    }
+
+    // MARK: Mailbox
+
+    /// Runs asynchronous work of this socket after the work that is queued already.
+    ///
+    /// A client that sends faster than its handlers work is not read from while the mailbox is above its mark.
+    func enqueue(_ work: @escaping @Sendable () async -> Void) {
+        let extras = self.makeExtras()
+        extras.mailbox.append(work)
+        if extras.mailbox.count >= self.namespace.mailboxLimit, !extras.isReadingPaused {
+            extras.isReadingPaused = true
+            self.session.pauseReading()
+        }
+        guard !extras.isWorking else { return }
+        extras.isWorking = true
+        // Awaited by nobody: it ends when the mailbox is empty, which `work` guarantees by ending.
+        Task(executorPreference: self.shard.executor) { await self.drainMailbox() }
+    }
+
+    private func drainMailbox() async {
+        while let work = self.nextWork() { await work() }
+    }
+
+    /// The next piece of work; runs on the loop, because the executor of the task is the loop's.
+    private func nextWork() -> (@Sendable () async -> Void)? {
+        self.eventLoop.preconditionInEventLoop()
+        guard let extras = self.extras, let work = extras.mailbox.popFirst() else {
+            self.extras?.isWorking = false
+            return nil
+        }
+        if extras.isReadingPaused, extras.mailbox.count <= self.namespace.mailboxLimit / 2 {
+            extras.isReadingPaused = false
+            self.session.resumeReading()
+        }
+        return work
+    }
+
+    // MARK: Outgoing
+
+    /// Shows an outgoing event to the listeners that want to see every one.
+    func notifyOutgoing(_ packet: EncodedPacket) {
+        guard let extras = self.extras, !extras.anyOutgoing.isEmpty else { return }
+        guard let name = packet.decodedEvent?.name else { return }
+        for listener in extras.anyOutgoing { listener(name, packet) }
+    }
+}

@@ -1,0 +1,55 @@
+import EngineIO
+import Metrics
+import SocketIOWire
+import Synchronization
+
+/// Counts what concerns the server as a whole.
+struct ServerMetrics: Sendable {
+    private let factory: any MetricsFactory
+
+    init(factory: any MetricsFactory) { self.factory = factory }
+
+    /// Something that a client asked for was refused: rare, so the counter is made when it is needed.
+    func rejected(_ reason: String) {
+        Counter(label: "socketio_rejected_total", dimensions: [("reason", reason)], factory: self.factory).increment()
+    }
+
+    /// A client sent something that the protocol does not allow.
+    func malformed(_ reason: String) {
+        Counter(label: "socketio_malformed_total", dimensions: [("reason", reason)], factory: self.factory).increment()
+    }
+}
+
+/// Counts what happens in one namespace.
+final class NamespaceMetrics: Sendable {
+    let sockets: Meter
+    let broadcasts: Counter
+    let unencodable: Counter
+    private let events: Counter
+    private let failures: Counter
+
+    init(namespace: String, factory: any MetricsFactory) {
+        let dimensions = [("namespace", namespace)]
+        self.sockets = Meter(label: "socketio_sockets", dimensions: dimensions, factory: factory)
+        self.broadcasts = Counter(label: "socketio_broadcasts_total", dimensions: dimensions, factory: factory)
+        self.unencodable = Counter(label: "socketio_unencodable_events_total", dimensions: dimensions, factory: factory)
+        self.events = Counter(label: "socketio_events_total", dimensions: dimensions, factory: factory)
+        self.failures = Counter(label: "socketio_handler_failures_total", dimensions: dimensions, factory: factory)
+    }
+
+    /// An event arrived: told to the counter in portions, so that a packet costs an addition.
+    @inline(__always)
+    func eventsReceived(on shard: NamespaceShard) {
+        shard.uncountedEvents += 1
+        if shard.uncountedEvents >= 64 { self.flush(shard) }
+    }
+
+    /// Tells the counter what has accumulated on a loop.
+    func flush(_ shard: NamespaceShard) {
+        guard shard.uncountedEvents > 0 else { return }
+        self.events.increment(by: Int64(shard.uncountedEvents))
+        shard.uncountedEvents = 0
+    }
+
+    func handlerFailed(_ error: any Error) { self.failures.increment() }
+}

@@ -1,0 +1,183 @@
+import EngineIO
+public import NIOCore
+public import SocketIOWire
+
+extension Socket {
+    /// Sends an event to this client: `[event, argument...]`.
+    @inlinable
+    public func emit<each Argument: Encodable & Sendable>(_ event: String, _ arguments: repeat each Argument) {
+        self.emit(event, options: EmitOptions()) { writer in
+            repeat try writer.write(each arguments)
+        }
+    }
+
+    /// Sends an event with these arguments to this client.
+    public func emit(_ event: String, values: [JSONValue]) {
+        self.emit(event, options: EmitOptions()) { writer in
+            writer.write(contentsOf: values)
+        }
+    }
+
+    /// Sends the event `message`.
+    @inlinable
+    public func send<each Argument: Encodable & Sendable>(_ arguments: repeat each Argument) {
+        self.emit("message", repeat each arguments)
+    }
+
+    /// Sends an event and waits for the client's acknowledgement, decoded from its first argument.
+    ///
+    /// Without a timeout (``timeout(_:)``, or the server's default) this waits until the client answers or leaves.
+    ///
+    /// - Throws: ``AcknowledgementError``: timed out, the client disconnected, or the answer is of another type.
+    @inlinable
+    public func emitWithAck<each Argument: Encodable & Sendable, Answer: Decodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument,
+        returning answer: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        try await self.emitWithAck(event, options: EmitOptions(), decoding: answer) { writer in
+            repeat try writer.write(each arguments)
+        }
+    }
+
+    /// Dropped by the connection if it has more than a little unsent data.
+    public var volatile: SocketOperator { SocketOperator(socket: self, options: EmitOptions(isVolatile: true)) }
+
+    /// Whether polling responses that carry the event may be compressed.
+    public func compress(_ allowed: Bool) -> SocketOperator {
+        SocketOperator(socket: self, options: EmitOptions(allowsCompression: allowed))
+    }
+
+    /// How long to wait for the client's acknowledgement.
+    public func timeout(_ timeout: TimeAmount) -> SocketOperator {
+        SocketOperator(socket: self, options: EmitOptions(timeout: timeout))
+    }
+}
+
+/// How one event is sent to one client.
+@usableFromInline
+struct EmitOptions: Sendable {
+    var isVolatile = false
+    var allowsCompression = true
+    var timeout: TimeAmount?
+
+    @usableFromInline
+    init() {}
+
+    init(isVolatile: Bool = false, allowsCompression: Bool = true, timeout: TimeAmount? = nil) {
+        self.isVolatile = isVolatile
+        self.allowsCompression = allowsCompression
+        self.timeout = timeout
+    }
+}
+
+/// A socket with modifiers for the next event sent to it.
+public struct SocketOperator: Sendable {
+    @usableFromInline
+    let socket: Socket
+    @usableFromInline
+    var options: EmitOptions
+
+    /// Dropped by the connection if it has more than a little unsent data.
+    public var volatile: SocketOperator {
+        var copy = self
+        copy.options.isVolatile = true
+        return copy
+    }
+
+    /// Whether polling responses that carry the event may be compressed.
+    public func compress(_ allowed: Bool) -> SocketOperator {
+        var copy = self
+        copy.options.allowsCompression = allowed
+        return copy
+    }
+
+    /// How long to wait for the client's acknowledgement.
+    public func timeout(_ timeout: TimeAmount) -> SocketOperator {
+        var copy = self
+        copy.options.timeout = timeout
+        return copy
+    }
+
+    /// Sends an event to the client.
+    @inlinable
+    public func emit<each Argument: Encodable & Sendable>(_ event: String, _ arguments: repeat each Argument) {
+        self.socket.emit(event, options: self.options) { writer in
+            repeat try writer.write(each arguments)
+        }
+    }
+
+    /// Sends an event and waits for the client's acknowledgement; see ``Socket/emitWithAck(_:_:returning:)``.
+    @inlinable
+    public func emitWithAck<each Argument: Encodable & Sendable, Answer: Decodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument,
+        returning answer: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        try await self.socket.emitWithAck(event, options: self.options, decoding: answer) { writer in
+            repeat try writer.write(each arguments)
+        }
+    }
+}
+
+extension Socket {
+    @usableFromInline
+    func emit(_ event: String, options: EmitOptions, write: (inout PayloadWriter) throws -> Void) {
+        guard let packet = self.namespace.encode(event, id: nil, write: write) else { return }
+        self.onLoop { self.transmit(packet, options: options) }
+    }
+
+    private func transmit(_ packet: EncodedPacket, options: EmitOptions) {
+        guard self.state != .disconnected else { return }
+        if self.extras != nil { self.notifyOutgoing(packet) }
+        self.session.send(packet, volatile: options.isVolatile, compress: options.allowsCompression)
+    }
+
+    @usableFromInline
+    func emitWithAck<Answer: Decodable & Sendable>(
+        _ event: String,
+        options: EmitOptions,
+        decoding: Answer.Type,
+        write: (inout PayloadWriter) throws -> Void
+    ) async throws -> Answer {
+        let id = self.namespace.nextAcknowledgementID()
+        guard let packet = self.namespace.encode(event, id: id, write: write) else {
+            throw AcknowledgementError(
+                code: .unexpectedAnswer,
+                message: "the event could not be encoded, so it was not sent; the log says why"
+            )
+        }
+        let timeout = options.timeout ?? self.namespace.acknowledgementTimeout
+        let arguments: Arguments = try await withCheckedThrowingContinuation { continuation in
+            self.onLoop {
+                guard self.state != .disconnected else {
+                    continuation.resume(throwing: AcknowledgementError.disconnected)
+                    return
+                }
+                let pending = PendingAcknowledgement(id: id, socket: self, continuation: continuation)
+                self.makeExtras().acknowledgements[id] = pending
+                if let timeout { pending.startTimer(timeout, on: self.session) }
+                self.transmit(packet, options: options)
+            }
+        }
+        var reader = arguments.makeReader()
+        do {
+            return try reader.next(Answer.self)
+        } catch {
+            throw AcknowledgementError(
+                code: .unexpectedAnswer,
+                message: "the acknowledgement of \"\(event)\" is no \(Answer.self): \(error)"
+            )
+        }
+    }
+
+    /// Handles an ACK packet.
+    func acknowledged(_ packet: Packet) {
+        guard let id = packet.id else { return }
+        if let pending = self.extras?.acknowledgements.removeValue(forKey: id) {
+            pending.succeed(packet.acknowledgementArguments())
+        } else if let pending = self.shard.broadcastAcknowledgements[id] {
+            pending.acknowledged(by: self, packet.acknowledgementArguments())
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import EngineIO
+import Logging
+import NIOCore
+import NIOPosix
+import SocketIOServer
+import SocketIOWire
+
+/// The servers that the official protocol test suites expect.
+///
+///     conformance-server engine|socket PORT
+///
+/// Both ping every 300 ms, wait 200 ms for the pong, accept 1,000,000 bytes, allow every origin, and listen on IPv4 and
+/// IPv6.
+@main
+enum ConformanceServer {
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 3, let port = Int(arguments[2]) else {
+            print("usage: conformance-server engine|socket PORT")
+            return
+        }
+        switch arguments[1] {
+        case "engine": try await self.runEngine(port: port)
+        case "socket": try await self.runSocket(port: port)
+        default: print("usage: conformance-server engine|socket PORT")
+        }
+    }
+
+    private static func engineConfiguration(path: String) -> EngineConfiguration {
+        var configuration = EngineConfiguration()
+        configuration.path = path
+        configuration.pingInterval = .milliseconds(300)
+        configuration.pingTimeout = .milliseconds(200)
+        configuration.maxHTTPBufferSize = 1_000_000
+        configuration.cors = CORSConfiguration()
+        return configuration
+    }
+
+    /// Each message comes back as it was: text as text, binary as binary.
+    private static func runEngine(port: Int) async throws {
+        let server = EngineServer(
+            configuration: self.engineConfiguration(path: "/engine.io"),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "conformance-server"),
+            onSession: { _ in Echo() }
+        )
+        _ = try await server.listen(host: "127.0.0.1", port: port)
+        _ = try await server.listen(host: "::1", port: port)
+        print("listening on port \(port)")
+        try await Task.sleep(for: .seconds(1_000_000))
+    }
+
+    private static func runSocket(port: Int) async throws {
+        var configuration = SocketServerConfiguration(engine: self.engineConfiguration(path: "/socket.io"))
+        configuration.connectTimeout = .seconds(1)
+        configuration.listeners = [.init(host: "127.0.0.1", port: port), .init(host: "::1", port: port)]
+        let io = SocketServer(configuration: configuration, logger: Logger(label: "conformance-server"))
+        for namespace in [io.sockets, io.of("/custom")] {
+            namespace.onConnection { socket in socket.emit("auth", socket.handshake.auth) }
+        }
+        io.sockets.onRaw("message") { event in
+            event.socket.emit("message-back", values: try event.arguments.values())
+        }
+        io.sockets.onRaw("message-with-ack") { event in
+            event.acknowledge(values: try event.arguments.values())
+        }
+        print("listening on port \(port)")
+        try await io.run()
+    }
+}
+
+private final class Echo: EngineSessionDelegate {
+    func session(_ session: EngineSession, didReceiveText text: ByteBuffer) { session.send(text: text) }
+    func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer) { session.send(binary: bytes) }
+    func sessionDidClose(_ session: EngineSession, reason: CloseReason, description: String?) {}
+}

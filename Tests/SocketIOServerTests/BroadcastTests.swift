@@ -1,0 +1,201 @@
+import NIOCore
+import SocketIOServer
+import SocketIOWire
+import Testing
+
+/// Broadcasts on one node, whose clients are spread over its event loops.
+@Suite(.timeLimit(.minutes(1))) struct BroadcastTests {
+    /// Joins rooms through the server and waits for it.
+    private func member(of rooms: String..., at address: SocketAddress) async throws -> (TestClient, id: String) {
+        let (client, id) = try await TestClient.join(at: address)
+        for room in rooms {
+            try await client.send("420[\"join\",\"\(room)\"]")
+            #expect(await client.next() == .text("430[]"))
+        }
+        return (client, id)
+    }
+
+    private func joining(_ io: SocketServer) {
+        io.sockets.on("join") { (socket: Socket, room: String) in socket.join(Room(room)) }
+        io.sockets.on("leave") { (socket: Socket, room: String) in socket.leave(Room(room)) }
+    }
+
+    @Test func everyMemberGetsOneCopy() async throws {
+        try await TestServer(setUp: self.joining).run { io, address in
+            let (a, _) = try await self.member(of: "1", "2", at: address)
+            let (b, _) = try await self.member(of: "2", "3", at: address)
+            let (c, idOfC) = try await self.member(of: "3", at: address)
+            io.sockets.to("1", "2").emit("first")
+            io.sockets.to("1").to("3").except("2").emit("second")
+            io.sockets.to(Room(idOfC)).emit("third")
+            io.sockets.to("3", Room(idOfC)).except(Room(idOfC)).emit("fourth")
+            io.sockets.except("1").emit("fifth")
+            io.sockets.emit("end")
+            #expect(await a.next() == .text("42[\"first\"]"))
+            #expect(await a.next() == .text("42[\"end\"]"))
+            #expect(await b.next() == .text("42[\"first\"]"))
+            #expect(await b.next() == .text("42[\"fourth\"]"))
+            #expect(await b.next() == .text("42[\"fifth\"]"))
+            #expect(await b.next() == .text("42[\"end\"]"))
+            #expect(await c.next() == .text("42[\"second\"]"))
+            #expect(await c.next() == .text("42[\"third\"]"))
+            #expect(await c.next() == .text("42[\"fifth\"]"))
+            #expect(await c.next() == .text("42[\"end\"]"))
+        }
+    }
+
+    @Test func joinThenBroadcastNeedsNoAwait() async throws {
+        try await TestServer().run { io, address in
+            let (client, id) = try await TestClient.join(at: address)
+            let socket = try #require(await io.sockets.socket(try #require(SocketID(id))))
+            for number in 0..<100 {
+                let room = Room("room \(number)")
+                socket.join(room)
+                io.sockets.to(room).emit("n", number)
+                socket.leave(room)
+                io.sockets.to(room).emit("never")
+            }
+            for number in 0..<100 { #expect(await client.next() == .text("42[\"n\",\(number)]")) }
+            #expect(socket.rooms == [Room(id)])
+        }
+    }
+
+    @Test func senderIsLeftOut() async throws {
+        try await TestServer(setUp: { io in
+            self.joining(io)
+            io.sockets.on("tell") { (socket: Socket) in
+                socket.broadcast.emit("all")
+                socket.to("r").emit("room")
+                socket.emit("end")
+            }
+        }).run { _, address in
+            let (a, _) = try await self.member(of: "r", at: address)
+            let (b, _) = try await self.member(of: "r", at: address)
+            try await a.send("42[\"tell\"]")
+            #expect(await a.next() == .text("42[\"end\"]"))
+            #expect(await b.next() == .text("42[\"all\"]"))
+            #expect(await b.next() == .text("42[\"room\"]"))
+        }
+    }
+
+    @Test func membersComeAndGo() async throws {
+        try await TestServer(setUp: self.joining).run { io, address in
+            var clients: [TestClient] = []
+            for _ in 0..<20 { clients.append(try await self.member(of: "r", at: address).0) }
+            for client in clients.prefix(10) {
+                try await client.send("421[\"leave\",\"r\"]")
+                #expect(await client.next() == .text("431[]"))
+            }
+            let sockets = try await io.sockets.in("r").fetchSockets()
+            #expect(sockets.count == 10)
+            io.sockets.to("r").emit("x")
+            io.sockets.emit("end")
+            for client in clients.prefix(10) { #expect(await client.next() == .text("42[\"end\"]")) }
+            for client in clients.suffix(10) {
+                #expect(await client.next() == .text("42[\"x\"]"))
+                #expect(await client.next() == .text("42[\"end\"]"))
+            }
+        }
+    }
+
+    @Test func commandsForManySockets() async throws {
+        try await TestServer(setUp: self.joining).run { io, address in
+            let (a, idOfA) = try await self.member(of: "a", at: address)
+            let (b, _) = try await self.member(of: "b", at: address)
+            io.sockets.in("a").socketsJoin(["c"])
+            io.sockets.to("c").emit("c")
+            #expect(await a.next() == .text("42[\"c\"]"))
+            io.sockets.socketsLeave(["c"])
+            io.sockets.to("c").emit("never")
+            let remote = try #require(try await io.sockets.in(Room(idOfA)).fetchSockets().first)
+            #expect(remote.id == idOfA)
+            #expect(Set(remote.rooms) == [Room(idOfA), "a"])
+            remote.emit("remote")
+            #expect(await a.next() == .text("42[\"remote\"]"))
+            io.sockets.in("a").disconnectSockets()
+            #expect(await a.next() == .text("41"))
+            io.sockets.disconnectSockets(closingConnection: true)
+            #expect(await b.next() == .text("41"))
+            #expect(await b.next() == .close)
+        }
+    }
+
+    @Test func acknowledgementsOfARoom() async throws {
+        try await TestServer(setUp: self.joining).run { io, address in
+            let (a, _) = try await self.member(of: "r", at: address)
+            let (b, _) = try await self.member(of: "r", at: address)
+            async let answers = io.sockets.to("r").timeout(.seconds(20)).emitWithAck("q", returning: String.self)
+            for (client, answer) in [(a, "a"), (b, "b")] {
+                let question = try #require(await client.nextText())
+                let id = question.dropFirst(2).prefix { $0.isNumber }
+                #expect(question == "42\(id)[\"q\"]")
+                try await client.send("43\(id)[\"\(answer)\"]")
+                // A second answer of the same client does not count for the other.
+                try await client.send("43\(id)[\"again\"]")
+            }
+            #expect(try await Set(answers) == ["a", "b"])
+        }
+    }
+
+    @Test func whoLeavesIsNotWaitedFor() async throws {
+        try await TestServer(setUp: self.joining).run { io, address in
+            let (a, _) = try await self.member(of: "r", at: address)
+            let (b, _) = try await self.member(of: "r", at: address)
+            async let answers = io.sockets.to("r").timeout(.seconds(50)).emitWithAck("q", returning: Int.self)
+            let question = try #require(await a.nextText())
+            try await a.send("43\(question.dropFirst(2).prefix { $0.isNumber })[1]")
+            _ = await b.nextText()
+            try await b.close()
+            #expect(try await answers == [1])
+        }
+    }
+
+    @Test func timeoutKeepsTheAnswers() async throws {
+        try await TestServer(setUp: self.joining).run { io, address in
+            let (a, _) = try await self.member(of: "r", at: address)
+            let (b, _) = try await self.member(of: "r", at: address)
+            async let answers = io.sockets.to("r").timeout(.milliseconds(300)).emitWithAck("q", returning: Int.self)
+            let question = try #require(await a.nextText())
+            try await a.send("43\(question.dropFirst(2).prefix { $0.isNumber })[1]")
+            _ = await b.nextText()
+            do {
+                _ = try await answers
+                Issue.record("the broadcast did not time out")
+            } catch let error as AcknowledgementError {
+                #expect(error.code == .timeout)
+                #expect(error.responses == [1])
+            }
+            await #expect(throws: AcknowledgementError.self) {
+                try await io.sockets.to("r").emitWithAck("no timeout", returning: Int.self)
+            }
+            #expect(try await io.sockets.to("nobody").timeout(.seconds(20)).emitWithAck("q", returning: Int.self) == [])
+        }
+    }
+
+    @Test func namespacesDoNotMix() async throws {
+        try await TestServer(setUp: { io in
+            _ = io.of("/a")
+            _ = io.of("b")
+        }).run { io, address in
+            let client = try await TestClient.connect(to: address)
+            _ = try await client.join("/a")
+            _ = try await client.join("/b")
+            io.emit("never")
+            io.of("/a").emit("x", 1)
+            io.of("/b").emit("x", 2)
+            var received = Set<String>()
+            for _ in 0..<2 { received.insert(try #require(await client.nextText())) }
+            #expect(received == ["42/a,[\"x\",1]", "42/b,[\"x\",2]"])
+            try await client.send("41/a,")
+            try await client.send("42/b,[\"still here\"]")
+            _ = try await client.join("/a")
+        }
+    }
+
+    @Test func serverSideEventsHaveNoOneToGoToOnASingleNode() async throws {
+        try await TestServer().run { io, _ in
+            #expect(try await io.sockets.serverSideEmitWithAck("x", 1).isEmpty)
+            #expect(try await io.sockets.serverCount() == 1)
+        }
+    }
+}
