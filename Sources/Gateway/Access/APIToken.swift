@@ -6,7 +6,9 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// A key for machines. Only its salted hash is kept.
+/// A key for machines.
+///
+/// Only its salted hash is kept.
 public struct APIToken: Sendable, Hashable {
     /// What a token may do.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
@@ -18,17 +20,24 @@ public struct APIToken: Sendable, Hashable {
         case custom
     }
 
+    /// Identifies the token; what `socket.data` says of its sockets.
     public var id: String
-    /// For people. Its slug is unique among tokens: sockets of the token are in the room `io-token-<slug>`.
+    /// For people.
+    ///
+    /// Its slug is unique among tokens: sockets of the token are in the room `io-token-<slug>`.
     public var name: String
+    /// What the token may do.
     public var kind: Kind
     /// HMAC-SHA512 of the key under the salt, 128 hexadecimal digits.
     public var hash: String
+    /// What a custom token may do.
     public var scopes: [Scope]
     /// Unix time in seconds; `nil`: unlimited.
     public var expiresAt: Double?
+    /// Whether the token is no longer accepted.
     public var isRevoked: Bool
 
+    /// A token; without an id its slug is its id.
     public init(
         id: String? = nil,
         name: String,
@@ -64,7 +73,9 @@ public struct APIToken: Sendable, Hashable {
         self.expiresAt.map { $0 <= now } ?? false
     }
 
-    /// A new key: 128 random bytes as hexadecimal digits. It can't be recovered from its hash.
+    /// A new key: 128 random bytes as hexadecimal digits.
+    ///
+    /// It can't be recovered from its hash.
     public static func makeKey() -> String {
         var generator = SystemRandomNumberGenerator()
         return Self.hexadecimal((0..<128).map { _ in UInt8.random(in: .min ... .max, using: &generator) })

@@ -24,6 +24,7 @@ public struct Ability: Sendable, Hashable {
         receivesEverything: true
     )
 
+    /// The ability that a list of scopes amounts to.
     public init(_ scopes: some Sequence<Scope>) {
         self.init(scopes, receivesEverything: false)
     }
@@ -82,8 +83,8 @@ public struct Ability: Sendable, Hashable {
 
     /// Whether an event of that type reaches the holder.
     ///
-    /// - Parameter usesAliases: Whether `publish` and `createOrUpdate` are also allowed by the scope for `update`, and
-    ///   `unpublish` and `bulkDelete` by the one for `delete`.
+    /// With aliases, `publish` and `createOrUpdate` are also allowed by the scope for `update`, and `unpublish` and
+    /// `bulkDelete` by the one for `delete`.
     public func canReceive(_ event: String, of uid: String, policy: ReceivePolicy, usesAliases: Bool) -> Bool {
         if self.isFull || self.receivesEverything { return true }
         switch policy {

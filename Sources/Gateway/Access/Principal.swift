@@ -3,14 +3,20 @@ public import SocketIOWire
 
 /// A person as tokens or a user directory describe them.
 public struct User: Sendable, Hashable {
+    /// Identifies the user; also the name of the room `user:<id>`.
     public var id: EntityID
+    /// The name that others see.
     public var username: String?
+    /// The address for mail.
     public var email: String?
+    /// The first name.
     public var firstname: String?
+    /// The last name.
     public var lastname: String?
     /// The type, name or id of the user's role; `nil`: the default role for users.
     public var role: String?
 
+    /// A user of whom at least the id is known.
     public init(
         id: EntityID,
         username: String? = nil,
@@ -162,6 +168,7 @@ struct PrincipalRecord: Sendable, Hashable {
 public struct Audience: Sendable, Hashable {
     /// Every socket is in exactly one audience's room.
     public let room: Room
+    /// What its members may do.
     public let ability: Ability
     /// Which fields the audience sees, by the uid of a content type or component.
     public let fields: [String: Role.FieldRule]

@@ -2,11 +2,14 @@
 public struct Role: Sendable, Hashable {
     /// Which fields of one content type or component a role sees.
     public struct FieldRule: Sendable, Hashable {
-        /// The only fields that stay; `nil`: all. Ids always stay.
+        /// The only fields that stay; `nil`: all.
+        ///
+        /// Ids always stay.
         public var allow: Set<String>?
         /// Fields that go, stronger than ``allow``.
         public var deny: Set<String>
 
+        /// Creates a value of the given parts.
         public init(allow: Set<String>? = nil, deny: Set<String> = []) {
             self.allow = allow
             self.deny = deny
@@ -21,8 +24,11 @@ public struct Role: Sendable, Hashable {
     public var id: EntityID?
     /// For people.
     public var name: String
-    /// Identifies the role; a slug, unique among roles. Sockets of the role are in the room `io-role-<type>`.
+    /// Identifies the role; a slug, unique among roles.
+    ///
+    /// Sockets of the role are in the room `io-role-<type>`.
     public var type: String
+    /// What users of this role may do.
     public var scopes: [Scope]
     /// Whether users of this role may connect at all.
     public var canConnect: Bool
@@ -38,6 +44,7 @@ public struct Role: Sendable, Hashable {
     /// The role of users whose token names none.
     public static let authenticatedType = "authenticated"
 
+    /// Creates a value of the given parts.
     public init(
         type: String,
         name: String? = nil,

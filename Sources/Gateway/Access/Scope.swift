@@ -39,6 +39,7 @@ public struct Scope: Sendable, Hashable, CustomStringConvertible {
         self.init(subject: subject, action: action)
     }
 
+    /// The scope as it is written.
     public var description: String {
         self == .all ? "*" : "\(self.subject).\(self.action)"
     }

@@ -1,5 +1,7 @@
-/// An IP address in 16 bytes. IPv4 addresses are written as the IPv6 addresses that stand for them, so that
-/// `10.0.0.1` and `::ffff:10.0.0.1` are the same.
+/// An IP address in 16 bytes.
+///
+/// IPv4 addresses are written as the IPv6 addresses that stand for them, so that `10.0.0.1` and `::ffff:10.0.0.1`
+/// are the same.
 struct IPAddress: Sendable, Hashable {
     let high: UInt64
     let low: UInt64
@@ -120,8 +122,6 @@ struct ClientAddress: Sendable {
     ///
     /// `X-Forwarded-For` counts only if the connection comes from a trusted proxy: its last address that isn't a
     /// trusted proxy itself. Whatever stands before that anybody may have written.
-    ///
-    /// - Parameter peer: The other end of the connection.
     func resolve(peer: String, forwardedFor: String?) -> String {
         guard let forwardedFor, !self.trustedProxies.isEmpty, self.isTrusted(peer) else { return peer }
         var client = peer

@@ -6,7 +6,9 @@ struct Authenticator: Sendable {
     let model: GatewayModel
     let hooks: GatewayHooks
 
-    /// The longest API token looked at, in bytes. Keys have 256.
+    /// The longest API token looked at, in bytes.
+    ///
+    /// Keys have 256.
     static let maximumTokenBytes = 1024
 
     /// The principal of a client.

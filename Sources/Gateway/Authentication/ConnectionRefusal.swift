@@ -1,4 +1,6 @@
-/// Why a client is not let in. The texts are part of the protocol: clients match on them.
+/// Why a client is not let in.
+///
+/// The texts are part of the protocol: clients match on them.
 enum ConnectionRefusal: Error, Hashable {
     case noValidRoom
     case invalidToken

@@ -39,10 +39,12 @@ struct Credentials: Sendable, Hashable {
 
 /// A principal whose credentials were good, and until when they are.
 public struct AuthenticatedPrincipal: Sendable, Hashable {
+    /// Who it is.
     public var principal: Principal
     /// Unix time in seconds; `nil`: until the client leaves.
     public var expiresAt: Double?
 
+    /// A principal whose credentials end at a time, or never.
     public init(_ principal: Principal, expiresAt: Double? = nil) {
         self.principal = principal
         self.expiresAt = expiresAt

@@ -97,7 +97,7 @@ final class DeadlineTimer<Key: Hashable & Sendable>: Sendable {
     /// Deadlines further off than this come up early and are set again by their owner.
     static var horizon: TimeAmount { .hours(24 * 7) }
 
-    /// - Parameter onDue: Called on the event loop, once for each key.
+    /// Makes a timer that calls `onDue` on the event loop, once for each key.
     init(eventLoop: any EventLoop, onDue: @escaping @Sendable (Key) -> Void) {
         self.eventLoop = eventLoop
         self.onDue = onDue

@@ -6,11 +6,12 @@ public struct GatewayHooks: Sendable {
     public struct Request: Sendable {
         /// The `auth` of its CONNECT packet, or the payload of `authenticate`.
         public var auth: JSONValue
-        /// Its handshake with the keys of Socket.IO: `headers`, `query`, `auth`, `address`, …
+        /// Its handshake as an object with the keys of Socket.IO, such as `headers` and `query`.
         public var handshake: JSONValue
         /// Its address, proxies seen through.
         public var address: String
 
+        /// Creates a value of the given parts.
         public init(auth: JSONValue, handshake: JSONValue, address: String) {
             self.auth = auth
             self.handshake = handshake
@@ -31,5 +32,6 @@ public struct GatewayHooks: Sendable {
     /// Called when a client is in: in handshake mode once it is connected, in event mode once it is authenticated.
     public var clientConnected: (@Sendable (_ socketID: String, Principal) async throws -> Void)?
 
+    /// Creates a value of the given parts.
     public init() {}
 }

@@ -80,7 +80,9 @@ struct KeySetDocument {
     }
 }
 
-/// Why a JSON Web Token is refused. Clients are told nothing of it.
+/// Why a JSON Web Token is refused.
+///
+/// Clients are told nothing of it.
 enum JWTRefusal: Error, Hashable {
     case tooLong
     case malformed
@@ -155,9 +157,7 @@ struct JWTVerifier: Sendable {
         }
     }
 
-    /// The claims of a token, if it is good.
-    ///
-    /// - Parameter now: Unix time in seconds.
+    /// The claims of a token, if it is good at that time, in seconds since 1970.
     func verify(_ token: String, now: Double) throws(JWTRefusal) -> JSONObject {
         guard token.utf8.count <= self.configuration.maximumTokenBytes else { throw .tooLong }
         let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

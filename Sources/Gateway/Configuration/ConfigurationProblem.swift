@@ -2,16 +2,20 @@
 public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible {
     /// Where: `roles[1].type`.
     public var path: String
-    /// What stands there. Never a secret.
+    /// What stands there.
+    ///
+    /// Never a secret.
     public var value: String
     /// What would be right.
     public var advice: String
 
+    /// A problem at a path.
     public init(path: String, value: String, advice: String) {
         self.path = path
         self.value = value
         self.advice = advice
     }
 
+    /// Path, value and advice in one line.
     public var description: String { "\(self.path): '\(self.value)': \(self.advice)" }
 }

@@ -4,23 +4,36 @@ public import NIOCore
 ///
 /// A plain value that a configuration file is read into. ``validate()`` lists every problem at once.
 public struct GatewayConfiguration: Sendable {
+    /// What back ends publish events about.
     public var contentTypes: [ContentType] = []
+    /// Fields that content types share.
     public var components: [Component] = []
+    /// What users may do, by group.
     public var roles: [Role] = [
         Role(type: Role.publicType, name: "Public"), Role(type: Role.authenticatedType, name: "Authenticated"),
     ]
+    /// Keys for machines.
     public var apiTokens: [APIToken] = []
-    /// What API tokens are hashed with. At least 16 bytes if there are tokens.
+    /// What API tokens are hashed with.
+    ///
+    /// At least 16 bytes if there are tokens.
     public var apiTokenSalt: String = ""
+    /// How clients prove who they are.
     public var authentication = Authentication()
+    /// Who may connect.
     public var security = Security()
+    /// What events look like and who receives them.
     public var events = Events()
+    /// Which rooms clients may join by themselves.
     public var rooms = Rooms()
+    /// How clients follow single entries.
     public var entitySubscriptions = EntitySubscriptions()
+    /// Namespaces beside the main one.
     public var namespaces: [GatewayNamespace] = []
     /// How long a question to the other nodes may take.
     public var clusterTimeout: TimeAmount = .seconds(5)
 
+    /// The defaults.
     public init() {}
 
     /// How clients prove who they are.
@@ -33,6 +46,7 @@ public struct GatewayConfiguration: Sendable {
             case event
         }
 
+        /// When, or how far, this applies.
         public var mode: Mode = .handshake
         /// Event mode: how long a client may stay connected without authenticating.
         public var timeout: TimeAmount = .seconds(10)
@@ -44,8 +58,10 @@ public struct GatewayConfiguration: Sendable {
         public var defaultRole = Role.authenticatedType
         /// Failures of one address within ``failureWindow`` before it has to wait.
         public var maximumFailures = 20
+        /// Starts at the first failure of an address.
         public var failureWindow: TimeAmount = .seconds(60)
 
+        /// The defaults.
         public init() {}
     }
 
@@ -62,12 +78,15 @@ public struct GatewayConfiguration: Sendable {
         /// The most sockets of the main namespace on this node; `nil`: no limit.
         public var maximumConnections: Int?
 
+        /// The defaults.
         public init() {}
     }
 
     /// What events look like and who receives them.
     public struct Events: Sendable {
+        /// How an event's argument looks.
         public var payloadFormat: PayloadFormat = .flat
+        /// What decides whether a role or token receives an event.
         public var receivePolicy: ReceivePolicy = .action
         /// Whether `publish` and `createOrUpdate` are also received with the scope for `update`, `unpublish` and
         /// `bulkDelete` with the one for `delete`.
@@ -87,6 +106,7 @@ public struct GatewayConfiguration: Sendable {
         /// How many ids of events are remembered, so that a repeated event is sent once.
         public var rememberedEventIDs = 10_000
 
+        /// The defaults.
         public init() {}
     }
 
@@ -98,25 +118,31 @@ public struct GatewayConfiguration: Sendable {
         public var allowsColon = false
         /// Whether names of rooms may contain `.`.
         public var allowsDot = false
+        /// The longest name of a room, in bytes.
         public var maximumNameLength = 128
         /// The most rooms that a client may be in, besides the gateway's own.
         public var maximumRoomsPerSocket = 100
         /// Rooms that every authenticated socket joins.
         public var defaultRooms = ["io-default", "io-notification"]
 
+        /// The defaults.
         public init() {}
     }
 
     /// How clients follow single entries.
     public struct EntitySubscriptions: Sendable {
+        /// Whether clients may subscribe at all.
         public var enabled = true
+        /// When, or how far, this applies.
         public var mode: SubscriptionMode = .narrow
+        /// The most entries that a client may follow.
         public var maximumSubscriptionsPerSocket = 100
         /// Whether an entry must exist, according to ``GatewayHooks/verifyEntity``.
         public var requireVerification = false
         /// Not empty: only entries of these types.
         public var allowedContentTypes: [String] = []
 
+        /// The defaults.
         public init() {}
     }
 }
@@ -127,11 +153,14 @@ public struct GatewayNamespace: Sendable, Hashable {
     public var name: String
     /// Whether clients without credentials are refused.
     public var requireAuth: Bool
-    /// Not empty: only these roles, by type. Tokens and operators are let in as well.
+    /// Not empty: only these roles, by type.
+    ///
+    /// Tokens and operators are let in as well.
     public var roles: [String]
     /// Whether the addresses, the credentials and the right to connect are checked as for the main namespace.
     public var inheritsChecks: Bool
 
+    /// The defaults.
     public init(name: String, requireAuth: Bool = false, roles: [String] = [], inheritsChecks: Bool = true) {
         self.name = name.hasPrefix("/") ? String(name.dropFirst()) : name
         self.requireAuth = requireAuth
@@ -144,6 +173,7 @@ public struct GatewayNamespace: Sendable, Hashable {
 public struct JWTConfiguration: Sendable, Hashable {
     /// What tokens are verified with.
     public struct Key: Sendable, Hashable {
+        /// The kinds of keys.
         public enum Material: Sendable, Hashable {
             /// A shared secret, for HS256, HS384 and HS512 as far as it is long enough.
             case secret(String)
@@ -154,26 +184,36 @@ public struct JWTConfiguration: Sendable, Hashable {
             case keySet(json: String)
         }
 
+        /// The key itself.
         public var material: Material
         /// The key's `kid`, if tokens name it.
         public var id: String?
 
+        /// The defaults.
         public init(_ material: Material, id: String? = nil) {
             self.material = material
             self.id = id
         }
     }
 
-    /// Where in the claims a user is described. A dot leads into an object.
+    /// Where in the claims a user is described.
+    ///
+    /// A dot leads into an object.
     public struct ClaimNames: Sendable, Hashable {
+        /// The user's id.
         public var id = "id"
+        /// The user's role: its type, name or id, or a list of these.
         public var role = "role"
+        /// The name that others see.
         public var username = "username"
+        /// The address for mail.
         public var email = "email"
 
+        /// The defaults.
         public init() {}
     }
 
+    /// What tokens are verified with; each is tried.
     public var keys: [Key]
     /// The accepted algorithms (`HS256`, `ES256`, …); `nil`: all that the keys allow.
     public var algorithms: Set<String>?
@@ -185,10 +225,12 @@ public struct JWTConfiguration: Sendable, Hashable {
     public var leeway: Double = 0
     /// Whether tokens must have an `exp`.
     public var requiresExpiration = false
+    /// Where in the claims a user is described.
     public var claims = ClaimNames()
     /// The longest token looked at, in bytes.
     public var maximumTokenBytes = 16_384
 
+    /// The defaults.
     public init(keys: [Key]) {
         self.keys = keys
     }

@@ -110,7 +110,9 @@ final class GatewayModel: Sendable {
         }
     }
 
-    /// Who a socket is, from what its data says. Somebody unknown is a visitor who may do nothing.
+    /// Who a socket is, from what its data says.
+    ///
+    /// Somebody unknown is a visitor who may do nothing.
     func principal(of record: PrincipalRecord?) -> Principal {
         let stranger = Role(type: self.configuration.authentication.publicRole, scopes: [])
         switch record?.kind {

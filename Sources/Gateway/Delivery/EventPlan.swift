@@ -20,6 +20,7 @@ public struct EmitReport: Sendable, Hashable {
         case unsendable
     }
 
+    /// Whether the event was sent, and if not, why.
     public var outcome: Outcome
     /// The event's name on the wire: `article:update`.
     public var event: String

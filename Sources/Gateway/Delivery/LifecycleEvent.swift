@@ -16,6 +16,7 @@ public struct LifecycleEvent: Sendable, Hashable {
     /// When it happened, as the publisher writes it.
     public var at: JSONValue?
 
+    /// Names a content type or what happened to an entry of one.
     public init(
         event: String,
         schema: SchemaReference,
@@ -68,15 +69,18 @@ public struct LifecycleEvent: Sendable, Hashable {
 
 /// Names a content type, with or without the first half of the event's name.
 public struct SchemaReference: Sendable, Hashable, ExpressibleByStringLiteral {
+    /// The content type's uid.
     public var uid: String
     /// Stands in the event's name instead of the type's own.
     public var singularName: String?
 
+    /// Names a content type or what happened to an entry of one.
     public init(uid: String, singularName: String? = nil) {
         self.uid = uid
         self.singularName = singularName
     }
 
+    /// Names a content type or what happened to an entry of one.
     public init(stringLiteral value: String) {
         self.init(uid: value)
     }

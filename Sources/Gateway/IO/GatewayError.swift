@@ -14,9 +14,11 @@ public struct GatewayError: Error, Sendable, CustomStringConvertible {
         /// The event's name is empty, too long, or reserved by Socket.IO.
         public static let invalidEventName = Code(value: .invalidEventName)
 
+        /// The text for people.
         public var description: String { self.value.rawValue }
     }
 
+    /// What kind of failure this is.
     public var code: Code
     /// What was attempted, what is wrong, what would be right.
     public var message: String
@@ -35,5 +37,6 @@ public struct GatewayError: Error, Sendable, CustomStringConvertible {
         self.problems = problems
     }
 
+    /// The text for people.
     public var description: String { self.message }
 }

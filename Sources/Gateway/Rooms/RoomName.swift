@@ -56,7 +56,9 @@ public enum RoomName {
     }
 }
 
-/// A pattern in which `*` stands for any characters, also none. Every other character stands for itself.
+/// A pattern in which `*` stands for any characters, also none.
+///
+/// Every other character stands for itself.
 struct Glob: Sendable, Hashable {
     private let parts: [[UInt8]]
 

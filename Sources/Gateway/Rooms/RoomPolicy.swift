@@ -1,6 +1,8 @@
 import SocketIOWire
 
-/// Why a client's wish is not granted: the `error` of its acknowledgement. Clients match on the texts.
+/// Why a client's wish is not granted: the `error` of its acknowledgement.
+///
+/// Clients match on the texts.
 struct ClientRefusal: Error, Hashable {
     let message: String
 
@@ -53,9 +55,7 @@ struct RoomPolicy: Sendable {
 
     /// The room that a client wants to join, if its name and role allow it.
     ///
-    /// Whether the name is another socket's id is not checked here.
-    ///
-    /// - Parameter joined: The rooms that the socket is in.
+    /// Whether the name is another socket's id is not checked here. `joined` are the rooms that the socket is in.
     func roomToJoin(
         _ payload: JSONValue?,
         principal: Principal,

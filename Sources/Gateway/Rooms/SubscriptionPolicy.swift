@@ -18,9 +18,7 @@ struct SubscriptionPolicy: Sendable {
 
     /// Checks a client's wish: everything but whether the entity exists, in the order of the answers.
     ///
-    /// - Parameters:
-    ///   - payload: `{uid, id}`.
-    ///   - joined: The rooms that the socket is in.
+    /// The payload is `{uid, id}`; `joined` are the rooms that the socket is in.
     func request(
         _ payload: JSONValue?,
         ability: Ability,
@@ -79,9 +77,7 @@ struct SubscriptionPolicy: Sendable {
         return rooms
     }
 
-    /// The rooms to leave when a subscription ends.
-    ///
-    /// - Parameter joined: The rooms that the socket is in.
+    /// The rooms to leave when the subscription of a socket ends that is in the rooms `joined`.
     func roomsToLeave(of entity: EntityRef, joined: some Sequence<Room>) -> [Room] {
         var rooms = [entity.room]
         let variants = "\(entity.room.name)@"

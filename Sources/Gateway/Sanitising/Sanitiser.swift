@@ -1,7 +1,9 @@
 import OrderedCollections
 import SocketIOWire
 
-/// Why a value can't be made fit for an audience. Nothing is sent then.
+/// Why a value can't be made fit for an audience.
+///
+/// Nothing is sent then.
 enum SanitisationError: Error, Hashable, CustomStringConvertible {
     /// A field leads to a type or component that isn't configured.
     case unknownType(String)
@@ -28,11 +30,8 @@ struct Sanitiser: Sendable {
 
     /// The part of a value that may be sent.
     ///
-    /// - Parameters:
-    ///   - value: An entry, or a list of entries. Anything else is returned unchanged.
-    ///   - type: What the entries are.
-    ///   - projection: What the audience may see.
-    ///   - selection: Which relations to keep.
+    /// The value is an entry or a list of entries; anything else is returned unchanged. The projection says what the
+    /// audience may see, the selection which relations to keep.
     func sanitise(
         _ value: JSONValue,
         as type: ContentType,
@@ -236,7 +235,9 @@ private struct Pass {
         )
     }
 
-    /// A value without declared structure: the blocklist applies at every depth. `nil`: too deep.
+    /// A value without declared structure: the blocklist applies at every depth.
+    ///
+    /// `nil`: too deep.
     private func opaque(_ value: JSONValue, depth: Int) -> JSONValue? {
         self.filter(value, depth: depth) { self.blocklist.blocks($0) }
     }

@@ -28,15 +28,21 @@ public struct ContentType: Sendable, Hashable {
     public var uid: String
     /// The first half of event names: `article` in `article:create`.
     public var singularName: String
+    /// For people and URLs.
     public var pluralName: String?
+    /// For people.
     public var displayName: String?
+    /// Whether there are many entries or one.
     public var kind: Kind
     /// Stands in event names instead of the singular name.
     public var eventPrefix: String?
-    /// Which of `create`, `update` and `delete` are sent at all (`*`: every one). Other event names always are.
+    /// Which of `create`, `update` and `delete` are sent at all (`*`: every one).
+    ///
+    /// Other event names always are.
     public var actions: Set<String>
     /// Which relations stay in an event; `nil` cuts nothing that was sent (permissions still do).
     public var populate: Populate?
+    /// The declared fields by name.
     public var fields: [String: Field]
     /// Names of fields that never leave the server, declared or not.
     public var privateAttributes: Set<String>
@@ -46,13 +52,16 @@ public struct ContentType: Sendable, Hashable {
     public var draftAndPublish: Bool
     /// `nil`: drop when fields are declared, keep otherwise.
     public var unknownFields: UnknownFields?
-    /// The field that holds the owner's user id. With it, an event reaches the owner, and those who hold the scope
-    /// `<uid>.<event>:any`; nobody else.
+    /// The field that holds the owner's user id.
+    ///
+    /// With it, an event reaches the owner, and those who hold the scope `<uid>.<event>:any`; nobody else.
     public var ownerField: String?
     /// The fields that identify an entry; a subscription by any of them works.
     public var idFields: [String]
+    /// Whom events are addressed to.
     public var delivery: Delivery
 
+    /// A content type with the defaults of everything but its uid.
     public init(
         uid: String,
         singularName: String? = nil,

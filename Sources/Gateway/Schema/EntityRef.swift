@@ -35,17 +35,22 @@ public enum EntityID: Sendable, Hashable {
 }
 
 extension EntityID: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, CustomStringConvertible {
+    /// Creates an id or a reference from its parts.
     public init(integerLiteral value: Int) { self = .int(value) }
+    /// Creates an id or a reference from its parts.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// The text form.
     public var description: String { self.text }
 }
 
 /// One entry of a content type.
 public struct EntityRef: Sendable, Hashable {
+    /// The content type's uid.
     public var uid: String
     /// The id's text form.
     public var id: String
 
+    /// Creates an id or a reference from its parts.
     public init(uid: String, id: String) {
         self.uid = uid
         self.id = id

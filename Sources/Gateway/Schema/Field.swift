@@ -26,12 +26,14 @@ public struct Field: Sendable, Hashable {
         case dynamicZone([String])
     }
 
+    /// What the field holds.
     public var kind: Kind
     /// Never leaves the server.
     public var isPrivate: Bool
     /// Whether the value is a list.
     public var isRepeatable: Bool
 
+    /// Creates a field, or a component of fields.
     public init(_ kind: Kind, isPrivate: Bool = false, isRepeatable: Bool = false) {
         self.kind = kind
         self.isPrivate = isPrivate
@@ -45,11 +47,8 @@ public struct Field: Sendable, Hashable {
 
     /// A field as a configuration file describes it.
     ///
-    /// - Parameters:
-    ///   - type: A scalar's name, or `json`, `password`, `relation`, `media`, `component` or `dynamiczone`.
-    ///   - target: The related type's uid; `nil` with `relation` means a polymorphic relation.
-    ///   - components: The component's uid, or those of a dynamic zone.
-    /// - Returns: `nil` if there is no such type, or if it lacks what it needs.
+    /// The type is a scalar's name, or `json`, `password`, `relation`, `media`, `component` or `dynamiczone`. A
+    /// relation without a target is polymorphic. `nil` if there is no such type, or if it lacks what it needs.
     public init?(
         type: String,
         isPrivate: Bool = false,
@@ -85,10 +84,12 @@ public struct Field: Sendable, Hashable {
 public struct Component: Sendable, Hashable {
     /// Identifies the component: `shared.seo`.
     public var uid: String
+    /// The declared fields by name.
     public var fields: [String: Field]
     /// `nil`: drop when fields are declared, keep otherwise.
     public var unknownFields: ContentType.UnknownFields?
 
+    /// Creates a field, or a component of fields.
     public init(uid: String, fields: [String: Field], unknownFields: ContentType.UnknownFields? = nil) {
         self.uid = uid
         self.fields = fields

@@ -13,11 +13,14 @@ public enum Populate: Sendable, Hashable {
 
     /// What stays of a related entry.
     public struct Node: Sendable, Hashable {
-        /// The fields that stay; `nil`: all of them. Ids always stay.
+        /// The fields that stay; `nil`: all of them.
+        ///
+        /// Ids always stay.
         public var fields: Set<String>?
         /// The related entry's own relations; `nil`: none.
         public var populate: Populate?
 
+        /// A selection of fields and relations.
         public init(fields: Set<String>? = nil, populate: Populate? = nil) {
             self.fields = fields
             self.populate = populate

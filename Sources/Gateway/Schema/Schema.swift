@@ -7,7 +7,9 @@ struct Schema: Sendable {
     private let reach: [String: Reach]
     private let fileShape: Shape
 
-    /// The uid of the type that describes uploaded files. Configured like any other, or built in.
+    /// The uid of the type that describes uploaded files.
+    ///
+    /// Configured like any other, or built in.
     static let fileUID = "plugin::upload.file"
 
     init(contentTypes: [ContentType], components: [Component]) {
