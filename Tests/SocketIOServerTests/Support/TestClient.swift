@@ -105,7 +105,7 @@ final class TestClient {
 
     /// The next frame; pings of Engine.IO are answered and passed over.
     func next() async -> Frame {
-        while let frame = await self.frames.next() {
+        while let frame = await self.frames.next(isolation: #isolation) {
             if frame == .text("2") {
                 try? await self.send("3")
                 continue
