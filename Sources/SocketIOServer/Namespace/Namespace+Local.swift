@@ -1,11 +1,12 @@
 import EngineIO
-import NIOCore
+package import NIOCore
 import SocketIOWire
 import Synchronization
 
 /// What happens on this node: for the namespace itself, and for adapters on behalf of other nodes.
 extension Namespace {
-    var eventLoop: any EventLoop { self.shards[0].eventLoop }
+    /// One of the server's loops, for timers that belong to no connection.
+    package var eventLoop: any EventLoop { self.shards[0].eventLoop }
 
     func hasLocalMembers(of room: Room) -> Bool { self.index.hasMembers(of: room) }
 

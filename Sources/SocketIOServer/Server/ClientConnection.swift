@@ -34,6 +34,12 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         return self.others.first { $0.namespace.name == namespace }
     }
 
+    /// The socket that has joined that namespace.
+    func connectedSocket(in namespace: String) -> Socket? {
+        guard let socket = self.socket(in: namespace), socket.state == .connected else { return nil }
+        return socket
+    }
+
     private func remember(_ socket: Socket) {
         if self.first == nil {
             self.first = socket

@@ -96,6 +96,14 @@ public final class Socket: @unchecked Sendable {
         return self.session.transport
     }
 
+    /// The same client's socket in another namespace; `nil` if the client has not joined that one.
+    ///
+    /// - Parameter namespace: The namespace's name, with its leading slash.
+    public func sibling(in namespace: String) async -> Socket? {
+        // The task runs on any thread, and the connection's list of sockets belongs to the loop.
+        try? await self.eventLoop.submit { self.client.connectedSocket(in: namespace) }.get()
+    }
+
     /// Runs on the socket's loop: now, if this is that loop.
     func onLoop(_ body: @escaping @Sendable () -> Void) {
         if self.eventLoop.inEventLoop {
