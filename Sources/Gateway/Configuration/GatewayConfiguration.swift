@@ -30,6 +30,8 @@ public struct GatewayConfiguration: Sendable {
     public var entitySubscriptions = EntitySubscriptions()
     /// Namespaces beside the main one.
     public var namespaces: [GatewayNamespace] = []
+    /// What this node is called in the descriptions of its sockets.
+    public var nodeName: String?
     /// How long a question to the other nodes may take.
     public var clusterTimeout: TimeAmount = .seconds(5)
 

@@ -169,6 +169,8 @@ struct RecentIDs: Sendable {
         self.capacity = capacity
     }
 
+    func contains(_ id: String) -> Bool { self.ids.contains(id) }
+
     /// Remembers an id, and forgets the oldest if there are too many.
     ///
     /// - Returns: Whether it is new.

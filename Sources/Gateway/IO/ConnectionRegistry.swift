@@ -1,0 +1,88 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import SocketIOServer
+
+/// What the gateway remembers about sockets of this node beyond what is in their `data`: little, and of few.
+final class ConnectionRegistry: Sendable {
+    /// A socket as a key: itself.
+    struct Key: Hashable, Sendable {
+        let socket: Socket
+
+        static func == (left: Key, right: Key) -> Bool { left.socket === right.socket }
+        func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self.socket)) }
+    }
+
+    private struct Callbacks {
+        var credentialsExpired: (@Sendable (Socket) -> Void)?
+        var authenticationTimedOut: (@Sendable (Socket) -> Void)?
+    }
+
+    private let callbacks = NIOLockedValueBox(Callbacks())
+    /// Event mode: clients that are not authenticated yet.
+    private let flows = NIOLockedValueBox<[Key: EventAuthentication]>([:])
+    private let expiries: DeadlineTimer<Key>
+    private let timeouts: DeadlineTimer<Key>
+
+    init(eventLoop: any EventLoop) {
+        let callbacks = self.callbacks
+        self.expiries = DeadlineTimer(eventLoop: eventLoop) { key in
+            callbacks.withLockedValue { $0.credentialsExpired }?(key.socket)
+        }
+        self.timeouts = DeadlineTimer(eventLoop: eventLoop) { key in
+            callbacks.withLockedValue { $0.authenticationTimedOut }?(key.socket)
+        }
+    }
+
+    /// Sets what happens when credentials or the time to show them run out.
+    func onExpiry(
+        credentials: @escaping @Sendable (Socket) -> Void,
+        authentication: @escaping @Sendable (Socket) -> Void
+    ) {
+        self.callbacks.withLockedValue {
+            $0 = Callbacks(credentialsExpired: credentials, authenticationTimedOut: authentication)
+        }
+    }
+
+    /// Watches a socket's credentials.
+    func watchCredentials(of socket: Socket, for delay: TimeAmount) {
+        self.expiries.set(Key(socket: socket), after: delay)
+    }
+
+    /// Begins the time in which a client has to authenticate.
+    func beginAuthentication(of socket: Socket, timeout: TimeAmount) {
+        self.flows.withLockedValue { $0[Key(socket: socket)] = EventAuthentication() }
+        self.timeouts.set(Key(socket: socket), after: timeout)
+    }
+
+    /// Tells the flow of a client what happened; `nil` if it has none.
+    func advance<Result: Sendable>(
+        _ socket: Socket,
+        _ body: (inout EventAuthentication) -> sending Result
+    ) -> Result? {
+        let key = Key(socket: socket)
+        return self.flows.withLockedValue { flows in
+            guard var flow = flows[key] else { return nil }
+            let result = body(&flow)
+            flows[key] = flow
+            return result
+        }
+    }
+
+    /// Whether a client may send events: it has no flow, or one that has ended well.
+    func isAuthenticated(_ socket: Socket) -> Bool {
+        self.flows.withLockedValue { $0[Key(socket: socket)] }.map { $0.state == .authenticated } ?? true
+    }
+
+    /// The client has authenticated: its time no longer runs.
+    func endAuthentication(of socket: Socket) {
+        self.timeouts.remove(Key(socket: socket))
+    }
+
+    /// The client has left.
+    func forget(_ socket: Socket) {
+        let key = Key(socket: socket)
+        self.expiries.remove(key)
+        let hadFlow = self.flows.withLockedValue { $0.removeValue(forKey: key) } != nil
+        if hadFlow { self.timeouts.remove(key) }
+    }
+}

@@ -1,0 +1,230 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import OrderedCollections
+import SocketIOServer
+import SocketIOWire
+
+extension IO {
+    /// Puts the gateway's checks before every connection to its namespaces.
+    func registerConnections() {
+        self.connections.onExpiry(
+            credentials: { [weak self] in self?.credentialsExpired($0) },
+            authentication: { [weak self] in self?.authenticationTimedOut($0) }
+        )
+        let mode = self.configuration.authentication.mode
+        self.main.use { [weak self] socket in
+            // Without a gateway nobody is let in: a forgotten reference must not open the door.
+            guard let self else { throw ConnectError("Internal server error") }
+            try await self.answer { io in
+                switch mode {
+                case .handshake: try await io.admit(socket, to: nil)
+                case .event: try await io.tolerate(socket)
+                }
+            }
+        }
+        self.main.onConnection { [weak self] socket in
+            switch mode {
+            case .handshake: self?.connected(socket)
+            case .event: self?.awaitAuthentication(of: socket)
+            }
+        }
+        self.main.onDisconnect { [weak self] socket, _ in self?.connections.forget(socket) }
+        for configured in self.configuration.namespaces {
+            let namespace = self.server.of(configured.name)
+            guard configured.inheritsChecks else { continue }
+            namespace.use { [weak self] socket in
+                guard let self else { throw ConnectError("Internal server error") }
+                try await self.answer { io in try await io.admit(socket, to: configured) }
+            }
+            namespace.onConnection { [weak self] socket in self?.connected(socket) }
+            namespace.onDisconnect { [weak self] socket, _ in self?.connections.forget(socket) }
+        }
+        if mode == .event { self.registerAuthentication() }
+    }
+
+    /// Turns refusals into the errors that clients see.
+    private func answer(_ body: (IO) async throws -> Void) async throws {
+        do {
+            try await body(self)
+        } catch let refusal as ConnectionRefusal {
+            self.metrics.refused(refusal.reason)
+            self.logger.debug("A client was not let in", metadata: ["reason": "\(refusal.reason)"])
+            throw ConnectError(refusal.message)
+        } catch {
+            // A hook failed. What it said is for us, not for the client.
+            self.metrics.refused("error")
+            self.logger.info("A client could not be authenticated", metadata: ["error": "\(error)"])
+            throw ConnectError(ConnectionRefusal.invalidCredentials.message)
+        }
+    }
+
+    /// The address of a client, proxies seen through.
+    func address(of socket: Socket) -> String {
+        let handshake = socket.handshake
+        let resolver = self.model.clientAddress
+        guard !resolver.trustedProxies.isEmpty else { return handshake.address }
+        // A proxy may add a line of its own instead of extending the one that came.
+        let forwarded = handshake.headers.filter { $0.name == "x-forwarded-for" }.map(\.value)
+        return resolver.resolve(
+            peer: handshake.address,
+            forwardedFor: forwarded.isEmpty ? nil : forwarded.joined(separator: ",")
+        )
+    }
+
+    // MARK: Handshake mode
+
+    /// Finds out who a client is, before it is connected.
+    private func admit(_ socket: Socket, to namespace: GatewayNamespace?) async throws {
+        let address = self.address(of: socket)
+        let model = self.model
+        try model.checks.check(
+            address: address,
+            connections: namespace == nil ? self.main.localSocketCount : 0
+        )
+        let authenticated: AuthenticatedPrincipal
+        if let namespace {
+            authenticated = try await self.principal(of: socket, in: namespace, address: address)
+        } else {
+            authenticated = try await self.authenticate(socket, auth: socket.handshake.auth, address: address)
+        }
+        try model.checks.check(authenticated.principal)
+        self.settle(socket, authenticated, address: address)
+    }
+
+    /// The principal in another namespace: that of its own credentials, else that of the main namespace.
+    private func principal(
+        of socket: Socket,
+        in namespace: GatewayNamespace,
+        address: String
+    ) async throws -> AuthenticatedPrincipal {
+        var found: AuthenticatedPrincipal
+        let auth = socket.handshake.auth
+        if Credentials(auth).strategy == .visitor, let main = await socket.sibling(in: self.main.name),
+            let record = PrincipalRecord(main.data), record.kind != .unauthorized
+        {
+            found = AuthenticatedPrincipal(self.model.principal(of: record), expiresAt: record.expiresAt)
+        } else {
+            found = try await self.authenticate(socket, auth: auth, address: address)
+        }
+        if namespace.requireAuth && !found.principal.isAuthenticated {
+            throw ConnectionRefusal.namespaceAuthenticationRequired(namespace.name)
+        }
+        if !namespace.roles.isEmpty, let role = found.principal.role,
+            !namespace.roles.contains(where: { RoomName.slug($0) == role.type })
+        {
+            throw ConnectionRefusal.roleNotAllowed(role.type)
+        }
+        return found
+    }
+
+    /// Checks credentials, unless the address has failed too often.
+    func authenticate(_ socket: Socket, auth: JSONValue, address: String) async throws -> AuthenticatedPrincipal {
+        let start = socket.eventLoop.now
+        guard !self.limiter.withLockedValue({ $0.isBlocked(address, at: start) }) else {
+            throw ConnectionRefusal.tooManyAttempts
+        }
+        let request = GatewayHooks.Request(
+            auth: auth,
+            handshake: Self.describe(socket.handshake, auth: auth),
+            address: address
+        )
+        do {
+            let found = try await Authenticator(model: self.model, hooks: self.hooks)
+                .authenticate(request, now: self.now())
+            // Anybody can connect without credentials: that is no proof of good will.
+            if found.principal.isAuthenticated { self.limiter.withLockedValue { $0.succeeded(address) } }
+            return found
+        } catch let refusal as ConnectionRefusal where refusal.isFailedAuthentication {
+            let now = socket.eventLoop.now
+            let isOneTooMany = self.limiter.withLockedValue { $0.failed(address, at: now) }
+            throw isOneTooMany ? ConnectionRefusal.tooManyAttempts : refusal
+        }
+    }
+
+    private static func describe(_ handshake: Handshake, auth: JSONValue) -> JSONValue {
+        [
+            "headers": .object(
+                JSONObject(handshake.headers.map { ($0.name, .string($0.value)) }) { _, last in last }
+            ),
+            "query": .object(JSONObject(handshake.query.map { ($0.name, .string($0.value)) }) { _, last in last }),
+            "address": .string(handshake.address), "xdomain": .bool(handshake.isCrossDomain),
+            "secure": .bool(handshake.isSecure), "issued": .int(handshake.issued), "url": .string(handshake.url),
+            "auth": auth,
+        ]
+    }
+
+    /// Writes down who a socket is and puts it into its rooms.
+    func settle(_ socket: Socket, _ authenticated: AuthenticatedPrincipal, address: String) {
+        let principal = authenticated.principal
+        let record = PrincipalRecord(principal, expiresAt: authenticated.expiresAt)
+        let model = self.model
+        let node = model.configuration.nodeName
+        socket.updateData { data in
+            var object = record.merged(into: data).objectValue ?? [:]
+            object["address"] = .string(address)
+            object["node"] = node.map { .string($0) }
+            data = .object(object)
+        }
+        socket.join(self.rooms(of: principal, model: model))
+        self.metrics.admitted(record.kind)
+    }
+
+    private func rooms(of principal: Principal, model: GatewayModel) -> [Room] {
+        var rooms = [principal.audienceRoom]
+        if let user = principal.user {
+            rooms.append(RoomName.user(user.id))
+            if case .operator = principal { rooms.append(RoomName.operatorUser(user.id)) }
+            if model.hasOwnedTypes { rooms.append(RoomName.owner(user.id, audience: principal.audienceRoom)) }
+        }
+        rooms += principal.role?.autoJoin.map { Room($0) } ?? []
+        if principal.isAuthenticated { rooms += model.configuration.rooms.defaultRooms.map { Room($0) } }
+        return rooms
+    }
+
+    private func connected(_ socket: Socket) {
+        self.watchCredentials(of: socket)
+        self.tellHook(socket)
+    }
+
+    /// Tells the application that a client is in.
+    func tellHook(_ socket: Socket) {
+        guard let clientConnected = self.hooks.clientConnected else { return }
+        let principal = self.principal(of: socket)
+        let logger = self.logger
+        // Awaited by nobody: it ends when the application's function does.
+        Task {
+            do {
+                try await clientConnected(socket.id.description, principal)
+            } catch {
+                logger.info("The hook for connected clients failed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Who a socket of this node is.
+    func principal(of socket: Socket) -> Principal {
+        self.model.principal(of: PrincipalRecord(socket.data))
+    }
+
+    // MARK: Expiry
+
+    /// Sees to it that a socket doesn't outlive its credentials.
+    func watchCredentials(of socket: Socket) {
+        guard let expiry = PrincipalRecord(socket.data)?.expiresAt else { return }
+        let seconds = min(max(expiry - self.now(), 0), 1e9)
+        // A little late rather than early: what fires early only has to be set again.
+        self.connections.watchCredentials(of: socket, for: .milliseconds(Int64(seconds * 1000) + 1))
+    }
+
+    private func credentialsExpired(_ socket: Socket) {
+        guard socket.isConnected, let expiry = PrincipalRecord(socket.data)?.expiresAt else { return }
+        guard expiry <= self.now() else {
+            self.watchCredentials(of: socket)
+            return
+        }
+        self.metrics.expelled("token_expired")
+        let isMain = socket.namespace.name == self.main.name
+        self.expel(socket, reason: ConnectionRefusal.tokenExpired.message, closingConnection: isMain)
+    }
+}

@@ -1,0 +1,112 @@
+import Logging
+import OrderedCollections
+import SocketIOServer
+import SocketIOWire
+
+/// Event mode: clients connect first and authenticate by the event `authenticate`.
+extension IO {
+    /// Lets a client connect that has not said who it is.
+    func tolerate(_ socket: Socket) async throws {
+        let address = self.address(of: socket)
+        try self.model.checks.check(address: address, connections: self.main.localSocketCount)
+        let node = self.configuration.nodeName
+        socket.updateData { data in
+            var object = PrincipalRecord.unauthorized.merged(into: data).objectValue ?? [:]
+            object["address"] = .string(address)
+            object["node"] = node.map { .string($0) }
+            data = .object(object)
+        }
+    }
+
+    /// Lets the client send nothing but `authenticate`, and not for ever.
+    func awaitAuthentication(of socket: Socket) {
+        self.connections.beginAuthentication(of: socket, timeout: self.configuration.authentication.timeout)
+        let connections = self.connections
+        socket.use { event in
+            guard event.name != "authenticate", !connections.isAuthenticated(event.socket) else { return }
+            event.acknowledge(values: [Self.failure(.notAuthenticated)])
+            throw RejectedEvent(ClientRefusal.notAuthenticated.message)
+        }
+    }
+
+    func registerAuthentication() {
+        self.main.on("authenticate") { [weak self] (socket: Socket, payload: JSONValue?) async -> JSONValue in
+            await self?.authenticate(socket, payload: payload) ?? Self.failure(.internalError)
+        }
+    }
+
+    func authenticationTimedOut(_ socket: Socket) {
+        guard self.connections.advance(socket, { $0.timedOut() }) == true else { return }
+        self.metrics.refused("authentication_timeout")
+        socket.disconnect(closingConnection: true)
+    }
+
+    private func authenticate(_ socket: Socket, payload: JSONValue?) async -> JSONValue {
+        guard self.connections.advance(socket, { $0.requested() }) == true else {
+            return Self.failure(ClientRefusal("Authentication is not possible now"))
+        }
+        let refusal: EventAuthentication.Refusal
+        do {
+            let address = self.address(of: socket)
+            guard let found = try await self.principal(of: socket, payload: payload, address: address) else {
+                throw ConnectionRefusal.invalidCredentials
+            }
+            try self.model.checks.check(found.principal)
+            guard self.connections.advance(socket, { $0.succeeded() }) == true else {
+                return Self.failure(.internalError)
+            }
+            self.welcome(socket, found, address: address)
+            return ["success": true, "id": .string(socket.id.description)]
+        } catch let reason as ConnectionRefusal {
+            self.metrics.refused(reason.reason)
+            switch reason {
+            case .invalidToken, .invalidCredentials, .tokenExpired, .noValidRoom, .authenticationRequired:
+                refusal = .badCredentials
+            default:
+                refusal = .refused(reason)
+            }
+        } catch {
+            self.metrics.refused("error")
+            self.logger.info("A client could not be authenticated", metadata: ["error": "\(error)"])
+            refusal = .failure
+        }
+        if self.connections.advance(socket, { $0.failed() }) == true {
+            // Sent on the connection itself, before its end, so that it arrives.
+            socket.emit("unauthenticated", values: [["message": .string(refusal.message), "time": self.isoTime]])
+            socket.disconnect(closingConnection: true)
+        }
+        return Self.failure(ClientRefusal(refusal.message))
+    }
+
+    /// Who a client is by its payload's credentials, else those of its handshake; `nil`: nobody.
+    private func principal(
+        of socket: Socket,
+        payload: JSONValue?,
+        address: String
+    ) async throws -> AuthenticatedPrincipal? {
+        var auth = socket.handshake.auth
+        if let payload, payload["token"] != nil { auth = payload }
+        if let authenticate = self.hooks.authenticate {
+            return try await authenticate(.init(auth: auth, handshake: .null, address: address))
+        }
+        let found = try await self.authenticate(socket, auth: auth, address: address)
+        return found.principal.isAuthenticated ? found : nil
+    }
+
+    private func welcome(_ socket: Socket, _ found: AuthenticatedPrincipal, address: String) {
+        self.connections.endAuthentication(of: socket)
+        socket.emit("ping", values: [["time": self.isoTime]])
+        self.settle(socket, found, address: address)
+        self.watchCredentials(of: socket)
+        socket.emit(
+            "authenticated",
+            values: [["id": .string(socket.id.description), "time": self.isoTime]]
+        )
+        self.tellHook(socket)
+    }
+
+    /// What a client is told whose wish is not granted: `{success: false, error}`.
+    static func failure(_ refusal: ClientRefusal) -> JSONValue {
+        ["success": false, "error": .string(refusal.message)]
+    }
+}

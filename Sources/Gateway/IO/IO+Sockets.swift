@@ -1,0 +1,196 @@
+import Logging
+import NIOCore
+import SocketIOServer
+public import SocketIOWire
+
+/// A socket that was looked for and found, on this node or another.
+struct FoundSocket: Sendable {
+    /// The socket itself, if it is connected to this node.
+    var local: Socket?
+    var id: String
+    var rooms: [Room]
+    var data: JSONValue
+
+    var room: Room { Room(self.id) }
+}
+
+extension IO {
+    /// Looks for a socket of the main namespace on all nodes, on this one first.
+    ///
+    /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
+    func find(_ socketID: String) async throws -> FoundSocket? {
+        guard !socketID.isEmpty else { return nil }
+        if let id = SocketID(socketID), let socket = await self.main.socket(id) {
+            return FoundSocket(local: socket, id: socketID, rooms: Array(socket.rooms), data: socket.data)
+        }
+        do {
+            let sockets = try await self.main.to(Room(socketID)).timeout(self.configuration.clusterTimeout)
+                .fetchSockets()
+            return sockets.first { $0.id == socketID }
+                .map { FoundSocket(local: nil, id: $0.id, rooms: $0.rooms, data: $0.data) }
+        } catch let error as ClusterError {
+            // Somebody has it: what the silent nodes would have said doesn't matter.
+            guard let socket = error.partialSockets.first(where: { $0.id == socketID }) else { throw error }
+            return FoundSocket(local: nil, id: socket.id, rooms: socket.rooms, data: socket.data)
+        }
+    }
+
+    private func join(_ socket: FoundSocket, _ rooms: [Room]) {
+        if let local = socket.local { local.join(rooms) } else { self.main.to(socket.room).socketsJoin(rooms) }
+    }
+
+    private func leave(_ socket: FoundSocket, _ rooms: [Room]) {
+        guard let local = socket.local else {
+            self.main.to(socket.room).socketsLeave(rooms)
+            return
+        }
+        for room in rooms { local.leave(room) }
+    }
+
+    // MARK: Rooms
+
+    /// Makes a socket join a room.
+    ///
+    /// - Returns: Whether there is such a socket.
+    /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
+    @discardableResult
+    public func joinRoom(_ socketID: String, _ room: Room) async throws -> Bool {
+        guard let socket = try await self.find(socketID) else { return false }
+        self.join(socket, [room])
+        return true
+    }
+
+    /// Makes a socket leave a room; it need not be in it.
+    ///
+    /// - Returns: Whether there is such a socket.
+    /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
+    @discardableResult
+    public func leaveRoom(_ socketID: String, _ room: Room) async throws -> Bool {
+        guard let socket = try await self.find(socketID) else { return false }
+        self.leave(socket, [room])
+        return true
+    }
+
+    /// The sockets in a room.
+    ///
+    /// - Parameters:
+    ///   - room: The room; one that doesn't exist has no sockets.
+    ///   - allowPartial: Whether the sockets of those nodes that did answer will do.
+    /// - Returns: One description for each socket.
+    /// - Throws: `ClusterError` if a node has not answered.
+    public func getSocketsInRoom(_ room: Room, allowPartial: Bool = false) async throws -> [SocketInfo] {
+        do {
+            return try await self.main.to(room).timeout(self.configuration.clusterTimeout).fetchSockets().map {
+                SocketInfo(id: $0.id, rooms: $0.rooms, data: $0.data, handshake: $0.handshake)
+            }
+        } catch let error as ClusterError where allowPartial {
+            return error.partialSockets.map {
+                SocketInfo(id: $0.id, rooms: $0.rooms, data: $0.data, handshake: $0.handshake)
+            }
+        }
+    }
+
+    // MARK: Leaving
+
+    /// Disconnects a socket and its connection, after telling it why by the event `io:disconnect` `{reason}`.
+    ///
+    /// - Returns: Whether there was such a socket.
+    /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
+    @discardableResult
+    public func disconnectSocket(_ socketID: String, reason: String = "server disconnect") async throws -> Bool {
+        guard let socket = try await self.find(socketID) else { return false }
+        self.logger.info(
+            "A socket is disconnected on request",
+            metadata: ["sio.socket.id": "\(socketID)", "reason": "\(reason)"]
+        )
+        self.metrics.expelled("requested")
+        if let local = socket.local {
+            self.expel(local, reason: reason, closingConnection: true)
+        } else {
+            let target = self.main.to(socket.room)
+            target.emit(Self.disconnectEvent, values: [["reason": .string(reason)]])
+            target.disconnectSockets(closingConnection: true)
+        }
+        return true
+    }
+
+    /// Disconnects all sockets of a user, after telling them why.
+    public func disconnectUser(_ userID: EntityID, reason: String = "server disconnect") {
+        let target = self.main.to(RoomName.user(userID))
+        target.emit(Self.disconnectEvent, values: [["reason": .string(reason)]])
+        target.disconnectSockets(closingConnection: true)
+        self.metrics.expelled("requested")
+    }
+
+    /// Tells a socket of this node why, and disconnects it.
+    func expel(_ socket: Socket, reason: String, closingConnection: Bool) {
+        socket.emit(Self.disconnectEvent, values: [["reason": .string(reason)]])
+        socket.disconnect(closingConnection: closingConnection)
+    }
+
+    // MARK: Entities
+
+    /// Subscribes a socket to an entry, whatever its permissions: they decide later what it receives.
+    ///
+    /// - Returns: The room it is in now, or `Socket not found` or `Content type not found`.
+    /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
+    @discardableResult
+    public func subscribeToEntity(
+        _ socketID: String,
+        _ uid: String,
+        _ id: EntityID
+    ) async throws
+        -> EntitySubscriptionResult
+    {
+        guard let socket = try await self.find(socketID) else { return .failed(.socketNotFound) }
+        let model = self.model
+        guard model.schema.contentType(uid) != nil else { return .failed(.typeNotFound) }
+        guard EntityRef.isValidID(id.text) else { return .failed(.invalidEntityID) }
+        let audience = model.principal(of: PrincipalRecord(socket.data)).audienceRoom
+        let policy = SubscriptionPolicy(settings: model.configuration.entitySubscriptions)
+        self.join(socket, policy.rooms(of: EntityRef(uid: uid, id: id.text), audience: audience))
+        return .done(uid, id)
+    }
+
+    /// Ends a socket's subscription to an entry; there need not be one.
+    ///
+    /// - Returns: The room it has left, or `Socket not found`.
+    /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
+    @discardableResult
+    public func unsubscribeFromEntity(
+        _ socketID: String,
+        _ uid: String,
+        _ id: EntityID
+    ) async throws
+        -> EntitySubscriptionResult
+    {
+        guard let socket = try await self.find(socketID) else { return .failed(.socketNotFound) }
+        let entity = EntityRef(uid: uid, id: id.text)
+        if ContentType.isValidUID(uid) && EntityRef.isValidID(entity.id) {
+            let policy = SubscriptionPolicy(settings: self.configuration.entitySubscriptions)
+            self.leave(socket, policy.roomsToLeave(of: entity, joined: socket.rooms))
+        }
+        return .done(uid, id)
+    }
+
+    /// The entries that a socket has subscribed to.
+    ///
+    /// - Returns: The list, or `Socket not found`.
+    /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
+    public func getEntitySubscriptions(_ socketID: String) async throws -> EntitySubscriptions {
+        guard let socket = try await self.find(socketID) else { return EntitySubscriptions(.socketNotFound) }
+        return EntitySubscriptions(rooms: socket.rooms)
+    }
+
+    /// The sockets that have subscribed to an entry.
+    ///
+    /// - Returns: One description for each socket.
+    /// - Throws: `ClusterError` if a node has not answered.
+    public func getEntityRoomSockets(
+        _ uid: String,
+        _ id: EntityID,
+        allowPartial: Bool = false
+    ) async throws -> [SocketInfo] {
+        try await self.getSocketsInRoom(RoomName.entity(uid, id), allowPartial: allowPartial)
+    }
+}
