@@ -96,6 +96,13 @@ let targets: [Target] = [
         dependencies: ["SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioPosix, logging],
         swiftSettings: settings
     ),
+    // Real servers for tests: started on a free port, and gone with the process that started them.
+    .target(
+        name: "RedisTestSupport",
+        dependencies: [nioConcurrency],
+        path: "Tests/RedisTestSupport",
+        swiftSettings: settings
+    ),
     .testTarget(
         name: "SocketIOWireTests",
         dependencies: ["SocketIOWire", nioCore, nioTestUtils, ordered],
@@ -121,18 +128,26 @@ let targets: [Target] = [
     ),
     .testTarget(
         name: "RESPTests",
-        dependencies: ["RESP", nioCore, nioPosix, nioEmbedded, nioTestUtils, logging, metrics, metricsTestKit],
+        dependencies: [
+            "RESP", "RedisTestSupport", nioCore, nioPosix, nioEmbedded, nioConcurrency, logging, metrics, metricsTestKit,
+            lifecycle, lifecycleTestKit,
+        ],
         swiftSettings: settings
     ),
     .testTarget(
         name: "SocketIOEmitterTests",
-        dependencies: ["SocketIOEmitter", "RESP", "SocketIOWire", nioCore],
+        dependencies: [
+            "SocketIOEmitter", "RESP", "RedisTestSupport", "SocketIOWire", nioCore, nioConcurrency, logging, ordered,
+        ],
         resources: [.copy("Fixtures")],
         swiftSettings: settings
     ),
     .testTarget(
         name: "RedisAdaptersTests",
-        dependencies: ["RedisAdapters", "SocketIOServer", "RESP", "SocketIOWire", nioCore, logging, metricsTestKit],
+        dependencies: [
+            "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "RESP", "RedisTestSupport", "SocketIOWire", nioCore,
+            nioPosix, nioEmbedded, nioConcurrency, logging, metrics, metricsTestKit, ordered,
+        ],
         resources: [.copy("Fixtures")],
         swiftSettings: settings
     ),

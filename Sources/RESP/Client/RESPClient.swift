@@ -1,0 +1,335 @@
+public import Logging
+public import Metrics
+import NIOConcurrencyHelpers
+public import NIOCore
+public import NIOPosix
+public import ServiceLifecycle
+
+/// A connection to one Redis: commands, publishing, subscriptions; restored by itself after a loss.
+///
+/// ```swift
+/// let redis = RESPClient(configuration: try .init(url: "redis://localhost:6379"), logger: logger)
+/// try await redis.connect()
+/// let subscription = try await redis.subscribe(channels: ["news"]) { message in
+///     print(String(buffer: message.payload))       // on the connection's event loop
+/// }
+/// try redis.publish(channel: "news", message: ByteBuffer(string: "hello"))
+/// let greeting = try await redis.send("GET", "greeting")
+/// ```
+///
+/// Callable from any thread. What many threads send within one tick of the client's event loop leaves in one write.
+/// Messages arrive at most once: what was published while the connection was away is lost to this client, and
+/// ``onStateChange(_:)`` tells when that was.
+public final class RESPClient: Sendable {
+    /// What the client was made with.
+    public let configuration: RESPConfiguration
+    /// Where replies and messages are handled.
+    public let eventLoop: any EventLoop
+    private let shared: NIOLockedValueBox<ClientShared>
+    private let core: NIOLoopBoundBox<ClientCore>
+
+    /// Makes a client, which does nothing before ``connect()`` or ``run()``.
+    public convenience init(
+        configuration: RESPConfiguration,
+        eventLoopGroup: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup,
+        logger: Logger,
+        metricsFactory: any MetricsFactory = MetricsSystem.factory
+    ) {
+        self.init(
+            configuration: configuration,
+            eventLoop: eventLoopGroup.any(),
+            logger: logger,
+            metricsFactory: metricsFactory,
+            connector: tcpConnector,
+            random: { .random(in: 0..<1) }
+        )
+    }
+
+    init(
+        configuration: RESPConfiguration,
+        eventLoop: any EventLoop,
+        logger: Logger,
+        metricsFactory: any MetricsFactory,
+        connector: @escaping RESPConnector,
+        random: @escaping @Sendable () -> Double
+    ) {
+        self.configuration = configuration
+        self.eventLoop = eventLoop
+        let shared = NIOLockedValueBox(ClientShared(outbox: Outbox(limits: configuration.queue)))
+        self.shared = shared
+        let core = ClientCore(
+            eventLoop: eventLoop,
+            configuration: configuration,
+            shared: shared,
+            logger: logger,
+            metricsFactory: metricsFactory,
+            connector: connector,
+            random: random
+        )
+        self.core = NIOLoopBoundBox.makeBoxSendingValue(core, eventLoop: eventLoop)
+    }
+
+    deinit {
+        guard self.state != .closed else { return }
+        // Forgotten, not closed: its sockets and timers must not outlive it.
+        let core = self.core
+        self.eventLoop.execute { core.value.finishClosing() }
+    }
+
+    // MARK: Life
+
+    /// Connects, and returns when Redis has let us in.
+    ///
+    /// From then on the connection is kept, until ``close()``.
+    ///
+    /// - Throws: ``RESPError`` that names the URL (without password), the reason and what to check. The client may be
+    ///   told to connect again then.
+    public func connect() async throws {
+        try await self.connected().get()
+    }
+
+    func connected() -> EventLoopFuture<Void> {
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        self.eventLoop.execute { self.core.value.connect(promise) }
+        return promise.futureResult
+    }
+
+    /// Sends what is waiting, gives replies a second, then closes; whoever still waits gets an error.
+    public func close() async {
+        _ = try? await self.closed().get()
+    }
+
+    func closed() -> EventLoopFuture<Void> {
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        self.eventLoop.execute { self.core.value.close(promise) }
+        return promise.futureResult
+    }
+
+    /// What the client is up to.
+    public var state: RESPClientState { self.shared.withLockedValue { $0.state } }
+
+    /// Whether commands are executed now, and everything that was subscribed is.
+    public var isReady: Bool { self.state == .ready }
+
+    /// Calls a handler after each change of ``state``, on the event loop, in order.
+    @discardableResult
+    public func onStateChange(_ handler: @escaping @Sendable (RESPClientState) -> Void) -> RESPStateObserver {
+        let id = self.shared.withLockedValue { shared in
+            shared.nextID += 1
+            shared.observers[shared.nextID] = handler
+            return shared.nextID
+        }
+        let shared = self.shared
+        return RESPStateObserver {
+            shared.withLockedValue { _ = $0.observers.removeValue(forKey: id) }
+        }
+    }
+
+    // MARK: Commands
+
+    /// Sends a command and waits for its reply.
+    ///
+    /// - Parameters:
+    ///   - command: Its name and arguments.
+    ///   - timeout: How long to wait; ``RESPConfiguration/commandTimeout`` unless given.
+    /// - Returns: The reply; never ``RESPValue/error(_:)``.
+    /// - Throws: ``RESPError``: Redis's own with code `server`; `disconnected` at once while there is no connection.
+    public func send(_ command: RESPCommand, timeout: TimeAmount? = nil) async throws -> RESPValue {
+        try await withCheckedThrowingContinuation { continuation in
+            self.send(command, timeout: timeout) { continuation.resume(with: $0) }
+        }
+    }
+
+    /// Sends a command: `try await redis.send("GET", "greeting")`.
+    public func send(_ name: String, _ arguments: RESPCommand.Argument...) async throws -> RESPValue {
+        var command = RESPCommand(name)
+        command.words += arguments
+        return try await self.send(command)
+    }
+
+    /// Sends a command and calls back, exactly once: on the event loop with the reply, or at once if it can't be sent.
+    public func send(
+        _ command: RESPCommand,
+        timeout: TimeAmount? = nil,
+        completion: @escaping @Sendable (Result<RESPValue, RESPError>) -> Void
+    ) {
+        do throws(RESPError) {
+            let timeout = timeout ?? self.configuration.commandTimeout
+            let schedule = try self.withOutbox { outbox throws(RESPError) in
+                try outbox.send(command, timeout: timeout, completion)
+            }
+            if schedule { self.drainSoon() }
+        } catch {
+            completion(.failure(error))
+        }
+    }
+
+    // MARK: Publishing
+
+    /// What became of a publish by the time ``publish(channel:message:)`` returned.
+    public enum PublishStatus: Sendable, Hashable {
+        /// On its way to Redis.
+        case sent
+        /// There is no connection: kept, and sent when Redis is back and our own subscriptions stand.
+        case queued
+    }
+
+    /// Publishes without waiting for Redis.
+    ///
+    /// A publish that was taken and then lost (the connection broke before Redis confirmed it, or Redis refused) is
+    /// counted in `redis_publishes_dropped_total`, logged, and told to ``onPublishesDropped(_:)``. To know for one
+    /// publish, wait for `send("PUBLISH", …)`; for all so far, ``flush(timeout:)``.
+    ///
+    /// - Throws: ``RESPError`` `queueFull` or `closed`: it was not taken.
+    @discardableResult
+    public func publish(channel: String, message: ByteBuffer) throws(RESPError) -> PublishStatus {
+        do throws(RESPError) {
+            let (isSent, schedule) = try self.withOutbox { outbox throws(RESPError) in
+                try outbox.publish(channel: channel, message: message)
+            }
+            if schedule { self.drainSoon() }
+            return isSent ? .sent : .queued
+        } catch {
+            if error.code == .queueFull {
+                self.eventLoop.execute { self.core.value.refusedPublish() }
+            }
+            throw error
+        }
+    }
+
+    /// Waits until Redis has confirmed everything published before.
+    ///
+    /// - Throws: ``RESPError``: `timeout` if that took longer (Redis may be away: what is kept stays kept); the reason of
+    ///   the loss if a publish was dropped since the last flush.
+    public func flush(timeout: TimeAmount? = nil) async throws {
+        try await self.flushed(timeout: timeout).get()
+    }
+
+    func flushed(timeout: TimeAmount?) -> EventLoopFuture<Void> {
+        let timeout = timeout ?? self.configuration.commandTimeout
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        let mark = FlushMark(promise)
+        do throws(RESPError) {
+            let schedule = try self.withOutbox { outbox throws(RESPError) in
+                try outbox.send(RESPCommand("PING"), timeout: timeout, isHeld: true) { result in
+                    mark.complete(result.map { _ in })
+                }
+            }
+            if schedule { self.drainSoon() }
+        } catch {
+            mark.complete(.failure(error))
+        }
+        let timer = self.eventLoop.scheduleTask(in: timeout) {
+            mark.complete(.failure(RESPError(code: .timeout, message: "Redis has not confirmed all publishes in time")))
+        }
+        return promise.futureResult.flatMapThrowing { [shared] in
+            timer.cancel()
+            let dropped = shared.withLockedValue { shared in
+                defer { shared.droppedPublishes = 0 }
+                return shared.droppedPublishes
+            }
+            guard dropped == 0 else {
+                throw RESPError(code: .disconnected, message: "\(dropped) publishes were lost on their way to Redis")
+            }
+        }
+    }
+
+    /// Calls a handler with the number of publishes that were taken and then lost, and why.
+    ///
+    /// One handler at a time.
+    public func onPublishesDropped(_ handler: @escaping @Sendable (Int, RESPError) -> Void) {
+        self.shared.withLockedValue { $0.dropHandler = handler }
+    }
+
+    // MARK: Subscriptions
+
+    /// Subscribes patterns (`PSUBSCRIBE`) and channels (`SUBSCRIBE`), and returns when Redis has confirmed all of them.
+    ///
+    /// - Parameters:
+    ///   - patterns: Redis globs; subscribed before the channels.
+    ///   - channels: Names.
+    ///   - handler: Called on ``eventLoop`` for each message: don't block. A message that matches a pattern and a channel
+    ///     comes twice, as Redis sends it.
+    /// - Returns: The subscription, in force until it is cancelled.
+    /// - Throws: ``RESPError``, and nothing is subscribed then.
+    public func subscribe(
+        patterns: [String] = [],
+        channels: [String] = [],
+        handler: @escaping @Sendable (RESPMessage) -> Void
+    ) async throws -> RESPSubscription {
+        let subscription = self.addSubscription(patterns: patterns, channels: channels, handler: handler)
+        do {
+            try await subscription.confirmed()
+        } catch {
+            await subscription.cancel()
+            throw error
+        }
+        return subscription
+    }
+
+    /// Subscribes, now or whenever there is a connection, without waiting: see ``RESPSubscription/confirmed()``.
+    public func addSubscription(
+        patterns: [String] = [],
+        channels: [String] = [],
+        handler: @escaping @Sendable (RESPMessage) -> Void
+    ) -> RESPSubscription {
+        let id = self.shared.withLockedValue { shared in
+            shared.nextID += 1
+            return shared.nextID
+        }
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        let eventLoop = self.eventLoop
+        let core = self.core
+        eventLoop.execute {
+            core.value.subscribe(id, patterns: patterns, channels: channels, handler: handler, confirmation: promise)
+        }
+        return RESPSubscription(patterns: patterns, channels: channels, confirmation: promise.futureResult) {
+            eventLoop.submit { core.value.unsubscribe(id) }
+        }
+    }
+
+    private func withOutbox<Value>(
+        _ body: (inout Outbox) throws(RESPError) -> Value
+    ) throws(RESPError) -> Value {
+        try self.shared.withLockedValue { shared in
+            Result { () throws(RESPError) in try body(&shared.outbox) }
+        }.get()
+    }
+
+    private func drainSoon() {
+        let core = self.core
+        self.eventLoop.execute { core.value.drain() }
+    }
+}
+
+extension RESPClient: Service {
+    /// Connects, keeps the connection until the service is shut down or cancelled, then closes.
+    ///
+    /// - Throws: What ``connect()`` throws.
+    public func run() async throws {
+        do {
+            try await self.connect()
+        } catch let error as RESPError where error.code == .closed || Task.isCancelled {
+            await self.close()
+            return
+        }
+        // Ends by throwing when the task is cancelled, which is the other way to stop.
+        try? await gracefulShutdown()
+        await self.close()
+    }
+}
+
+/// Completes a promise once, whoever is first.
+private final class FlushMark: Sendable {
+    private let promise: NIOLockedValueBox<EventLoopPromise<Void>?>
+
+    init(_ promise: EventLoopPromise<Void>) { self.promise = NIOLockedValueBox(promise) }
+
+    func complete(_ result: Result<Void, RESPError>) {
+        let promise = self.promise.withLockedValue { promise in
+            defer { promise = nil }
+            return promise
+        }
+        promise?.completeWith(result.mapError { $0 as any Error })
+    }
+}

@@ -1,0 +1,61 @@
+import Metrics
+
+/// What the client counts.
+struct RESPMetrics {
+    /// 1 while ready, else 0.
+    let up: Meter
+    /// Connections lost, by role.
+    let commandReconnects: Counter
+    let subscriberReconnects: Counter
+    /// Publishes kept until Redis is back.
+    let queued: Meter
+    /// Commands without a reply within their deadline.
+    let timeouts: Counter
+    /// Messages of subscriptions that could not be used.
+    let unusableMessages: Counter
+    private let dropped: [DropReason: Counter]
+
+    enum DropReason: String, CaseIterable {
+        /// The queue was full: the caller got an error.
+        case queueFull = "queue_full"
+        /// On its way when the connection was lost: Redis may have got it or not.
+        case unconfirmed
+        /// Redis answered with an error.
+        case refused
+        /// The client was closed.
+        case closed
+    }
+
+    init(factory: any MetricsFactory) {
+        self.up = Meter(label: "redis_up", factory: factory)
+        self.commandReconnects = Counter(
+            label: "redis_connections_lost_total",
+            dimensions: [("connection", "commands")],
+            factory: factory
+        )
+        self.subscriberReconnects = Counter(
+            label: "redis_connections_lost_total",
+            dimensions: [("connection", "subscriptions")],
+            factory: factory
+        )
+        self.queued = Meter(label: "redis_publishes_queued", factory: factory)
+        self.timeouts = Counter(label: "redis_command_timeouts_total", factory: factory)
+        self.unusableMessages = Counter(label: "redis_messages_unusable_total", factory: factory)
+        self.dropped = Dictionary(
+            uniqueKeysWithValues: DropReason.allCases.map {
+                (
+                    $0,
+                    Counter(
+                        label: "redis_publishes_dropped_total",
+                        dimensions: [("reason", $0.rawValue)],
+                        factory: factory
+                    )
+                )
+            }
+        )
+    }
+
+    func droppedPublishes(_ count: Int, _ reason: DropReason) {
+        self.dropped[reason]?.increment(by: count)
+    }
+}

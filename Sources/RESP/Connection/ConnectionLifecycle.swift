@@ -1,0 +1,275 @@
+import NIOCore
+
+/// The life of a connection to Redis, over as many TCP connections as it takes: connect, shake hands, restore, be of
+/// use, and again after a loss.
+///
+/// Takes events and returns what to do. It knows nothing of what travels on the connection: that is
+/// ``CommandPipeline`` or ``SubscriptionTable``.
+struct ConnectionLifecycle {
+    private enum State {
+        /// Not wanted yet.
+        case idle
+        case connecting(Attempt)
+        case handshaking(Attempt, Handshake, KeepAlive)
+        /// Authenticated; what was subscribed before is being subscribed again.
+        case restoring(Attempt, KeepAlive)
+        case ready(Ready)
+        /// A channel that is to be given up, until it is closed.
+        case closing(Attempt, RESPError)
+        case waiting(Attempt)
+        case closed
+    }
+
+    private struct Attempt {
+        /// Failures since the connection was last of use for a while.
+        var failures = 0
+        /// Whether it ever was of use.
+        ///
+        /// A first failure is the business of whoever started; later ones are retried.
+        var wasReady = false
+        var deadline = NIODeadline.distantFuture
+    }
+
+    private struct Ready {
+        var attempt: Attempt
+        var since: NIODeadline
+        var keepAlive: KeepAlive
+    }
+
+    private var state = State.idle
+    private let configuration: RESPConfiguration
+    private let selectsDatabase: Bool
+    /// Whether failures of the very first attempt are retried as well.
+    private let retriesFirstAttempt: Bool
+
+    init(configuration: RESPConfiguration, selectsDatabase: Bool, retriesFirstAttempt: Bool) {
+        self.configuration = configuration
+        self.selectsDatabase = selectsDatabase
+        self.retriesFirstAttempt = retriesFirstAttempt
+    }
+
+    var isIdle: Bool {
+        if case .idle = self.state { true } else { false }
+    }
+
+    var isReady: Bool {
+        if case .ready = self.state { true } else { false }
+    }
+
+    /// Whether replies are those of the handshake.
+    var isHandshaking: Bool {
+        if case .handshaking = self.state { true } else { false }
+    }
+
+    /// When ``timerFired(at:)`` has something to do.
+    var wakeAt: NIODeadline {
+        switch self.state {
+        case .idle, .waiting, .closed, .closing: .distantFuture
+        case .connecting(let attempt), .handshaking(let attempt, _, _), .restoring(let attempt, _): attempt.deadline
+        case .ready(let ready): ready.keepAlive.wakeAt
+        }
+    }
+
+    // MARK: Events
+
+    enum StartAction: Equatable {
+        case connect
+        case none
+    }
+
+    /// The connection is wanted; or the pause after a failure is over.
+    mutating func start(at now: NIODeadline) -> StartAction {
+        switch self.state {
+        case .idle:
+            self.state = .connecting(Attempt(deadline: now + self.configuration.connectTimeout))
+            return .connect
+        case .waiting(var attempt):
+            attempt.deadline = now + self.configuration.connectTimeout
+            self.state = .connecting(attempt)
+            return .connect
+        case .connecting, .handshaking, .restoring, .ready, .closing, .closed:
+            return .none
+        }
+    }
+
+    enum ConnectedAction: Equatable {
+        case send([String])
+        /// There is nothing to say first: authenticated.
+        case restore(protocolVersion: Int)
+        case close
+    }
+
+    mutating func connected(at now: NIODeadline) -> ConnectedAction {
+        switch self.state {
+        case .connecting(let attempt):
+            var handshake = Handshake(configuration: self.configuration, selectsDatabase: self.selectsDatabase)
+            let keepAlive = KeepAlive(interval: self.configuration.keepAliveInterval, now: now)
+            switch handshake.start() {
+            case .send(let command):
+                self.state = .handshaking(attempt, handshake, keepAlive)
+                return .send(command)
+            case .done:
+                self.state = .restoring(attempt, keepAlive)
+                return .restore(protocolVersion: handshake.protocolVersion)
+            case .fail(let error):
+                self.state = .closing(attempt, error)
+                return .close
+            }
+        case .idle, .handshaking, .restoring, .ready, .closing, .waiting, .closed:
+            return .close
+        }
+    }
+
+    enum HandshakeAction: Equatable {
+        case send([String])
+        case restore(protocolVersion: Int)
+        case close
+    }
+
+    /// A reply arrived while ``isHandshaking``.
+    mutating func handshakeReply(_ reply: RESPValue) -> HandshakeAction {
+        switch self.state {
+        case .handshaking(let attempt, var handshake, let keepAlive):
+            switch handshake.received(reply) {
+            case .send(let command):
+                self.state = .handshaking(attempt, handshake, keepAlive)
+                return .send(command)
+            case .done:
+                self.state = .restoring(attempt, keepAlive)
+                return .restore(protocolVersion: handshake.protocolVersion)
+            case .fail(let error):
+                self.state = .closing(attempt, error)
+                return .close
+            }
+        case .idle, .connecting, .restoring, .ready, .closing, .waiting, .closed:
+            return .close
+        }
+    }
+
+    /// Everything that was subscribed before is subscribed again.
+    ///
+    /// - Returns: Whether the connection is ready now, and was not before.
+    mutating func restored(at now: NIODeadline) -> Bool {
+        switch self.state {
+        case .restoring(var attempt, let keepAlive):
+            attempt.wasReady = true
+            attempt.deadline = .distantFuture
+            self.state = .ready(Ready(attempt: attempt, since: now, keepAlive: keepAlive))
+            return true
+        case .idle, .connecting, .handshaking, .ready, .closing, .waiting, .closed:
+            return false
+        }
+    }
+
+    /// Bytes arrived.
+    mutating func heard(at now: NIODeadline) {
+        switch self.state {
+        case .handshaking(let attempt, let handshake, var keepAlive):
+            keepAlive.heard(at: now)
+            self.state = .handshaking(attempt, handshake, keepAlive)
+        case .restoring(let attempt, var keepAlive):
+            keepAlive.heard(at: now)
+            self.state = .restoring(attempt, keepAlive)
+        case .ready(var ready):
+            ready.keepAlive.heard(at: now)
+            self.state = .ready(ready)
+        case .idle, .connecting, .closing, .waiting, .closed:
+            break
+        }
+    }
+
+    enum TimerAction: Equatable {
+        case none
+        case ping
+        case close
+    }
+
+    mutating func timerFired(at now: NIODeadline) -> TimerAction {
+        switch self.state {
+        case .connecting(let attempt), .handshaking(let attempt, _, _), .restoring(let attempt, _):
+            guard now >= attempt.deadline else { return .none }
+            let seconds = Double(self.configuration.connectTimeout.nanoseconds) / 1e9
+            let error = RESPError(code: .connect, message: "no answer within \(seconds) s")
+            self.state = .closing(attempt, error)
+            return .close
+        case .ready(var ready):
+            switch ready.keepAlive.timerFired(at: now) {
+            case .none: return .none
+            case .ping:
+                self.state = .ready(ready)
+                return .ping
+            case .dead:
+                let seconds = Double(self.configuration.keepAliveInterval.nanoseconds) / 5e8
+                let error = RESPError(code: .disconnected, message: "silent for \(seconds) s, a PING was not answered")
+                self.state = .closing(self.attemptAfterUse(ready, at: now), error)
+                return .close
+            }
+        case .idle, .closing, .waiting, .closed:
+            return .none
+        }
+    }
+
+    /// The channel has to go: the peer broke the protocol, or refused to restore a subscription.
+    ///
+    /// - Returns: Whether the channel is to be closed.
+    mutating func failed(_ error: RESPError, at now: NIODeadline) -> Bool {
+        switch self.state {
+        case .connecting(let attempt), .handshaking(let attempt, _, _), .restoring(let attempt, _):
+            self.state = .closing(attempt, error)
+            return true
+        case .ready(let ready):
+            self.state = .closing(self.attemptAfterUse(ready, at: now), error)
+            return true
+        case .idle, .closing, .waiting, .closed:
+            return false
+        }
+    }
+
+    enum ClosedAction: Equatable {
+        /// Lost, or not reached once more: try again, attempt number `attempt` (0: the first after it was of use).
+        case reconnect(attempt: Int, RESPError)
+        /// The first attempt failed: whoever started hears of it, and may start again.
+        case giveUp(RESPError)
+        case none
+    }
+
+    /// The channel is closed, or could not be opened.
+    mutating func closed(_ error: RESPError, at now: NIODeadline) -> ClosedAction {
+        switch self.state {
+        case .connecting(let attempt), .handshaking(let attempt, _, _), .restoring(let attempt, _):
+            return self.retry(attempt, error)
+        case .closing(let attempt, let reason):
+            return self.retry(attempt, reason)
+        case .ready(let ready):
+            return self.retry(self.attemptAfterUse(ready, at: now), error)
+        case .idle, .waiting, .closed:
+            return .none
+        }
+    }
+
+    /// Nobody wants the connection any more.
+    mutating func close() {
+        self.state = .closed
+    }
+
+    // MARK: Helpers
+
+    /// A Redis that accepts connections and drops them at once is not worth a fast retry each time.
+    private func attemptAfterUse(_ ready: Ready, at now: NIODeadline) -> Attempt {
+        var attempt = ready.attempt
+        if now - ready.since >= self.configuration.backoff.maximum { attempt.failures = 0 }
+        return attempt
+    }
+
+    private mutating func retry(_ attempt: Attempt, _ error: RESPError) -> ClosedAction {
+        var attempt = attempt
+        guard attempt.wasReady || self.retriesFirstAttempt else {
+            self.state = .idle
+            return .giveUp(error)
+        }
+        let number = attempt.failures
+        attempt.failures += 1
+        self.state = .waiting(attempt)
+        return .reconnect(attempt: number, error)
+    }
+}

@@ -1,0 +1,240 @@
+import Logging
+import NIOCore
+
+/// What a connection tells and asks the one who uses it.
+///
+/// All on the connection's loop.
+protocol RESPConnectionOwner: AnyObject {
+    /// The handshake is over: write what has to be restored, then call ``RESPConnection/restored()``.
+    func connection(_ connection: RESPConnection, restoreWithProtocolVersion version: Int)
+    func connectionBecameReady(_ connection: RESPConnection)
+    func connection(_ connection: RESPConnection, received value: RESPValue)
+    /// What could be read at once has been handed over.
+    func connectionReadAll(_ connection: RESPConnection)
+    /// A `PING` is being written.
+    func connectionSendsPing(_ connection: RESPConnection)
+    /// The connection is gone, or could not be made: `retryIn` is the pause before the next attempt, and `nil` if there is
+    /// none because it was the first.
+    func connection(_ connection: RESPConnection, lost error: RESPError, wasReady: Bool, retryIn: TimeAmount?)
+    /// When the owner wants ``connectionTimerFired(_:at:)``.
+    func wakeAt(of connection: RESPConnection) -> NIODeadline
+    func connectionTimerFired(_ connection: RESPConnection, at now: NIODeadline)
+}
+
+/// Opens the channel of a connection.
+///
+/// Tests put a channel of their own here.
+typealias RESPConnector = @Sendable (RESPConfiguration, any EventLoop) -> EventLoopFuture<any Channel>
+
+/// A connection to Redis that comes back after a loss: the effects of ``ConnectionLifecycle``.
+///
+/// Confined to its loop.
+final class RESPConnection {
+    let role: String
+    private let eventLoop: any EventLoop
+    private let configuration: RESPConfiguration
+    private let connector: RESPConnector
+    private let random: @Sendable () -> Double
+    private var lifecycle: ConnectionLifecycle
+    private var channel: (any Channel)?
+    private var timer: (scheduled: Scheduled<Void>, at: NIODeadline)?
+    weak var owner: (any RESPConnectionOwner)?
+
+    init(
+        role: String,
+        eventLoop: any EventLoop,
+        configuration: RESPConfiguration,
+        selectsDatabase: Bool,
+        retriesFirstAttempt: Bool,
+        connector: @escaping RESPConnector,
+        random: @escaping @Sendable () -> Double
+    ) {
+        self.role = role
+        self.eventLoop = eventLoop
+        self.configuration = configuration
+        self.connector = connector
+        self.random = random
+        self.lifecycle = ConnectionLifecycle(
+            configuration: configuration,
+            selectsDatabase: selectsDatabase,
+            retriesFirstAttempt: retriesFirstAttempt
+        )
+    }
+
+    var isIdle: Bool { self.lifecycle.isIdle }
+    var isReady: Bool { self.lifecycle.isReady }
+    /// Whether commands can be written: ready, or about to be.
+    var isConnected: Bool { self.channel != nil && !self.lifecycle.isHandshaking }
+
+    // MARK: What the owner does
+
+    func start() {
+        self.eventLoop.assertInEventLoop()
+        switch self.lifecycle.start(at: self.eventLoop.now) {
+        case .none: break
+        case .connect:
+            self.rearm()
+            self.connector(self.configuration, self.eventLoop).assumeIsolated().whenComplete { result in
+                switch result {
+                case .success(let channel): self.opened(channel)
+                case .failure(let error):
+                    self.closed(RESPError.connecting(error, within: self.configuration.connectTimeout))
+                }
+            }
+        }
+    }
+
+    /// Writes and flushes: one call a tick.
+    func write(_ bytes: ByteBuffer) {
+        self.channel?.writeAndFlush(bytes, promise: nil)
+    }
+
+    func write(_ commands: [[String]]) {
+        guard !commands.isEmpty else { return }
+        var bytes = ByteBuffer()
+        for command in commands { bytes.writeCommand(RESPCommand(words: command)) }
+        self.write(bytes)
+    }
+
+    func restored() {
+        guard self.lifecycle.restored(at: self.eventLoop.now) else { return }
+        self.owner?.connectionBecameReady(self)
+        self.rearm()
+    }
+
+    /// The channel is of no more use; a new one will be opened.
+    func fail(_ error: RESPError) {
+        if self.lifecycle.failed(error, at: self.eventLoop.now) { self.closeChannel() }
+    }
+
+    /// For good.
+    func close() {
+        self.lifecycle.close()
+        self.timer?.scheduled.cancel()
+        self.timer = nil
+        self.closeChannel()
+    }
+
+    /// The owner's ``RESPConnectionOwner/wakeAt(of:)`` may have moved.
+    func rearm() {
+        let wakeAt = min(self.lifecycle.wakeAt, self.owner?.wakeAt(of: self) ?? .distantFuture)
+        guard wakeAt < .distantFuture else { return }
+        // A timer that fires early finds nothing to do and is set again: cheaper than moving it for each command.
+        if let timer = self.timer {
+            guard wakeAt < timer.at else { return }
+            timer.scheduled.cancel()
+        }
+        let scheduled = self.eventLoop.assumeIsolated().scheduleTask(deadline: wakeAt) { self.timerFired() }
+        self.timer = (scheduled, wakeAt)
+    }
+
+    // MARK: What happens to it
+
+    private func opened(_ channel: any Channel) {
+        self.channel = channel
+        channel.closeFuture.assumeIsolated().whenComplete { [weak self] _ in
+            self?.closed(RESPError(code: .disconnected, message: "Redis closed the connection"))
+        }
+        let handler = RESPHandler(connection: self, limits: self.configuration.limits)
+        do {
+            try channel.pipeline.syncOperations.addHandler(handler)
+        } catch {
+            // The channel is gone already; its close future says so.
+            return
+        }
+        switch self.lifecycle.connected(at: self.eventLoop.now) {
+        case .send(let command): self.write([command])
+        case .restore(let version): self.owner?.connection(self, restoreWithProtocolVersion: version)
+        case .close: self.closeChannel()
+        }
+        self.rearm()
+    }
+
+    fileprivate func heard() {
+        self.lifecycle.heard(at: self.eventLoop.now)
+    }
+
+    fileprivate func received(_ value: RESPValue) {
+        guard self.lifecycle.isHandshaking else {
+            self.owner?.connection(self, received: value)
+            return
+        }
+        switch self.lifecycle.handshakeReply(value) {
+        case .send(let command): self.write([command])
+        case .restore(let version): self.owner?.connection(self, restoreWithProtocolVersion: version)
+        case .close: self.closeChannel()
+        }
+    }
+
+    fileprivate func readAll() {
+        self.owner?.connectionReadAll(self)
+    }
+
+    private func closed(_ error: RESPError) {
+        self.channel = nil
+        let wasReady = self.lifecycle.isReady
+        switch self.lifecycle.closed(error, at: self.eventLoop.now) {
+        case .none: break
+        case .giveUp(let error): self.owner?.connection(self, lost: error, wasReady: wasReady, retryIn: nil)
+        case .reconnect(let attempt, let error):
+            let pause = self.configuration.backoff.delay(attempt: attempt, random: self.random())
+            self.owner?.connection(self, lost: error, wasReady: wasReady, retryIn: pause)
+            // Nobody waits for this: after `close()` it finds the lifecycle closed and does nothing.
+            _ = self.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in self?.start() }
+        }
+    }
+
+    private func timerFired() {
+        self.timer = nil
+        let now = self.eventLoop.now
+        switch self.lifecycle.timerFired(at: now) {
+        case .none: break
+        case .close: self.closeChannel()
+        case .ping:
+            self.owner?.connectionSendsPing(self)
+            self.write([["PING"]])
+        }
+        self.owner?.connectionTimerFired(self, at: now)
+        self.rearm()
+    }
+
+    private func closeChannel() {
+        self.channel?.close(mode: .all, promise: nil)
+    }
+}
+
+/// Turns the bytes of a channel into values.
+private final class RESPHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let connection: RESPConnection
+    private var parser: RESPParser
+
+    init(connection: RESPConnection, limits: RESPLimits) {
+        self.connection = connection
+        self.parser = RESPParser(limits: limits)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.connection.heard()
+        self.parser.append(self.unwrapInboundIn(data))
+        do throws(RESPError) {
+            // A handler may close the connection in the middle of what was read; what follows is nobody's then.
+            while context.channel.isActive, let value = try self.parser.next() {
+                self.connection.received(value)
+            }
+        } catch {
+            self.connection.fail(error)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.connection.readAll()
+        context.fireChannelReadComplete()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.connection.fail(RESPError(code: .disconnected, message: RESPError.reason(error)))
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,83 @@
+/// What went wrong between this process and Redis, or what Redis said no to.
+///
+/// No message holds a password, a payload or the arguments of a command.
+public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The kind of failure.
+    ///
+    /// New kinds may appear: a `switch` over them needs a default.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        private enum Value {
+            case server, disconnected, timeout, queueFull, closed, connect, authentication, `protocol`, url, tooLong
+        }
+        private let value: Value
+
+        /// Redis answered with an error; ``RESPError/serverCode`` says which.
+        public static let server = Code(value: .server)
+        /// There is no connection now; a command that needs a reply isn't kept for later.
+        public static let disconnected = Code(value: .disconnected)
+        /// The reply didn't come within the deadline.
+        ///
+        /// The command may have been executed.
+        public static let timeout = Code(value: .timeout)
+        /// More is waiting for Redis than ``RESPConfiguration/Queue`` allows; this one was not taken.
+        public static let queueFull = Code(value: .queueFull)
+        /// ``RESPClient/close()`` was called.
+        public static let closed = Code(value: .closed)
+        /// The connection could not be established.
+        public static let connect = Code(value: .connect)
+        /// Redis refused user or password, or wants some.
+        public static let authentication = Code(value: .authentication)
+        /// The peer sent something that is not RESP, or more than the limits allow.
+        public static let protocolViolation = Code(value: .protocol)
+        /// The text is no `redis://` URL.
+        public static let invalidURL = Code(value: .url)
+        /// A string of a reply was longer than ``RESPLimits/maximumStringLength`` and was skipped.
+        public static let tooLong = Code(value: .tooLong)
+
+        /// The name of the code.
+        public var description: String {
+            switch self.value {
+            case .server: "server"
+            case .disconnected: "disconnected"
+            case .timeout: "timeout"
+            case .queueFull: "queueFull"
+            case .closed: "closed"
+            case .connect: "connect"
+            case .authentication: "authentication"
+            case .protocol: "protocolViolation"
+            case .url: "invalidURL"
+            case .tooLong: "tooLong"
+            }
+        }
+    }
+
+    /// The kind of failure.
+    public var code: Code
+    /// The first word of Redis's error reply (`WRONGTYPE`, `NOAUTH`, `NOPERM`, `ERR`), if this is one.
+    public var serverCode: String?
+    /// What was attempted, what came back and, where something can be done, what.
+    public var message: String
+
+    /// Makes an error of one's own.
+    public init(code: Code, message: String, serverCode: String? = nil) {
+        self.code = code
+        self.message = message
+        self.serverCode = serverCode
+    }
+
+    /// An error reply of Redis: `WRONGTYPE Operation against a key holding the wrong kind of value`.
+    package init(reply text: String) {
+        let word = text.prefix { $0 != " " && $0 != "\n" }
+        // By convention the first word is the code, in capitals; other servers may not know the convention.
+        let isCode =
+            !word.isEmpty && word.utf8.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }
+        self.init(code: .server, message: text, serverCode: isCode ? String(word) : nil)
+    }
+
+    package static func violation(_ message: String) -> RESPError {
+        RESPError(code: .protocolViolation, message: message)
+    }
+
+    /// The message.
+    public var description: String { self.message }
+}

@@ -1,0 +1,100 @@
+public import NIOCore
+
+/// A value of the Redis serialisation protocol, versions 2 and 3.
+///
+/// Bulk strings are slices of what was read from the socket: holding one on keeps its neighbours in memory too.
+/// Attributes (RESP3 `|`) are read and dropped: they are hints that no command this client sends asks for.
+public indirect enum RESPValue: Sendable, Hashable {
+    /// `_`, and RESP2's `$-1` and `*-1`.
+    case null
+    /// `+OK`
+    case simpleString(String)
+    /// `-WRONGTYPE …` and the blob form `!21 …`. As an element of an array: of a command that failed in a transaction.
+    case error(RESPError)
+    /// `:42`
+    case integer(Int)
+    /// `$5 hello`
+    case bulkString(ByteBuffer)
+    /// `=9 txt:hello`, without its format.
+    case verbatimString(ByteBuffer)
+    /// `,1.5`
+    case double(Double)
+    /// `#t`
+    case boolean(Bool)
+    /// `(349…`, as its decimal text.
+    case bigNumber(String)
+    /// `*2`
+    case array([RESPValue])
+    /// `%1`, in the order in which it was sent.
+    case map([RESPMapEntry])
+    /// `~2`, in the order in which it was sent.
+    case set([RESPValue])
+    /// `>3`: sent by Redis unasked, such as a message of a subscription.
+    case push([RESPValue])
+}
+
+/// A key with its value in a ``RESPValue/map(_:)``.
+public struct RESPMapEntry: Sendable, Hashable {
+    /// The key: of any type, though Redis itself uses strings.
+    public var key: RESPValue
+    /// The value.
+    public var value: RESPValue
+
+    /// Makes an entry.
+    public init(key: RESPValue, value: RESPValue) {
+        self.key = key
+        self.value = value
+    }
+}
+
+extension RESPValue {
+    /// The text of a string of any kind, or `nil` if this is something else.
+    ///
+    /// Bytes that are not UTF-8 are replaced.
+    public var stringValue: String? {
+        switch self {
+        case .simpleString(let text), .bigNumber(let text): text
+        case .bulkString(let bytes), .verbatimString(let bytes): String(buffer: bytes)
+        default: nil
+        }
+    }
+
+    /// The bytes of a string of any kind, or `nil` if this is something else.
+    public var bytes: ByteBuffer? {
+        switch self {
+        case .simpleString(let text): ByteBuffer(string: text)
+        case .bulkString(let bytes), .verbatimString(let bytes): bytes
+        default: nil
+        }
+    }
+
+    /// The integer, also one written as a string (as RESP2 does in many replies), or `nil` if this is something else.
+    public var integerValue: Int? {
+        switch self {
+        case .integer(let value): value
+        case .bulkString(let bytes): Int(String(buffer: bytes))
+        case .simpleString(let text): Int(text)
+        default: nil
+        }
+    }
+
+    /// The elements of an array, a set or a push, or `nil` if this is something else.
+    public var arrayValue: [RESPValue]? {
+        switch self {
+        case .array(let elements), .set(let elements), .push(let elements): elements
+        default: nil
+        }
+    }
+
+    /// The entries of a map, also one that RESP2 wrote as an array of keys and values in turn, or `nil`.
+    public var mapValue: [RESPMapEntry]? {
+        switch self {
+        case .map(let entries): return entries
+        case .array(let elements) where elements.count.isMultiple(of: 2):
+            return stride(from: 0, to: elements.count, by: 2).map {
+                RESPMapEntry(key: elements[$0], value: elements[$0 + 1])
+            }
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import NIOCore
+import Testing
+
+@testable import RESP
+
+@Suite(.timeLimit(.minutes(1)))
+struct RESPConfigurationTests {
+    @Test func fullURL() throws {
+        let configuration = try RESPConfiguration(url: "redis://us%65r:p%40ss%3Aw%2F%C3%A9@example.com:7000/3")
+        #expect(configuration.host == "example.com")
+        #expect(configuration.port == 7000)
+        #expect(configuration.username == "user")
+        #expect(configuration.password == "p@ss:w/é")
+        #expect(configuration.database == 3)
+        #expect(configuration.redactedURL == "redis://user:***@example.com:7000/3")
+        #expect("\(configuration)" == configuration.redactedURL)
+        #expect(String(reflecting: configuration) == configuration.redactedURL)
+    }
+
+    @Test func defaults() throws {
+        let configuration = try RESPConfiguration(url: "redis://localhost")
+        #expect(configuration.host == "localhost")
+        #expect(configuration.port == 6379)
+        #expect(configuration.username == nil)
+        #expect(configuration.password == nil)
+        #expect(configuration.database == 0)
+        #expect(configuration.redactedURL == "redis://localhost:6379")
+        #expect(try RESPConfiguration(url: "redis://localhost/").database == 0)
+    }
+
+    @Test func passwordWithoutUser() throws {
+        let configuration = try RESPConfiguration(url: "redis://:secret:with:colons@[::1]:7001")
+        #expect(configuration.host == "::1")
+        #expect(configuration.port == 7001)
+        #expect(configuration.username == nil)
+        #expect(configuration.password == "secret:with:colons")
+        #expect(configuration.redactedURL == "redis://:***@[::1]:7001")
+    }
+
+    @Test(arguments: [
+        ("localhost:6379", "scheme"), ("http://localhost", "scheme"), ("rediss://localhost", "TLS"),
+        ("unix:///tmp/redis.sock", "Unix socket"), ("redis://", "host"), ("redis://:6379", "host"),
+        ("redis://localhost:0", "port"), ("redis://localhost:65536", "port"), ("redis://localhost:x", "port"),
+        ("redis://localhost:+1", "port"), ("redis://localhost/x", "database"), ("redis://localhost/-1", "database"),
+        ("redis://localhost?timeout=5", "parameters"), ("redis://localhost#x", "fragment"), ("redis://[::1", "address"),
+        ("redis://::1:6379", "brackets"), ("redis://user@localhost", "user without a password"),
+        ("redis://user:@localhost", "empty password"), ("redis://u%zz:p@localhost", "user"),
+        ("redis://u:hunter2%@localhost", "password"), ("redis://u:hunter2%g0@localhost", "password"),
+        ("redis://u:hunter2/x@localhost", "%2F"), ("redis://u:hunter2#x@localhost", "%23"),
+        ("redis://u:hunter2", "port"), ("redis://u:hunter2%ff@localhost", "password"),
+        ("redis:hunter2@localhost", "scheme"),
+    ])
+    func invalidURL(_ url: String, _ named: String) throws {
+        let error = try #require(throws: RESPError.self) { try RESPConfiguration(url: url) }
+        #expect(error.code == .invalidURL)
+        #expect(error.message.contains(named))
+        #expect(!error.message.contains("hunter2"))
+    }
+
+    @Test func backoffDoublesUpToItsCapAndVariesByHalf() {
+        var backoff = RESPConfiguration.Backoff()
+        backoff.minimum = .milliseconds(100)
+        backoff.maximum = .milliseconds(1000)
+        let delays = (0..<6).map { backoff.delay(attempt: $0, random: 0) }
+        #expect(delays == [100, 200, 400, 800, 1000, 1000].map { TimeAmount.milliseconds($0) })
+        #expect(backoff.delay(attempt: 1, random: 0.5) == .milliseconds(150))
+        #expect(backoff.delay(attempt: .max, random: 0) == .milliseconds(1000))
+    }
+}

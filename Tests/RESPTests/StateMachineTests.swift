@@ -1,0 +1,447 @@
+import NIOCore
+import Testing
+
+@testable import RESP
+
+private func bulk(_ text: String) -> RESPValue { .bulkString(ByteBuffer(string: text)) }
+private func at(_ milliseconds: Int64) -> NIODeadline { .uptimeNanoseconds(0) + .milliseconds(milliseconds) }
+private func push(_ texts: String..., count: Int? = nil) -> RESPValue {
+    .push(texts.map(bulk) + (count.map { [.integer($0)] } ?? []))
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct HandshakeTests {
+    private func handshake(
+        user: String? = nil,
+        password: String? = nil,
+        database: Int = 0,
+        name: String? = nil,
+        resp3: Bool = true
+    ) -> Handshake {
+        var configuration = RESPConfiguration(database: database)
+        configuration.username = user
+        configuration.password = password
+        configuration.clientName = name
+        configuration.prefersRESP3 = resp3
+        return Handshake(configuration: configuration, selectsDatabase: true)
+    }
+
+    @Test func resp3() {
+        var handshake = self.handshake(user: "u", password: "p", database: 2, name: "n")
+        #expect(handshake.start() == .send(["HELLO", "3", "AUTH", "u", "p", "SETNAME", "n"]))
+        #expect(handshake.received(.map([])) == .send(["SELECT", "2"]))
+        #expect(handshake.received(.simpleString("OK")) == .done)
+        #expect(handshake.protocolVersion == 3)
+    }
+
+    @Test(arguments: ["ERR unknown command `HELLO`", "NOPROTO unsupported protocol version", "NOPERM no permission"])
+    func fallsBackToRESP2(_ reply: String) {
+        var handshake = self.handshake(user: "u", password: "p", database: 2, name: "n")
+        _ = handshake.start()
+        #expect(handshake.received(.error(RESPError(reply: reply))) == .send(["AUTH", "u", "p"]))
+        #expect(handshake.received(.simpleString("OK")) == .send(["CLIENT", "SETNAME", "n"]))
+        #expect(handshake.received(.error(RESPError(reply: "NOPERM"))) == .send(["SELECT", "2"]))
+        #expect(handshake.received(.simpleString("OK")) == .done)
+        #expect(handshake.protocolVersion == 2)
+    }
+
+    @Test func passwordOfTheDefaultUser() {
+        var handshake = self.handshake(password: "p")
+        #expect(handshake.start() == .send(["HELLO", "3", "AUTH", "default", "p"]))
+        #expect(handshake.received(.error(RESPError(reply: "ERR unknown command"))) == .send(["AUTH", "p"]))
+        #expect(handshake.received(.simpleString("OK")) == .done)
+    }
+
+    @Test func nothingToSay() {
+        var handshake = self.handshake(resp3: false)
+        #expect(handshake.start() == .done)
+    }
+
+    @Test func refused() {
+        for (reply, code) in [("WRONGPASS invalid", "WRONGPASS"), ("NOAUTH HELLO must be", "NOAUTH")] {
+            var handshake = self.handshake(password: "p")
+            _ = handshake.start()
+            #expect(
+                handshake.received(.error(RESPError(reply: reply)))
+                    == .fail(RESPError(code: .authentication, message: reply, serverCode: code))
+            )
+        }
+        var old = self.handshake(password: "p", resp3: false)
+        _ = old.start()
+        #expect(
+            old.received(.error(RESPError(reply: "ERR invalid password")))
+                == .fail(RESPError(code: .authentication, message: "ERR invalid password", serverCode: "ERR"))
+        )
+        var wrongDatabase = self.handshake(database: 99)
+        _ = wrongDatabase.start()
+        _ = wrongDatabase.received(.map([]))
+        #expect(
+            wrongDatabase.received(.error(RESPError(reply: "ERR DB index is out of range")))
+                == .fail(
+                    RESPError(
+                        code: .connect,
+                        message: "selecting database 99: ERR DB index is out of range",
+                        serverCode: "ERR"
+                    )
+                )
+        )
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct ConnectionLifecycleTests {
+    private func lifecycle(retriesFirstAttempt: Bool = false) -> ConnectionLifecycle {
+        var configuration = RESPConfiguration()
+        configuration.connectTimeout = .seconds(2)
+        configuration.keepAliveInterval = .seconds(1)
+        configuration.backoff.maximum = .seconds(2)
+        return ConnectionLifecycle(
+            configuration: configuration,
+            selectsDatabase: false,
+            retriesFirstAttempt: retriesFirstAttempt
+        )
+    }
+
+    private func ready(at start: Int64 = 0) -> ConnectionLifecycle {
+        var lifecycle = self.lifecycle()
+        #expect(lifecycle.start(at: at(start)) == .connect)
+        #expect(lifecycle.connected(at: at(start)) == .send(["HELLO", "3"]))
+        #expect(lifecycle.handshakeReply(.map([])) == .restore(protocolVersion: 3))
+        #expect(!lifecycle.isReady)
+        #expect(lifecycle.restored(at: at(start)) == true)
+        #expect(lifecycle.isReady)
+        return lifecycle
+    }
+
+    private let lost = RESPError(code: .disconnected, message: "lost")
+
+    @Test func firstAttemptIsNotRetried() {
+        var lifecycle = self.lifecycle()
+        #expect(lifecycle.start(at: at(0)) == .connect)
+        #expect(lifecycle.start(at: at(0)) == .none)
+        #expect(lifecycle.closed(self.lost, at: at(1)) == .giveUp(self.lost))
+        #expect(lifecycle.isIdle)
+        #expect(lifecycle.start(at: at(2)) == .connect)
+    }
+
+    @Test func subscriberRetriesItsFirstAttempt() {
+        var lifecycle = self.lifecycle(retriesFirstAttempt: true)
+        _ = lifecycle.start(at: at(0))
+        #expect(lifecycle.closed(self.lost, at: at(1)) == .reconnect(attempt: 0, self.lost))
+        #expect(lifecycle.start(at: at(2)) == .connect)
+        #expect(lifecycle.closed(self.lost, at: at(3)) == .reconnect(attempt: 1, self.lost))
+    }
+
+    @Test func silentHandshakeTimesOut() {
+        var lifecycle = self.lifecycle()
+        _ = lifecycle.start(at: at(0))
+        _ = lifecycle.connected(at: at(10))
+        #expect(lifecycle.wakeAt == at(2000))
+        #expect(lifecycle.timerFired(at: at(1999)) == .none)
+        #expect(lifecycle.timerFired(at: at(2000)) == .close)
+        // What the timer found is the reason, not the close that follows.
+        #expect(
+            lifecycle.closed(self.lost, at: at(2001))
+                == .giveUp(RESPError(code: .connect, message: "no answer within 2.0 s"))
+        )
+    }
+
+    @Test func refusedCredentialsCloseTheConnection() {
+        var lifecycle = self.lifecycle()
+        _ = lifecycle.start(at: at(0))
+        _ = lifecycle.connected(at: at(0))
+        #expect(lifecycle.isHandshaking)
+        #expect(lifecycle.handshakeReply(.error(RESPError(reply: "NOAUTH x"))) == .close)
+        #expect(
+            lifecycle.closed(self.lost, at: at(1))
+                == .giveUp(RESPError(code: .authentication, message: "NOAUTH x", serverCode: "NOAUTH"))
+        )
+    }
+
+    @Test func deadPeerIsNoticedWithinTwoIntervals() {
+        var lifecycle = self.ready()
+        #expect(lifecycle.wakeAt == at(1000))
+        lifecycle.heard(at: at(500))
+        #expect(lifecycle.wakeAt == at(1500))
+        #expect(lifecycle.timerFired(at: at(1000)) == .none)
+        #expect(lifecycle.timerFired(at: at(1500)) == .ping)
+        lifecycle.heard(at: at(1600))
+        #expect(lifecycle.timerFired(at: at(2600)) == .ping)
+        #expect(lifecycle.wakeAt == at(3600))
+        #expect(lifecycle.timerFired(at: at(3600)) == .close)
+        #expect(
+            lifecycle.closed(self.lost, at: at(3600))
+                == .reconnect(
+                    attempt: 0,
+                    RESPError(code: .disconnected, message: "silent for 2.0 s, a PING was not answered")
+                )
+        )
+    }
+
+    @Test func failuresCountUntilTheConnectionHasHeldForAWhile() {
+        var lifecycle = self.ready()
+        #expect(lifecycle.closed(self.lost, at: at(100)) == .reconnect(attempt: 0, self.lost))
+        for attempt in 1...3 {
+            _ = lifecycle.start(at: at(200))
+            #expect(lifecycle.closed(self.lost, at: at(200)) == .reconnect(attempt: attempt, self.lost))
+        }
+        _ = lifecycle.start(at: at(300))
+        _ = lifecycle.connected(at: at(300))
+        _ = lifecycle.handshakeReply(.map([]))
+        _ = lifecycle.restored(at: at(300))
+        // Dropped at once: no fast retries in a loop.
+        #expect(lifecycle.closed(self.lost, at: at(310)) == .reconnect(attempt: 4, self.lost))
+        _ = lifecycle.start(at: at(400))
+        _ = lifecycle.connected(at: at(400))
+        _ = lifecycle.handshakeReply(.map([]))
+        _ = lifecycle.restored(at: at(400))
+        #expect(lifecycle.closed(self.lost, at: at(2400)) == .reconnect(attempt: 0, self.lost))
+    }
+
+    @Test func closedForGood() {
+        var lifecycle = self.ready()
+        lifecycle.close()
+        #expect(lifecycle.closed(self.lost, at: at(1)) == .none)
+        #expect(lifecycle.start(at: at(1)) == .none)
+        #expect(lifecycle.wakeAt == .distantFuture)
+        #expect(lifecycle.timerFired(at: at(99999)) == .none)
+    }
+
+    @Test func connectedAfterGivingUpIsClosed() {
+        var lifecycle = self.lifecycle()
+        _ = lifecycle.start(at: at(0))
+        #expect(lifecycle.timerFired(at: at(2000)) == .close)
+        #expect(lifecycle.connected(at: at(2001)) == .close)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct CommandPipelineTests {
+    private func describe(_ event: CommandPipeline<Int>.Event) -> String {
+        switch event {
+        case .reply(let token, let value): "\(token): \(value.integerValue ?? -1)"
+        case .published(let bytes, let error): "published \(bytes) \(error?.message ?? "")"
+        case .none: "none"
+        case .violation: "violation"
+        }
+    }
+
+    @Test func repliesInOrder() {
+        var pipeline = CommandPipeline<Int>()
+        pipeline.sent(1, deadline: at(100))
+        pipeline.sentPublish(bytes: 7)
+        pipeline.sentPing()
+        pipeline.sent(2, deadline: at(50))
+        #expect(pipeline.wakeAt == at(50))
+        #expect(self.describe(pipeline.received(.integer(10))) == "1: 10")
+        #expect(self.describe(pipeline.received(.push([]))) == "none")
+        #expect(self.describe(pipeline.received(.integer(3))) == "published 7 ")
+        #expect(self.describe(pipeline.received(.simpleString("PONG"))) == "none")
+        #expect(self.describe(pipeline.received(.integer(20))) == "2: 20")
+        #expect(self.describe(pipeline.received(.integer(20))) == "violation")
+    }
+
+    @Test func expiredCommandKeepsItsPlace() {
+        var pipeline = CommandPipeline<Int>()
+        pipeline.sent(1, deadline: at(100))
+        pipeline.sent(2, deadline: at(300))
+        pipeline.sent(3, deadline: at(100))
+        #expect(pipeline.expire(at: at(99)) == [])
+        #expect(pipeline.expire(at: at(100)) == [1, 3])
+        #expect(pipeline.wakeAt == at(300))
+        #expect(self.describe(pipeline.received(.integer(1))) == "none")
+        #expect(self.describe(pipeline.received(.integer(2))) == "2: 2")
+        #expect(self.describe(pipeline.received(.integer(3))) == "none")
+    }
+
+    @Test func whatIsLost() {
+        var pipeline = CommandPipeline<Int>()
+        pipeline.sent(1, deadline: at(100))
+        pipeline.sentPublish(bytes: 5)
+        pipeline.sentPublish(bytes: 6)
+        pipeline.sentPing()
+        let lost = pipeline.disconnected()
+        #expect(lost.tokens == [1])
+        #expect(lost.publishes == 2)
+        #expect(lost.publishedBytes == 11)
+        #expect(pipeline.count == 0)
+        #expect(pipeline.wakeAt == .distantFuture)
+    }
+
+    @Test func refusedPublish() {
+        var pipeline = CommandPipeline<Int>()
+        pipeline.sentPublish(bytes: 1)
+        #expect(self.describe(pipeline.received(.error(RESPError(reply: "NOPERM no")))) == "published 1 NOPERM no")
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct SubscriptionTableTests {
+    private func describe(_ event: SubscriptionTable<String>.Event) -> String {
+        switch event {
+        case .none: "none"
+        case .message(let handlers, let message):
+            "\(handlers) \(String(buffer: message.channel)) \(String(buffer: message.payload))"
+        case .unusable: "unusable"
+        case .confirmed(let id): "confirmed \(id)"
+        case .refused(let id, let error): "refused \(id) \(error.serverCode ?? "")"
+        case .violation: "violation"
+        }
+    }
+
+    @Test func confirmationsAndMessages() {
+        var table = SubscriptionTable<String>()
+        let commands = table.add(1, patterns: ["p*"], channels: ["a", "b"], handler: "one", isConnected: true)
+        #expect(commands == [["PSUBSCRIBE", "p*"], ["SUBSCRIBE", "a", "b"]])
+        #expect(!table.isRestored)
+        #expect(self.describe(table.received(push("psubscribe", "p*", count: 1))) == "none")
+        // A message may come before the confirmation of its neighbour.
+        #expect(self.describe(table.received(push("pmessage", "p*", "px", "hi"))) == #"["one"] px hi"#)
+        #expect(self.describe(table.received(push("subscribe", "a", count: 2))) == "none")
+        #expect(self.describe(table.received(push("subscribe", "b", count: 3))) == "confirmed 1")
+        #expect(table.isRestored)
+        #expect(self.describe(table.received(push("message", "a", "x"))) == #"["one"] a x"#)
+        #expect(self.describe(table.received(push("message", "unknown", "x"))) == "none")
+        #expect(self.describe(table.received(push("invalidate", "x"))) == "none")
+    }
+
+    @Test func sharedNamesAreUnsubscribedByTheLast() {
+        var table = SubscriptionTable<String>()
+        _ = table.add(1, patterns: [], channels: ["a", "b"], handler: "one", isConnected: true)
+        _ = table.add(2, patterns: [], channels: ["a"], handler: "two", isConnected: true)
+        for _ in 0..<3 { _ = table.received(push("subscribe", "a", count: 1)) }
+        #expect(self.describe(table.received(push("message", "a", "x"))) == #"["one", "two"] a x"#)
+        #expect(table.remove(1, isConnected: true) == [["UNSUBSCRIBE", "b"]])
+        #expect(self.describe(table.received(push("message", "a", "x"))) == #"["two"] a x"#)
+        #expect(table.remove(2, isConnected: true) == [["UNSUBSCRIBE", "a"]])
+        #expect(self.describe(table.received(push("unsubscribe", "b", count: 1))) == "none")
+        #expect(self.describe(table.received(push("unsubscribe", "a", count: 0))) == "none")
+        #expect(table.isEmpty)
+    }
+
+    @Test func refusal() {
+        var table = SubscriptionTable<String>()
+        _ = table.add(1, patterns: ["x*"], channels: ["a"], handler: "one", isConnected: true)
+        _ = table.add(2, patterns: [], channels: ["b"], handler: "two", isConnected: true)
+        #expect(self.describe(table.received(.error(RESPError(reply: "NOPERM x")))) == "refused 1 NOPERM")
+        #expect(self.describe(table.received(push("subscribe", "a", count: 1))) == "none")
+        #expect(self.describe(table.received(push("subscribe", "b", count: 2))) == "confirmed 2")
+    }
+
+    @Test func restoresInOrder() {
+        var table = SubscriptionTable<String>()
+        #expect(table.add(1, patterns: ["p"], channels: ["a"], handler: "one", isConnected: false) == [])
+        _ = table.add(2, patterns: [], channels: ["b"], handler: "two", isConnected: false)
+        #expect(table.restore() == [["PSUBSCRIBE", "p"], ["SUBSCRIBE", "a"], ["SUBSCRIBE", "b"]])
+        _ = table.received(push("psubscribe", "p", count: 1))
+        _ = table.received(push("subscribe", "a", count: 2))
+        #expect(table.disconnected() == [2])
+        #expect(table.restore().count == 3)
+        #expect(!table.isRestored)
+        for (kind, name) in [("psubscribe", "p"), ("subscribe", "a"), ("subscribe", "b")] {
+            _ = table.received(push(kind, name, count: 1))
+        }
+        #expect(table.isRestored)
+    }
+
+    @Test func pingBetweenConfirmations() {
+        var table = SubscriptionTable<String>()
+        _ = table.add(1, patterns: [], channels: ["a"], handler: "one", isConnected: true)
+        table.sentPing()
+        #expect(self.describe(table.received(push("subscribe", "a", count: 1))) == "confirmed 1")
+        #expect(self.describe(table.received(.simpleString("PONG"))) == "none")
+        #expect(self.describe(table.received(.simpleString("PONG"))) == "violation")
+    }
+
+    @Test func resp2WritesArrays() {
+        var table = SubscriptionTable<String>()
+        table.protocolVersion = 2
+        _ = table.add(1, patterns: [], channels: ["a"], handler: "one", isConnected: true)
+        #expect(self.describe(table.received(.array([bulk("subscribe"), bulk("a"), .integer(1)]))) == "confirmed 1")
+        #expect(self.describe(table.received(.array([bulk("message"), bulk("a"), bulk("x")]))) == #"["one"] a x"#)
+        table.sentPing()
+        #expect(self.describe(table.received(.array([bulk("pong"), bulk("")]))) == "none")
+    }
+
+    @Test func unusableMessages() {
+        var table = SubscriptionTable<String>()
+        _ = table.add(1, patterns: [], channels: ["a"], handler: "one", isConnected: true)
+        #expect(self.describe(table.received(.push([]))) == "unusable")
+        #expect(self.describe(table.received(.push([bulk("message"), bulk("a")]))) == "unusable")
+        #expect(self.describe(table.received(.push([bulk("message"), bulk("a"), .integer(1)]))) == "unusable")
+        let tooLong = RESPValue.error(RESPError(code: .tooLong, message: ""))
+        #expect(self.describe(table.received(.push([bulk("message"), bulk("a"), tooLong]))) == "unusable")
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct OutboxTests {
+    private func outbox(count: Int = 3, bytes: Int = 1000) -> Outbox {
+        var limits = RESPConfiguration.Queue()
+        limits.maximumCount = count
+        limits.maximumBytes = bytes
+        return Outbox(limits: limits)
+    }
+
+    @Test func oneDrainForManyCommands() throws {
+        var outbox = self.outbox()
+        _ = outbox.setGate(.open)
+        let first = try outbox.publish(channel: "c", message: ByteBuffer(string: "1"))
+        #expect(first.isSent && first.schedule)
+        #expect(try outbox.publish(channel: "c", message: ByteBuffer(string: "2")).schedule == false)
+        #expect(try outbox.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in } == false)
+        let batch = outbox.take()
+        #expect(batch.entries.count == 3)
+        #expect(batch.publishes == 2)
+        #expect(String(buffer: batch.bytes).hasSuffix("*2\r\n$3\r\nGET\r\n$1\r\nx\r\n"))
+        #expect(outbox.take().isEmpty)
+        #expect(throws: RESPError.self) { try outbox.publish(channel: "c", message: ByteBuffer()) }
+        outbox.finished(count: 3, bytes: batch.bytes.readableBytes)
+        #expect(try outbox.publish(channel: "c", message: ByteBuffer(string: "3")).schedule == true)
+    }
+
+    @Test func publishesAreKeptAndCommandsRefusedWhileDown() throws {
+        var outbox = self.outbox()
+        #expect(try outbox.publish(channel: "c", message: ByteBuffer(string: "1")).isSent == false)
+        let error = try #require(throws: RESPError.self) {
+            try outbox.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in }
+        }
+        #expect(error.code == .disconnected)
+        _ = outbox.setGate(.restoring)
+        #expect(try outbox.publish(channel: "c", message: ByteBuffer(string: "2")).isSent == false)
+        #expect(try outbox.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in } == true)
+        let change = outbox.setGate(.open)
+        #expect(change.shouldDrain == false, "a drain is scheduled already")
+        let text = String(buffer: outbox.take().bytes)
+        let places = try ["$1\r\n1\r\n", "$1\r\n2\r\n", "GET"].map { try #require(text.firstRange(of: $0)?.lowerBound) }
+        #expect(places == places.sorted())
+    }
+
+    @Test func unsentPublishesAreKeptWhenTheConnectionIsLost() throws {
+        var outbox = self.outbox()
+        _ = outbox.setGate(.open)
+        _ = try outbox.publish(channel: "c", message: ByteBuffer(string: "1"))
+        _ = try outbox.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in }
+        _ = try outbox.publish(channel: "c", message: ByteBuffer(string: "2"))
+        let change = outbox.setGate(.down)
+        #expect(change.refused.count == 1)
+        #expect(outbox.heldCount == 2)
+        _ = outbox.setGate(.open)
+        #expect(outbox.take().publishes == 2)
+    }
+
+    @Test func bounds() throws {
+        var outbox = self.outbox(count: 100, bytes: 200)
+        while (try? outbox.publish(channel: "c", message: ByteBuffer(string: "0123456789"))) != nil {}
+        #expect(outbox.heldCount == 5)
+        let error = try #require(throws: RESPError.self) {
+            try outbox.publish(channel: "c", message: ByteBuffer(string: "0123456789"))
+        }
+        #expect(error.code == .queueFull)
+        let change = outbox.setGate(.closed)
+        #expect(change.droppedPublishes == 5)
+        #expect { try outbox.publish(channel: "c", message: ByteBuffer()) } throws: {
+            ($0 as? RESPError)?.code == .closed
+        }
+    }
+}
