@@ -15,7 +15,7 @@ extension ByteBuffer {
     }
 
     /// Writes what base64 text stands for, as leniently as Node's `Buffer.from(text, "base64")`: standard and URL
-    /// alphabet, padding or none, everything else skipped.
+    /// alphabet, padding or none, nothing after padding, everything else skipped.
     package mutating func writeBase64Decoded(_ text: ByteBuffer) {
         text.withUnsafeReadableBytes { source in
             guard source.count > 0 else { return }
@@ -91,6 +91,7 @@ private enum Base64 {
                     continue
                 }
             }
+            guard source[read] != UInt8(ascii: "=") else { break }
             let value = values[Int(source[read])]
             read &+= 1
             guard value != Self.none else { continue }

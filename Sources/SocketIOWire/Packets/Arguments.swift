@@ -107,7 +107,7 @@ extension Arguments {
                 throw ArgumentError(.missing, at: self.index, expected: T.self)
             }
             do {
-                return try value.decodeArgument(type)
+                return try value.decode(type)
             } catch {
                 throw ArgumentError(.mismatch, at: self.index - 1, expected: T.self, underlying: error)
             }

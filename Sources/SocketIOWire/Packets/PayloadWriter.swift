@@ -53,7 +53,7 @@ public struct PayloadWriter {
         } else if T.self == ByteBuffer.self, let value = value as? ByteBuffer {
             self.write(value)
         } else {
-            self.write(try JSONValue(encodingArgument: value))
+            self.write(try JSONValue(encoding: value))
         }
     }
 

@@ -23,7 +23,7 @@ package struct WebSocketDecoder {
     ///
     /// A payload may share the scratch buffer: let go of it before the next call, or the scratch buffer has to be
     /// allocated again.
-    package enum Event: Hashable {
+    package enum Event: Hashable, Sendable {
         /// A text message: valid UTF-8.
         case text(ByteBuffer)
         case binary(ByteBuffer)
