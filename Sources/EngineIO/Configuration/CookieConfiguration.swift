@@ -11,7 +11,7 @@ public struct CookieConfiguration: Sendable {
     public var name = "io"
     /// The `Path` attribute; `nil` leaves it out.
     public var path: String? = "/"
-    /// The `HttpOnly` attribute (written only with a path, as the reference does).
+    /// The `HttpOnly` attribute.
     public var httpOnly = true
     /// The `SameSite` attribute; `nil` leaves it out.
     public var sameSite: SameSite? = .lax

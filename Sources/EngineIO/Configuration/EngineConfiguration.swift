@@ -12,6 +12,8 @@ public struct EngineConfiguration: Sendable {
     public var pingTimeout = TimeAmount.seconds(20)
     /// How long a probe for an upgrade may take.
     public var upgradeTimeout = TimeAmount.seconds(10)
+    /// How often a waiting poll is answered while a probe goes on, so that the client can pause polling.
+    var probeCheckInterval = TimeAmount.milliseconds(100)
     /// The largest message or polling payload taken from a client, in bytes; announced as `maxPayload`.
     public var maxHTTPBufferSize = 1_000_000
     /// The transports a client may use.
@@ -34,6 +36,8 @@ public struct EngineConfiguration: Sendable {
     ///
     /// Called on the connection's event loop with the method and the request target.
     public var routes: (@Sendable (_ method: String, _ target: String) -> HTTPAnswer?)?
+    /// Told about every refused request (`connection_error` of the reference implementation), on any event loop.
+    public var onHandshakeError: (@Sendable (HandshakeError) -> Void)?
     /// What a peer may cost.
     public var limits = EngineLimits()
 
@@ -56,6 +60,8 @@ public enum HandshakeDecision: Sendable {
 public struct EngineLimits: Sendable {
     /// The most bytes that may wait to be sent to one session; with more it is closed as a slow reader.
     public var maxQueuedBytes = 16 * 1024 * 1024
+    /// The most packets that may wait to be sent to one session.
+    public var maxQueuedPackets = 65_536
     /// Volatile packets are dropped while more than this number of bytes waits to be sent.
     public var volatileThreshold = 16 * 1024
     /// The most bytes of an HTTP request's line and headers.

@@ -1,4 +1,14 @@
+import Logging
 package import NIOCore
+import SocketIOWire
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
 
 /// What one event loop's sessions share: timers, the sessions with something to send, buffers used again and again.
 ///
@@ -7,9 +17,118 @@ package import NIOCore
 package final class EngineLoop: @unchecked Sendable {
     package let eventLoop: any EventLoop
     package let timers: TimingWheel
+    let metrics: EngineMetrics
+    let webSocketRules: WebSocketRules
 
-    init(eventLoop: any EventLoop) {
+    /// What payloads are unmasked into.
+    var scratch = ByteBuffer()
+    /// What every WebSocket on this loop is read into, while no read is in progress.
+    private var receiveBuffer = ByteBuffer()
+    static let receiveBufferSize = 65_536
+
+    var polling = TrafficCounts()
+    var webSocket = TrafficCounts()
+    package var timerLinks = TimerLinks()
+    private static let reportInterval = TimeAmount.seconds(1)
+
+    private var dirty: [EngineSession] = []
+    private var isFlushScheduled = false
+
+    /// The connections that have not become WebSockets.
+    var connections: [ObjectIdentifier: HTTPConnection] = [:]
+
+    private var dateSecond = -1
+    private var dateField = ByteBuffer()
+
+    init(eventLoop: any EventLoop, metrics: EngineMetrics, configuration: EngineConfiguration) {
         self.eventLoop = eventLoop
         self.timers = TimingWheel(eventLoop: eventLoop)
+        self.metrics = metrics
+        var rules = WebSocketRules()
+        rules.maximumMessageBytes = configuration.maxHTTPBufferSize
+        rules.maximumFragments = configuration.limits.maxFragments
+        self.webSocketRules = rules
     }
+
+    // MARK: The end of the tick
+
+    /// Flushes the session when everything that the loop has at hand is done.
+    func flushAtEndOfTick(_ session: EngineSession) {
+        self.dirty.append(session)
+        guard !self.isFlushScheduled else { return }
+        self.isFlushScheduled = true
+        self.eventLoop.execute { self.flush() }
+    }
+
+    private func flush() {
+        self.eventLoop.assertInEventLoop()
+        self.isFlushScheduled = false
+        var sessions: [EngineSession] = []
+        swap(&sessions, &self.dirty)
+        for session in sessions { session.tickEnded() }
+        self.countsChanged()
+        // The array goes round, unless what was flushed sent something.
+        sessions.removeAll(keepingCapacity: sessions.count <= 4096)
+        if self.dirty.isEmpty { swap(&sessions, &self.dirty) }
+    }
+
+    // MARK: Buffers
+
+    /// The buffer to read into; comes back with ``giveBack(_:)``.
+    func takeReceiveBuffer() -> ByteBuffer {
+        var buffer = ByteBuffer()
+        swap(&buffer, &self.receiveBuffer)
+        buffer.clear(minimumCapacity: Self.receiveBufferSize)
+        return buffer
+    }
+
+    func giveBack(_ buffer: ByteBuffer) {
+        self.receiveBuffer = buffer
+        // One big message must not keep its size for ever.
+        if self.scratch.capacity > Self.receiveBufferSize { self.scratch = ByteBuffer() }
+    }
+
+    // MARK: Metrics
+
+    /// Tells the metrics what was counted, a second from now at the latest.
+    func countsChanged() {
+        guard !self.timerLinks.isScheduled else { return }
+        self.timers.schedule(self, in: Self.reportInterval)
+    }
+
+    /// Tells the metrics what was counted since the last time.
+    package func reportCounts() {
+        self.polling.report(to: self.metrics.polling)
+        self.webSocket.report(to: self.metrics.webSocket)
+    }
+
+    // MARK: The date
+
+    /// `Date: Sat, 21 Nov 2026 05:12:39 GMT` and the line's end, made once a second.
+    func currentDateField() -> ByteBuffer {
+        let second = time(nil)
+        guard second != self.dateSecond else { return self.dateField }
+        self.dateSecond = second
+        var seconds = second
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        let days: [StaticString] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+        let months: [StaticString] = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ]
+        func twoDigits(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        var field = ByteBuffer()
+        field.writeStaticString("Date: ")
+        field.writeStaticString(days[Int(parts.tm_wday)])
+        field.writeString(", \(twoDigits(parts.tm_mday)) ")
+        field.writeStaticString(months[Int(parts.tm_mon)])
+        field.writeString(" \(Int(parts.tm_year) + 1900) ")
+        field.writeString("\(twoDigits(parts.tm_hour)):\(twoDigits(parts.tm_min)):\(twoDigits(parts.tm_sec)) GMT\r\n")
+        self.dateField = field
+        return field
+    }
+}
+
+extension EngineLoop: TimerTarget {
+    package func timerFired(at now: NIODeadline) { self.reportCounts() }
 }

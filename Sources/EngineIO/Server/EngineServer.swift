@@ -1,20 +1,44 @@
 public import Logging
 public import Metrics
+import NIOConcurrencyHelpers
 public import NIOCore
+import NIOPosix
+import SocketIOWire
 
 /// An Engine.IO server: HTTP long-polling, WebSocket, and the change from one to the other.
+///
+/// A session lives on one event loop of the group, and so does what carries it.
 public final class EngineServer: Sendable {
     /// Called on a session's loop when the session opens, before any packet of it is read; what it returns is told
     /// about the session and kept until the session closes.
     public typealias SessionHandler = @Sendable (EngineSession) -> (any EngineSessionDelegate)?
 
+    /// What every loop touches: only at handshakes, HTTP requests and the ends of sessions.
+    private struct State {
+        var sessions: [SessionID: SessionReference] = [:]
+        var listeners: [any Channel] = []
+        var isStopping = false
+        var nextCounter: UInt32 = 0
+    }
+
     let configuration: EngineConfiguration
-    let logger: Logger
-    let onSession: SessionHandler
+    let metrics: EngineMetrics
+    private let logger: Logger
+    private let onSession: SessionHandler
+    private let group: any EventLoopGroup
     /// The loops of the group, in its order.
     package let loops: [EngineLoop]
+    private let loopsByID: [ObjectIdentifier: EngineLoop]
+    private let state = NIOLockedValueBox(State())
+    /// ``EngineConfiguration/path`` as requests must begin.
+    private let path: String
 
     /// A server that does not listen yet.
+    ///
+    /// - Parameters:
+    ///   - eventLoopGroup: What the server runs on; not shut down by it.
+    ///   - metricsFactory: What makes the server's metrics.
+    ///   - onSession: See ``SessionHandler``.
     public init(
         configuration: EngineConfiguration = EngineConfiguration(),
         eventLoopGroup: any EventLoopGroup,
@@ -25,25 +49,210 @@ public final class EngineServer: Sendable {
         self.configuration = configuration
         self.logger = logger
         self.onSession = onSession
-        self.loops = eventLoopGroup.makeIterator().map { EngineLoop(eventLoop: $0) }
+        self.group = eventLoopGroup
+        let metrics = EngineMetrics(factory: metricsFactory)
+        self.metrics = metrics
+        let loops = eventLoopGroup.makeIterator().map {
+            EngineLoop(eventLoop: $0, metrics: metrics, configuration: configuration)
+        }
+        self.loops = loops
+        self.loopsByID = Dictionary(
+            loops.map { (ObjectIdentifier($0.eventLoop), $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        var path = configuration.path
+        if path.hasSuffix("/") { path.removeLast() }
+        if configuration.addTrailingSlash { path += "/" }
+        self.path = path
     }
+
+    /// The engine's part of an event loop of the group.
+    package func loop(of eventLoop: any EventLoop) -> EngineLoop? { self.loopsByID[ObjectIdentifier(eventLoop)] }
+
+    // MARK: Listening
 
     /// Listens on an address; may be called more than once.
     ///
     /// - Parameter port: 0 takes any free one.
     /// - Returns: The address bound.
     public func listen(host: String, port: Int) async throws -> SocketAddress {
-        throw ChannelError.operationUnsupported
+        let bootstrap = ServerBootstrap(group: self.group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try self.configure(channel) }
+            }
+        let channel = try await bootstrap.bind(host: host, port: port).get()
+        guard let address = channel.localAddress else { throw ChannelError.unknownLocalAddress }
+        self.state.withLockedValue { $0.listeners.append(channel) }
+        return address
+    }
+
+    /// Makes a new connection one of this server's; on the channel's event loop.
+    package func configure(_ channel: any Channel) throws {
+        guard let loop = self.loop(of: channel.eventLoop) else { throw ChannelError.inappropriateOperationForState }
+        if let options = channel.syncOptions {
+            // Not every channel has them (those of tests do not).
+            try? options.setOption(.maxMessagesPerRead, value: 1)
+            try? options.setOption(.recvAllocator, value: ReceiveAllocator(loop: loop))
+        }
+        try HTTPConnection.addHandlers(to: channel, server: self, loop: loop)
     }
 
     /// Accepts no more connections; sessions go on.
     public func stopListening() async {
+        let listeners = self.state.withLockedValue { state in
+            defer { state.listeners = [] }
+            return state.listeners
+        }
+        for listener in listeners { try? await listener.close().get() }
     }
 
     /// Stops listening and closes every session at once, reason ``CloseReason/forcedClose``.
+    ///
+    /// Returns when every session's delegate has been told. WebSockets then end with their peers' answers, after 30 s at
+    /// the latest.
     public func close() async {
+        await self.stopListening()
+        await self.closeSessions()
+        for loop in self.loops {
+            try? await loop.eventLoop.submit {
+                for connection in Array(loop.connections.values) { connection.shutDown() }
+                loop.reportCounts()
+            }.get()
+        }
+    }
+
+    /// Closes every session at once, and takes no more WebSockets.
+    package func closeSessions() async {
+        self.state.withLockedValue { $0.isStopping = true }
+        for loop in self.loops {
+            let sessions = self.state.withLockedValue { $0.sessions.values.filter { $0.loop === loop } }
+            try? await loop.eventLoop.submit {
+                for session in sessions { session.perform { $0.close(discardingQueue: true) } }
+            }.get()
+        }
     }
 
     /// The number of open sessions.
-    public var sessionCount: Int { 0 }
+    public var sessionCount: Int { self.state.withLockedValue { $0.sessions.count } }
+
+    // MARK: Requests
+
+    var isStopping: Bool { self.state.withLockedValue { $0.isStopping } }
+
+    /// Whether a request target is the engine's: a prefix test, as in the reference implementation.
+    func owns(_ target: String) -> Bool { target.utf8.starts(with: self.path.utf8) }
+
+    func session(_ id: String) -> SessionReference? {
+        guard let id = SessionID(id) else { return nil }
+        return self.state.withLockedValue { $0.sessions[id] }
+    }
+
+    /// The checks that all engine requests have in common.
+    func check(_ query: EngineQuery, origin: String?) -> Result<TransportName, HandshakeError> {
+        guard let transport = query.transport.flatMap(TransportName.init(rawValue:)),
+            self.configuration.transports.contains(transport)
+        else {
+            let context = query.transport.map { ["transport": String($0.prefix(64))] }
+            return .failure(HandshakeError(.transportUnknown, context: context ?? [:]))
+        }
+        if let origin, origin.unicodeScalars.contains(where: { ($0.value < 0x20 && $0 != "\t") || $0.value == 0x7F }) {
+            return .failure(HandshakeError(.badRequest, context: ["name": "INVALID_ORIGIN"]))
+        }
+        return .success(transport)
+    }
+
+    /// A request was refused.
+    func refused(_ error: HandshakeError) {
+        self.metrics.handshakeRejected(error.code)
+        self.logger.debug("Refused a request", metadata: ["error": "\(error.message)"])
+        self.configuration.onHandshakeError?(error)
+    }
+
+    // MARK: Sessions
+
+    func openPollingSession(
+        _ exchange: HTTPExchange,
+        request: HandshakeRequest,
+        loop: EngineLoop,
+        callback: String?
+    ) {
+        let polling = PollingLink(callback: callback)
+        let session = self.makeSession(request, loop, .polling(polling), isTextOnly: false)
+        session.enqueueOpening(
+            self.openingPackets(
+                session.id,
+                upgrades: self.configuration.allowUpgrades && self.configuration.transports.contains(.websocket)
+            )
+        )
+        let cookie = self.configuration.cookie?.headerValue(for: session.id)
+        exchange.answer(.payload(session.takePayload(), callback: callback, cookie: cookie))
+        session.open(self.onSession)
+    }
+
+    func openWebSocketSession(
+        _ handler: WebSocketHandler,
+        request: HandshakeRequest,
+        loop: EngineLoop,
+        isTextOnly: Bool
+    ) {
+        let session = self.makeSession(request, loop, .webSocket(handler), isTextOnly: isTextOnly)
+        handler.begin(session)
+        session.enqueueOpening(self.openingPackets(session.id, upgrades: false))
+        session.open(self.onSession)
+    }
+
+    private func makeSession(
+        _ request: HandshakeRequest,
+        _ loop: EngineLoop,
+        _ link: EngineSession.Link,
+        isTextOnly: Bool
+    ) -> EngineSession {
+        var generator = SystemRandomNumberGenerator()
+        let counter = self.state.withLockedValue { state in
+            defer { state.nextCounter &+= 1 }
+            return state.nextCounter
+        }
+        let session = EngineSession(
+            id: SessionID(counter: counter, using: &generator),
+            request: request,
+            loop: loop,
+            server: self,
+            link: link,
+            isTextOnly: isTextOnly
+        )
+        let reference = SessionReference(session)
+        self.state.withLockedValue { $0.sessions[session.id] = reference }
+        self.metrics.connections.increment()
+        self.logger.debug("Opened a session", metadata: ["sio.transport": "\(session.transport.rawValue)"])
+        return session
+    }
+
+    private func openingPackets(_ id: SessionID, upgrades: Bool) -> [EncodedPacket] {
+        func milliseconds(_ amount: TimeAmount) -> Int { Int(amount.nanoseconds / 1_000_000) }
+        let handshake = EngineHandshake(
+            id: id,
+            upgrades: upgrades ? [TransportName.websocket.rawValue] : [],
+            pingIntervalMilliseconds: milliseconds(self.configuration.pingInterval),
+            pingTimeoutMilliseconds: milliseconds(self.configuration.pingTimeout),
+            maximumPayloadBytes: self.configuration.maxHTTPBufferSize
+        )
+        let open = EncodedPacket(open: handshake)
+        guard let initial = self.configuration.initialPacket else { return [open] }
+        return [open, EncodedPacket(.message, data: ByteBuffer(string: initial))]
+    }
+
+    func sessionClosed(_ session: EngineSession, reason: CloseReason, description: String?) {
+        self.state.withLockedValue { $0.sessions[session.id] = nil }
+        self.metrics.sessionClosed(reason)
+        self.logger.debug(
+            "Closed a session",
+            metadata: [
+                "sio.transport": "\(session.transport.rawValue)", "reason": "\(reason)",
+                "error": "\(description ?? "none")",
+            ]
+        )
+    }
 }

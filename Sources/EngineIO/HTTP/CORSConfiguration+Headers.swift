@@ -1,0 +1,44 @@
+extension CORSConfiguration {
+    /// The header fields for a request, in the order of the `cors` package.
+    ///
+    /// - Parameters:
+    ///   - origin: The request's `Origin`.
+    ///   - preflight: Whether it is a preflight request, and what its `Access-Control-Request-Headers` says.
+    func fields(origin: String?, preflight: (isPreflight: Bool, requestHeaders: String?)) -> [HTTPField] {
+        var fields: [HTTPField] = []
+        var vary: Int?
+        func addVary(_ name: String) {
+            if let vary {
+                fields[vary].value += ", " + name
+            } else {
+                vary = fields.count
+                fields.append(HTTPField("Vary", name))
+            }
+        }
+        func allow(_ origin: String?) {
+            if let origin { fields.append(HTTPField("Access-Control-Allow-Origin", origin)) }
+            addVary("Origin")
+        }
+        switch self.origin {
+        case .any: fields.append(HTTPField("Access-Control-Allow-Origin", "*"))
+        case .fixed(let fixed): allow(fixed)
+        case .list(let allowed): allow(origin.flatMap { allowed.contains($0) ? $0 : nil })
+        case .matching(let matches): allow(origin.flatMap { matches($0) ? $0 : nil })
+        }
+        if self.credentials { fields.append(HTTPField("Access-Control-Allow-Credentials", "true")) }
+        if preflight.isPreflight {
+            fields.append(HTTPField("Access-Control-Allow-Methods", self.methods))
+            if let allowed = self.allowedHeaders {
+                fields.append(HTTPField("Access-Control-Allow-Headers", allowed))
+            } else {
+                addVary("Access-Control-Request-Headers")
+                if let requested = preflight.requestHeaders {
+                    fields.append(HTTPField("Access-Control-Allow-Headers", requested))
+                }
+            }
+            if let maxAge = self.maxAge { fields.append(HTTPField("Access-Control-Max-Age", String(maxAge))) }
+        }
+        if let exposed = self.exposedHeaders { fields.append(HTTPField("Access-Control-Expose-Headers", exposed)) }
+        return fields
+    }
+}

@@ -1,0 +1,624 @@
+import DequeModule
+import NIOCore
+import NIOHTTP1
+import SocketIOWire
+
+/// A connection as long as it speaks HTTP: one request after the other, in order.
+///
+/// `@unchecked Sendable` because answers may come from other loops; it is touched on `loop` only.
+final class HTTPConnection: @unchecked Sendable {
+    private enum State {
+        /// Between requests.
+        case idle
+        /// A request is arriving, its answer is not there yet.
+        case receiving(HTTPExchange)
+        /// The request is complete, its answer is not there yet.
+        case answering(HTTPExchange)
+        /// Answered, but the rest of the request's body is still to come.
+        case draining(HTTPExchange)
+        /// A request for an upgrade is arriving.
+        case receivingUpgrade(UpgradeRequest)
+        /// A request for an upgrade is complete and being decided on.
+        case decidingUpgrade(UpgradeRequest)
+        /// The last answer leaves.
+        case closing
+        /// No longer this handler's connection.
+        case detached
+    }
+
+    /// How much of a refused body is read before the connection is closed.
+    private static let maxDiscardedBytes = 1_048_576
+    /// How many times the request timeout a request may take if it keeps arriving.
+    private static let maxRequestTimeouts = 10
+
+    let server: EngineServer
+    let loop: EngineLoop
+    var timerLinks = TimerLinks()
+
+    private var context: ChannelHandlerContext?
+    private var state = State.idle
+    private var queue = Deque<HTTPServerRequestPart>()
+    private var queuedRequests = 0
+    private var isReadHeld = false
+    private var isProcessing = false
+    /// Whether the decoder has seen a request for an upgrade that was answered like any other, and stopped.
+    private var isDecoderStopped = false
+    /// The bytes of the current request's body, whether kept or not.
+    private var requestBytes = 0
+    private var checkedBytes = 0
+    private var checks = 0
+
+    init(server: EngineServer, loop: EngineLoop) {
+        self.server = server
+        self.loop = loop
+    }
+
+    private var limits: EngineLimits { self.server.configuration.limits }
+
+    /// The first handlers of a connection.
+    static func addHandlers(to channel: any Channel, server: EngineServer, loop: EngineLoop) throws {
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(Self.makeDecoder(server))
+        try pipeline.addHandler(HTTPConnection(server: server, loop: loop))
+    }
+
+    private static func makeDecoder(_ server: EngineServer) -> ByteToMessageHandler<HTTPRequestDecoder> {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = server.configuration.limits.maxHeaderBytes
+        limits.maxHeaderListSize = server.configuration.limits.maxHeaderBytes
+        limits.maxHeaderFieldCount = server.configuration.limits.maxHeaderCount
+        return ByteToMessageHandler(
+            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
+        )
+    }
+
+    /// Closes the connection as soon as nothing is being answered.
+    func shutDown() {
+        switch self.state {
+        case .idle: self.closeAfterFlush()
+        case .receiving(let exchange), .answering(let exchange), .draining(let exchange):
+            exchange.context.isKeptAlive = false
+        case .receivingUpgrade, .decidingUpgrade, .closing, .detached: break
+        }
+    }
+}
+
+// MARK: - Channel events
+
+extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.loop.connections[ObjectIdentifier(self)] = self
+        self.armTimer(self.limits.requestTimeout)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.detach()
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = self.unwrapInboundIn(data)
+        if self.queue.isEmpty, self.takesParts {
+            self.process(part)
+            self.processQueue()
+            return
+        }
+        switch self.state {
+        case .closing, .detached: return
+        case .idle, .receiving, .answering, .draining, .receivingUpgrade, .decidingUpgrade: break
+        }
+        if case .head = part { self.queuedRequests += 1 }
+        self.queue.append(part)
+        if self.queuedRequests > self.limits.maxPipelinedRequests { self.closeNow() }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        // Who sends requests ahead of their answers waits once some are queued; an end of the stream is seen even so.
+        if self.queue.isEmpty {
+            context.read()
+        } else {
+            self.isReadHeld = true
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        switch self.state {
+        case .receiving(let exchange), .answering(let exchange): exchange.aborted()
+        case .receivingUpgrade(let request), .decidingUpgrade(let request): request.decision?.cancel()
+        case .idle, .draining, .closing, .detached: break
+        }
+        self.detach()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is HTTPParserError {
+            self.server.metrics.malformedInput(.httpRequest)
+            switch self.state {
+            case .idle, .receiving:
+                let isTooBig = error as? HTTPParserError == .headerOverflow
+                self.writeAndClose(isTooBig ? "431 Request Header Fields Too Large" : "400 Bad Request")
+                return
+            case .answering, .draining, .receivingUpgrade, .decidingUpgrade, .closing, .detached:
+                break
+            }
+        }
+        self.closeNow()
+    }
+
+    private func detach() {
+        self.state = .detached
+        self.queue = []
+        self.loop.timers.cancel(self)
+        self.loop.connections[ObjectIdentifier(self)] = nil
+    }
+}
+
+// MARK: - Requests
+
+extension HTTPConnection {
+    private var takesParts: Bool {
+        switch self.state {
+        case .idle, .receiving, .draining, .receivingUpgrade: true
+        case .answering, .decidingUpgrade, .closing, .detached: false
+        }
+    }
+
+    private func processQueue() {
+        guard !self.isProcessing else { return }
+        self.isProcessing = true
+        while self.takesParts, let part = self.queue.popFirst() {
+            if case .head = part { self.queuedRequests -= 1 }
+            self.process(part)
+        }
+        self.isProcessing = false
+        if self.isReadHeld, self.queue.isEmpty {
+            self.isReadHeld = false
+            self.context?.read()
+        }
+    }
+
+    private func process(_ part: HTTPServerRequestPart) {
+        switch (self.state, part) {
+        case (.idle, .head(let head)):
+            self.begin(head)
+        case (.receiving(let exchange), .body(let bytes)):
+            self.requestBytes += bytes.readableBytes
+            self.collect(bytes, for: exchange)
+        case (.receiving(let exchange), .end):
+            self.loop.timers.cancel(self)
+            self.state = .answering(exchange)
+            exchange.completed()
+        case (.draining, .body(let bytes)), (.receivingUpgrade, .body(let bytes)):
+            self.requestBytes += bytes.readableBytes
+            if self.requestBytes > Self.maxDiscardedBytes + self.server.configuration.maxHTTPBufferSize {
+                self.closeNow()
+            }
+        case (.draining(let exchange), .end):
+            self.finish(exchange)
+        case (.receivingUpgrade(let request), .end):
+            self.loop.timers.cancel(self)
+            self.state = .decidingUpgrade(request)
+            self.decide(request)
+        case (.idle, _), (.receiving, .head), (.draining, .head), (.receivingUpgrade, .head), (.answering, _),
+            (.decidingUpgrade, _), (.closing, _), (.detached, _):
+            // The decoder keeps the order.
+            break
+        }
+    }
+
+    private func collect(_ bytes: ByteBuffer, for exchange: HTTPExchange) {
+        guard exchange.session != nil, exchange.method == .post else {
+            if self.requestBytes > Self.maxDiscardedBytes { self.closeNow() }
+            return
+        }
+        guard self.requestBytes <= self.server.configuration.maxHTTPBufferSize else {
+            exchange.body = ByteBuffer()
+            exchange.session?.perform { $0.refusedBody(of: exchange) }
+            self.answer(exchange, .empty(status: 413))
+            return
+        }
+        exchange.body.writeImmutableBuffer(bytes)
+        exchange.receivedBytes = self.requestBytes
+    }
+
+    private func begin(_ head: HTTPRequestHead) {
+        self.requestBytes = 0
+        self.checks = 0
+        self.checkedBytes = 0
+        self.armTimer(self.limits.requestTimeout)
+        let isUpgrade = head.asksForUpgrade
+        let belongsToEngine = self.server.owns(head.uri)
+        if isUpgrade, belongsToEngine, self.server.configuration.transports.contains(.websocket) {
+            let request = UpgradeRequest(head: head, remoteAddress: self.context?.channel.remoteAddress)
+            self.state = .receivingUpgrade(request)
+            return
+        }
+        self.isDecoderStopped = isUpgrade
+        var context = HTTPResponseContext()
+        context.isHead = head.method == .HEAD
+        context.isKeptAlive = head.isKeepAlive && !self.server.isStopping
+        context.keepAliveSeconds = max(1, Int(self.limits.keepAliveTimeout.nanoseconds / 1_000_000_000))
+        let exchange = HTTPExchange(connection: self, head: head, context: context)
+        self.state = .receiving(exchange)
+        if head.version == .http1_1, head.headers.contains(name: "expect") {
+            self.write(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n"))
+        }
+        if belongsToEngine {
+            self.route(exchange, head)
+        } else {
+            let answer = self.server.configuration.routes?(head.method.rawValue, head.uri)
+            exchange.answer(answer.map(HTTPResponse.foreign) ?? .empty(status: 404))
+        }
+    }
+
+    /// The checks of an engine request, in the reference implementation's order.
+    private func route(_ exchange: HTTPExchange, _ head: HTTPRequestHead) {
+        let configuration = self.server.configuration
+        let origin = head.headers.first(name: "origin")
+        if let cors = configuration.cors {
+            let isPreflight = head.method == .OPTIONS
+            let requested = head.headers.first(name: "access-control-request-headers")
+            exchange.context.firstFields = cors.fields(origin: origin, preflight: (isPreflight, requested))
+            if isPreflight, !cors.preflightContinue {
+                exchange.answer(.preflight(status: cors.optionsSuccessStatus))
+                return
+            }
+        }
+        if let agent = head.headers.first(name: "user-agent") {
+            exchange.context.needsXSSProtectionOff = agent.contains(";MSIE") || agent.contains("Trident/")
+        }
+        let query = EngineQuery(target: head.uri)
+        let transport: TransportName
+        switch self.server.check(query, origin: origin) {
+        case .success(let allowed): transport = allowed
+        case .failure(let error): return exchange.refuse(error)
+        }
+        func makeRequest() -> HandshakeRequest {
+            HandshakeRequest(
+                head: head,
+                remoteAddress: self.context?.channel.remoteAddress,
+                issued: WallClock.milliseconds()
+            )
+        }
+        if configuration.headers != nil { exchange.request = makeRequest() }
+        if let id = query.session {
+            guard let session = self.server.session(id) else {
+                return exchange.refuse(HandshakeError(.sessionUnknown, context: ["sid": id]))
+            }
+            exchange.begin(with: session, transport: transport)
+            return
+        }
+        guard head.method == .GET else {
+            return exchange.refuse(HandshakeError(.badHandshakeMethod, context: ["method": head.method.rawValue]))
+        }
+        guard transport == .polling else {
+            return exchange.refuse(HandshakeError(.badRequest, context: ["name": "TRANSPORT_HANDSHAKE_ERROR"]))
+        }
+        let request = exchange.request ?? makeRequest()
+        exchange.request = request
+        exchange.isHandshake = true
+        guard let allowRequest = configuration.allowRequest else {
+            return self.openSession(exchange, request, query)
+        }
+        // Nobody waits for this task: it ends with the closure, cancelled if the client goes away before.
+        exchange.decision = Task {
+            let decision = await allowRequest(request)
+            self.loop.eventLoop.execute {
+                switch decision {
+                case .accept: self.openSession(exchange, request, query)
+                case .refuse(let message): exchange.refuse(.forbidden(message))
+                }
+            }
+        }
+    }
+
+    private func openSession(_ exchange: HTTPExchange, _ request: HandshakeRequest, _ query: EngineQuery) {
+        exchange.decision = nil
+        switch self.state {
+        case .receiving(let current), .answering(let current):
+            guard current === exchange else { return }
+        case .idle, .draining, .receivingUpgrade, .decidingUpgrade, .closing, .detached:
+            return
+        }
+        guard query.version == "4" else { return exchange.refuse(.unsupportedVersion) }
+        self.server.openPollingSession(exchange, request: request, loop: self.loop, callback: query.callback)
+    }
+}
+
+// MARK: - Answers
+
+extension HTTPConnection {
+    /// Answers the current request; late and repeated answers are dropped.
+    func answer(_ exchange: HTTPExchange, _ response: HTTPResponse) {
+        switch self.state {
+        case .receiving(let current) where current === exchange:
+            self.state = .draining(exchange)
+            self.write(response, for: exchange)
+        case .answering(let current) where current === exchange:
+            self.write(response, for: exchange)
+            self.finish(exchange)
+            self.processQueue()
+        case .idle, .receiving, .answering, .draining, .receivingUpgrade, .decidingUpgrade, .closing, .detached:
+            break
+        }
+    }
+
+    /// Closes the connection if the request is still arriving.
+    func destroy(_ exchange: HTTPExchange) {
+        guard case .receiving(let current) = self.state, current === exchange else { return }
+        self.closeNow()
+    }
+
+    private func write(_ response: HTTPResponse, for exchange: HTTPExchange) {
+        exchange.context.date = self.loop.currentDateField()
+        if response.isPolling, let request = exchange.request {
+            if exchange.isHandshake {
+                self.server.configuration.initialHeaders?(&exchange.context.lastFields, request)
+            }
+            self.server.configuration.headers?(&exchange.context.lastFields, request)
+        }
+        var length = 512
+        if case .payload(let payload, _, _) = response { length += payload.readableBytes }
+        var buffer = ByteBufferAllocator().buffer(capacity: length)
+        buffer.writeHTTPResponse(response, exchange.context)
+        guard let context = self.context else { return }
+        guard buffer.readableBytes >= PollingLink.bigAnswer else {
+            context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
+            return
+        }
+        exchange.isBeingSent = true
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { _ in exchange.isBeingSent = false }
+        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: promise)
+    }
+
+    private func write(_ bytes: ByteBuffer) {
+        guard let context = self.context else { return }
+        context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
+    }
+
+    /// The request is complete and answered.
+    private func finish(_ exchange: HTTPExchange) {
+        guard exchange.context.isKeptAlive else { return self.closeAfterFlush() }
+        if self.isDecoderStopped { self.restartDecoder() }
+        self.state = .idle
+        self.requestBytes = 0
+        self.armTimer(self.limits.keepAliveTimeout)
+    }
+
+    /// A decoder stops for good behind a request for an upgrade. A new one goes on with the bytes that the old one has.
+    private func restartDecoder() {
+        self.isDecoderStopped = false
+        guard let context = self.context else { return }
+        let pipeline = context.pipeline.syncOperations
+        do {
+            let old = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
+            try pipeline.addHandler(Self.makeDecoder(self.server), position: .before(self))
+            pipeline.removeHandler(context: old, promise: nil)
+        } catch {
+            self.closeNow()
+        }
+    }
+
+    private func writeAndClose(_ status: StaticString) {
+        var buffer = ByteBuffer()
+        buffer.writeStaticString("HTTP/1.1 ")
+        buffer.writeStaticString(status)
+        buffer.writeStaticString("\r\nConnection: close\r\n\r\n")
+        self.write(buffer)
+        switch self.state {
+        case .receiving(let exchange), .answering(let exchange): exchange.aborted()
+        case .idle, .draining, .receivingUpgrade, .decidingUpgrade, .closing, .detached: break
+        }
+        self.closeAfterFlush()
+    }
+
+    private func closeAfterFlush() {
+        guard let context = self.context else { return }
+        self.state = .closing
+        self.queue = []
+        guard self.bufferedBytes > 0 else { return context.close(promise: nil) }
+        self.checkedBytes = self.bufferedBytes
+        self.armTimer(self.limits.requestTimeout)
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
+    }
+
+    private func closeNow() {
+        self.context?.close(promise: nil)
+    }
+
+    private var bufferedBytes: Int {
+        (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+}
+
+// MARK: - Timeouts
+
+extension HTTPConnection: TimerTarget {
+    private func armTimer(_ amount: TimeAmount) {
+        self.loop.timers.schedule(self, in: amount)
+    }
+
+    func timerFired(at now: NIODeadline) {
+        switch self.state {
+        case .idle, .closing:
+            // Not before the last answer has left, as long as it moves.
+            let buffered = self.bufferedBytes
+            guard buffered > 0, buffered != self.checkedBytes else { return self.closeNow() }
+            self.checkedBytes = buffered
+            self.armTimer(self.limits.requestTimeout)
+        case .receiving, .draining, .receivingUpgrade:
+            self.checks += 1
+            guard self.requestBytes > self.checkedBytes, self.checks < Self.maxRequestTimeouts else {
+                if case .draining = self.state { return self.closeNow() }
+                return self.writeAndClose("408 Request Timeout")
+            }
+            self.checkedBytes = self.requestBytes
+            self.armTimer(self.limits.requestTimeout)
+        case .answering, .decidingUpgrade, .detached:
+            break
+        }
+    }
+}
+
+// MARK: - Upgrade
+
+extension HTTPConnection {
+    private func decide(_ request: UpgradeRequest) {
+        if self.server.isStopping {
+            return self.refuse(UpgradeRequest.Refusal(status: 503, message: "Service Unavailable"))
+        }
+        let configuration = self.server.configuration
+        let origin = request.head.headers.first(name: "origin")
+        if let cors = configuration.cors {
+            request.fields = cors.fields(origin: origin, preflight: (false, nil))
+        }
+        switch self.server.check(request.query, origin: origin) {
+        case .success(let transport): request.transport = transport
+        case .failure(let error): return self.refuse(error)
+        }
+        if let id = request.query.session {
+            guard let session = self.server.session(id) else {
+                return self.refuse(HandshakeError(.sessionUnknown, context: ["sid": id]))
+            }
+            request.session = session
+            return self.upgrade(request)
+        }
+        guard request.head.method == .GET else {
+            return self.refuse(
+                HandshakeError(.badHandshakeMethod, context: ["method": request.head.method.rawValue])
+            )
+        }
+        guard let allowRequest = configuration.allowRequest else { return self.upgrade(request) }
+        let handshake = request.handshake
+        // Nobody waits for this task: it ends with the closure, cancelled if the client goes away before.
+        request.decision = Task {
+            let decision = await allowRequest(handshake)
+            self.loop.eventLoop.execute {
+                guard case .decidingUpgrade(let current) = self.state else { return }
+                current.decision = nil
+                switch decision {
+                case .accept: self.upgrade(current)
+                case .refuse(let message): self.refuse(.forbidden(message))
+                }
+            }
+        }
+    }
+
+    private func refuse(_ error: HandshakeError) {
+        self.server.refused(error)
+        self.refuse(UpgradeRequest.Refusal(contentTypeName: "Content-type", message: error.message))
+    }
+
+    private func refuse(_ refusal: UpgradeRequest.Refusal) {
+        var buffer = ByteBuffer()
+        buffer.writeUpgradeRefusal(
+            status: refusal.status,
+            contentTypeName: refusal.contentTypeName,
+            message: refusal.message,
+            field: refusal.field
+        )
+        self.write(buffer)
+        self.closeAfterFlush()
+    }
+
+    private func upgrade(_ request: UpgradeRequest) {
+        let answer: ByteBuffer
+        switch request.accept(self.server.configuration) {
+        case .success(let accepted): answer = accepted
+        case .failure(let refusal): return self.refuse(refusal)
+        }
+        // The reference implementation finds out only after its 101, and writes this onto the WebSocket.
+        guard request.query.version == "4" else { return self.refuse(.unsupportedVersion) }
+        if let session = request.session, request.transport == .websocket, session.loop !== self.loop {
+            self.transfer(to: session, request, answer)
+            return
+        }
+        guard let handler = self.becomeWebSocket() else { return }
+        handler.write(answer)
+        guard request.transport == .websocket else {
+            handler.end(.handshake(nil))
+            return
+        }
+        let isTextOnly = request.query.isTextOnly
+        if let session = request.session {
+            handler.flush()
+            // The session lives on this loop, so this is at once.
+            session.perform { $0.received(probe: handler, isTextOnly: isTextOnly) }
+        } else {
+            self.server.openWebSocketSession(
+                handler,
+                request: request.handshake,
+                loop: self.loop,
+                isTextOnly: isTextOnly
+            )
+        }
+    }
+
+    /// Replaces the HTTP handlers; bytes that came behind the request reach the new one.
+    private func becomeWebSocket() -> WebSocketHandler? {
+        guard let context = self.context else { return nil }
+        let handler = WebSocketHandler(loop: self.loop)
+        do {
+            try self.replaceHandlers(with: handler, in: context, promise: nil)
+            try context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator.shared(self.loop))
+            return handler
+        } catch {
+            context.close(promise: nil)
+            return nil
+        }
+    }
+
+    private func replaceHandlers(
+        with handler: any ChannelHandler,
+        in context: ChannelHandlerContext,
+        promise: EventLoopPromise<Void>?
+    ) throws {
+        let pipeline = context.pipeline.syncOperations
+        let decoder = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
+        try pipeline.addHandler(handler)
+        self.detach()
+        pipeline.removeHandler(context: context, promise: nil)
+        pipeline.removeHandler(context: decoder, promise: promise)
+    }
+
+    /// Gives the connection to the loop of the session that it wants to join.
+    ///
+    /// A session and what carries it are always on one loop, so that no packet hops. Channels cannot move, but sockets
+    /// can: the other loop gets a duplicate of this one's descriptor and the bytes already read from it.
+    private func transfer(to session: SessionReference, _ request: UpgradeRequest, _ answer: ByteBuffer) {
+        guard let context = self.context else { return }
+        let collector = TransferHandler()
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        do {
+            try self.replaceHandlers(with: collector, in: context, promise: promise)
+        } catch {
+            promise.succeed()
+            context.close(promise: nil)
+            return
+        }
+        let isTextOnly = request.query.isTextOnly
+        promise.futureResult.assumeIsolated().whenComplete { _ in
+            collector.transfer { socket, leftOver in
+                session.loop.adopt(socket, leftOver: leftOver, answer: answer, session: session, isTextOnly: isTextOnly)
+            }
+        }
+    }
+}
+
+extension HTTPRequestHead {
+    /// Whether the decoder takes this for a request that changes the protocol, and stops behind it.
+    fileprivate var asksForUpgrade: Bool {
+        guard self.method != .CONNECT else { return true }
+        guard self.headers.contains(name: "upgrade") else { return false }
+        return self.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+    }
+}

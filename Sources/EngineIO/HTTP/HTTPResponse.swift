@@ -1,0 +1,200 @@
+import NIOCore
+import SocketIOWire
+
+/// An answer to one HTTP request, as far as it does not depend on the connection.
+enum HTTPResponse: Sendable {
+    /// A polling GET's packets; with `callback` as a call of that JSON-P function.
+    case payload(ByteBuffer, callback: String?, cookie: String?)
+    /// A polling POST was taken.
+    case ok
+    /// A refused request, as JSON.
+    case error(HandshakeError)
+    /// A status and nothing else.
+    case empty(status: Int)
+    /// The answer to a CORS preflight request.
+    case preflight(status: Int)
+    /// A foreign path's answer.
+    case foreign(HTTPAnswer)
+
+    var status: Int {
+        switch self {
+        case .payload, .ok: 200
+        case .error(let error): error.status
+        case .empty(let status), .preflight(let status): status
+        case .foreign(let answer): answer.status
+        }
+    }
+
+    /// Whether header hooks apply.
+    var isPolling: Bool {
+        switch self {
+        case .payload, .ok: true
+        case .error, .empty, .preflight, .foreign: false
+        }
+    }
+}
+
+/// What of an answer depends on its request and connection.
+struct HTTPResponseContext {
+    var isHead = false
+    var isKeptAlive = true
+    var keepAliveSeconds = 5
+    /// CORS fields: before all others.
+    var firstFields: [HTTPField] = []
+    /// Fields of hooks.
+    var lastFields: [HTTPField] = []
+    /// Whether the user agent is an old Internet Explorer.
+    var needsXSSProtectionOff = false
+    var date = ByteBuffer()
+}
+
+extension ByteBuffer {
+    /// Writes an answer, its fields in the order and case of the reference implementation.
+    ///
+    /// Where that answers in chunks, this one writes `Content-Length` in the same place.
+    mutating func writeHTTPResponse(_ response: HTTPResponse, _ context: HTTPResponseContext) {
+        self.writeStaticString("HTTP/1.1 ")
+        self.writeString(String(response.status))
+        self.writeStaticString(" ")
+        self.writeStaticString(HTTPStatusText.text(of: response.status))
+        self.writeStaticString("\r\n")
+        for field in context.firstFields { self.writeHTTPField(field) }
+        var lateLength: Int?
+        var body = ByteBuffer()
+        switch response {
+        case .payload(let payload, nil, let cookie):
+            body = payload
+            self.writeStaticString("Content-Type: text/plain; charset=UTF-8\r\n")
+            self.writePollingFields(length: payload.readableBytes, context, cookie: cookie)
+        case .payload(let payload, .some(let callback), let cookie):
+            body = ByteBuffer()
+            body.writeCallback(callback, argument: payload)
+            self.writeStaticString("Content-Type: text/javascript; charset=UTF-8\r\n")
+            self.writePollingFields(length: body.readableBytes, context, cookie: cookie)
+        case .ok:
+            body.writeStaticString("ok")
+            self.writeStaticString("Content-Type: text/html\r\n")
+            self.writePollingFields(length: 2, context, cookie: nil)
+        case .error(let error):
+            body.writeStaticString(#"{"code":"#)
+            body.writeString(String(error.code.rawValue))
+            body.writeStaticString(#","message":"#)
+            body.writeJSONString(error.message)
+            body.writeStaticString("}")
+            self.writeStaticString("Content-Type: application/json\r\n")
+            lateLength = body.readableBytes
+        case .empty:
+            lateLength = 0
+        case .preflight:
+            self.writeStaticString("Content-Length: 0\r\n")
+        case .foreign(let answer):
+            body = answer.body
+            for field in answer.headers { self.writeHTTPField(field) }
+            lateLength = body.readableBytes
+        }
+        for field in context.lastFields { self.writeHTTPField(field) }
+        self.writeImmutableBuffer(context.date)
+        if context.isKeptAlive {
+            self.writeString("Connection: keep-alive\r\nKeep-Alive: timeout=\(context.keepAliveSeconds)\r\n")
+        } else {
+            self.writeStaticString("Connection: close\r\n")
+        }
+        if let lateLength, !context.isHead { self.writeString("Content-Length: \(lateLength)\r\n") }
+        self.writeStaticString("\r\n")
+        if !context.isHead { self.writeImmutableBuffer(body) }
+    }
+
+    private mutating func writePollingFields(length: Int, _ context: HTTPResponseContext, cookie: String?) {
+        self.writeStaticString("Content-Length: ")
+        self.writeString(String(length))
+        self.writeStaticString("\r\n")
+        if context.needsXSSProtectionOff { self.writeStaticString("X-XSS-Protection: 0\r\n") }
+        self.writeStaticString("cache-control: no-store\r\n")
+        if let cookie { self.writeHTTPField(HTTPField("Set-Cookie", cookie)) }
+    }
+
+    /// Writes a field, unless it would end the head or begin another field.
+    mutating func writeHTTPField(_ field: HTTPField) {
+        guard field.isWritable else { return }
+        self.writeString(field.name)
+        self.writeStaticString(": ")
+        self.writeString(field.value)
+        self.writeStaticString("\r\n")
+    }
+
+    /// `___eio[0]("…");` with the payload as a JavaScript string.
+    private mutating func writeCallback(_ index: String, argument: ByteBuffer) {
+        self.writeString("___eio[\(index)](")
+        // Both are line ends in older JavaScript, but not in JSON.
+        var literal = ByteBuffer()
+        literal.writeJSONString(String(buffer: argument))
+        var text = String(buffer: literal)
+        if text.unicodeScalars.contains(where: { $0 == "\u{2028}" || $0 == "\u{2029}" }) {
+            text = text.unicodeScalars.map {
+                $0 == "\u{2028}" ? "\\u2028" : $0 == "\u{2029}" ? "\\u2029" : String($0)
+            }.joined()
+        }
+        self.writeString(text)
+        self.writeStaticString(");")
+    }
+
+    /// Writes the short answer with which a connection ends that asked for an upgrade.
+    mutating func writeUpgradeRefusal(
+        status: Int = 400,
+        contentTypeName: StaticString = "Content-type",
+        message: String,
+        field: HTTPField? = nil
+    ) {
+        self.writeStaticString("HTTP/1.1 ")
+        self.writeString(String(status))
+        self.writeStaticString(" ")
+        self.writeStaticString(HTTPStatusText.text(of: status))
+        self.writeStaticString("\r\nConnection: close\r\n")
+        self.writeStaticString(contentTypeName)
+        self.writeString(": text/html\r\nContent-Length: \(message.utf8.count)\r\n")
+        if let field { self.writeHTTPField(field) }
+        self.writeStaticString("\r\n")
+        self.writeString(message)
+    }
+}
+
+extension HTTPField {
+    /// Whether name and value cannot break out of their line.
+    var isWritable: Bool {
+        !self.name.isEmpty
+            && self.name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+            && self.value.utf8.allSatisfy { ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 }
+    }
+}
+
+enum HTTPStatusText {
+    static func text(of status: Int) -> StaticString {
+        switch status {
+        case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
+        case 204: "No Content"
+        case 301: "Moved Permanently"
+        case 302: "Found"
+        case 304: "Not Modified"
+        case 307: "Temporary Redirect"
+        case 308: "Permanent Redirect"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 413: "Payload Too Large"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        default: "Unknown"
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import Metrics
+import SocketIOWire
+
+/// The engine's metrics, made once a server.
+struct EngineMetrics: Sendable {
+    /// What one transport carries.
+    struct Traffic: Sendable {
+        let packetsReceived: Counter
+        let packetsSent: Counter
+        let bytesReceived: Counter
+        let bytesSent: Counter
+
+        init(transport: TransportName, factory: any MetricsFactory) {
+            let dimensions = [("transport", transport.rawValue)]
+            func counter(_ label: String) -> Counter {
+                Counter(label: label, dimensions: dimensions, factory: factory)
+            }
+            self.packetsReceived = counter("socketio_packets_received_total")
+            self.packetsSent = counter("socketio_packets_sent_total")
+            self.bytesReceived = counter("socketio_received_bytes_total")
+            self.bytesSent = counter("socketio_sent_bytes_total")
+        }
+    }
+
+    /// How an upgrade to WebSocket can end.
+    enum UpgradeResult: String, CaseIterable {
+        case completed
+        case refused
+        case failed
+        case timeout
+    }
+
+    /// What can be wrong with input from a session's client.
+    enum Malformed: String, CaseIterable {
+        case httpRequest = "http_request"
+        case packet
+        case payload
+        case webSocketFrame = "websocket_frame"
+        case tooLarge = "too_large"
+    }
+
+    /// What happened to a reader that does not keep up.
+    enum SlowConsumer: String, CaseIterable {
+        case volatileDropped = "volatile_dropped"
+        case closed
+    }
+
+    let connections: Meter
+    let polling: Traffic
+    let webSocket: Traffic
+    private let closed: [String: Counter]
+    private let closedForAnotherReason: Counter
+    private let rejected: [Counter]
+    private let upgrades: [UpgradeResult: Counter]
+    private let malformed: [Malformed: Counter]
+    private let slowConsumers: [SlowConsumer: Counter]
+
+    init(factory: any MetricsFactory) {
+        self.connections = Meter(label: "socketio_connections", factory: factory)
+        self.polling = Traffic(transport: .polling, factory: factory)
+        self.webSocket = Traffic(transport: .websocket, factory: factory)
+        func counter(_ label: String, _ name: String, _ value: String) -> Counter {
+            Counter(label: label, dimensions: [(name, value)], factory: factory)
+        }
+        let reasons: [CloseReason] = [.transportError, .transportClose, .pingTimeout, .parseError, .forcedClose]
+        self.closed = Dictionary(
+            uniqueKeysWithValues: reasons.map { reason in
+                let value = reason.rawValue.split(separator: " ").joined(separator: "_")
+                return (reason.rawValue, counter("socketio_connections_closed_total", "reason", value))
+            }
+        )
+        self.closedForAnotherReason = counter("socketio_connections_closed_total", "reason", "other")
+        self.rejected = HandshakeError.Code.allCases.map {
+            counter("socketio_handshake_rejected_total", "reason", $0.label)
+        }
+        func counters<Key: CaseIterable & RawRepresentable & Hashable>(
+            _ label: String,
+            _ name: String
+        ) -> [Key: Counter]
+        where Key.RawValue == String {
+            Dictionary(uniqueKeysWithValues: Key.allCases.map { ($0, counter(label, name, $0.rawValue)) })
+        }
+        self.upgrades = counters("socketio_upgrades_total", "result")
+        self.malformed = counters("socketio_malformed_input_total", "reason")
+        self.slowConsumers = counters("socketio_slow_consumers_total", "action")
+    }
+
+    func sessionClosed(_ reason: CloseReason) {
+        self.connections.decrement()
+        (self.closed[reason.rawValue] ?? self.closedForAnotherReason).increment()
+    }
+
+    func handshakeRejected(_ code: HandshakeError.Code) {
+        self.rejected[code.rawValue].increment()
+    }
+
+    func upgradeEnded(_ result: UpgradeResult) { self.upgrades[result]?.increment() }
+
+    func malformedInput(_ reason: Malformed) { self.malformed[reason]?.increment() }
+
+    func slowConsumer(_ action: SlowConsumer) { self.slowConsumers[action]?.increment() }
+}
+
+/// What a loop has counted since it last told the metrics: plain integers, because they change with every packet.
+struct TrafficCounts {
+    var packetsReceived = 0
+    var packetsSent = 0
+    var bytesReceived = 0
+    var bytesSent = 0
+
+    mutating func report(to traffic: EngineMetrics.Traffic) {
+        if self.packetsReceived > 0 { traffic.packetsReceived.increment(by: self.packetsReceived) }
+        if self.packetsSent > 0 { traffic.packetsSent.increment(by: self.packetsSent) }
+        if self.bytesReceived > 0 { traffic.bytesReceived.increment(by: self.bytesReceived) }
+        if self.bytesSent > 0 { traffic.bytesSent.increment(by: self.bytesSent) }
+        self = TrafficCounts()
+    }
+}

@@ -1,0 +1,86 @@
+import NIOCore
+import NIOPosix
+import SocketIOWire
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Collects what a connection has read while it is taken to another event loop.
+final class TransferHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private var context: ChannelHandlerContext?
+    private var collected = ByteBuffer()
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.collected.writeImmutableBuffer(self.unwrapInboundIn(data))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    /// Gives up the connection, once what was written to it has left.
+    ///
+    /// - Parameter body: Gets a descriptor of the socket, which it owns, and the bytes read; not called if the peer is
+    ///   gone.
+    func transfer(_ body: @escaping (NIOBSDSocket.Handle, ByteBuffer) -> Void) {
+        guard let context = self.context else { return }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenSuccess {
+            guard context.channel.isActive else { return }
+            try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+            let socket = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+                of: NIOBSDSocket.Handle.self
+            ) { dup($0) }
+            context.close(promise: nil)
+            guard let socket, socket >= 0 else { return }
+            body(socket, self.collected)
+        }
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
+    }
+}
+
+extension EngineLoop {
+    /// Makes a WebSocket on this loop of another loop's connection.
+    ///
+    /// - Parameters:
+    ///   - leftOver: What was read behind the request.
+    ///   - answer: The answer to the request, not written yet.
+    func adopt(
+        _ socket: NIOBSDSocket.Handle,
+        leftOver: ByteBuffer,
+        answer: ByteBuffer,
+        session: SessionReference,
+        isTextOnly: Bool
+    ) {
+        ClientBootstrap(group: self.eventLoop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.syncOptions?.setOption(
+                        .recvAllocator,
+                        value: ReceiveAllocator(loop: self, isWebSocket: true)
+                    )
+                    try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
+                    try channel.pipeline.syncOperations.addHandler(WebSocketHandler(loop: self))
+                }
+            }
+            .withConnectedSocket(socket)
+            .whenSuccess { channel in
+                guard let handler = try? channel.pipeline.syncOperations.handler(type: WebSocketHandler.self) else {
+                    return channel.close(promise: nil)
+                }
+                handler.writeAndFlush(answer)
+                session.perform { $0.received(probe: handler, isTextOnly: isTextOnly) }
+                handler.received(leftOver)
+            }
+    }
+}

@@ -1,0 +1,134 @@
+import Crypto
+import NIOCore
+import NIOHTTP1
+import SocketIOWire
+
+/// A request for a WebSocket, and what has been found out about it.
+final class UpgradeRequest {
+    /// Why it gets no WebSocket.
+    struct Refusal: Error {
+        var status = 400
+        var contentTypeName: StaticString = "Content-Type"
+        var message: String
+        var field: HTTPField?
+    }
+
+    let head: HTTPRequestHead
+    let query: EngineQuery
+    private let remoteAddress: SocketAddress?
+    private let issued = WallClock.milliseconds()
+    var transport = TransportName.websocket
+    /// The polling session that it wants to join.
+    var session: SessionReference?
+    /// CORS fields.
+    var fields: [HTTPField] = []
+    /// What decides whether the session may begin.
+    var decision: Task<Void, Never>?
+
+    init(head: HTTPRequestHead, remoteAddress: SocketAddress?) {
+        self.head = head
+        self.query = EngineQuery(target: head.uri)
+        self.remoteAddress = remoteAddress
+    }
+
+    /// The request as the session keeps it.
+    private(set) lazy var handshake = HandshakeRequest(
+        head: self.head,
+        remoteAddress: self.remoteAddress,
+        issued: self.issued
+    )
+
+    /// Checks the WebSocket handshake (RFC 6455, section 4.2.1).
+    ///
+    /// - Returns: The answer that opens the WebSocket.
+    func accept(_ configuration: EngineConfiguration) -> Result<ByteBuffer, Refusal> {
+        let headers = self.head.headers
+        guard self.head.method == .GET else {
+            return .failure(Refusal(status: 405, message: "Invalid HTTP method"))
+        }
+        guard headers.first(name: "upgrade")?.lowercased() == "websocket" else {
+            return .failure(Refusal(message: "Invalid Upgrade header"))
+        }
+        guard let key = headers.first(name: "sec-websocket-key"), Self.isValidKey(key) else {
+            return .failure(Refusal(message: "Missing or invalid Sec-WebSocket-Key header"))
+        }
+        let version = headers.first(name: "sec-websocket-version")
+        guard version == "13" || version == "8" else {
+            return .failure(
+                Refusal(
+                    message: "Missing or invalid Sec-WebSocket-Version header",
+                    field: HTTPField("Sec-WebSocket-Version", "13, 8")
+                )
+            )
+        }
+        var subprotocol: String?
+        let offered = headers["sec-websocket-protocol"]
+        if !offered.isEmpty {
+            guard let first = Self.firstSubprotocol(in: offered.joined(separator: ",")) else {
+                return .failure(Refusal(message: "Invalid Sec-WebSocket-Protocol header"))
+            }
+            subprotocol = first
+        }
+        return .success(self.answer(key: key, subprotocol: subprotocol, configuration))
+    }
+
+    private func answer(key: String, subprotocol: String?, _ configuration: EngineConfiguration) -> ByteBuffer {
+        var answer = ByteBufferAllocator().buffer(capacity: 512)
+        answer.writeStaticString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n")
+        answer.writeStaticString("Connection: Upgrade\r\nSec-WebSocket-Accept: ")
+        answer.writeBase64Encoded(Self.digest(of: key))
+        answer.writeStaticString("\r\n")
+        if let subprotocol { answer.writeHTTPField(HTTPField("Sec-WebSocket-Protocol", subprotocol)) }
+        for field in self.fields { answer.writeHTTPField(field) }
+        if configuration.initialHeaders != nil || configuration.headers != nil {
+            var added: [HTTPField] = []
+            if self.session == nil { configuration.initialHeaders?(&added, self.handshake) }
+            configuration.headers?(&added, self.handshake)
+            for field in added { answer.writeHTTPField(field) }
+        }
+        answer.writeStaticString("\r\n")
+        return answer
+    }
+
+    private static func digest(of key: String) -> ByteBuffer {
+        var hash = Insecure.SHA1()
+        hash.update(data: Array(key.utf8))
+        hash.update(data: Array("258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8))
+        return ByteBuffer(bytes: hash.finalize())
+    }
+
+    /// 22 characters of base64 and `==`.
+    private static func isValidKey(_ key: String) -> Bool {
+        let bytes = key.utf8
+        guard bytes.count == 24, bytes.suffix(2).elementsEqual("==".utf8) else { return false }
+        return bytes.prefix(22).allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+                true
+            default:
+                false
+            }
+        }
+    }
+
+    /// The first of a list of distinct tokens; `nil` if it is no such list.
+    private static func firstSubprotocol(in list: String) -> String? {
+        let items = list.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        guard items.count <= 64 else { return nil }
+        var names: [String] = []
+        for item in items {
+            guard let start = item.firstIndex(where: { $0 != 0x20 && $0 != 0x09 }),
+                let end = item.lastIndex(where: { $0 != 0x20 && $0 != 0x09 })
+            else { return nil }
+            let token = item[start...end]
+            guard token.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !#"()<>@,;:\"/[]?={}"#.utf8.contains($0) }) else {
+                return nil
+            }
+            let name = String(Substring(token))
+            guard !names.contains(name) else { return nil }
+            names.append(name)
+        }
+        return names.first
+    }
+}

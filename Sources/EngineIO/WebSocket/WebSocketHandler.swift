@@ -1,0 +1,246 @@
+import NIOCore
+import SocketIOWire
+
+/// The only handler of a connection that has become a WebSocket.
+///
+/// `@unchecked Sendable` because sessions reach it through closures on its loop; it is touched on `loop` only.
+final class WebSocketHandler: @unchecked Sendable {
+    /// How a WebSocket ends.
+    enum Ending {
+        /// With the closing handshake, begun here.
+        case handshake(WebSocketCloseCode?)
+        /// With the answer to the peer's close frame.
+        case answer(WebSocketCloseCode?, reason: String)
+        /// Because of the peer's error.
+        case failed(WebSocketCloseCode)
+        /// It has already ended.
+        case gone
+    }
+
+    /// Whom the messages are for.
+    private enum Role {
+        case none
+        case session(EngineSession)
+        case probe(UpgradeProbe)
+        case closing(ClosingTimer)
+    }
+
+    private static let closeTimeout = TimeAmount.seconds(30)
+
+    private let loop: EngineLoop
+    private var context: ChannelHandlerContext?
+    private var decoder = WebSocketDecoder()
+    private var role = Role.none
+    /// Whether the channel takes more bytes.
+    private(set) var isWritable = true
+
+    init(loop: EngineLoop) { self.loop = loop }
+
+    func begin(_ session: EngineSession) { self.role = .session(session) }
+
+    func begin(_ probe: UpgradeProbe) { self.role = .probe(probe) }
+
+    // MARK: Writing
+
+    func write(_ bytes: ByteBuffer) {
+        guard let context = self.context else { return }
+        context.write(self.wrapOutboundOut(bytes), promise: nil)
+    }
+
+    func flush() { self.context?.flush() }
+
+    func writeAndFlush(_ bytes: ByteBuffer) {
+        guard let context = self.context else { return }
+        context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
+    }
+
+    /// The bytes that wait in the channel.
+    var bufferedBytes: Int {
+        (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    func setReading(_ isReading: Bool) {
+        try? self.context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
+    }
+
+    // MARK: Ending
+
+    /// Ends the WebSocket; whom it was for hears nothing more.
+    func end(_ ending: Ending) {
+        guard let context = self.context else { return }
+        if case .closing(let timer) = self.role {
+            // Ended from here already; the peer's answer or its disappearance is all that was missing.
+            switch ending {
+            case .answer, .gone:
+                timer.cancel()
+                context.close(promise: nil)
+            case .handshake, .failed:
+                break
+            }
+            return
+        }
+        var frame = ByteBuffer()
+        switch ending {
+        case .handshake(let code):
+            frame.writeWebSocketClose(code)
+            self.writeAndFlush(frame)
+            self.awaitClose(context)
+        case .answer(let code, let reason):
+            frame.writeWebSocketClose(code, reason: reason)
+            self.role = .none
+            self.writeAndFlush(frame)
+            context.close(promise: nil)
+        case .failed(let code):
+            frame.writeWebSocketClose(code)
+            self.writeAndFlush(frame)
+            self.awaitClose(context)
+            // Nothing more is understood, so no answer either: the peer sees the stream's end and closes.
+            context.close(mode: .output, promise: nil)
+        case .gone:
+            self.role = .none
+        }
+    }
+
+    private func awaitClose(_ context: ChannelHandlerContext) {
+        self.role = .closing(ClosingTimer(context: context, timers: self.loop.timers, timeout: Self.closeTimeout))
+        self.setReading(true)
+    }
+
+    // MARK: Reading
+
+    /// Takes bytes that were read before this handler was there.
+    func received(_ bytes: ByteBuffer) {
+        var input = bytes
+        self.decode(&input)
+    }
+
+    private func decode(_ input: inout ByteBuffer) {
+        if case .session(let session) = self.role { session.received(byteCount: input.readableBytes) }
+        var pong: ByteBuffer?
+        do throws(WebSocketError) {
+            while let event = try self.decoder.next(
+                from: &input,
+                scratch: &self.loop.scratch,
+                rules: self.loop.webSocketRules
+            ) {
+                switch event {
+                case .text(let text): self.received(text: text)
+                case .binary(let bytes): self.received(binary: bytes)
+                case .ping(let payload): pong = payload
+                case .pong: break
+                case .close(let code, let reason): self.received(closeCode: code, reason: reason)
+                }
+            }
+        } catch {
+            self.failed(error)
+        }
+        if let pong { self.answer(ping: pong) }
+    }
+
+    private func received(text: ByteBuffer) {
+        switch self.role {
+        case .session(let session): session.received(text: text)
+        case .probe(let probe): probe.received(EnginePacket(text: text))
+        case .none, .closing: break
+        }
+    }
+
+    private func received(binary: ByteBuffer) {
+        switch self.role {
+        case .session(let session): session.received(binary: binary)
+        case .probe(let probe): probe.received(nil)
+        case .none, .closing: break
+        }
+    }
+
+    /// Answers the last of the pings that one read brought (RFC 6455, section 5.5.3), if the peer reads at all.
+    private func answer(ping payload: ByteBuffer) {
+        guard self.isWritable else { return }
+        switch self.role {
+        case .session, .probe:
+            var frame = ByteBuffer()
+            frame.writeWebSocketFrame(.pong, payload: payload)
+            self.writeAndFlush(frame)
+        case .none, .closing:
+            break
+        }
+    }
+
+    private func received(closeCode code: WebSocketCloseCode?, reason: String) {
+        switch self.role {
+        case .session(let session): session.peerClosed(.answer(code, reason: reason))
+        case .probe(let probe): probe.closed(.answer(code, reason: reason))
+        case .none, .closing: self.end(.answer(code, reason: reason))
+        }
+    }
+
+    private func failed(_ error: WebSocketError) {
+        switch self.role {
+        case .session(let session):
+            session.failed(error)
+        case .probe(let probe):
+            self.loop.metrics.malformedInput(.webSocketFrame)
+            probe.closed(.failed(error.closeCode))
+        case .none, .closing:
+            self.context?.close(promise: nil)
+        }
+    }
+}
+
+extension WebSocketHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.disappeared()
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var input = self.unwrapInboundIn(data)
+        self.decode(&input)
+        self.loop.giveBack(input)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { self.disappeared() }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.isWritable = context.channel.isWritable
+        if self.isWritable, case .session(let session) = self.role { session.becameWritable() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A connection that breaks ends like one that is closed.
+        context.close(promise: nil)
+    }
+
+    private func disappeared() {
+        switch self.role {
+        case .none: break
+        case .session(let session): session.peerClosed(.gone)
+        case .probe(let probe): probe.closed(.gone)
+        case .closing(let timer):
+            timer.cancel()
+            self.role = .none
+        }
+    }
+}
+
+/// Closes a connection whose peer does not answer a close frame.
+private final class ClosingTimer: TimerTarget {
+    var timerLinks = TimerLinks()
+    private let context: ChannelHandlerContext
+    private let timers: TimingWheel
+
+    init(context: ChannelHandlerContext, timers: TimingWheel, timeout: TimeAmount) {
+        self.context = context
+        self.timers = timers
+        timers.schedule(self, in: timeout)
+    }
+
+    func cancel() { self.timers.cancel(self) }
+
+    func timerFired(at now: NIODeadline) { self.context.close(promise: nil) }
+}
