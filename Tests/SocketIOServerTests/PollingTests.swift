@@ -21,17 +21,17 @@ import Testing
             }
         }).run { _, address in
             let session = try await self.open(address)
-            #expect(try await exchange("POST", session, body: "40", with: address).body == "ok")
-            #expect(try await exchange("GET", session, with: address).body.hasPrefix("40{\"sid\":\""))
+            try await #expect(exchange("POST", session, body: "40", with: address).body == "ok")
+            try await #expect(exchange("GET", session, with: address).body.hasPrefix("40{\"sid\":\""))
             let ack = "451-7[\"ack\",{\"_placeholder\":true,\"num\":0}]\u{1E}bAQID"
-            #expect(try await exchange("POST", session, body: ack, with: address).body == "ok")
-            #expect(
-                try await exchange("GET", session, with: address).body
+            try await #expect(exchange("POST", session, body: ack, with: address).body == "ok")
+            try await #expect(
+                exchange("GET", session, with: address).body
                     == "461-7[{\"_placeholder\":true,\"num\":0}]\u{1E}bAQID"
             )
             _ = try await exchange("POST", session, body: "42[\"three\"]", with: address)
-            #expect(
-                try await exchange("GET", session, with: address).body
+            try await #expect(
+                exchange("GET", session, with: address).body
                     == "42[\"one\",1]\u{1E}"
                     + "452-[\"two\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]\u{1E}"
                     + "bAg==\u{1E}bAw==\u{1E}42[\"three\",3]"
@@ -42,7 +42,7 @@ import Testing
     @Test func malformedPacketEndsTheSession() async throws {
         try await TestServer().run { _, address in
             let session = try await self.open(address)
-            #expect(try await exchange("POST", session, body: "49", with: address).body == "ok")
+            try await #expect(exchange("POST", session, body: "49", with: address).body == "ok")
             let (_, body) = try await exchange("GET", session, with: address)
             #expect(body.contains("1") || body.contains("Session ID unknown"))
             let after = try await exchange("GET", session, with: address)
@@ -68,8 +68,8 @@ import Testing
 
     @Test func clientFilesAreNotServed() async throws {
         try await TestServer().run { _, address in
-            #expect(try await exchange("GET", "/socket.io/socket.io.js", with: address).status == 400)
-            #expect(try await exchange("GET", "/", with: address).status == 404)
+            try await #expect(exchange("GET", "/socket.io/socket.io.js", with: address).status == 400)
+            try await #expect(exchange("GET", "/", with: address).status == 404)
         }
     }
 }

@@ -8,7 +8,9 @@ struct EventHandler: Sendable {
         /// Runs on the socket's loop at once.
         case synchronous(@Sendable (ReceivedEvent) throws -> Void)
         /// Runs in the socket's mailbox, after the asynchronous handlers of earlier events.
-        case asynchronous(@Sendable (ReceivedEvent) async throws -> Void)
+        ///
+        /// `@concurrent`, here and in every signature: on the task's preferred executor, which is the socket's loop.
+        case asynchronous(@Sendable @concurrent (ReceivedEvent) async throws -> Void)
     }
 
     @usableFromInline

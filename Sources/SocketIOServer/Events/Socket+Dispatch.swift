@@ -77,7 +77,7 @@ extension Socket {
     }
 
     private func runMiddlewares(
-        _ middlewares: [@Sendable (ReceivedEvent) async throws -> Void],
+        _ middlewares: [@Sendable @concurrent (ReceivedEvent) async throws -> Void],
         name: String,
         arguments: Arguments,
         acknowledgementID: Int?
@@ -106,7 +106,7 @@ extension Socket {
     /// Runs asynchronous work of this socket after the work that is queued already.
     ///
     /// A client that sends faster than its handlers work is not read from while the mailbox is above its mark.
-    func enqueue(_ work: @escaping @Sendable () async -> Void) {
+    func enqueue(_ work: @escaping @Sendable @concurrent () async -> Void) {
         let extras = self.makeExtras()
         extras.mailbox.append(work)
         if extras.mailbox.count >= self.namespace.mailboxLimit, !extras.isReadingPaused {
@@ -124,7 +124,7 @@ extension Socket {
     }
 
     /// The next piece of work; runs on the loop, because the executor of the task is the loop's.
-    private func nextWork() -> (@Sendable () async -> Void)? {
+    private func nextWork() -> (@Sendable @concurrent () async -> Void)? {
         self.eventLoop.preconditionInEventLoop()
         guard let extras = self.extras, let work = extras.mailbox.popFirst() else {
             self.extras?.isWorking = false

@@ -36,7 +36,7 @@ extension Socket {
     @inlinable
     public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
         _ event: String,
-        _ handler: @escaping @Sendable (repeat each Argument) async throws -> Reply
+        _ handler: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Reply
     ) {
         self.add(
             .typed { (_: Socket, arguments: repeat each Argument) in try await handler(repeat each arguments) },
@@ -48,7 +48,7 @@ extension Socket {
     @inlinable
     public func on<each Argument: Decodable & Sendable>(
         _ event: String,
-        _ handler: @escaping @Sendable (repeat each Argument) async throws -> Void
+        _ handler: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
     ) {
         self.add(
             .typed { (_: Socket, arguments: repeat each Argument) in try await handler(repeat each arguments) },
@@ -85,7 +85,7 @@ extension Socket {
     /// Runs for every event of this client before its handlers; by throwing it drops the event.
     ///
     /// With a middleware, events are handled in the socket's mailbox, one after the other.
-    public func use(_ middleware: @escaping @Sendable (ReceivedEvent) async throws -> Void) {
+    public func use(_ middleware: @escaping @Sendable @concurrent (ReceivedEvent) async throws -> Void) {
         self.onLoop { self.makeExtras().middlewares.append(middleware) }
     }
 
@@ -144,7 +144,7 @@ extension EventHandler {
 
     @inlinable
     static func typed<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
-        _ handler: @escaping @Sendable (Socket, repeat each Argument) async throws -> Reply
+        _ handler: @escaping @Sendable @concurrent (Socket, repeat each Argument) async throws -> Reply
     ) -> EventHandler {
         EventHandler(
             body: .asynchronous { event in
@@ -158,7 +158,7 @@ extension EventHandler {
 
     @inlinable
     static func typed<each Argument: Decodable & Sendable>(
-        _ handler: @escaping @Sendable (Socket, repeat each Argument) async throws -> Void
+        _ handler: @escaping @Sendable @concurrent (Socket, repeat each Argument) async throws -> Void
     ) -> EventHandler {
         EventHandler(
             body: .asynchronous { event in

@@ -11,7 +11,7 @@ import Synchronization
 /// Made by ``SocketServer/of(_:)``. Its methods may be called from any thread.
 public final class Namespace: Sendable {
     struct Configuration: Sendable {
-        var middlewares: [@Sendable (Socket) async throws -> Void] = []
+        var middlewares: [@Sendable @concurrent (Socket) async throws -> Void] = []
         var connectionHandlers: [@Sendable (Socket) -> Void] = []
         var disconnectingHandlers: [@Sendable (Socket, DisconnectReason) -> Void] = []
         var disconnectHandlers: [@Sendable (Socket, DisconnectReason) -> Void] = []
@@ -65,7 +65,7 @@ public final class Namespace: Sendable {
         return self.shards[index]
     }
 
-    var middlewares: [@Sendable (Socket) async throws -> Void] {
+    var middlewares: [@Sendable @concurrent (Socket) async throws -> Void] {
         self.configuration.withLockedValue { $0.middlewares }
     }
     var connectionHandlers: [@Sendable (Socket) -> Void] {
@@ -118,7 +118,7 @@ extension Namespace {
     /// Runs for every client that wants to connect, in the order of registration, before the next one.
     ///
     /// By throwing ``ConnectError`` it refuses the client, which gets the error's message and data as `connect_error`.
-    public func use(_ middleware: @escaping @Sendable (Socket) async throws -> Void) {
+    public func use(_ middleware: @escaping @Sendable @concurrent (Socket) async throws -> Void) {
         self.configuration.withLockedValue { $0.middlewares.append(middleware) }
     }
 
@@ -162,7 +162,7 @@ extension Namespace {
     @inlinable
     public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
         _ event: String,
-        _ handler: @escaping @Sendable (Socket, repeat each Argument) async throws -> Reply
+        _ handler: @escaping @Sendable @concurrent (Socket, repeat each Argument) async throws -> Reply
     ) {
         self.add(.typed(handler), for: event)
     }
@@ -171,7 +171,7 @@ extension Namespace {
     @inlinable
     public func on<each Argument: Decodable & Sendable>(
         _ event: String,
-        _ handler: @escaping @Sendable (Socket, repeat each Argument) async throws -> Void
+        _ handler: @escaping @Sendable @concurrent (Socket, repeat each Argument) async throws -> Void
     ) {
         self.add(.typed(handler), for: event)
     }

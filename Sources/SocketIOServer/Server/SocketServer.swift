@@ -233,5 +233,7 @@ extension SocketServer {
     public func onConnection(_ handler: @escaping @Sendable (Socket) -> Void) { self.sockets.onConnection(handler) }
 
     /// Runs for every client that wants to connect to the main namespace.
-    public func use(_ middleware: @escaping @Sendable (Socket) async throws -> Void) { self.sockets.use(middleware) }
+    public func use(_ middleware: @escaping @Sendable @concurrent (Socket) async throws -> Void) {
+        self.sockets.use(middleware)
+    }
 }

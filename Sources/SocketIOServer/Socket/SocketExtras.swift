@@ -8,12 +8,12 @@ final class SocketExtras {
     var events: [String: [EventHandler]] = [:]
     var anyIncoming: [@Sendable (String, Arguments) -> Void] = []
     var anyOutgoing: [@Sendable (String, EncodedPacket) -> Void] = []
-    var middlewares: [@Sendable (ReceivedEvent) async throws -> Void] = []
+    var middlewares: [@Sendable @concurrent (ReceivedEvent) async throws -> Void] = []
     var disconnecting: [@Sendable (DisconnectReason) -> Void] = []
     var disconnect: [@Sendable (DisconnectReason) -> Void] = []
     var errors: [@Sendable (any Error) -> Void] = []
     var acknowledgements: [Int: PendingAcknowledgement] = [:]
-    var mailbox = Deque<@Sendable () async -> Void>()
+    var mailbox = Deque<@Sendable @concurrent () async -> Void>()
     var isWorking = false
     var isReadingPaused = false
 
