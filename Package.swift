@@ -20,12 +20,14 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let metricsTestKit = Target.Dependency.product(name: "MetricsTestKit", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycleTestKit = Target.Dependency.product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle")
 let ordered = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -73,8 +75,8 @@ let targets: [Target] = [
     .target(
         name: "Console",
         dependencies: [
-            "Gateway", "SocketIOServer", "SocketIOWire", hummingbird, nioCore, nioHTTP1, nioPosix, logging, metrics,
-            lifecycle, ordered,
+            "Gateway", "SocketIOServer", "SocketIOWire", hummingbird, httpTypes, nioCore, nioHTTP1, nioPosix,
+            nioConcurrency, logging, metrics, lifecycle, ordered,
         ],
         swiftSettings: settings
     ),
@@ -82,7 +84,8 @@ let targets: [Target] = [
         name: "socketio-node",
         dependencies: [
             "Console", "Gateway", "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "EngineIO", "RESP",
-            "SocketIOWire", arguments, yams, crypto, nioCore, nioPosix, logging, metrics, lifecycle, ordered,
+            "SocketIOWire", arguments, yams, crypto, nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics,
+            lifecycle, signals, ordered,
         ],
         swiftSettings: settings
     ),
@@ -161,7 +164,9 @@ let targets: [Target] = [
     ),
     .testTarget(
         name: "SocketIONodeTests",
-        dependencies: ["socketio-node", "Console", "Gateway", "SocketIOWire", nioCore, logging],
+        dependencies: [
+            "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RESP", "SocketIOWire", nioCore, logging,
+        ],
         swiftSettings: settings
     ),
 ]
@@ -195,6 +200,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
         .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.5.0"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
     ],
     targets: chosen.map { names in targets.filter { names.contains($0.name) } } ?? targets

@@ -1,0 +1,34 @@
+import ArgumentParser
+import Foundation
+import Logging
+
+/// Runs a node until it is told to stop.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a node until SIGTERM or SIGINT (the default)."
+    )
+
+    @OptionGroup var options: ConfigurationOptions
+
+    func run() async throws {
+        let loaded = try self.options.loadOrExit()
+        for warning in loaded.warnings { StandardError.write("warning: \(warning)") }
+        let logging = loaded.node.logging
+        LoggingSystem.bootstrap { label in
+            switch logging.format {
+            case .json:
+                return JSONLogHandler(label: label, level: logging.level)
+            case .text:
+                var handler = StreamLogHandler.standardError(label: label)
+                handler.logLevel = logging.level
+                return handler
+            }
+        }
+        do {
+            try await NodeProcess(loaded, logger: Logger(label: "socketio-node")).run()
+        } catch let error as NodeStartError {
+            StandardError.write("\(error)")
+            throw ExitCode(error.exitStatus)
+        }
+    }
+}

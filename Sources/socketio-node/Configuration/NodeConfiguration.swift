@@ -1,0 +1,244 @@
+import EngineIO
+import Foundation
+import Gateway
+import Logging
+import NIOCore
+import OrderedCollections
+import RESP
+import SocketIOServer
+import SocketIOWire
+
+/// The configuration as the node uses it.
+struct NodeConfiguration: Sendable {
+    struct Listen: Sendable {
+        var host: String
+        var port: Int
+        var threads: Int
+    }
+
+    struct Redis: Sendable {
+        var connection: RESPConfiguration
+        var key: String
+        var requestsTimeout: TimeAmount
+        var publishOnSpecificResponseChannel: Bool
+        var readinessGrace: TimeAmount
+    }
+
+    struct Publish: Sendable {
+        var host: String
+        var port: Int
+        var bodySize: Int
+        var batchSize: Int
+        var rememberedEvents: Int
+    }
+
+    struct Logging: Sendable {
+        enum Format: String, Sendable { case text, json }
+        var level: Logger.Level
+        var format: Format
+    }
+
+    struct Shutdown: Sendable {
+        var delay: TimeAmount
+        var deadline: TimeAmount
+    }
+
+    var listen: Listen
+    var server: SocketServerConfiguration
+    /// `nil`: this node alone.
+    var redis: Redis?
+    var gateway: GatewayConfiguration
+    /// `nil`: no publish API.
+    var publish: Publish?
+    var logging: Logging
+    var shutdown: Shutdown
+}
+
+extension NodeConfiguration {
+    /// Makes the configuration from checked settings, and checks what concerns several of them together.
+    ///
+    /// Settings that were reported as wrong count as their defaults here, so that one run finds every problem.
+    init(_ settings: Setting, problems: inout [ConfigurationProblem]) {
+        let listen = settings["listen"]
+        self.listen = Listen(
+            host: listen["host"].text ?? "127.0.0.1",
+            port: listen["port"].integer ?? 3000,
+            threads: listen["threads"].integer ?? 0
+        )
+        self.server = SocketServerConfiguration(host: self.listen.host, port: self.listen.port)
+        self.server.apply(settings)
+        self.redis = Redis(settings["adapter"], problems: &problems)
+        self.gateway = GatewayConfiguration(settings["gateway"])
+        let publish = settings["publish"]
+        if publish["enabled"].bool == true {
+            self.publish = Publish(
+                host: publish["host"].text ?? "127.0.0.1",
+                port: publish["port"].integer ?? 3001,
+                bodySize: publish["bodySize"].integer ?? 1_000_000,
+                batchSize: publish["batchSize"].integer ?? 100,
+                rememberedEvents: publish["rememberedEvents"].integer ?? 0
+            )
+        }
+        let logging = settings["logging"]
+        self.logging = Logging(
+            level: logging["level"].text.flatMap { Logger.Level(rawValue: $0) } ?? .info,
+            format: logging["format"].text.flatMap { Logging.Format(rawValue: $0) } ?? .text
+        )
+        let shutdown = settings["shutdown"]
+        self.shutdown = Shutdown(
+            delay: shutdown["delay"].time ?? .zero,
+            deadline: shutdown["deadline"].time ?? .seconds(20)
+        )
+        self.check(settings, problems: &problems)
+    }
+
+    private func check(_ settings: Setting, problems: inout [ConfigurationProblem]) {
+        if let publish = self.publish, publish.port != 0, publish.port == self.listen.port {
+            problems.append(
+                ConfigurationProblem(
+                    settings["publish"]["port"],
+                    value: "\(publish.port)",
+                    "is also listen.port; expected another port, or 0 for a free one"
+                )
+            )
+        }
+        if self.shutdown.delay >= self.shutdown.deadline {
+            problems.append(
+                ConfigurationProblem(
+                    settings["shutdown"]["delay"],
+                    "leaves no time before shutdown.deadline; expected a shorter delay"
+                )
+            )
+        }
+        if self.server.engine.transports.isEmpty {
+            problems.append(
+                ConfigurationProblem(settings["listen"]["transports"], "is empty; expected polling, websocket or both")
+            )
+        }
+        let jwt = settings["gateway"]["authentication"]["jwt"]
+        for key in jwt["keys"].list where ["secret", "publicKey", "keySet"].filter({ key[$0].isSet }).count > 1 {
+            problems.append(
+                ConfigurationProblem(key, "has several keys; expected one of secret, publicKey and keySet an entry")
+            )
+        }
+        for key in jwt["keys"].list where !["secret", "publicKey", "keySet"].contains(where: { key[$0].isSet }) {
+            problems.append(ConfigurationProblem(key, "has no key; expected secret, publicKey or keySet"))
+        }
+        self.checkFields(settings["gateway"], problems: &problems)
+        let locator = GatewayProblemLocator(settings: settings["gateway"])
+        for problem in self.gateway.validate() {
+            let located = locator.locate(problem)
+            // A value that is wrong in itself was reported by the reader already.
+            if problems.contains(where: { $0.path == located.path }) { continue }
+            problems.append(located)
+        }
+    }
+
+    /// What a field's type needs: a target, a component.
+    private func checkFields(_ gateway: Setting, problems: inout [ConfigurationProblem]) {
+        let owners = Array(gateway["contentTypes"].members.values) + Array(gateway["components"].members.values)
+        for field in owners.flatMap({ $0["fields"].members.values }) {
+            switch field["type"].text {
+            case "component"? where !field["component"].isSet:
+                problems.append(ConfigurationProblem(field, "has no component; expected component: <name>"))
+            case "dynamiczone"? where field["components"].list.isEmpty:
+                problems.append(ConfigurationProblem(field, "has no components; expected components: [<name>, …]"))
+            case "relation"?, "component"?, "dynamiczone"?, nil:
+                break
+            case let type?:
+                for name in ["target", "component"] where field[name].isSet {
+                    problems.append(
+                        ConfigurationProblem(field[name], "has no meaning for a field of type \(type); remove it")
+                    )
+                }
+            }
+        }
+    }
+}
+
+extension ConfigurationProblem {
+    init(_ setting: Setting, value: String? = nil, _ message: String) {
+        self.init(path: setting.path, origin: setting.origin, value: value, message: message)
+    }
+}
+
+extension Setting {
+    /// A duration.
+    var time: TimeAmount? { self.integer.map { .milliseconds(Int64($0)) } }
+}
+
+extension SocketServerConfiguration {
+    fileprivate mutating func apply(_ settings: Setting) {
+        let listen = settings["listen"]
+        let limits = settings["limits"]
+        let heartbeat = settings["heartbeat"]
+        if let path = listen["path"].text {
+            // `/socket.io` and `/socket.io/` are the same path.
+            self.engine.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+        }
+        self.engine.transports = listen["transports"].texts.compactMap { TransportName(rawValue: $0) }
+        self.engine.allowUpgrades = listen["allowUpgrades"].bool ?? true
+        self.connectTimeout = listen["connectTimeout"].time ?? self.connectTimeout
+        self.engine.pingInterval = heartbeat["interval"].time ?? self.engine.pingInterval
+        self.engine.pingTimeout = heartbeat["timeout"].time ?? self.engine.pingTimeout
+        self.engine.upgradeTimeout = heartbeat["upgradeTimeout"].time ?? self.engine.upgradeTimeout
+        self.engine.maxHTTPBufferSize = limits["messageSize"].integer ?? self.engine.maxHTTPBufferSize
+        self.engine.limits.maxQueuedBytes = limits["queuedBytes"].integer ?? self.engine.limits.maxQueuedBytes
+        self.engine.limits.volatileThreshold =
+            limits["volatileBytes"].integer ?? self.engine.limits.volatileThreshold
+        self.engine.limits.requestTimeout = limits["requestTimeout"].time ?? self.engine.limits.requestTimeout
+        self.engine.limits.keepAliveTimeout = limits["keepAliveTimeout"].time ?? self.engine.limits.keepAliveTimeout
+        self.packetLimits.maximumAttachments = limits["attachments"].integer ?? self.packetLimits.maximumAttachments
+        self.mailboxLimit = limits["waitingEvents"].integer ?? self.mailboxLimit
+        self.maximumNamespacesPerConnection =
+            limits["namespacesPerConnection"].integer ?? self.maximumNamespacesPerConnection
+        self.engine.cors = CORSConfiguration(settings["cors"])
+    }
+}
+
+extension CORSConfiguration {
+    /// - Returns: `nil` if no origin is allowed, for then no header is to be sent.
+    fileprivate init?(_ settings: Setting) {
+        let origins = settings["origins"].texts
+        guard !origins.isEmpty else { return nil }
+        self.init(origin: origins.contains("*") ? .any : .list(origins))
+        self.methods = settings["methods"].texts.joined(separator: ",")
+        let headers = settings["allowedHeaders"].texts
+        self.allowedHeaders = headers.isEmpty ? nil : headers.joined(separator: ",")
+        self.credentials = settings["credentials"].bool ?? false
+        self.maxAge = settings["maxAge"].integer.flatMap { $0 == 0 ? nil : $0 / 1000 }
+        if self.credentials, origins.contains("*") {
+            // Browsers refuse `*` together with credentials: name the origin that asks.
+            self.origin = .matching { _ in true }
+        }
+    }
+}
+
+extension NodeConfiguration.Redis {
+    fileprivate init?(_ adapter: Setting, problems: inout [ConfigurationProblem]) {
+        let redis = adapter["redis"]
+        guard adapter["type"].text == "redis" else { return nil }
+        guard let url = redis["url"].text else {
+            if !problems.contains(where: { $0.path.hasPrefix("adapter.redis.url") }) {
+                problems.append(
+                    ConfigurationProblem(
+                        path: redis["url"].path,
+                        origin: adapter["type"].origin,
+                        message: "is missing, and adapter.type is redis; expected a URL such as redis://127.0.0.1:6379"
+                    )
+                )
+            }
+            return nil
+        }
+        do {
+            self.connection = try RESPConfiguration(url: url)
+        } catch {
+            problems.append(ConfigurationProblem(redis["url"], "(hidden) is wrong: \(error)"))
+            return nil
+        }
+        self.key = redis["key"].text ?? "socket.io"
+        self.requestsTimeout = redis["requestsTimeout"].time ?? .seconds(5)
+        self.readinessGrace = redis["readinessGrace"].time ?? .seconds(5)
+        self.publishOnSpecificResponseChannel = redis["publishOnSpecificResponseChannel"].bool ?? false
+    }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import Gateway
+
+extension TextRule {
+    static let nonEmpty = TextRule(expectation: "a text that is not empty") { !$0.isEmpty }
+
+    static let any = TextRule(expectation: "a text") { _ in true }
+
+    static let host = TextRule(expectation: "a host name or IP address to listen on, such as 127.0.0.1 or 0.0.0.0") {
+        !$0.isEmpty && !$0.contains(where: { $0.isWhitespace || $0 == "/" })
+    }
+
+    static let urlPath = TextRule(expectation: "a path that begins with /, such as /socket.io") { text in
+        text.hasPrefix("/") && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "?") }
+    }
+
+    static let origin = TextRule(
+        expectation: "an origin as a browser sends it, such as https://app.example.com, or \"*\""
+    ) { text in
+        if text == "*" { return true }
+        guard let url = URLComponents(string: text), url.scheme != nil, url.host?.isEmpty == false else { return false }
+        return url.path.isEmpty && url.query == nil
+    }
+
+    static let httpMethod = TextRule(expectation: "an HTTP method in capitals, such as GET") { text in
+        !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+    }
+
+    static let headerName = TextRule(expectation: "the name of an HTTP header") { text in
+        !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+    }
+
+    static let uid = TextRule(expectation: "a content type's uid, such as api::article.article") {
+        ContentType.isValidUID($0)
+    }
+
+    static let contentTypeUID = TextRule(expectation: "a content type's uid, such as api::article.article, or \"*\"") {
+        $0 == ContentType.wildcardUID || ContentType.isValidUID($0)
+    }
+
+    static let slug = TextRule(expectation: "lower-case letters, digits, - and _, beginning with a letter") { text in
+        guard let first = text.utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first) else { return false }
+        return text.utf8.allSatisfy { Self.isLowerAlphanumericOrDash($0) || $0 == UInt8(ascii: "_") }
+    }
+
+    static let fieldName = TextRule(expectation: "a field's name: letters, digits and _") { text in
+        !text.isEmpty && text.utf8.allSatisfy { Self.isWordCharacter($0) }
+    }
+
+    static let componentName = TextRule(expectation: "a component's name, such as shared.seo") { text in
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 2
+            && parts.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy(Self.isLowerAlphanumericOrDash) }
+    }
+
+    static let namespaceName = TextRule(expectation: "a namespace's name without its slash, such as admin") { text in
+        !text.isEmpty && !text.hasPrefix("/")
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x2C && $0 != 0x3F }
+    }
+
+    static let scope = TextRule(
+        expectation: "a scope: <uid>.<action>, <uid>.*, *.<action>, *, or one of "
+            + Scope.verbs.map { "io.\($0)" }.joined(separator: ", ")
+    ) { text in
+        guard let scope = Scope(text) else { return false }
+        return scope.subject != "io" || scope.action == "*" || Scope.verbs.contains(scope.action)
+    }
+
+    static let room = TextRule(expectation: "a room's name of 1 to 128 characters") { text in
+        !text.isEmpty && text.count <= 128
+    }
+
+    static let action = TextRule(expectation: "an action's name, such as create, or *") { text in
+        text == "*" || (!text.isEmpty && text.utf8.allSatisfy(Self.isWordCharacter))
+    }
+
+    static let tokenHash = TextRule(
+        expectation: "128 hexadecimal digits, as `socketio-node token hash` prints them"
+    ) { text in
+        text.utf8.count == 128 && text.utf8.allSatisfy { Character(UnicodeScalar($0)).isHexDigit }
+    }
+
+    /// HMAC keys shorter than the digest weaken it, and the JWT library refuses them.
+    static let jwtSecret = TextRule(
+        expectation: "a secret of at least 32 bytes (make one with `openssl rand -base64 48`)"
+    ) { $0.utf8.count >= 32 }
+
+    static let salt = TextRule(
+        expectation: "a salt of at least 16 bytes (make one with `openssl rand -base64 24`)"
+    ) { $0.utf8.count >= 16 }
+
+    static let date = TextRule(expectation: "a date, such as 2030-01-31 or 2030-01-31T12:00:00Z") {
+        Self.parseDate($0) != nil
+    }
+
+    /// Checked by the gateway, which knows the forms.
+    static let address = TextRule(expectation: "an IP address or a network such as 10.0.0.0/8 or fd00::/8") {
+        !$0.isEmpty
+    }
+
+    /// A date or a point in time of ISO 8601; a date alone means its first moment in UTC.
+    static func parseDate(_ text: String) -> Date? {
+        if let date = try? Date(text, strategy: .iso8601) { return date }
+        if let date = try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) {
+            return date
+        }
+        return try? Date(text, strategy: .iso8601.year().month().day())
+    }
+
+    private static func isLowerAlphanumericOrDash(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
+        default: false
+        }
+    }
+
+    private static func isWordCharacter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+}

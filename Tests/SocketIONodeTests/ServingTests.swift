@@ -1,0 +1,104 @@
+import EngineIO
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import SocketIOWire
+import Testing
+
+@testable import socketio_node
+
+@Suite(.timeLimit(.minutes(1)))
+struct ReadinessTests {
+    private func reasons(_ readiness: Readiness, _ target: String = "/readyz") throws -> (Int, [String]) {
+        let answer = try #require(readiness.answer(method: "GET", target: target))
+        let body = try JSONValue(parsing: answer.body)
+        return (answer.status, body["reasons"]?.arrayValue?.compactMap(\.stringValue) ?? [])
+    }
+
+    @Test func readyBetweenStartAndShutdown() throws {
+        let readiness = Readiness()
+        #expect(try self.reasons(readiness) == (503, ["starting"]))
+        readiness.started()
+        #expect(try self.reasons(readiness) == (200, []))
+        readiness.shuttingDown()
+        #expect(try self.reasons(readiness) == (503, ["shutting down"]))
+        // Alive to the end: what is restarted while it drains drops its clients.
+        #expect(try self.reasons(readiness, "/healthz") == (200, []))
+    }
+
+    @Test func shortOutagesOfRedisAreForgiven() throws {
+        let now = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
+        let readiness = Readiness(grace: .seconds(5)) { now.withLockedValue { $0 } }
+        readiness.started()
+        readiness.cluster(isReachable: false)
+        #expect(try self.reasons(readiness).0 == 200)
+        now.withLockedValue { $0 = $0 + .seconds(4) }
+        // Hearing of it again starts nothing anew.
+        readiness.cluster(isReachable: false)
+        #expect(try self.reasons(readiness).0 == 200)
+        now.withLockedValue { $0 = $0 + .seconds(1) }
+        #expect(try self.reasons(readiness) == (503, ["redis unreachable"]))
+        #expect(try self.reasons(readiness, "/healthz").0 == 200)
+        readiness.cluster(isReachable: true)
+        #expect(try self.reasons(readiness).0 == 200)
+    }
+
+    @Test func otherRequestsAreNotItsOwn() throws {
+        let readiness = Readiness()
+        readiness.started()
+        #expect(readiness.answer(method: "GET", target: "/") == nil)
+        #expect(readiness.answer(method: "GET", target: "/readyz/x") == nil)
+        #expect(readiness.answer(method: "POST", target: "/readyz")?.status == 405)
+        #expect(try self.reasons(readiness, "/readyz?verbose=1").0 == 200)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct JSONLogTests {
+    @Test func aMessageIsOneObjectOnOneLine() throws {
+        let lines = NIOLockedValueBox<[ByteBuffer]>([])
+        var logger = Logger(label: "test") { label in
+            JSONLogHandler(label: label, level: .info) { line in lines.withLockedValue { $0.append(line) } }
+        }
+        logger[metadataKey: "sio.node.id"] = "n1"
+        logger.debug("not written")
+        logger.info("Two\nlines", metadata: ["list": ["a", "b"], "message": "not the message", "map": ["k": "\"v\""]])
+        let written = lines.withLockedValue { $0 }
+        #expect(written.count == 1)
+        let text = String(buffer: written[0])
+        #expect(text.hasSuffix("\n"))
+        #expect(text.dropLast().contains("\n") == false)
+        let value = try JSONValue(parsing: ByteBuffer(string: String(text.dropLast())))
+        #expect(value["level"] == "info")
+        #expect(value["message"] == "Two\nlines")
+        #expect(value["sio.node.id"] == "n1")
+        #expect(value["list"] == ["a", "b"])
+        #expect(value["map"] == ["k": "\"v\""])
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct BannerTests {
+    @Test func namesTheURLsThatWork() {
+        let banner = Banner(host: "0.0.0.0", port: 3000, path: "/socket.io", adapter: "memory", token: "key")
+        let text = banner.text(publishHost: "::1", publishPort: 3001)
+        #expect(text.contains("http://127.0.0.1:3000/readyz"))
+        #expect(text.contains("SOCKETIO_URL=http://[::1]:3001 SOCKETIO_TOKEN=key"))
+    }
+
+    @Test func saysNothingOfATokenThatWasConfigured() {
+        let banner = Banner(host: "127.0.0.1", port: 1, path: "/", adapter: "memory", token: nil)
+        #expect(!banner.text(publishHost: "127.0.0.1", publishPort: 2).contains("TOKEN"))
+        #expect(!banner.text(publishHost: nil, publishPort: nil).contains("publish"))
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct NearestNameTests {
+    @Test(arguments: [
+        ("prot", "port"), ("hots", "host"), ("Port", "port"), ("heartbeet", "heartbeat"), ("x", nil), ("zzzz", nil),
+    ])
+    func nearest(name: String, expected: String?) {
+        #expect(SettingNames.nearest(to: name, among: ["port", "host", "heartbeat"]) == expected)
+    }
+}
