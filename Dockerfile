@@ -1,0 +1,21 @@
+# socketio-node as an image: built with the toolchain, run without it and not as root.
+
+FROM swift:6.3-bookworm AS build
+WORKDIR /src
+COPY Package.swift ./
+COPY Sources Sources
+COPY Tests Tests
+RUN swift build -c release --product socketio-node --static-swift-stdlib \
+    && install -D "$(swift build -c release --show-bin-path)/socketio-node" /out/socketio-node
+
+FROM debian:bookworm-slim
+COPY --from=build /out/socketio-node /usr/local/bin/socketio-node
+COPY config/node.yaml /etc/socketio/node.yaml
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin socketio
+USER 10001
+ENV SOCKETIO_CONFIG=/etc/socketio/node.yaml \
+    SOCKETIO_LISTEN_HOST=0.0.0.0
+EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["socketio-node", "health"]
+ENTRYPOINT ["socketio-node"]
+CMD ["serve"]
