@@ -25,6 +25,13 @@ package struct JSONReader {
         self.limits = limits
     }
 
+    /// Starts inside of an array, behind the element that ends at an offset.
+    init(_ text: ByteBuffer, behindElementAt offset: Int, attachments: [ByteBuffer]?, limits: JSONLimits) {
+        self.init(text, attachments: attachments, limits: limits)
+        self.offset = offset
+        self.isBehindElement = true
+    }
+
     /// The kind of the next value.
     ///
     /// White space before it is skipped.

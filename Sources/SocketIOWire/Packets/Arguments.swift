@@ -1,8 +1,10 @@
+import NIOCore
+
 /// The arguments of an event or of an acknowledgement, decoded from the packet's bytes when they are asked for.
 public struct Arguments: Sendable {
     private enum Storage {
-        /// An array of JSON text, of which an event's first element is its name.
-        case payload(PacketPayload, skippingFirst: Bool)
+        /// An array of JSON text; of an event's, what stands behind its name.
+        case payload(PacketPayload, nameEnd: Int?)
         case values([JSONValue])
     }
 
@@ -15,11 +17,12 @@ public struct Arguments: Sendable {
 
     /// The elements of an array as arguments, as an acknowledgement carries them.
     public init(_ payload: PacketPayload) {
-        self.init(payload, skippingFirst: false)
+        self.storage = .payload(payload, nameEnd: nil)
     }
 
-    init(_ payload: PacketPayload, skippingFirst: Bool) {
-        self.storage = .payload(payload, skippingFirst: skippingFirst)
+    /// The elements behind the one that ends at an offset, as an event carries them.
+    init(_ payload: PacketPayload, behindElementAt offset: Int) {
+        self.storage = .payload(payload, nameEnd: offset)
     }
 
     /// How many there are, counted by walking the text.
@@ -50,7 +53,7 @@ public struct Arguments: Sendable {
     public func makeReader() -> Reader {
         switch self.storage {
         case .values(let values): Reader(values)
-        case .payload(let payload, let skippingFirst): Reader(payload, skippingFirst: skippingFirst)
+        case .payload(let payload, let nameEnd): Reader(payload, nameEnd: nameEnd)
         }
     }
 }
@@ -58,37 +61,31 @@ public struct Arguments: Sendable {
 extension Arguments {
     /// Decodes arguments one after the other.
     public struct Reader: Sendable {
-        private enum Source {
-            case json(JSONReader)
-            case values([JSONValue])
-            case malformed(JSONError)
-        }
-
-        private var source: Source
+        /// What is read from unless there are values.
+        private var json: JSONReader
+        private let values: [JSONValue]?
+        /// Why the payload is no array.
+        private var malformation: JSONError?
         /// The index of the argument that is next.
         public private(set) var index = 0
         /// Whether all arguments have been read.
         public private(set) var isAtEnd: Bool
 
         fileprivate init(_ values: [JSONValue]) {
-            self.source = .values(values)
+            self.json = JSONReader(ByteBuffer())
+            self.values = values
             self.isAtEnd = values.isEmpty
         }
 
-        fileprivate init(_ payload: PacketPayload, skippingFirst: Bool) {
-            var reader = payload.makeReader()
+        fileprivate init(_ payload: PacketPayload, nameEnd: Int?) {
+            self.json = nameEnd.map { payload.makeReader(behindElementAt: $0) } ?? payload.makeReader()
+            self.values = nil
+            self.isAtEnd = false
             do throws(JSONError) {
-                try reader.enterArray()
-                var hasElement = try reader.nextElement()
-                if skippingFirst, hasElement {
-                    try reader.skipValue()
-                    hasElement = try reader.nextElement()
-                }
-                self.source = .json(reader)
-                self.isAtEnd = !hasElement
+                if nameEnd == nil { try self.json.enterArray() }
+                self.isAtEnd = try !self.json.nextElement()
             } catch {
-                self.source = .malformed(error)
-                self.isAtEnd = false
+                self.malformation = error
             }
         }
 
@@ -118,26 +115,13 @@ extension Arguments {
         /// - Returns: `nil` if there are no more.
         public mutating func nextValue() throws(ArgumentError) -> JSONValue? {
             guard !self.isAtEnd else { return nil }
-            switch self.source {
-            case .values(let values):
+            if let values = self.values {
                 let value = values[self.index]
                 self.index += 1
                 self.isAtEnd = self.index == values.count
                 return value
-            case .json(var reader):
-                let value: JSONValue
-                do throws(JSONError) {
-                    value = try reader.readValue()
-                    self.isAtEnd = try !reader.nextElement()
-                } catch {
-                    throw ArgumentError(.malformed, at: self.index, expected: JSONValue.self, underlying: error)
-                }
-                self.source = .json(reader)
-                self.index += 1
-                return value
-            case .malformed(let error):
-                throw ArgumentError(.malformed, at: self.index, expected: JSONValue.self, underlying: error)
             }
+            return try self.advance { json throws(JSONError) in try json.readValue() }
         }
 
         /// All arguments that have not been read.
@@ -149,18 +133,28 @@ extension Arguments {
 
         /// Passes the next argument without decoding it.
         public mutating func skip() throws(ArgumentError) {
-            guard case .json(var reader) = self.source, !self.isAtEnd else {
+            guard !self.isAtEnd else { return }
+            guard self.values == nil else {
                 _ = try self.nextValue()
                 return
             }
+            try self.advance { json throws(JSONError) in try json.skipValue() }
+        }
+
+        /// Passes one element of the text and steps to the next.
+        private mutating func advance<T>(
+            _ pass: (inout JSONReader) throws(JSONError) -> T
+        ) throws(ArgumentError) -> T {
             do throws(JSONError) {
-                try reader.skipValue()
-                self.isAtEnd = try !reader.nextElement()
+                if let malformation = self.malformation { throw malformation }
+                let result = try pass(&self.json)
+                self.isAtEnd = try !self.json.nextElement()
+                self.index += 1
+                return result
             } catch {
+                self.malformation = error
                 throw ArgumentError(.malformed, at: self.index, expected: JSONValue.self, underlying: error)
             }
-            self.source = .json(reader)
-            self.index += 1
         }
     }
 }

@@ -13,13 +13,15 @@ public struct Packet: Sendable {
     public let payload: PacketPayload?
     /// The name of an event, a number's as decimal text; `nil` for other packets and without a payload.
     public let eventName: String?
+    /// Where an event's name ends in the payload's text.
+    let eventNameEnd: Int
 
     /// The name and the arguments of an event.
     ///
     /// - Returns: `nil` for other packets, and for an event without a payload, which does nothing.
     public func event() -> (name: String, arguments: Arguments)? {
         guard let name = self.eventName, let payload = self.payload else { return nil }
-        return (name, Arguments(payload, skippingFirst: true))
+        return (name, Arguments(payload, behindElementAt: self.eventNameEnd))
     }
 
     /// The arguments of an acknowledgement, none if it has no payload.
@@ -54,8 +56,22 @@ public struct PacketPayload: Sendable, Hashable {
 
     /// A cursor over the text, which was held against the decoder's limits before.
     func makeReader() -> JSONReader {
+        JSONReader(self.json, attachments: self.attachments, limits: Self.greatestLimits)
+    }
+
+    /// A cursor that stands behind an element of the array that the text is.
+    func makeReader(behindElementAt offset: Int) -> JSONReader {
+        JSONReader(
+            self.json,
+            behindElementAt: offset,
+            attachments: self.attachments,
+            limits: Self.greatestLimits
+        )
+    }
+
+    private static var greatestLimits: JSONLimits {
         var limits = JSONLimits()
         limits.maximumDepth = JSONLimits.greatestDepth
-        return JSONReader(self.json, attachments: self.attachments, limits: limits)
+        return limits
     }
 }

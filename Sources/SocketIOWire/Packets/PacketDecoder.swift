@@ -35,9 +35,9 @@ public struct PacketDecoder {
         limits: PacketLimits = .standard
     ) throws(PacketError) -> Packet? {
         guard self.pending == nil else { throw PacketError(.unexpectedText) }
-        let (header, eventName) = try text.withUnsafeReadableBytes { bytes throws(PacketError) in
+        let (header, name) = try text.withUnsafeReadableBytes { bytes throws(PacketError) in
             let header = try PacketHeader(bytes, limits: limits)
-            guard header.length < bytes.count else { return (header, String?.none) }
+            guard header.length < bytes.count else { return (header, EventName?.none) }
             return (header, try Self.checkPayload(bytes, header, limits: limits.json))
         }
         let jsonLength = text.readableBytes - header.length
@@ -53,7 +53,8 @@ public struct PacketDecoder {
             namespace: header.namespace,
             id: header.id,
             payload: json.map { PacketPayload(json: $0) },
-            eventName: eventName
+            eventName: name?.text,
+            eventNameEnd: name.map { $0.end - header.length } ?? 0
         )
         guard let count = header.attachmentCount, count > 0 else { return packet }
         self.pending = Pending(packet: packet, json: json, count: count)
@@ -84,8 +85,16 @@ public struct PacketDecoder {
             namespace: packet.namespace,
             id: packet.id,
             payload: PacketPayload(json: json, attachments: pending.attachments),
-            eventName: packet.eventName
+            eventName: packet.eventName,
+            eventNameEnd: packet.eventNameEnd
         )
+    }
+
+    /// The first element of an event's payload.
+    private struct EventName {
+        let text: String
+        /// Where the element ends.
+        let end: Int
     }
 
     /// Checks that the payload is JSON, and of the kind that the packet's type carries.
@@ -95,7 +104,7 @@ public struct PacketDecoder {
         _ bytes: UnsafeRawBufferPointer,
         _ header: PacketHeader,
         limits: JSONLimits
-    ) throws(PacketError) -> String? {
+    ) throws(PacketError) -> EventName? {
         do throws(JSONError) {
             var scanner = JSONScanner(bytes, from: header.length, limits: limits)
             let kind = try scanner.peekKind()
@@ -117,7 +126,10 @@ public struct PacketDecoder {
     }
 
     /// The first element of a checked array, if it can be an event's name.
-    private static func eventName(_ bytes: UnsafeRawBufferPointer, from offset: Int) throws(JSONError) -> String? {
+    private static func eventName(
+        _ bytes: UnsafeRawBufferPointer,
+        from offset: Int
+    ) throws(JSONError) -> EventName? {
         var scanner = JSONScanner(bytes, from: offset)
         guard try scanner.skipIfNext(UInt8(ascii: "[")), try !scanner.skipIfNext(UInt8(ascii: "]")) else { return nil }
         switch try scanner.peekKind() {
@@ -126,13 +138,13 @@ public struct PacketDecoder {
             let start = scanner.offset
             let hasEscapes = try scanner.skipStringBody()
             let name = JSONText.string(of: scanner.text(from: start, to: scanner.offset - 1), hasEscapes: hasEscapes)
-            return Self.isReserved(name) ? nil : name
+            return Self.isReserved(name) ? nil : EventName(text: name, end: scanner.offset)
         case .number:
             let start = scanner.offset
             let isInteger = try scanner.skipNumber()
             var text = ByteBuffer()
             text.writeJSON(JSONNumber.value(of: scanner.text(from: start, to: scanner.offset), isInteger: isInteger))
-            return String(buffer: text)
+            return EventName(text: String(buffer: text), end: scanner.offset)
         case .null, .bool, .array, .object:
             return nil
         }

@@ -64,6 +64,11 @@ package struct WebSocketDecoder {
 
     package init() {}
 
+    /// Whether a frame or a message has begun and is not complete: what a slow peer can keep so for ever.
+    package var isWithinMessage: Bool {
+        if case .receiving = self.state { true } else { false }
+    }
+
     /// Takes the next event out of the input.
     ///
     /// - Parameters:

@@ -340,6 +340,25 @@ struct WebSocketDecoderTests {
         #expect(scratch.capacity == 0)
     }
 
+    /// What a timer has to watch: a header, a payload, a message that has begun and does not end.
+    @Test func knowsWhatIsIncomplete() throws {
+        var decoder = WebSocketDecoder()
+        var scratch = ByteBuffer()
+        func feed(_ bytes: ByteBuffer) throws -> Bool {
+            var bytes = bytes
+            while try decoder.next(from: &bytes, scratch: &scratch, rules: WebSocketRules()) != nil {}
+            return decoder.isWithinMessage
+        }
+        #expect(try !feed(Self.frame(.text, text("a"))))
+        #expect(try feed(hex("81")))
+        #expect(try feed(hex("81 01020304")))
+        #expect(try !feed(hex("41")))
+        #expect(try feed(Self.frame(.text, text("a"), isFinal: false)))
+        #expect(try feed(Self.frame(.ping, text("p"))))
+        #expect(try !feed(Self.frame(.continuation, text("b"))))
+        #expect(try !feed(Self.frame(.close, hex(""))))
+    }
+
     /// A frame that lies in the input as a whole goes through the scratch buffer, again and again the same one.
     @Test func wholeFramesUseTheScratchBuffer() throws {
         var decoder = WebSocketDecoder()
