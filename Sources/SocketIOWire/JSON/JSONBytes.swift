@@ -94,6 +94,24 @@ extension UnsafeRawBufferPointer {
         }
     }
 
+    /// Whether all of the bytes are well-formed UTF-8.
+    var isUTF8: Bool {
+        var index = 0
+        while index < self.count {
+            if index &+ 8 <= self.count,
+                self.loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+            {
+                index &+= 8
+            } else if self[index] < 0x80 {
+                index &+= 1
+            } else {
+                guard let length = self.lengthOfUTF8Sequence(at: index) else { return false }
+                index &+= length
+            }
+        }
+        return true
+    }
+
     /// The index of the first byte at or after `start` that is no JSON white space, or the count.
     @inline(__always)
     func endOfWhitespace(from start: Int) -> Int {

@@ -130,6 +130,15 @@ extension ByteBuffer {
         self.writeInteger(UInt8(ascii: "\""))
     }
 
+    /// Writes a string, given as UTF-8 that may be malformed, in quotes; what is malformed becomes U+FFFD.
+    mutating func writeJSONString(repairingUTF8 bytes: UnsafeRawBufferPointer) {
+        if bytes.isUTF8 {
+            self.writeJSONString(utf8: bytes)
+        } else {
+            self.writeJSONString(String(decoding: bytes, as: UTF8.self))
+        }
+    }
+
     private mutating func writeJSONEscape(of byte: UInt8) {
         switch byte {
         case UInt8(ascii: "\""): self.writeStaticString("\\\"")
@@ -147,21 +156,21 @@ extension ByteBuffer {
     }
 
     /// Writes an integer in decimal digits.
-    package mutating func writeJSONInteger(_ value: Int) {
+    package mutating func writeJSONInteger(_ value: some FixedWidthInteger) {
         if value >= 0, value < 10 {
             self.writeInteger(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value))
             return
         }
         self.writeWithUnsafeMutableBytes(minimumWritableBytes: 20) { output in
             var digits = 1
-            var rest = value.magnitude
+            var rest = UInt64(truncatingIfNeeded: value.magnitude)
             while rest >= 10 {
                 rest /= 10
                 digits &+= 1
             }
             let count = digits &+ (value < 0 ? 1 : 0)
             var index = count
-            rest = value.magnitude
+            rest = UInt64(truncatingIfNeeded: value.magnitude)
             repeat {
                 index &-= 1
                 let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)

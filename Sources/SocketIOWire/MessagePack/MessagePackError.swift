@@ -1,0 +1,24 @@
+/// Why bytes are not the MessagePack value they were taken for, and where.
+///
+/// It never holds any of the bytes: they may be secrets, and errors end up in logs.
+package struct MessagePackError: Error, Hashable, CustomStringConvertible {
+    package enum Reason: String, Sendable {
+        case unexpectedEnd = "the bytes end too early"
+        case unusedByte = "the byte that MessagePack never uses"
+        case unexpectedType = "a value of another type"
+        case unsupportedKey = "a key that is neither text nor a number"
+        case tooDeep = "nested too deeply"
+        case trailingBytes = "bytes after the value"
+    }
+
+    package let reason: Reason
+    /// Where, in bytes from the start.
+    package let offset: Int
+
+    package init(_ reason: Reason, at offset: Int) {
+        self.reason = reason
+        self.offset = offset
+    }
+
+    package var description: String { "invalid MessagePack: \(self.reason.rawValue) at offset \(self.offset)" }
+}

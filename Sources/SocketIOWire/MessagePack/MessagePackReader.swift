@@ -1,0 +1,403 @@
+package import NIOCore
+import OrderedCollections
+
+/// What the next value is.
+package enum MessagePackKind: Sendable {
+    case null
+    case bool
+    case integer
+    case float
+    case string
+    case binary
+    case array
+    case map
+    case ext
+}
+
+/// A cursor over MessagePack that takes value after value, as its caller asks for them.
+///
+/// Every width of every type is accepted, as notepack.io does, and its extensions of old are understood. Malformed UTF-8 is
+/// repaired with U+FFFD as Node.js does. A length that the bytes cannot hold is an error before anything is allocated.
+package struct MessagePackReader {
+    /// The greatest depth of arrays and maps; what is asked for beyond it counts as this.
+    package static let greatestDepth = JSONLimits.greatestDepth
+
+    /// The bytes read from; offsets count from the first readable one.
+    package let bytes: ByteBuffer
+    /// Where the next value starts.
+    package private(set) var offset = 0
+    private let maximumDepth: Int
+
+    /// Starts at the first readable byte.
+    ///
+    /// The depth is double that of JSON text unless told otherwise: a client's packet travels inside of another one.
+    package init(_ bytes: ByteBuffer, maximumDepth: Int = 256) {
+        self.bytes = bytes
+        self.maximumDepth = min(maximumDepth, Self.greatestDepth)
+    }
+
+    /// Whether every byte has been read.
+    package var isAtEnd: Bool { self.offset == self.bytes.readableBytes }
+
+    /// Checks that no byte is left.
+    package func expectEnd() throws(MessagePackError) {
+        guard self.isAtEnd else { throw MessagePackError(.trailingBytes, at: self.offset) }
+    }
+
+    // MARK: One part of a value
+
+    /// The kind of the next value, as its first byte tells.
+    package func peekKind() throws(MessagePackError) -> MessagePackKind {
+        guard let type: UInt8 = self.bytes.getInteger(at: self.bytes.readerIndex + self.offset) else {
+            throw MessagePackError(.unexpectedEnd, at: self.offset)
+        }
+        switch type {
+        case 0x00...0x7F, 0xE0...0xFF, 0xCC...0xD3: return .integer
+        case 0x80...0x8F, 0xDE, 0xDF: return .map
+        case 0x90...0x9F, 0xDC, 0xDD: return .array
+        case 0xA0...0xBF, 0xD9...0xDB: return .string
+        case 0xC0: return .null
+        case 0xC2, 0xC3: return .bool
+        case 0xC4...0xC6: return .binary
+        case 0xC7...0xC9, 0xD4...0xD8: return .ext
+        case 0xCA, 0xCB: return .float
+        default: throw MessagePackError(.unusedByte, at: self.offset)
+        }
+    }
+
+    /// Steps into an array.
+    ///
+    /// - Returns: How many values of it are next.
+    package mutating func readArrayHeader() throws(MessagePackError) -> Int {
+        try self.read { cursor throws(MessagePackError) -> Int? in
+            guard case .array(let count) = try cursor.readHeader() else { return nil }
+            return count
+        }
+    }
+
+    /// Steps into a map.
+    ///
+    /// - Returns: How many pairs of a key and a value are next.
+    package mutating func readMapHeader() throws(MessagePackError) -> Int {
+        try self.read { cursor throws(MessagePackError) -> Int? in
+            guard case .map(let count) = try cursor.readHeader() else { return nil }
+            return count
+        }
+    }
+
+    package mutating func readString() throws(MessagePackError) -> String {
+        try self.read { cursor throws(MessagePackError) -> String? in
+            guard case .string(let length) = try cursor.readHeader() else { return nil }
+            return String(decoding: cursor.take(length), as: UTF8.self)
+        }
+    }
+
+    /// Reads a key: a string, or the text of a number, a boolean or `nil`, as JavaScript makes one of it.
+    package mutating func readKey() throws(MessagePackError) -> String {
+        try self.read { cursor throws(MessagePackError) -> String? in try cursor.readMemberName() }
+    }
+
+    /// Reads an integer that fits, also one that is written as a float.
+    package mutating func readInt() throws(MessagePackError) -> Int {
+        try self.read { cursor throws(MessagePackError) -> Int? in
+            switch try cursor.readHeader() {
+            case .int(let value): return Int(exactly: value)
+            case .float(let value): return Int(exactly: value)
+            case .double(let value): return Int(exactly: value)
+            default: return nil
+            }
+        }
+    }
+
+    /// Reads a number.
+    package mutating func readDouble() throws(MessagePackError) -> Double {
+        try self.read { cursor throws(MessagePackError) -> Double? in
+            switch try cursor.readHeader() {
+            case .int(let value): return Double(value)
+            case .uint(let value): return Double(value)
+            case .float(let value): return Double(value)
+            case .double(let value): return value
+            default: return nil
+            }
+        }
+    }
+
+    package mutating func readBool() throws(MessagePackError) -> Bool {
+        try self.read { cursor throws(MessagePackError) -> Bool? in
+            guard case .bool(let value) = try cursor.readHeader() else { return nil }
+            return value
+        }
+    }
+
+    /// Reads bytes, as a slice of those read from.
+    package mutating func readBinary() throws(MessagePackError) -> ByteBuffer {
+        let (end, length) = try self.read { cursor throws(MessagePackError) -> (end: Int, length: Int)? in
+            guard case .binary(let length) = try cursor.readHeader() else { return nil }
+            _ = cursor.take(length)
+            return (cursor.offset, length)
+        }
+        return self.slice(end - length, end)
+    }
+
+    /// Passes a `nil`, if one is next.
+    package mutating func skipNil() throws(MessagePackError) -> Bool {
+        guard try self.peekKind() == .null else { return false }
+        self.offset += 1
+        return true
+    }
+
+    // MARK: Whole values
+
+    /// Passes the next value, whatever it is, without limit to its depth.
+    package mutating func skipValue() throws(MessagePackError) {
+        try self.read { cursor throws(MessagePackError) -> Void? in try cursor.skipValue() }
+    }
+
+    /// The bytes of the next value, as a slice of those read from.
+    package mutating func readRawValue() throws(MessagePackError) -> ByteBuffer {
+        let start = self.offset
+        try self.skipValue()
+        return self.slice(start, self.offset)
+    }
+
+    /// The next value with all its types.
+    package mutating func readValue() throws(MessagePackError) -> MessagePackValue {
+        let (bytes, depth) = (self.bytes, self.maximumDepth)
+        return try self.read { cursor throws(MessagePackError) -> MessagePackValue? in
+            try Self.value(from: &cursor, of: bytes, depth: depth)
+        }
+    }
+
+    /// The next value as a Node.js server passes it on to clients; see ``JSONValue/init(_:)``.
+    package mutating func readJSONValue() throws(MessagePackError) -> JSONValue {
+        let (bytes, depth) = (self.bytes, self.maximumDepth)
+        return try self.read { cursor throws(MessagePackError) -> JSONValue? in
+            try Self.jsonValue(from: &cursor, of: bytes, depth: depth)
+        }
+    }
+
+    private static func value(
+        from cursor: inout MessagePackCursor,
+        of buffer: ByteBuffer,
+        depth: Int
+    ) throws(MessagePackError) -> MessagePackValue {
+        let start = cursor.offset
+        switch try cursor.readHeader() {
+        case .null: return .null
+        case .bool(let value): return .bool(value)
+        case .int(let value): return .int(value)
+        case .uint(let value): return .uint(value)
+        case .float(let value): return .float(value)
+        case .double(let value): return .double(value)
+        case .string(let length): return .string(String(decoding: cursor.take(length), as: UTF8.self))
+        case .binary(let length): return .binary(cursor.slice(length, of: buffer))
+        case .timestamp(let value): return .timestamp(value)
+        case .ext(let type, let length): return .ext(type: type, bytes: cursor.slice(length, of: buffer))
+        case .array(let count):
+            guard depth > 0 else { throw MessagePackError(.tooDeep, at: start) }
+            var elements: [MessagePackValue] = []
+            for _ in 0..<count { elements.append(try self.value(from: &cursor, of: buffer, depth: depth - 1)) }
+            return .array(elements)
+        case .map(let count):
+            guard depth > 0 else { throw MessagePackError(.tooDeep, at: start) }
+            var entries: [MessagePackValue.Entry] = []
+            for _ in 0..<count {
+                let key = try self.value(from: &cursor, of: buffer, depth: depth - 1)
+                let value = try self.value(from: &cursor, of: buffer, depth: depth - 1)
+                entries.append(MessagePackValue.Entry(key: key, value: value))
+            }
+            return .map(entries)
+        }
+    }
+
+    private static func jsonValue(
+        from cursor: inout MessagePackCursor,
+        of buffer: ByteBuffer,
+        depth: Int
+    ) throws(MessagePackError) -> JSONValue {
+        let start = cursor.offset
+        switch try cursor.readHeader() {
+        case .null: return .null
+        case .bool(let value): return .bool(value)
+        case .int(let value): return Int(exactly: value).map(JSONValue.int) ?? .double(Double(value))
+        case .uint(let value): return .double(Double(value))
+        case .float(let value): return .double(Double(value))
+        case .double(let value): return .double(value)
+        case .string(let length): return .string(String(decoding: cursor.take(length), as: UTF8.self))
+        case .binary(let length): return .binary(cursor.slice(length, of: buffer))
+        case .timestamp(let value): return value.iso8601.map(JSONValue.string) ?? .null
+        case .ext(let type, let length): return .array([.int(Int(type)), .binary(cursor.slice(length, of: buffer))])
+        case .array(let count):
+            guard depth > 0 else { throw MessagePackError(.tooDeep, at: start) }
+            var elements: [JSONValue] = []
+            for _ in 0..<count { elements.append(try self.jsonValue(from: &cursor, of: buffer, depth: depth - 1)) }
+            return .array(elements)
+        case .map(let count):
+            guard depth > 0 else { throw MessagePackError(.tooDeep, at: start) }
+            var members = JSONObject()
+            for _ in 0..<count {
+                let key = try cursor.readMemberName()
+                members[key] = try self.jsonValue(from: &cursor, of: buffer, depth: depth - 1)
+            }
+            return .object(members)
+        }
+    }
+
+    /// Turns the next value into JSON text as a Node.js server would send it to its clients, without making a tree of it.
+    ///
+    /// Bytes become placeholders, timestamps ISO 8601 text, extensions `[type, bytes]`. What is written is valid JSON text
+    /// of at most the depth allowed. If an error is thrown, nothing has been written.
+    ///
+    /// - Parameters:
+    ///   - text: The text is appended to it.
+    ///   - attachments: The bytes are appended to it, as slices; the placeholders' numbers are their indices in it.
+    /// - Throws: ``MessagePackError``.
+    package mutating func transcodeToJSON(
+        into text: inout ByteBuffer,
+        attachments: inout [ByteBuffer]
+    ) throws(MessagePackError) {
+        let writerIndex = text.writerIndex
+        let attachmentCount = attachments.count
+        let (bytes, depth) = (self.bytes, self.maximumDepth)
+        do throws(MessagePackError) {
+            try self.read { cursor throws(MessagePackError) -> Void? in
+                try Self.transcode(&cursor, of: bytes, into: &text, attachments: &attachments, depth: depth)
+            }
+        } catch {
+            text.moveWriterIndex(to: writerIndex)
+            attachments.removeSubrange(attachmentCount...)
+            throw error
+        }
+    }
+
+    private static func transcode(
+        _ cursor: inout MessagePackCursor,
+        of buffer: ByteBuffer,
+        into text: inout ByteBuffer,
+        attachments: inout [ByteBuffer],
+        depth: Int
+    ) throws(MessagePackError) {
+        let start = cursor.offset
+        switch try cursor.readHeader() {
+        case .null: text.writeStaticString("null")
+        case .bool(let value): text.writeJSONBool(value)
+        case .int(let value): text.writeJSONInteger(value)
+        case .uint(let value): text.writeJSONInteger(value)
+        case .float(let value): text.writeJSONNumber(Double(value))
+        case .double(let value): text.writeJSONNumber(value)
+        case .string(let length): text.writeJSONString(repairingUTF8: cursor.take(length))
+        case .binary(let length):
+            text.writeJSONPlaceholder(number: attachments.count)
+            attachments.append(cursor.slice(length, of: buffer))
+        case .timestamp(let value):
+            if let iso8601 = value.iso8601 { text.writeJSONString(iso8601) } else { text.writeStaticString("null") }
+        case .ext(let type, let length):
+            text.writeInteger(UInt8(ascii: "["))
+            text.writeJSONInteger(Int(type))
+            text.writeInteger(UInt8(ascii: ","))
+            text.writeJSONPlaceholder(number: attachments.count)
+            text.writeInteger(UInt8(ascii: "]"))
+            attachments.append(cursor.slice(length, of: buffer))
+        case .array(let count):
+            guard depth > 0 else { throw MessagePackError(.tooDeep, at: start) }
+            text.writeInteger(UInt8(ascii: "["))
+            for index in 0..<count {
+                if index > 0 { text.writeInteger(UInt8(ascii: ",")) }
+                try self.transcode(&cursor, of: buffer, into: &text, attachments: &attachments, depth: depth - 1)
+            }
+            text.writeInteger(UInt8(ascii: "]"))
+        case .map(let count):
+            guard depth > 0 else { throw MessagePackError(.tooDeep, at: start) }
+            text.writeInteger(UInt8(ascii: "{"))
+            for index in 0..<count {
+                if index > 0 { text.writeInteger(UInt8(ascii: ",")) }
+                try cursor.transcodeMemberName(into: &text)
+                text.writeInteger(UInt8(ascii: ":"))
+                try self.transcode(&cursor, of: buffer, into: &text, attachments: &attachments, depth: depth - 1)
+            }
+            text.writeInteger(UInt8(ascii: "}"))
+        }
+    }
+
+    // MARK: Helpers
+
+    private func slice(_ start: Int, _ end: Int) -> ByteBuffer {
+        self.bytes.getSlice(at: self.bytes.readerIndex + start, length: end - start) ?? ByteBuffer()
+    }
+
+    /// Runs the body on a cursor and moves only if it succeeds; `nil` means that the next value is of another type.
+    private mutating func read<T>(
+        _ body: (inout MessagePackCursor) throws(MessagePackError) -> T?
+    ) throws(MessagePackError) -> T {
+        let (value, end) = try self.bytes.withUnsafeReadableBytes { bytes in
+            Result { () throws(MessagePackError) in
+                var cursor = MessagePackCursor(bytes, from: self.offset)
+                guard let value = try body(&cursor) else { throw MessagePackError(.unexpectedType, at: self.offset) }
+                return (value, cursor.offset)
+            }
+        }.get()
+        self.offset = end
+        return value
+    }
+}
+
+extension MessagePackCursor {
+    /// Takes bytes that a header has announced, as a slice of the buffer that the cursor's bytes are the readable ones of.
+    fileprivate mutating func slice(_ length: Int, of buffer: ByteBuffer) -> ByteBuffer {
+        let start = buffer.readerIndex + self.offset
+        _ = self.take(length)
+        return buffer.getSlice(at: start, length: length) ?? ByteBuffer()
+    }
+
+    /// Reads a key as JavaScript makes the name of a member of it.
+    fileprivate mutating func readMemberName() throws(MessagePackError) -> String {
+        let start = self.offset
+        let header = try self.readHeader()
+        if case .string(let length) = header { return String(decoding: self.take(length), as: UTF8.self) }
+        guard let name = header.memberName else { throw MessagePackError(.unsupportedKey, at: start) }
+        return name
+    }
+
+    /// Reads a key and writes it as a JSON string.
+    fileprivate mutating func transcodeMemberName(into text: inout ByteBuffer) throws(MessagePackError) {
+        let start = self.offset
+        let header = try self.readHeader()
+        if case .string(let length) = header { return text.writeJSONString(repairingUTF8: self.take(length)) }
+        guard let name = header.memberName else { throw MessagePackError(.unsupportedKey, at: start) }
+        text.writeJSONString(name)
+    }
+}
+
+extension MessagePackHeader {
+    /// The name that a key other than a string makes.
+    fileprivate var memberName: String? {
+        switch self {
+        case .null: MessagePackValue.null.memberName
+        case .bool(let value): MessagePackValue.bool(value).memberName
+        case .int(let value): MessagePackValue.int(value).memberName
+        case .uint(let value): MessagePackValue.uint(value).memberName
+        case .float(let value): MessagePackValue.float(value).memberName
+        case .double(let value): MessagePackValue.double(value).memberName
+        case .timestamp(let value): MessagePackValue.timestamp(value).memberName
+        case .string, .binary, .array, .map, .ext: nil
+        }
+    }
+}
+
+extension MessagePackValue {
+    /// Reads MessagePack that is one value and nothing more.
+    package init(parsing bytes: ByteBuffer) throws(MessagePackError) {
+        var reader = MessagePackReader(bytes)
+        self = try reader.readValue()
+        try reader.expectEnd()
+    }
+}
+
+extension JSONValue {
+    /// Reads MessagePack that is one value and nothing more, as a Node.js server passes it on to clients.
+    package init(parsingMessagePack bytes: ByteBuffer) throws(MessagePackError) {
+        var reader = MessagePackReader(bytes)
+        self = try reader.readJSONValue()
+        try reader.expectEnd()
+    }
+}

@@ -1,0 +1,109 @@
+package import NIOCore
+import OrderedCollections
+
+/// A value of MessagePack, with the types that JSON has not.
+package enum MessagePackValue: Hashable, Sendable {
+    case null
+    case bool(Bool)
+    /// Any integer that fits.
+    case int(Int64)
+    /// An integer that only fits without a sign.
+    case uint(UInt64)
+    case float(Float)
+    case double(Double)
+    case string(String)
+    case binary(ByteBuffer)
+    case array([MessagePackValue])
+    /// Keys may be of any type, and repeat.
+    case map([Entry])
+    case timestamp(MessagePackTimestamp)
+    /// An extension type that has no case of its own.
+    case ext(type: Int8, bytes: ByteBuffer)
+
+    package struct Entry: Hashable, Sendable {
+        package var key: MessagePackValue
+        package var value: MessagePackValue
+
+        package init(key: MessagePackValue, value: MessagePackValue) {
+            self.key = key
+            self.value = value
+        }
+    }
+}
+
+extension MessagePackValue {
+    /// The same value; members keep their order.
+    package init(_ value: JSONValue) {
+        switch value {
+        case .null: self = .null
+        case .bool(let value): self = .bool(value)
+        case .int(let value): self = .int(Int64(value))
+        case .double(let value): self = .double(value)
+        case .string(let value): self = .string(value)
+        case .binary(let value): self = .binary(value)
+        case .array(let elements): self = .array(elements.map(Self.init))
+        case .object(let members):
+            self = .map(members.map { Entry(key: .string($0.key), value: Self($0.value)) })
+        }
+    }
+
+    /// The text that JavaScript makes of this as the name of a member, or `nil` for bytes, containers and extensions.
+    var memberName: String? {
+        switch self {
+        case .null: "null"
+        case .bool(let value): value ? "true" : "false"
+        case .int(let value): "\(value)"
+        case .uint(let value): "\(value)"
+        case .float(let value): Self.memberName(of: Double(value))
+        case .double(let value): Self.memberName(of: value)
+        case .string(let value): value
+        case .timestamp(let value): value.description
+        case .binary, .array, .map, .ext: nil
+        }
+    }
+
+    private static func memberName(of number: Double) -> String {
+        guard number.isFinite else { return number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity" }
+        var text = ByteBuffer()
+        text.writeJSONNumber(number)
+        return String(buffer: text)
+    }
+}
+
+extension JSONValue {
+    /// What a Node.js server passes on to its clients for this value.
+    ///
+    /// A timestamp becomes its ISO 8601 text, or `null` if it is none of JavaScript's dates; an extension `[type, bytes]`;
+    /// a key its text. The last one of equal keys wins.
+    ///
+    /// - Parameter value: The value, as deep as it is.
+    /// - Throws: ``MessagePackError`` for a key that is neither text nor a number; its offset is 0.
+    package init(_ value: MessagePackValue) throws(MessagePackError) {
+        switch value {
+        case .null: self = .null
+        case .bool(let value): self = .bool(value)
+        case .int(let value): self = Int(exactly: value).map(JSONValue.int) ?? .double(Double(value))
+        case .uint(let value): self = Int(exactly: value).map(JSONValue.int) ?? .double(Double(value))
+        case .float(let value): self = .double(Double(value))
+        case .double(let value): self = .double(value)
+        case .string(let value): self = .string(value)
+        case .binary(let value): self = .binary(value)
+        case .array(let elements):
+            var result: [JSONValue] = []
+            result.reserveCapacity(elements.count)
+            for element in elements { result.append(try JSONValue(element)) }
+            self = .array(result)
+        case .map(let entries):
+            var members = JSONObject()
+            for entry in entries {
+                guard let name = entry.key.memberName else { throw MessagePackError(.unsupportedKey, at: 0) }
+                members[name] = try JSONValue(entry.value)
+            }
+            self = .object(members)
+        case .timestamp(let value):
+            self = value.iso8601.map(JSONValue.string) ?? .null
+        case .ext(let type, let bytes):
+            self = .array([.int(Int(type)), .binary(bytes)])
+        }
+    }
+}
