@@ -129,7 +129,7 @@ import Testing
                     "url": .string(handshake.url),
                     "xdomain": .bool(handshake.isCrossDomain),
                     "secure": .bool(handshake.isSecure),
-                    "address": .string(handshake.address),
+                    "keys": .array((handshake.json.objectValue ?? [:]).keys.map { .string($0) }),
                 ]
             }
         }
@@ -146,8 +146,9 @@ import Testing
             let client = try await TestClient.connect(to: address)
             for step in transcript.steps {
                 switch step {
-                case .send(let text): try await client.send(text)
-                case .sendBinary(let bytes): try await client.send(binary: bytes)
+                // The server may have closed the connection before the client has sent everything.
+                case .send(let text): try? await client.send(text)
+                case .sendBinary(let bytes): try? await client.send(binary: bytes)
                 case .expect(let frame): #expect(Self.normalized(await client.next()) == Self.normalized(frame))
                 }
             }
@@ -155,8 +156,9 @@ import Testing
                 // Whatever was sent before this has been handled when the answer is here, and nothing else was sent.
                 try await client.send("40/probe")
                 #expect(await client.next() == .text("44/probe,{\"message\":\"Invalid namespace\"}"))
-                try await client.close()
             }
+            // Most have been closed by the server; the others end here.
+            try? await client.close()
             for reason in transcript.disconnects { #expect(await disconnects.next() == reason) }
         }
     }

@@ -41,7 +41,7 @@ extension Handshake {
     }
 
     /// The handshake as other nodes get it, keys in Node's order.
-    var json: JSONValue {
+    public var json: JSONValue {
         .object([
             "headers": .object(JSONObject(self.headers.map { ($0.name, .string($0.value)) }) { Self.joined($0, $1) }),
             "time": .string(JavaScriptDate.string(fromMilliseconds: self.issued)),
