@@ -115,6 +115,30 @@ public enum PacketEncoder {
         return prefix.finish(writer)
     }
 
+    /// An event or acknowledgement whose payload, an array, is the next value of a MessagePack text.
+    ///
+    /// This is the path of a packet from another node: it becomes JSON text without a tree between.
+    ///
+    /// - Parameters:
+    ///   - type: ``PacketType/event`` or ``PacketType/acknowledgement``; the binary types mean the same.
+    ///   - namespace: The namespace.
+    ///   - id: The acknowledgement id.
+    ///   - reader: Stands before the array, and behind it on success.
+    /// - Returns: The packet, or `nil` if the next value is no array.
+    /// - Throws: ``MessagePackError`` if the value is malformed.
+    package static func packet(
+        _ type: PacketType,
+        namespace: String,
+        id: Int? = nil,
+        transcoding reader: inout MessagePackReader
+    ) throws(MessagePackError) -> EncodedPacket? {
+        guard try reader.peekKind() == .array else { return nil }
+        let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
+        var writer = PayloadWriter(prefixCapacity: prefix.maximumLength)
+        try writer.transcodeText(&reader)
+        return prefix.finish(writer)
+    }
+
     private static func array<E: Error>(
         _ type: PacketType,
         namespace: String,

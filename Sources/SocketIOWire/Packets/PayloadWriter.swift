@@ -63,6 +63,27 @@ public struct PayloadWriter {
         self.builder.buffer.writeImmutableBuffer(text)
     }
 
+    /// Writes the next value of a MessagePack text as an element, without a tree between; bytes become attachments.
+    ///
+    /// - Throws: ``MessagePackError``, with nothing written.
+    package mutating func transcode(_ reader: inout MessagePackReader) throws(MessagePackError) {
+        let start = self.builder.buffer.writerIndex
+        let wasEmpty = self.isEmpty
+        self.beginElement()
+        do throws(MessagePackError) {
+            try reader.transcodeToJSON(into: &self.builder.buffer, attachments: &self.attachments)
+        } catch {
+            self.builder.buffer.moveWriterIndex(to: start)
+            self.isEmpty = wasEmpty
+            throw error
+        }
+    }
+
+    /// Writes the next value of a MessagePack text as the whole payload.
+    mutating func transcodeText(_ reader: inout MessagePackReader) throws(MessagePackError) {
+        try reader.transcodeToJSON(into: &self.builder.buffer, attachments: &self.attachments)
+    }
+
     private mutating func beginElement() {
         self.builder.buffer.writeInteger(self.isEmpty ? UInt8(ascii: "[") : UInt8(ascii: ","))
         self.isEmpty = false

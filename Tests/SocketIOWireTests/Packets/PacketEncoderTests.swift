@@ -138,6 +138,39 @@ struct PacketEncoderTests {
         #expect(error.text.string == #"44/a,{"message":"no","data":{"retry":false}}"#)
     }
 
+    /// What other nodes send is MessagePack and becomes JSON text at once.
+    @Test func packetsAreTranscoded() throws {
+        let payload: JSONValue = ["e", 1, ["k": [.binary(hex("0102")), nil]], "é\n", .binary(hex("ff"))]
+        var bytes = ByteBuffer()
+        bytes.writeMessagePack(payload)
+        var reader = MessagePackReader(bytes)
+        let packet = try PacketEncoder.packet(.event, namespace: "/n", transcoding: &reader)
+        #expect(reader.isAtEnd)
+        #expect(packet?.frames == PacketEncoder.packet(.event, namespace: "/n", data: payload).frames)
+
+        bytes.clear()
+        bytes.writeMessagePack(["no": "array"] as JSONValue)
+        reader = MessagePackReader(bytes)
+        #expect(try PacketEncoder.packet(.event, namespace: "/", transcoding: &reader) == nil)
+        reader = MessagePackReader(hex("93 a1 61 01"))
+        #expect(throws: MessagePackError.self) {
+            try PacketEncoder.packet(.event, namespace: "/", transcoding: &reader)
+        }
+    }
+
+    /// An element that turns out to be malformed is as if it had not been written.
+    @Test func argumentsAreTranscoded() {
+        let packet = PacketEncoder.event("e") { writer in
+            var reader = MessagePackReader(hex("a1 78 c4 01 ff 92 c4 01 00"))
+            #expect(throws: Never.self) { try writer.transcode(&reader) }
+            #expect(throws: Never.self) { try writer.transcode(&reader) }
+            #expect(throws: MessagePackError.self) { try writer.transcode(&reader) }
+            writer.write("last")
+        }
+        #expect(packet.text.string == "451-[\"e\",\"x\",{\"_placeholder\":true,\"num\":0},\"last\"]")
+        #expect(packet.attachments == [hex("ff")])
+    }
+
     /// What throws leaves no packet behind.
     @Test func aWriterMayThrow() {
         struct Refusal: Error {}
