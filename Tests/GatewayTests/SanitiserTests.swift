@@ -62,6 +62,8 @@ import Testing
         )
         #expect(try self.clean(entry, sees: all, populate: .paths(["author.articles"])) == entry)
         #expect(try self.clean(entry, sees: all, populate: .paths(["author.*"])) == entry)
+        #expect(try self.clean(entry, sees: all, populate: .paths(["*", "author.articles"])) == entry)
+        #expect(try self.clean(entry, sees: all, populate: .paths(["author.articles", "*"])) == entry)
         let tree = Populate.tree(["author": .init(fields: [], populate: .paths(["articles"]))])
         #expect(
             try self.clean(entry, sees: all, populate: tree) == [

@@ -20,6 +20,8 @@ final class GatewayModel: Sendable {
     private let rolesByID: [String: Role]
     private let tokensByID: [String: APIToken]
     private let audiences: [Audience]
+    private let abilities: [Room: Ability]
+    let roomPolicy: RoomPolicy
     private let groups: NIOLockedValueBox<[EventKey: CachedGroups]>
 
     private struct EventKey: Hashable {
@@ -80,6 +82,12 @@ final class GatewayModel: Sendable {
             configuration.roles.map { Audience($0) }
             + configuration.apiTokens.filter { !$0.isRevoked }.map { Audience($0) }
             + (configuration.events.operatorsReceiveEvents ? [.operators] : [])
+        self.abilities = Dictionary(
+            configuration.roles.map { Audience($0) }.map { ($0.room, $0.ability) }
+                + configuration.apiTokens.filter { !$0.isRevoked }.map { Audience($0) }.map { ($0.room, $0.ability) }
+                + [(Audience.operators.room, Audience.operators.ability)]
+        ) { first, _ in first }
+        self.roomPolicy = RoomPolicy(configuration)
         self.groups = NIOLockedValueBox([:])
     }
 
@@ -108,6 +116,14 @@ final class GatewayModel: Sendable {
         case .null, .bool, .double, .binary:
             return nil
         }
+    }
+
+    /// The token of a key, unless it is revoked or past its time.
+    func validToken(forKey key: String, now: Double) -> APIToken? {
+        guard key.utf8.count <= Authenticator.maximumTokenBytes,
+            let token = self.tokens.token(forKey: key, salt: self.configuration.apiTokenSalt), !token.isExpired(at: now)
+        else { return nil }
+        return token
     }
 
     /// Who a socket is, from what its data says.
@@ -145,6 +161,11 @@ final class GatewayModel: Sendable {
             lastname: value?["lastname"]?.stringValue,
             role: role
         )
+    }
+
+    /// What a principal may do, compiled when the configuration was.
+    func ability(of principal: Principal) -> Ability {
+        self.abilities[principal.audienceRoom] ?? Ability([])
     }
 
     /// Whether any content type's events reach only the owners of entries.

@@ -21,8 +21,9 @@ extension IO {
         }
     }
 
-    /// Handles an event of the main namespace. All of them wait their turn, so that a client's wishes are granted in
-    /// the order in which they came.
+    /// Handles an event of the main namespace.
+    ///
+    /// All of them wait their turn, so that a client's wishes are granted in the order in which they came.
     private func on(
         _ event: String,
         _ handler: @escaping @Sendable (IO, Socket, JSONValue?) async throws -> JSONValue
@@ -55,7 +56,7 @@ extension IO {
 
     private func roomToJoin(_ socket: Socket, _ payload: JSONValue?) async throws -> Room {
         let principal = self.principal(of: socket)
-        let room = try RoomPolicy(self.configuration).roomToJoin(
+        let room = try self.model.roomPolicy.roomToJoin(
             payload,
             principal: principal,
             socketID: socket.id.description,
@@ -79,7 +80,7 @@ extension IO {
     }
 
     private func leaveRoom(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
-        let room = try RoomPolicy(self.configuration).roomToLeave(payload, socketID: socket.id.description)
+        let room = try self.model.roomPolicy.roomToLeave(payload, socketID: socket.id.description)
         socket.leave(room)
         return ["success": true, "room": .string(room.name)]
     }
@@ -106,7 +107,7 @@ extension IO {
     }
 
     private func leaveRooms(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
-        let policy = RoomPolicy(self.configuration)
+        let policy = self.model.roomPolicy
         var left: [JSONValue] = []
         for name in try Self.roomList(payload) {
             guard let room = try? policy.roomToLeave(name, socketID: socket.id.description) else { continue }
@@ -129,7 +130,7 @@ extension IO {
         let policy = SubscriptionPolicy(settings: model.configuration.entitySubscriptions)
         let request = try policy.request(
             payload,
-            ability: principal.ability,
+            ability: model.ability(of: principal),
             joined: socket.rooms,
             schema: model.schema
         )

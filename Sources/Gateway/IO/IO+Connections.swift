@@ -211,7 +211,7 @@ extension IO {
 
     /// Sees to it that a socket doesn't outlive its credentials.
     func watchCredentials(of socket: Socket) {
-        guard let expiry = PrincipalRecord(socket.data)?.expiresAt else { return }
+        guard let expiry = PrincipalRecord(socket.data)?.expiresAt, expiry.isFinite else { return }
         let seconds = min(max(expiry - self.now(), 0), 1e9)
         // A little late rather than early: what fires early only has to be set again.
         self.connections.watchCredentials(of: socket, for: .milliseconds(Int64(seconds * 1000) + 1))

@@ -91,7 +91,9 @@ extension IO {
         try self.raw(event: event, rooms: rooms, data: JSONValue(encoding: data))
     }
 
-    /// Sends an event to one socket. Nothing happens if there is no such socket.
+    /// Sends an event to one socket.
+    ///
+    /// Nothing happens if there is no such socket.
     ///
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     public func sendPrivateMessage(_ socketID: String, event: String, data: JSONValue) throws {
@@ -101,7 +103,9 @@ extension IO {
         self.main.to(Room(socketID)).emit(event, values: [data])
     }
 
-    /// Sends an event to all sockets of the cluster but one. Nothing is sent if that one does not exist.
+    /// Sends an event to all sockets of the cluster but one.
+    ///
+    /// Nothing is sent if that one does not exist.
     ///
     /// - Returns: Whether the socket exists.
     /// - Throws: ``GatewayError`` for a name that can't be sent, `ClusterError` if a node doesn't answer.

@@ -111,6 +111,14 @@ public final class IO: Sendable {
     /// The configuration in force.
     public var configuration: GatewayConfiguration { self.model.configuration }
 
+    /// The API token that a key belongs to, for whoever checks keys of its own callers; `nil` if there is none that is
+    /// valid now.
+    ///
+    /// Compared in constant time, and by the configuration in force.
+    public func apiToken(forKey key: String) -> APIToken? {
+        self.model.validToken(forKey: key, now: self.now())
+    }
+
     /// The namespaces that the gateway looks after: `main`, and the configured ones by their bare names.
     public var namespaces: [String: Namespace] {
         var namespaces = ["main": self.main]

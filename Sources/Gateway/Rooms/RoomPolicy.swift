@@ -47,9 +47,14 @@ struct RoomPolicy: Sendable {
     let rooms: GatewayConfiguration.Rooms
     /// Rooms that sockets of some role join by themselves: nobody else may, unless their role says so.
     private let autoJoined: Set<String>
+    /// What each role may join, by its type.
+    private let patterns: [String: [Glob]]
 
     init(_ configuration: GatewayConfiguration) {
         self.rooms = configuration.rooms
+        self.patterns = Dictionary(configuration.roles.map { ($0.type, $0.joinPolicy.map { Glob($0) }) }) { first, _ in
+            first
+        }
         self.autoJoined = Set(configuration.roles.flatMap(\.autoJoin)).union(configuration.rooms.defaultRooms)
     }
 
@@ -64,10 +69,9 @@ struct RoomPolicy: Sendable {
     ) throws(ClientRefusal) -> Room {
         let name = try self.name(payload, allowingColon: self.rooms.allowsColon)
         guard !RoomName.isReserved(name) else { throw .reservedRoom }
-        let own = principal.role
-        let isGranted =
-            own.map { role in role.autoJoin.contains(name) || role.joinPolicy.contains { Glob($0).matches(name) } }
-            ?? false
+        let role = principal.role
+        let patterns = role.flatMap { self.patterns[$0.type] } ?? []
+        let isGranted = role?.autoJoin.contains(name) == true || patterns.contains { $0.matches(name) }
         if !isGranted {
             guard self.rooms.enablePrivateRooms else { throw .privateRoomsDisabled }
             guard !self.autoJoined.contains(name) else { throw .reservedRoom }

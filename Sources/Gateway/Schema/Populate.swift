@@ -32,21 +32,23 @@ public enum Populate: Sendable, Hashable {
 indirect enum Selection: Sendable, Hashable {
     /// Nothing is cut, here and below.
     case everything
-    /// Every relation here, none below.
-    case all
-    case tree([String: Branch])
+    /// The named relations; with `others` also every other one, but none of theirs.
+    case some([String: Branch], others: Bool)
 
-    static let nothing = Selection.tree([:])
+    static let nothing = Selection.some([:], others: false)
 
     struct Branch: Sendable, Hashable {
         var fields: Set<String>?
         var selection: Selection
+
+        static let everything = Branch(fields: nil, selection: .everything)
+        static let nothingBelow = Branch(fields: nil, selection: .nothing)
     }
 
     init(_ populate: Populate?) {
         switch populate {
         case nil: self = .everything
-        case .all: self = .all
+        case .all: self = .some([:], others: true)
         case .some(.none): self = .nothing
         case .paths(let paths):
             self = .nothing
@@ -54,42 +56,38 @@ indirect enum Selection: Sendable, Hashable {
                 self.insert(path.split(separator: ".")[...])
             }
         case .tree(let nodes):
-            self = .tree(
-                nodes.mapValues { node in
-                    Branch(fields: node.fields, selection: node.populate.map { Selection($0) } ?? .nothing)
-                }
-            )
+            let branches = nodes.mapValues { node in
+                Branch(fields: node.fields, selection: node.populate.map { Selection($0) } ?? .nothing)
+            }
+            self = .some(branches, others: false)
         }
     }
 
     private mutating func insert(_ path: ArraySlice<Substring>) {
-        guard let first = path.first, case .tree(var branches) = self else { return }
+        guard let first = path.first, case .some(var branches, let others) = self else { return }
         if first == "*" {
-            self = .all
+            self = .some(branches, others: true)
             return
         }
-        let key = String(first)
-        var branch = branches[key] ?? Branch(fields: nil, selection: .nothing)
+        var branch = branches[String(first)] ?? .nothingBelow
         branch.selection.insert(path.dropFirst())
-        branches[key] = branch
-        self = .tree(branches)
+        branches[String(first)] = branch
+        self = .some(branches, others: others)
     }
 
     /// Where to go on below a relation; `nil`: the relation isn't selected.
     func relation(_ key: String) -> Branch? {
         switch self {
-        case .everything: Branch(fields: nil, selection: .everything)
-        case .all: Branch(fields: nil, selection: .nothing)
-        case .tree(let branches): branches[key]
+        case .everything: .everything
+        case .some(let branches, let others): branches[key] ?? (others ? .nothingBelow : nil)
         }
     }
 
     /// Where to go on below a component or file, which need no selection themselves.
     func embedded(_ key: String) -> Branch {
         switch self {
-        case .everything: Branch(fields: nil, selection: .everything)
-        case .all: Branch(fields: nil, selection: .nothing)
-        case .tree(let branches): branches[key] ?? Branch(fields: nil, selection: .nothing)
+        case .everything: .everything
+        case .some(let branches, _): branches[key] ?? .nothingBelow
         }
     }
 }

@@ -1,0 +1,188 @@
+import SocketIOWire
+import Testing
+
+@testable import Gateway
+
+@Suite(.timeLimit(.minutes(1))) struct ClientEventTests {
+    private static var open: GatewayConfiguration {
+        var configuration = Samples.configuration
+        configuration.rooms.enablePrivateRooms = true
+        return configuration
+    }
+
+    private static func failure(_ message: String) -> JSONValue { ["success": false, "error": .string(message)] }
+
+    @Test func roomsAreJoinedAndLeft() async throws {
+        try await TestCluster.run(configuration: Self.open) { cluster in
+            let client = try await cluster[0].join()
+            #expect(try await client.call("join-room", "lobby") == ["success": true, "room": "lobby"])
+            #expect(try await client.call("get-rooms")["rooms"] == ["io-role-public", "lobby"])
+            #expect(try await client.call("leave-room", "lobby") == ["success": true, "room": "lobby"])
+            #expect(try await client.call("get-rooms")["rooms"] == ["io-role-public"])
+            #expect(try await client.call("join-room", "a b") == Self.failure("Room name contains invalid characters"))
+            #expect(try await client.call("join-room") == Self.failure("Invalid room name"))
+            #expect(try await client.call("leave-room", 5) == Self.failure("Invalid room name"))
+            #expect(try await client.call("leave-room", "io-role-public") == Self.failure("Room name is reserved"))
+        }
+        try await TestCluster.run { cluster in
+            let client = try await cluster[0].join()
+            #expect(try await client.call("join-room", "lobby") == Self.failure("Private rooms are disabled"))
+        }
+    }
+
+    /// Whoever is in the room of another's id reads that one's private messages.
+    @Test func nobodyJoinsAnothersRoom() async throws {
+        try await TestCluster.run(nodes: 2, configuration: Self.open) { cluster in
+            let victim = try await cluster[1].join()
+            let attacker = try await cluster[0].join()
+            #expect(try await attacker.call("join-room", .string(victim.id)) == Self.failure("Room name is reserved"))
+            #expect(try await attacker.call("join-room", .string(attacker.id)) == Self.failure("Room name is reserved"))
+            // Twenty characters are not yet an id, and the question is asked once.
+            let before = cluster.bus.requests
+            for _ in 0..<5 {
+                #expect(try await attacker.call("join-room", "general-announcement")["success"] == true)
+            }
+            #expect(cluster.bus.requests == before + 1)
+        }
+    }
+
+    @Test func hooksHaveTheLastWord() async throws {
+        var hooks = GatewayHooks()
+        hooks.allowJoin = { room, _, _ in room != "secret" }
+        try await TestCluster.run(configuration: Self.open, hooks: hooks) { cluster in
+            let client = try await cluster[0].join()
+            #expect(try await client.call("join-room", "secret") == Self.failure("Permission denied"))
+            #expect(try await client.call("join-room", "public")["success"] == true)
+        }
+    }
+
+    @Test func entitiesAreSubscribed() async throws {
+        try await TestCluster.run { cluster in
+            let client = try await cluster[0].join()
+            let subscribed = try await client.call("subscribe-entity", ["uid": "api::article.article", "id": 5])
+            #expect(
+                subscribed == [
+                    "success": true, "room": "api::article.article:5", "uid": "api::article.article", "id": 5,
+                ]
+            )
+            #expect(
+                try await client.call("get-entity-subscriptions") == [
+                    "success": true,
+                    "subscriptions": [["uid": "api::article.article", "id": "5", "room": "api::article.article:5"]],
+                ]
+            )
+            // The gateway's own book-keeping is not shown.
+            #expect(try await client.call("get-rooms")["rooms"] == ["api::article.article:5", "io-role-public"])
+            #expect(try await client.call("subscribe-entity", "x") == Self.failure("Invalid payload"))
+            #expect(
+                try await client.call("subscribe-entity", ["uid": "api::author.author", "id": 1])
+                    == Self.failure("Permission denied: no access to this content type")
+            )
+            #expect(
+                try await client.call("unsubscribe-entity", ["uid": "api::article.article"])
+                    == Self.failure("Invalid parameters: uid and id are required")
+            )
+            #expect(
+                try await client.call("unsubscribe-entity", ["uid": "api::article.article", "id": 5]) == subscribed
+            )
+            #expect(try await client.call("get-rooms")["rooms"] == ["io-role-public"])
+            #expect(try await client.call("get-entity-subscriptions") == ["success": true, "subscriptions": []])
+        }
+    }
+
+    @Test func entitiesAreVerified() async throws {
+        struct Broken: Error {}
+        var hooks = GatewayHooks()
+        hooks.verifyEntity = { entity, _ in
+            if entity.id == "broken" { throw Broken() }
+            return entity.id == "5"
+        }
+        var configuration = Samples.configuration
+        configuration.entitySubscriptions.requireVerification = true
+        try await TestCluster.run(configuration: configuration, hooks: hooks) { cluster in
+            let client = try await cluster[0].join()
+            for (id, answer) in [
+                (5, nil), ("6", "Entity not found"), ("broken", "Entity verification failed"),
+            ] as [(JSONValue, String?)] {
+                let result = try await client.call("subscribe-entity", ["uid": "api::article.article", "id": id])
+                #expect(result["error"]?.stringValue == answer)
+            }
+        }
+    }
+
+    @Test func privateMessages() async throws {
+        try await TestCluster.run(nodes: 2, configuration: Self.open) { cluster in
+            let ada = try await cluster[0].join(user(1, role: "editor"))
+            let bob = try await cluster[1].join()
+            let to = JSONValue.string(bob.id)
+            #expect(try await ada.call("private-message", ["to": to, "message": "hi"]) == ["success": true])
+            let message = try await bob.event("private-message")
+            #expect(
+                message == [["from": .string(ada.id), "fromUser": "user-1", "message": "hi", "timestamp": 500_000]]
+            )
+            let back = try await bob.call("private-message", ["to": .string(ada.id), "message": "ho"])
+            #expect(back["success"] == true)
+            #expect(try await ada.event("private-message").first?["fromUser"] == "anonymous")
+
+            let long = JSONValue.string(String(repeating: "x", count: 10_001))
+            for (payload, error) in [
+                ("x", "Invalid payload"), ([], "Invalid payload"), (.null, "Invalid payload"),
+                ([:], "Invalid parameters"),
+                (["to": to], "Invalid parameters"), (["message": "hi"], "Invalid parameters"),
+                (["to": 5, "message": "hi"], "Invalid parameters"),
+                (["to": to, "message": 5], "Invalid message length"),
+                (["to": to, "message": ""], "Invalid message length"),
+                (["to": to, "message": long], "Invalid message length"),
+                (["to": "nobody", "message": "hi"], "Target socket not found"),
+                (["to": "AAAAAAAAAAAAAAAAAAAA", "message": "hi"], "Target socket not found"),
+            ] as [(JSONValue, String)] {
+                #expect(try await ada.call("private-message", payload) == Self.failure(error))
+            }
+            #expect(try await ada.call("private-message") == Self.failure("Invalid payload"))
+        }
+        try await TestCluster.run { cluster in
+            let client = try await cluster[0].join()
+            let answer = try await client.call("private-message", ["to": "x", "message": ""])
+            #expect(answer == Self.failure("Private messages are disabled"))
+        }
+    }
+
+    @Test func otherNodesThatDoNotAnswerAreAnInternalError() async throws {
+        try await TestCluster.run(nodes: 2, configuration: Self.open) { cluster in
+            let client = try await cluster[0].join()
+            cluster.bus.silence(1)
+            let payload: JSONValue = ["to": "AAAAAAAAAAAAAAAAAAAA", "message": "hi"]
+            #expect(try await client.call("private-message", payload) == Self.failure("Internal error"))
+        }
+    }
+
+    /// Whatever is sent gets an answer, and the client stays connected.
+    @Test(arguments: [
+        "join-room", "leave-room", "get-rooms", "subscribe-entity", "unsubscribe-entity", "get-entity-subscriptions",
+        "private-message",
+    ])
+    func hostilePayloadsAreAnswered(_ event: String) async throws {
+        var deep: JSONValue = 1
+        for _ in 0..<60 { deep = ["uid": deep] }
+        let long = JSONValue.string(String(repeating: "a", count: 100_000))
+        let payloads: [JSONValue] = [
+            .null, true, 0, -1, 1e300, "", "x", long, [], [[]], [:], deep, ["uid": long, "id": long],
+            ["uid": [:], "id": [:]],
+            ["uid": "api::article.article", "id": deep], ["uid": "api::article.article", "id": 1e300],
+            ["uid": "api::article.article", "id": "__proto__"], ["to": deep, "message": deep], ["__proto__": [:]],
+            "\u{0}", "💥", ["to": long, "message": long], ["uid": "api::article.article", "id": "\u{0}"],
+        ]
+        try await TestCluster.run(configuration: Self.open) { cluster in
+            let client = try await cluster[0].join()
+            for payload in payloads {
+                let answer = try await client.call(event, payload, payload, payload)
+                #expect(answer["success"]?.boolValue != nil)
+                if answer["success"] == false { #expect(answer["error"]?.stringValue?.isEmpty == false) }
+                // Without an acknowledgement nothing is sent back.
+                try await client.emit(event, payload)
+            }
+            #expect(try await client.call("get-rooms")["success"] == true)
+            #expect(try await cluster.received(by: [client]) == [[]])
+        }
+    }
+}

@@ -1,0 +1,383 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import SocketIOServer
+import SocketIOWire
+import Testing
+
+@testable import Gateway
+
+@Suite(.timeLimit(.minutes(1))) struct ClusterEmitTests {
+    private static let full: JSONValue = [
+        "id": 5, "documentId": "abc", "title": "Hello", "author": ["id": 1, "name": "Ada"],
+    ]
+
+    /// What each kind of client sees of the author; `nil`: it doesn't receive the event.
+    private static func views(_ author: JSONValue) -> [(JSONValue?, JSONValue?)] {
+        let nameless: JSONValue = ["id": 1]
+        return [
+            (nil, .some(.null)), (user(1, role: "authenticated"), author), (user(2, role: "editor"), nameless),
+            (user(3, role: "nobody"), Optional<JSONValue>.none), (apiToken("Full"), author),
+            (apiToken("Reader"), author), (apiToken("Custom One"), .some(.null)),
+        ]
+    }
+
+    private func arguments(_ packets: [Client.Packet], _ name: String = "article:update") -> [JSONValue] {
+        packets.compactMap { packet in
+            if case .event(name, let arguments) = packet { arguments.first } else { nil }
+        }
+    }
+
+    /// Everybody receives their own view once, whichever node they are connected to and whatever they follow.
+    @Test(arguments: SubscriptionMode.allCases)
+    func everybodyReceivesTheirViewOnce(_ mode: SubscriptionMode) async throws {
+        var configuration = Samples.configuration
+        configuration.entitySubscriptions.mode = mode
+        try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
+            var clients: [Client] = []
+            var views: [JSONValue?] = []
+            let author: JSONValue = ["id": 1, "name": "Ada"]
+            for node in cluster.nodes {
+                for (auth, view) in Self.views(author) {
+                    for subscriptions in [[], [5], ["abc"], [5, "abc"], [6]] as [[JSONValue]] {
+                        let client = try await node.join(auth)
+                        var isSubscribed = true
+                        for id in subscriptions {
+                            let answer = try await client.call(
+                                "subscribe-entity",
+                                ["uid": "api::article.article", "id": id]
+                            )
+                            isSubscribed = answer["success"] == true
+                        }
+                        clients.append(client)
+                        let isElsewhere = subscriptions == [6] && mode == .narrow && isSubscribed
+                        views.append(isElsewhere ? Optional<JSONValue>.none : view)
+                    }
+                }
+            }
+            let report = try cluster[0].io.emit(event: "update", schema: "api::article.article", data: Samples.entry)
+            #expect(report.outcome == .sent)
+            #expect(report.projections == 3)
+            let received = try await cluster.received(by: clients)
+            for (index, (client, view)) in zip(clients, views).enumerated() {
+                let events = self.arguments(received[index])
+                #expect(events.count == (view == nil ? 0 : 1), "client \(index)")
+                for event in events {
+                    #expect((event["author"] ?? .null) == view)
+                    #expect(event["title"] == "Hello")
+                }
+                #expect(!client.transcript.joined().contains("PRIVATE"))
+            }
+        }
+    }
+
+    @Test func deletesReachThosePermittedOnly() async throws {
+        try await TestCluster.run(nodes: 2) { cluster in
+            let permitted = try await cluster[1].join()
+            let other = try await cluster[1].join(apiToken("Custom One"))
+            try cluster[0].io.emit(event: "delete", schema: "api::article.article", data: ["documentId": "abc"])
+            let received = try await cluster.received(by: [permitted, other])
+            #expect(received[0] == [.event("article:delete", [["documentId": "abc"]])])
+            #expect(received[1] == [])
+        }
+    }
+
+    @Test func brokenDataReachesNobody() async throws {
+        var configuration = Samples.configuration
+        configuration.events.payloadFormat = .strapi4
+        try await TestCluster.run(configuration: configuration) { cluster in
+            let client = try await cluster[0].join(apiToken("Full"))
+            let report = try cluster[0].io.emit(event: "update", schema: "api::article.article", data: "PRIVATE")
+            #expect(report.outcome == .unsendable)
+            #expect(try await cluster.received(by: [client]) == [[]])
+        }
+    }
+
+    /// Each node serves its own sockets: one event in, one copy out, and nothing published again.
+    @Test func eventsFromOtherProcessesAreServedOnceByEveryNode() async throws {
+        try await TestCluster.run(nodes: 3) { cluster in
+            var clients: [Client] = []
+            for node in cluster.nodes { clients.append(try await node.join(user(2, role: "editor"))) }
+            let subscriber = try await cluster[2].join()
+            _ = try await subscriber.call("subscribe-entity", ["uid": "api::article.article", "id": "abc"])
+            clients.append(subscriber)
+            let before = cluster.bus.broadcasts
+            let event: JSONValue = [
+                "event": "update", "schema": "api::article.article", "data": Samples.entry, "eventId": "e-1",
+            ]
+            cluster.bus.publishServerSide(["io:emit", event])
+            cluster.bus.publishServerSide(["io:emit", event])
+            for garbage in [
+                [], ["io:emit"], ["io:emit", 5], ["io:emit", [:]], ["io:emit", ["event": "x", "schema": "y"]],
+            ] as [[JSONValue]] {
+                cluster.bus.publishServerSide(garbage)
+            }
+            #expect(cluster.bus.broadcasts == before)
+            for (index, packets) in try await cluster.received(by: clients).enumerated() {
+                #expect(self.arguments(packets).count == 1, "client \(index)")
+            }
+            for client in clients { #expect(!client.transcript.joined().contains("PRIVATE")) }
+            let answers = try await cluster[0].io.server.sockets.serverSideEmitWithAck(
+                "io:emit",
+                ["event": "update", "schema": "api::x.x", "data": 1] as JSONValue
+            )
+            #expect(answers.map { $0?["success"] } == [false, false])
+        }
+    }
+
+    @Test func repeatedEventsAreSentOnce() async throws {
+        try await TestCluster.run { cluster in
+            let client = try await cluster[0].join()
+            let event = LifecycleEvent(event: "update", schema: "api::article.article", data: ["id": 1], eventID: "x")
+            #expect(try cluster[0].io.emit(event).outcome == .sent)
+            #expect(try cluster[0].io.emit(event).outcome == .repeated)
+            #expect(try await cluster.received(by: [client])[0].count == 1)
+        }
+    }
+
+    @Test func changedPermissionsApplyAtOnce() async throws {
+        try await TestCluster.run { cluster in
+            let visitor = try await cluster[0].join()
+            let token = try await cluster[0].join(apiToken("Full"))
+            var configuration = Samples.configuration
+            configuration.roles[0].scopes = []
+            configuration.apiTokens[0].isRevoked = true
+            try await cluster[0].io.reload(configuration)
+            #expect(await token.next() == .event("io:disconnect", [["reason": "Token revoked"]]))
+            #expect(await token.next() == .disconnected)
+            try cluster[0].io.emit(event: "update", schema: "api::article.article", data: ["id": 1])
+            #expect(try await cluster.received(by: [visitor]) == [[]])
+            await #expect(throws: Client.Refused(message: "Invalid credentials")) {
+                try await cluster[0].join(apiToken("Full"))
+            }
+            configuration.roles[0].type = "a:b"
+            await #expect(throws: GatewayError.self) { try await cluster[0].io.reload(configuration) }
+        }
+    }
+
+    @Test func ownersSeeTheirOwn() async throws {
+        var configuration = Samples.configuration
+        configuration.contentTypes[0].ownerField = "author"
+        try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
+            let owner = try await cluster[1].join(user(1, role: "authenticated"))
+            let other = try await cluster[1].join(user(2, role: "authenticated"))
+            let reader = try await cluster[0].join(apiToken("Reader"))
+            try cluster[0].io.emit(event: "update", schema: "api::article.article", data: Self.full)
+            let counts = try await cluster.received(by: [owner, other, reader]).map(\.count)
+            #expect(counts == [1, 0, 1])
+        }
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct ClusterHelperTests {
+    @Test func rawReachesEverybodyOrRooms() async throws {
+        try await TestCluster.run(nodes: 2) { cluster in
+            let a = try await cluster[0].join()
+            let b = try await cluster[1].join()
+            let c = try await cluster[1].join()
+            #expect(try await cluster[0].io.joinRoom(b.id, "x"))
+            #expect(try await cluster[0].io.joinRoom(b.id, "y"))
+            let io = cluster[0].io
+            try io.raw(event: "all", data: [1])
+            try io.raw(event: "some", rooms: ["x", "y", "nothing"], data: 0)
+            try io.raw(event: "one", rooms: [Room(a.id)], data: .null)
+            try io.raw(event: "typed", rooms: ["x"], data: [1: true])
+            let received = try await cluster.received(by: [a, b, c])
+            #expect(received[0] == [.event("all", [[1]]), .event("one", [.null])])
+            #expect(received[1].prefix(2) == [.event("all", [[1]]), .event("some", [0])])
+            #expect(received[2] == [.event("all", [[1]])])
+            for name in ["", "connect", "disconnect", String(repeating: "x", count: 300)] {
+                #expect(throws: GatewayError.self) { try io.raw(event: name, data: .null) }
+            }
+        }
+    }
+
+    @Test func rawFollowsThePayloadFormat() async throws {
+        var configuration = Samples.configuration
+        configuration.events.payloadFormat = .envelope
+        try await TestCluster.run(configuration: configuration) { cluster in
+            let client = try await cluster[0].join()
+            try cluster[0].io.raw(event: "x", data: 5)
+            try cluster[0].io.sendPrivateMessage(client.id, event: "y", data: 6)
+            let received = try await cluster.received(by: [client])
+            #expect(received == [[.event("x", [["data": 5]]), .event("y", [6])]])
+        }
+    }
+
+    @Test func messages() async throws {
+        try await TestCluster.run(nodes: 2) { cluster in
+            let a = try await cluster[0].join(user(5, role: "editor"))
+            let b = try await cluster[1].join(user(5, role: "editor"))
+            let c = try await cluster[1].join()
+            let io = cluster[0].io
+            try io.sendPrivateMessage(b.id, event: "private", data: 1)
+            try io.sendPrivateMessage("", event: "private", data: 1)
+            try io.sendPrivateMessage("nobody", event: "private", data: 1)
+            #expect(try await io.broadcast(b.id, event: "others", data: 2))
+            #expect(try await !io.broadcast("nobody", event: "others", data: 2))
+            try io.sendToUser(5, event: "user", data: 3)
+            try io.send(destination: c.id, payload: .init(topic: "topic", data: false))
+            try io.send(destination: "", payload: .init(topic: "topic", data: 0))
+            try io.broadcast(payload: .init(topic: "topic", data: ""))
+            try io.send(destination: "io-notification", payload: .init(topic: "default", data: 4))
+            let received = try await cluster.received(by: [a, b, c])
+            #expect(
+                received[0] == [
+                    .event("others", [2]), .event("user", [3]), .event("topic", [0]), .event("topic", [""]),
+                    .event("default", [4]),
+                ]
+            )
+            #expect(
+                received[1] == [
+                    .event("private", [1]), .event("user", [3]), .event("topic", [0]), .event("topic", [""]),
+                    .event("default", [4]),
+                ]
+            )
+            #expect(
+                received[2] == [
+                    .event("others", [2]), .event("topic", [false]), .event("topic", [0]), .event("topic", [""]),
+                ]
+            )
+        }
+    }
+
+    @Test func roomsOfSocketsElsewhere() async throws {
+        try await TestCluster.run(nodes: 2) { cluster in
+            let io = cluster[0].io
+            let here = try await cluster[0].join()
+            let there = try await cluster[1].join(user(5, role: "editor"))
+            for client in [here, there] {
+                #expect(try await io.joinRoom(client.id, "vip"))
+                #expect(try await io.joinRoom(client.id, "vip"))
+            }
+            #expect(try await !io.joinRoom("AAAAAAAAAAAAAAAAAAAA", "vip"))
+            #expect(try await !io.joinRoom("", "vip"))
+            let sockets = try await io.getSocketsInRoom("vip")
+            #expect(Set(sockets.map(\.id)) == [here.id, there.id])
+            let remote = try #require(sockets.first { $0.id == there.id })
+            #expect(remote.userID == 5)
+            #expect(remote.role == "editor")
+            #expect(remote.user == ["id": 5, "username": "user-5"])
+            #expect(remote.node == "node-1")
+            #expect(remote.address == "127.0.0.1")
+            #expect(remote.rooms.contains("vip") && remote.rooms.contains("user:5"))
+            #expect(remote.value["userId"] == 5)
+            #expect(try await io.getSocketsInRoom("empty") == [])
+            #expect(try await io.leaveRoom(there.id, "vip"))
+            #expect(try await io.leaveRoom(there.id, "never-joined"))
+            #expect(try await !io.leaveRoom("AAAAAAAAAAAAAAAAAAAA", "vip"))
+            #expect(try await io.getSocketsInRoom("vip").map(\.id) == [here.id])
+        }
+    }
+
+    @Test func disconnectionsTellTheReason() async throws {
+        try await TestCluster.run(nodes: 2) { cluster in
+            for node in cluster.nodes {
+                let client = try await node.join()
+                #expect(try await cluster[0].io.disconnectSocket(client.id, reason: "Violation of terms"))
+                #expect(await client.next() == .event("io:disconnect", [["reason": "Violation of terms"]]))
+                #expect(await client.next() == .disconnected)
+                #expect(await client.next() == .end)
+            }
+            #expect(try await !cluster[0].io.disconnectSocket("AAAAAAAAAAAAAAAAAAAA"))
+            let client = try await cluster[1].join(user(9, role: "editor"))
+            cluster[0].io.disconnectUser(9)
+            #expect(await client.next() == .event("io:disconnect", [["reason": "server disconnect"]]))
+        }
+    }
+
+    @Test func entitiesOfSocketsElsewhere() async throws {
+        try await TestCluster.run(nodes: 2) { cluster in
+            let io = cluster[0].io
+            let client = try await cluster[1].join(user(5, role: "editor"))
+            let result = try await io.subscribeToEntity(client.id, "api::article.article", 5)
+            #expect(
+                result.value == [
+                    "success": true, "room": "api::article.article:5", "uid": "api::article.article", "id": 5,
+                ]
+            )
+            #expect(try await io.subscribeToEntity("nobody", "api::article.article", 5).error == "Socket not found")
+            #expect(try await io.subscribeToEntity(client.id, "api::x.x", 5).error == "Content type not found")
+            #expect(
+                try await io.subscribeToEntity(client.id, "api::article.article", "a@b").error == "Invalid entity id"
+            )
+            let subscriptions = try await io.getEntitySubscriptions(client.id)
+            #expect(subscriptions.subscriptions?.map(\.room) == ["api::article.article:5"])
+            #expect(
+                try await io.getEntitySubscriptions("nobody").value == ["success": false, "error": "Socket not found"]
+            )
+            let watchers = try await io.getEntityRoomSockets("api::article.article", 5)
+            #expect(watchers.map(\.user) == [["id": 5, "username": "user-5"]])
+            try io.emitToEntity("api::article.article", 5, event: "article:commented", data: ["text": "x"])
+            // Its view as an editor, although the server subscribed it.
+            try io.emit(event: "update", schema: "api::article.article", data: Samples.entry)
+            try io.emit(event: "update", schema: "api::article.article", data: ["id": 6])
+            let received = try await cluster.received(by: [client])[0]
+            #expect(received.count == 2)
+            #expect(received.first == .event("article:commented", [["text": "x"]]))
+            #expect(try await io.unsubscribeFromEntity(client.id, "api::article.article", 5).success)
+            #expect(try await io.unsubscribeFromEntity(client.id, "api::article.article", 5).success)
+            #expect(try await io.unsubscribeFromEntity("nobody", "api::article.article", 5).error == "Socket not found")
+            #expect(try await io.getEntitySubscriptions(client.id).subscriptions == [])
+            let rooms = try await io.getSocketsInRoom(Room(client.id)).first?.rooms
+            #expect(rooms?.contains { $0.hasPrefix("api::") } == false)
+        }
+    }
+
+    @Test func silentNodesAreAnErrorAndNoLie() async throws {
+        try await TestCluster.run(nodes: 3) { cluster in
+            let io = cluster[0].io
+            let here = try await cluster[0].join()
+            let there = try await cluster[1].join()
+            let lost = try await cluster[2].join()
+            for client in [here, there, lost] { #expect(try await io.joinRoom(client.id, "x")) }
+            cluster.bus.silence(2)
+            // Found nevertheless.
+            #expect(try await io.joinRoom(here.id, "y"))
+            #expect(try await io.joinRoom(there.id, "y"))
+            for operation in [
+                { try await io.joinRoom(lost.id, "y") }, { try await io.leaveRoom(lost.id, "y") },
+                { try await io.disconnectSocket(lost.id) }, { try await io.broadcast(lost.id, event: "e", data: 1) },
+                { try await io.subscribeToEntity(lost.id, "api::article.article", 1).success },
+                { try await io.unsubscribeFromEntity(lost.id, "api::article.article", 1).success },
+                { try await io.getEntitySubscriptions(lost.id).success },
+                { try await io.getSocketsInRoom("x").isEmpty },
+                { try await io.getEntityRoomSockets("api::article.article", 1).isEmpty },
+            ] as [() async throws -> Bool] {
+                let error = await #expect(throws: ClusterError.self) { try await operation() }
+                #expect(error?.code == .timeout)
+            }
+            let partial = try await io.getSocketsInRoom("x", allowPartial: true)
+            #expect(Set(partial.map(\.id)) == [here.id, there.id])
+        }
+    }
+
+    @Test func namespaces() async throws {
+        var configuration = Samples.configuration
+        configuration.namespaces = [GatewayNamespace(name: "chat")]
+        try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
+            let io = cluster[0].io
+            #expect(Set(io.namespaces.keys) == ["main", "chat"])
+            #expect(io.namespaces["main"] === io.server.sockets)
+            let chat = try await Client.join("/chat", at: cluster[1].address)
+            let main = try await cluster[1].join()
+            #expect(try io.emitToNamespace("chat", event: "a", data: 1))
+            #expect(try io.emitToNamespace("/chat", event: "b", data: 2))
+            #expect(try io.emitToNamespace("main", event: "c", data: 3))
+            #expect(try !io.emitToNamespace("nothing", event: "d", data: 4))
+            #expect(await chat.next() == .event("a", [1]))
+            #expect(await chat.next() == .event("b", [2]))
+            #expect(try await cluster.received(by: [main]) == [[.event("c", [3])]])
+        }
+    }
+
+    @Test func theHookForConnectedClients() async throws {
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self)
+        var hooks = GatewayHooks()
+        hooks.clientConnected = { id, principal in continuation.yield("\(id) \(principal.audienceRoom)") }
+        try await TestCluster.run(hooks: hooks) { cluster in
+            let client = try await cluster[0].join(apiToken("Full"))
+            var iterator = stream.makeAsyncIterator()
+            #expect(await iterator.next() == "\(client.id) io-token-full")
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import SocketIOServer
+import SocketIOWire
+
+/// A cluster within one process: what one server publishes, the others get at once.
+final class Bus: Sendable {
+    private struct State {
+        var members: [(node: Int, host: any AdapterHost)] = []
+        var silent: Set<Int> = []
+        var requests = 0
+        var broadcasts = 0
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    /// What connects one node.
+    func factory(node: Int) -> Factory { Factory(bus: self, node: node) }
+
+    /// Makes a node answer no more requests.
+    func silence(_ node: Int) { self.state.withLockedValue { _ = $0.silent.insert(node) } }
+
+    /// How many questions were asked.
+    var requests: Int { self.state.withLockedValue { $0.requests } }
+
+    /// How many broadcasts were published.
+    var broadcasts: Int { self.state.withLockedValue { $0.broadcasts } }
+
+    /// A server-side event from a process that is no node: every node gets it.
+    func publishServerSide(_ arguments: [JSONValue], namespace: String = "/") {
+        for (_, host) in self.hosts(of: namespace, except: nil) { host.serverSideEvent(arguments, reply: nil) }
+    }
+
+    struct Factory: AdapterFactory {
+        let bus: Bus
+        let node: Int
+
+        func makeAdapter(for host: any AdapterHost) -> any Adapter {
+            self.bus.state.withLockedValue { $0.members.append((self.node, host)) }
+            return BusAdapter(bus: self.bus, node: self.node, namespace: host.name)
+        }
+    }
+
+    fileprivate func hosts(of namespace: String, except node: Int?) -> [(node: Int, host: any AdapterHost)] {
+        self.state.withLockedValue { $0.members }.filter { $0.host.name == namespace && $0.node != node }
+    }
+
+    fileprivate func countRequest() -> Set<Int> {
+        self.state.withLockedValue { state in
+            state.requests += 1
+            return state.silent
+        }
+    }
+
+    fileprivate func countBroadcast() { self.state.withLockedValue { $0.broadcasts += 1 } }
+}
+
+private struct BusAdapter: Adapter {
+    let bus: Bus
+    let node: Int
+    let namespace: String
+
+    private var others: [(node: Int, host: any AdapterHost)] { self.bus.hosts(of: self.namespace, except: self.node) }
+
+    func start() async throws {}
+    func close() async {}
+    func serverCount() async throws -> Int { self.others.count + 1 }
+
+    func publish(_ broadcast: Broadcast) {
+        self.bus.countBroadcast()
+        guard case .string(let event)? = broadcast.arguments.first else { return }
+        let packet = PacketEncoder.event(
+            event,
+            arguments: Array(broadcast.arguments.dropFirst()),
+            namespace: self.namespace
+        )
+        for (_, host) in self.others { host.deliver(packet, options: broadcast.options) }
+    }
+
+    func addSockets(_ options: BroadcastOptions, rooms: [Room]) {
+        for (_, host) in self.others { host.addLocalSockets(options, rooms: rooms) }
+    }
+
+    func delSockets(_ options: BroadcastOptions, rooms: [Room]) {
+        for (_, host) in self.others { host.delLocalSockets(options, rooms: rooms) }
+    }
+
+    func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool) {
+        for (_, host) in self.others { host.disconnectLocalSockets(options, closingConnection: closingConnection) }
+    }
+
+    func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] {
+        let silent = self.bus.countRequest()
+        var found: [SocketDescription] = []
+        var missing = false
+        for (node, host) in self.others {
+            if silent.contains(node) { missing = true } else { found += await host.localSockets(options) }
+        }
+        guard !missing else {
+            var error = ClusterError(code: .timeout, message: "timeout reached while waiting for fetchSockets response")
+            error.partialSockets = found
+            throw error
+        }
+        return found
+    }
+
+    func allRooms(timeout: TimeAmount?) async throws -> Set<Room> {
+        var rooms: Set<Room> = []
+        for (_, host) in self.others { rooms.formUnion(await host.localRooms()) }
+        return rooms
+    }
+
+    func serverSideEmit(_ arguments: [JSONValue]) {
+        for (_, host) in self.others { host.serverSideEvent(arguments, reply: nil) }
+    }
+
+    func serverSideEmitWithAck(_ arguments: [JSONValue], timeout: TimeAmount?) async throws -> [JSONValue?] {
+        var answers: [JSONValue?] = []
+        for (_, host) in self.others {
+            let answer: JSONValue? = await withCheckedContinuation { continuation in
+                host.serverSideEvent(arguments) { continuation.resume(returning: $0) }
+            }
+            answers.append(answer)
+        }
+        return answers
+    }
+
+    func publishWithAck(
+        _ broadcast: Broadcast,
+        timeout: TimeAmount,
+        onClientCount: @escaping @Sendable (Int) -> Void,
+        onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
+    ) async throws -> Int { 0 }
+}
