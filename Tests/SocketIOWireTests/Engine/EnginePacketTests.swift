@@ -126,13 +126,14 @@ struct PollingPayloadTests {
         #expect(error == .tooManyPackets)
     }
 
-    /// A megabyte of separators, and half a million empty messages.
+    /// A megabyte of separators, and more empty messages than are allowed.
     @Test func hostileBodiesCostLinearTime() {
         let separators = ByteBuffer(repeating: 0x1E, count: 1_000_000)
         #expect(self.read(separators).error == .undecodablePacket)
-        let messages = ByteBuffer(bytes: (0..<999_999).map { $0 % 2 == 0 ? UInt8(0x34) : 0x1E })
-        #expect(self.read(messages, maximumPackets: .max).packets.count == 500_000)
-        #expect(self.read(messages).error == .tooManyPackets)
+        let messages = ByteBuffer(bytes: (0..<220_000).map { $0 % 2 == 0 ? UInt8(0x34) : 0x1E })
+        let (packets, error) = self.read(messages)
+        #expect(packets.count == 100_000)
+        #expect(error == .tooManyPackets)
     }
 
     @Test func cutAndSpoiledBodiesNeverTrap() {
