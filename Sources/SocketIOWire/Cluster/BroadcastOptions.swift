@@ -4,8 +4,10 @@ public struct BroadcastOptions: Sendable, Hashable {
     public var rooms: [Room]
     /// Members of these rooms are left out.
     public var except: [Room]
+    /// The modifiers.
     public var flags: BroadcastFlags
 
+    /// Addresses the whole namespace unless told otherwise.
     public init(rooms: [Room] = [], except: [Room] = [], flags: BroadcastFlags = BroadcastFlags()) {
         self.rooms = rooms
         self.except = except
@@ -15,6 +17,7 @@ public struct BroadcastOptions: Sendable, Hashable {
 
 /// The modifiers of a broadcast, in the order in which they were given: JavaScript objects keep that order on the wire.
 public struct BroadcastFlags: Sendable, Hashable {
+    /// One modifier and its value.
     public enum Flag: Sendable, Hashable {
         /// Dropped for a client whose connection has more than a little unsent data.
         case volatile(Bool)
@@ -26,7 +29,7 @@ public struct BroadcastFlags: Sendable, Hashable {
         case timeout(milliseconds: Int)
         /// Addressed at one socket: the acknowledgement is a value instead of a list.
         case expectSingleResponse(Bool)
-        /// Legacy markers which officials nodes may send and which change nothing.
+        /// Legacy markers which official nodes may send and which change nothing.
         case broadcast(Bool)
         case binary(Bool)
     }
@@ -34,9 +37,12 @@ public struct BroadcastFlags: Sendable, Hashable {
     /// At most one flag of each kind, in order.
     public private(set) var flags: [Flag] = []
 
+    /// No modifiers.
     public init() {}
 
-    /// Sets a flag. Set again, it keeps its place and takes the new value.
+    /// Sets a flag.
+    ///
+    /// Set again, it keeps its place and takes the new value.
     public mutating func set(_ flag: Flag) {
         if let index = self.flags.firstIndex(where: { $0.kind == flag.kind }) {
             self.flags[index] = flag
@@ -45,10 +51,14 @@ public struct BroadcastFlags: Sendable, Hashable {
         }
     }
 
+    /// Whether no modifier was given.
     public var isEmpty: Bool { self.flags.isEmpty }
 
+    /// Whether the packet may be dropped for a client that cannot keep up.
     public var isVolatile: Bool { self.flags.contains(.volatile(true)) }
+    /// Whether other nodes are left out.
     public var isLocal: Bool { self.flags.contains(.local(true)) }
+    /// Whether the acknowledgement is a value instead of a list.
     public var expectsSingleResponse: Bool { self.flags.contains(.expectSingleResponse(true)) }
 
     /// Whether polling responses may be compressed; `true` unless told otherwise.
