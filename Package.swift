@@ -132,8 +132,8 @@ let targets: [Target] = [
     .testTarget(
         name: "RESPTests",
         dependencies: [
-            "RESP", "RedisTestSupport", nioCore, nioPosix, nioEmbedded, nioConcurrency, logging, metrics, metricsTestKit,
-            lifecycle, lifecycleTestKit,
+            "RESP", "RedisTestSupport", nioCore, nioPosix, nioEmbedded, nioConcurrency, logging, metrics,
+            metricsTestKit, lifecycle, lifecycleTestKit,
         ],
         swiftSettings: settings
     ),
@@ -165,7 +165,8 @@ let targets: [Target] = [
     .testTarget(
         name: "SocketIONodeTests",
         dependencies: [
-            "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RESP", "SocketIOWire", nioCore, logging,
+            "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RESP", "SocketIOWire", nioCore,
+            nioHTTP1, nioPosix, nioConcurrency, lifecycle, logging,
         ],
         swiftSettings: settings
     ),
