@@ -58,7 +58,7 @@ class Transports(ClusterTestCase):
     async def test_large_event_both_ways(self):
         for transport in ["polling", "websocket"]:
             client = await self.client(transports=[transport])
-            text = "ü" * 200_000
+            text = "ü" * 100_000
             await self.api(0).post("/io/raw", {"event": "large", "rooms": [client.id], "data": text})
             self.assertEqual(await client.event("large"), [text])
             answer = await client.call("private-message", {"to": client.id, "message": text})
