@@ -1,9 +1,7 @@
 extension CORSConfiguration {
-    /// The header fields for a request, in the order of the `cors` package.
+    /// The header fields for a request with this `Origin`, in the order of the `cors` package.
     ///
-    /// - Parameters:
-    ///   - origin: The request's `Origin`.
-    ///   - preflight: Whether it is a preflight request, and what its `Access-Control-Request-Headers` says.
+    /// Of a preflight request `Access-Control-Request-Headers` matters, too.
     func fields(origin: String?, preflight: (isPreflight: Bool, requestHeaders: String?)) -> [HTTPField] {
         var fields: [HTTPField] = []
         var vary: Int?

@@ -392,7 +392,9 @@ extension HTTPConnection {
         self.armTimer(self.limits.keepAliveTimeout)
     }
 
-    /// A decoder stops for good behind a request for an upgrade. A new one goes on with the bytes that the old one has.
+    /// Goes on reading requests behind one for an upgrade.
+    ///
+    /// There a decoder stops for good; a new one takes over the bytes that the old one has.
     private func restartDecoder() {
         self.isDecoderStopped = false
         guard let context = self.context else { return }
@@ -515,7 +517,7 @@ extension HTTPConnection {
 
     private func refuse(_ error: HandshakeError) {
         self.server.refused(error)
-        self.refuse(UpgradeRequest.Refusal(contentTypeName: "Content-type", message: error.message))
+        self.refuse(UpgradeRequest.Refusal(contentTypeName: "Content-type", message: error.clientMessage))
     }
 
     private func refuse(_ refusal: UpgradeRequest.Refusal) {

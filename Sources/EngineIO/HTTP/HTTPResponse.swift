@@ -62,14 +62,13 @@ extension ByteBuffer {
         var lateLength: Int?
         var body = ByteBuffer()
         switch response {
-        case .payload(let payload, nil, let cookie):
+        case .payload(let payload, let callback, let cookie):
             body = payload
+            if let callback {
+                body = ByteBuffer()
+                body.writeCallback(callback, argument: payload)
+            }
             self.writeStaticString("Content-Type: text/plain; charset=UTF-8\r\n")
-            self.writePollingFields(length: payload.readableBytes, context, cookie: cookie)
-        case .payload(let payload, .some(let callback), let cookie):
-            body = ByteBuffer()
-            body.writeCallback(callback, argument: payload)
-            self.writeStaticString("Content-Type: text/javascript; charset=UTF-8\r\n")
             self.writePollingFields(length: body.readableBytes, context, cookie: cookie)
         case .ok:
             body.writeStaticString("ok")
@@ -79,7 +78,7 @@ extension ByteBuffer {
             body.writeStaticString(#"{"code":"#)
             body.writeString(String(error.code.rawValue))
             body.writeStaticString(#","message":"#)
-            body.writeJSONString(error.message)
+            body.writeJSONString(error.clientMessage)
             body.writeStaticString("}")
             self.writeStaticString("Content-Type: application/json\r\n")
             lateLength = body.readableBytes

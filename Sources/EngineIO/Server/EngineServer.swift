@@ -36,8 +36,10 @@ public final class EngineServer: Sendable {
     /// A server that does not listen yet.
     ///
     /// - Parameters:
-    ///   - eventLoopGroup: What the server runs on; not shut down by it.
-    ///   - metricsFactory: What makes the server's metrics.
+    ///   - configuration: How it behaves.
+    ///   - eventLoopGroup: What it runs on; not shut down by it.
+    ///   - logger: Where it logs to: debug for sessions.
+    ///   - metricsFactory: What makes its metrics.
     ///   - onSession: See ``SessionHandler``.
     public init(
         configuration: EngineConfiguration = EngineConfiguration(),
@@ -73,8 +75,11 @@ public final class EngineServer: Sendable {
 
     /// Listens on an address; may be called more than once.
     ///
-    /// - Parameter port: 0 takes any free one.
+    /// - Parameters:
+    ///   - host: A name or address.
+    ///   - port: 0 takes any free one.
     /// - Returns: The address bound.
+    /// - Throws: What the system says if it cannot be bound.
     public func listen(host: String, port: Int) async throws -> SocketAddress {
         let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 1024)
@@ -239,7 +244,7 @@ public final class EngineServer: Sendable {
             pingTimeoutMilliseconds: milliseconds(self.configuration.pingTimeout),
             maximumPayloadBytes: self.configuration.maxHTTPBufferSize
         )
-        let open = EncodedPacket(open: handshake)
+        let open = EncodedPacket(handshake)
         guard let initial = self.configuration.initialPacket else { return [open] }
         return [open, EncodedPacket(.message, data: ByteBuffer(string: initial))]
     }

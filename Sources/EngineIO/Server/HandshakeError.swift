@@ -35,16 +35,19 @@ public struct HandshakeError: Error, Hashable, Sendable {
 
     /// The protocol's error code.
     public let code: Code
-    /// What the client is told.
+    /// The text that goes with the code.
     public let message: String
     /// More for logs, in the reference implementation's words.
     public let context: [String: String]
 
-    init(_ code: Code, message: String? = nil, context: [String: String] = [:]) {
+    init(_ code: Code, context: [String: String] = [:]) {
         self.code = code
-        self.message = message ?? code.message
+        self.message = code.message
         self.context = context
     }
+
+    /// What the client is told: the application's own words if it refused the handshake with some.
+    var clientMessage: String { self.code == .forbidden ? self.context["message"] ?? self.message : self.message }
 
     static func transportMismatch(requested: String, current: TransportName) -> Self {
         Self(
@@ -56,7 +59,7 @@ public struct HandshakeError: Error, Hashable, Sendable {
     }
 
     static func forbidden(_ message: String?) -> Self {
-        Self(.forbidden, message: message, context: message.map { ["message": $0] } ?? [:])
+        Self(.forbidden, context: message.map { ["message": $0] } ?? [:])
     }
 
     static let unsupportedVersion = Self(.unsupportedProtocolVersion, context: ["protocol": "3"])

@@ -21,9 +21,7 @@ struct ReceiveAllocator: RecvByteBufferAllocator {
     private var phase = Phase.first
     private let second: Phase
 
-    /// The allocator of a new connection.
-    ///
-    /// - Parameter isWebSocket: Whether it has been taken over from another loop as a WebSocket.
+    /// The allocator of a new connection, or of one that has been taken over from another loop as a WebSocket.
     init(loop: EngineLoop, isWebSocket: Bool = false) {
         self.loop = loop
         self.second = isWebSocket ? .shared : .http

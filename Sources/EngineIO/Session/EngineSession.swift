@@ -30,7 +30,7 @@ public final class EngineSession {
     package let loop: EngineLoop
     private let server: EngineServer
     private var delegate: (any EngineSessionDelegate)?
-    private var link: Link
+    private(set) var link: Link
 
     package var timerLinks = TimerLinks()
 
@@ -150,7 +150,9 @@ public final class EngineSession {
         self.loop.flushAtEndOfTick(self)
     }
 
-    /// Gives the session up. Not at once: whoever sends is in the middle of something, often of a list with this session.
+    /// Gives the session up.
+    ///
+    /// Not at once: whoever sends is in the middle of something, often of a list with this session in it.
     private func overflow() {
         self.isOverflowing = true
         self.discardOutbox()
@@ -171,6 +173,9 @@ public final class EngineSession {
         }
         self.flushOrFinish()
     }
+
+    /// Something else is about to be written: what was sent before it goes first.
+    func flushBeforeControlFrame() { self.flush() }
 
     /// The channel takes bytes again.
     func becameWritable() {
@@ -223,7 +228,7 @@ public final class EngineSession {
                     batch.readableBytes == 0 || batch.readableBytes + packet.frames.readableBytes <= Self.batchSize
                 {
                     if self.isTextOnly {
-                        batch.writeTextFrames(of: packet)
+                        packet.writeBase64Frames(into: &batch)
                     } else {
                         batch.writeImmutableBuffer(packet.frames)
                     }
@@ -381,8 +386,10 @@ public final class EngineSession {
     /// Ends the session, whatever its state.
     ///
     /// - Parameters:
+    ///   - reason: Why, for the delegate and the metrics.
+    ///   - description: More, for logs.
     ///   - heldPoll: The packet that a waiting GET gets.
-    ///   - webSocket: How the WebSocket ends.
+    ///   - ending: How the WebSocket ends.
     ///   - flushing: Whether what this tick sent leaves first.
     private func terminate(
         _ reason: CloseReason,
@@ -539,8 +546,10 @@ extension EngineSession {
     }
 
     private func deliver(_ payload: ByteBuffer) {
+        // Other than over WebSocket, bytes that are no UTF-8 are repaired, as the reference implementation does.
+        let isText = payload.isValidUTF8
         var reader = PollingPayloadReader(
-            payload,
+            isText ? payload : ByteBuffer(string: String(buffer: payload)),
             maximumPackets: self.server.configuration.limits.maxPacketsPerPayload
         )
         do throws(PollingPayloadError) {

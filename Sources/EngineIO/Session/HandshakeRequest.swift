@@ -65,9 +65,7 @@ public final class HandshakeRequest: Sendable {
         return headers
     }
 
-    /// The value of the first field of a name.
-    ///
-    /// - Parameter name: In lower case.
+    /// The value of the first field of a name, whatever its case.
     public func header(_ name: String) -> String? {
         var found: String?
         self.forEachHeader { field, value in

@@ -21,8 +21,8 @@ struct Heartbeat: Equatable {
 
     /// The ping interval or the ping timeout is over.
     ///
-    /// - Parameter isAlive: Whether bytes came from the client, or waiting ones went to it, since the last deadline. Only
-    ///   a pong ends the wait, but a big message on a slow line is no silence.
+    /// `isAlive` says whether bytes came from the client, or waiting ones went to it, since the last deadline: only a
+    /// pong ends the wait, but a big message on a slow line is no silence.
     mutating func timerFired(isAlive: Bool) -> Action {
         switch self.state {
         case .idle:

@@ -22,9 +22,7 @@ struct UpgradeState: Equatable {
 
     private var state = State.waiting
 
-    /// A message arrived on the probe.
-    ///
-    /// - Parameter packet: `nil` if it was none, or binary.
+    /// A message arrived on the probe: `nil` if it was no packet, or binary.
     mutating func received(_ packet: EnginePacket?) -> Action {
         switch self.state {
         case .waiting, .probed:

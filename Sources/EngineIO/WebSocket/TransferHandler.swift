@@ -52,9 +52,7 @@ final class TransferHandler: ChannelInboundHandler {
 extension EngineLoop {
     /// Makes a WebSocket on this loop of another loop's connection.
     ///
-    /// - Parameters:
-    ///   - leftOver: What was read behind the request.
-    ///   - answer: The answer to the request, not written yet.
+    /// What was read behind the request is `leftOver`; the `answer` to the request has not been written yet.
     func adopt(
         _ socket: NIOBSDSocket.Handle,
         leftOver: ByteBuffer,

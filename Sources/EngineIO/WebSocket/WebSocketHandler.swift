@@ -155,15 +155,15 @@ final class WebSocketHandler: @unchecked Sendable {
 
     /// Answers the last of the pings that one read brought (RFC 6455, section 5.5.3), if the peer reads at all.
     private func answer(ping payload: ByteBuffer) {
-        guard self.isWritable else { return }
         switch self.role {
-        case .session, .probe:
-            var frame = ByteBuffer()
-            frame.writeWebSocketFrame(.pong, payload: payload)
-            self.writeAndFlush(frame)
-        case .none, .closing:
-            break
+        case .session(let session): session.flushBeforeControlFrame()
+        case .probe: break
+        case .none, .closing: return
         }
+        guard self.isWritable else { return }
+        var frame = ByteBuffer()
+        frame.writeWebSocketFrame(.pong, payload: payload)
+        self.writeAndFlush(frame)
     }
 
     private func received(closeCode code: WebSocketCloseCode?, reason: String) {

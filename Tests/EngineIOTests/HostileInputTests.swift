@@ -1,0 +1,394 @@
+import Logging
+import NIOCore
+import NIOEmbedded
+import SocketIOWire
+import Testing
+
+@testable import EngineIO
+
+/// Peers that mean harm, on channels without a network, with time that the tests move.
+@Suite(.timeLimit(.minutes(1))) struct HostileInputTests {
+    /// A server on one loop that stands still until it is told to go on.
+    private final class Fixture {
+        let loop = EmbeddedEventLoop()
+        let server: EngineServer
+        let delegate = Recorder()
+
+        init(_ configuration: EngineConfiguration = EngineConfiguration()) {
+            let delegate = self.delegate
+            let box = NIOLoopBound(delegate, eventLoop: self.loop)
+            self.server = EngineServer(
+                configuration: configuration,
+                eventLoopGroup: self.loop,
+                logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            ) { _ in box.value }
+        }
+
+        func connect() throws -> EmbeddedChannel {
+            let channel = EmbeddedChannel(loop: self.loop)
+            try self.server.configure(channel)
+            try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+            return channel
+        }
+
+        /// A WebSocket, its handshake and open packet read.
+        func webSocket() throws -> EmbeddedChannel {
+            let channel = try self.connect()
+            try channel.writeInbound(ByteBuffer(string: EchoServer.upgrade()))
+            self.loop.run()
+            let answer = self.output(of: channel)
+            #expect(answer.hasPrefix("HTTP/1.1 101 "))
+            return channel
+        }
+
+        func output(of channel: EmbeddedChannel) -> String {
+            self.loop.run()
+            var text = ""
+            while let bytes = try? channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: bytes) }
+            return text
+        }
+
+        func send(_ bytes: ByteBuffer, to channel: EmbeddedChannel) {
+            // A closed channel refuses; that is an answer, too.
+            _ = try? channel.writeInbound(bytes)
+            self.loop.run()
+        }
+
+        func send(_ text: String, to channel: EmbeddedChannel) {
+            var bytes = ByteBuffer()
+            bytes.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: text), mask: WebSocketMask(3))
+            self.send(bytes, to: channel)
+        }
+    }
+
+    private final class Recorder: EngineSessionDelegate {
+        var messages: [String] = []
+        var closed: [String] = []
+
+        func session(_ session: EngineSession, didReceiveText text: ByteBuffer) {
+            self.messages.append(String(buffer: text))
+            session.send(text: text)
+        }
+
+        func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer) { session.send(binary: bytes) }
+
+        func sessionDidClose(_ session: EngineSession, reason: CloseReason, description: String?) {
+            self.closed.append(reason.rawValue)
+        }
+    }
+
+    @Test func randomBytesAfterTheUpgrade() throws {
+        let fixture = Fixture()
+        var generator = SplitMix(state: 42)
+        for _ in 0..<400 {
+            let channel = try fixture.webSocket()
+            for _ in 0..<4 {
+                let count = Int.random(in: 1...200, using: &generator)
+                fixture.send(
+                    ByteBuffer(bytes: (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }),
+                    to: channel
+                )
+            }
+            _ = try? channel.finish(acceptAlreadyClosed: true)
+        }
+        #expect(fixture.delegate.closed.count == 400)
+        #expect(fixture.server.sessionCount == 0)
+    }
+
+    @Test func spoiledFrames() throws {
+        let fixture = Fixture()
+        var generator = SplitMix(state: 7)
+        var valid = ByteBuffer()
+        for text in ["4hello", "3", "4", "bAQID", "2"] {
+            valid.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: text), mask: WebSocketMask(0))
+        }
+        valid.writeMaskedWebSocketFrame(.ping, payload: ByteBuffer(string: "x"), mask: WebSocketMask(0))
+        for index in 0..<valid.readableBytes {
+            for _ in 0..<8 {
+                let channel = try fixture.webSocket()
+                var bytes = valid
+                bytes.setInteger(UInt8.random(in: 0...255, using: &generator), at: index)
+                fixture.send(bytes, to: channel)
+                _ = try? channel.finish(acceptAlreadyClosed: true)
+            }
+        }
+        #expect(fixture.server.sessionCount == 0)
+    }
+
+    @Test func randomBytesInsteadOfHTTP() throws {
+        let fixture = Fixture()
+        var generator = SplitMix(state: 1)
+        let pieces = [
+            "GET ", "POST ", "/engine.io/?EIO=4&transport=polling", "&sid=", " HTTP/1.1\r\n", "Host: x\r\n", "\r\n",
+            "Content-Length: 5\r\n", "Content-Length: -1\r\n", "Transfer-Encoding: chunked\r\n",
+            "Upgrade: websocket\r\n",
+            "Connection: Upgrade\r\n", "4hello", "\u{0}", "5\r\n4abcd\r\n0\r\n\r\n", "CONNECT x:1 HTTP/1.1\r\n\r\n",
+            "FFFFFFFFFFFFFFFFF\r\n", "Expect: 100-continue\r\n", "transport=websocket", "HTTP/1.0\r\n", "%",
+        ]
+        for _ in 0..<2000 {
+            let channel = try fixture.connect()
+            for _ in 0..<Int.random(in: 1...24, using: &generator) {
+                let piece = pieces[Int.random(in: 0..<pieces.count, using: &generator)]
+                fixture.send(ByteBuffer(string: piece), to: channel)
+            }
+            _ = try? channel.finish(acceptAlreadyClosed: true)
+            fixture.loop.run()
+        }
+    }
+
+    @Test func tinyFragmentsAreLimited() throws {
+        var configuration = EngineConfiguration()
+        configuration.limits.maxFragments = 100
+        let fixture = Fixture(configuration)
+        let channel = try fixture.webSocket()
+        var bytes = ByteBuffer()
+        for index in 0..<1000 {
+            bytes.writeMaskedWebSocketFrame(
+                index == 0 ? .text : .continuation,
+                payload: ByteBuffer(string: "4"),
+                mask: WebSocketMask(0),
+                isFinal: false
+            )
+        }
+        fixture.send(bytes, to: channel)
+        #expect(fixture.delegate.closed == ["transport error"])
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func anAnnouncedLengthReservesNothing() throws {
+        let fixture = Fixture()
+        let channel = try fixture.webSocket()
+        // 999,999 bytes to come, of which none do.
+        fixture.send(ByteBuffer(bytes: [0x82, 0xFF, 0, 0, 0, 0, 0, 0x0F, 0x42, 0x3F, 0, 0, 0, 0]), to: channel)
+        #expect(fixture.delegate.closed.isEmpty)
+        // One more than allowed.
+        let other = try fixture.webSocket()
+        fixture.send(ByteBuffer(bytes: [0x82, 0xFF, 0, 0, 0, 0, 0, 0x0F, 0x42, 0x41, 0, 0, 0, 0]), to: other)
+        #expect(fixture.delegate.closed == ["transport error"])
+        // Negative as a signed number.
+        let third = try fixture.webSocket()
+        fixture.send(ByteBuffer(bytes: [0x82, 0xFF] + Array(repeating: 0xFF, count: 12)), to: third)
+        #expect(fixture.delegate.closed.count == 2)
+        for channel in [channel, other, third] { _ = try? channel.finish(acceptAlreadyClosed: true) }
+    }
+
+    @Test func floodsOfPongsCostNothing() throws {
+        let fixture = Fixture()
+        let channel = try fixture.webSocket()
+        var bytes = ByteBuffer()
+        for _ in 0..<100_000 {
+            bytes.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: "3"), mask: WebSocketMask(1))
+        }
+        fixture.send(bytes, to: channel)
+        #expect(fixture.output(of: channel).isEmpty)
+        fixture.loop.advanceTime(by: .milliseconds(25_020))
+        #expect(fixture.output(of: channel) == "\u{81}\u{1}2".latin1)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func manyHeadersAreRefused() throws {
+        let fixture = Fixture()
+        let channel = try fixture.connect()
+        var request = "GET /engine.io/ HTTP/1.1\r\n"
+        for index in 0..<10_000 { request += "X-\(index): 1\r\n" }
+        fixture.send(ByteBuffer(string: request), to: channel)
+        #expect(fixture.output(of: channel).hasPrefix("HTTP/1.1 4"))
+        #expect(!channel.isActive)
+    }
+
+    @Test func aHugeHeaderIsRefused() throws {
+        let fixture = Fixture()
+        let channel = try fixture.connect()
+        fixture.send(
+            ByteBuffer(string: "GET / HTTP/1.1\r\nX: " + String(repeating: "x", count: 1_000_000)),
+            to: channel
+        )
+        #expect(fixture.output(of: channel).hasPrefix("HTTP/1.1 431 "))
+        #expect(!channel.isActive)
+    }
+
+    @Test func aThousandRequestsAheadCloseTheConnection() throws {
+        let fixture = Fixture()
+        let channel = try fixture.connect()
+        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: channel)
+        let opened = fixture.output(of: channel)
+        let id = try #require(opened.sessionID)
+        let poll = "GET /engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\n\r\n"
+        fixture.send(ByteBuffer(string: String(repeating: poll, count: 17)), to: channel)
+        #expect(channel.isActive)
+        fixture.send(ByteBuffer(string: poll), to: channel)
+        #expect(!channel.isActive)
+        fixture.loop.run()
+        #expect(fixture.delegate.closed == ["transport error"])
+    }
+
+    @Test func slowHeadsRunOutOfTime() throws {
+        let fixture = Fixture()
+        let channel = try fixture.connect()
+        for _ in 0..<29 {
+            fixture.send(ByteBuffer(string: "G"), to: channel)
+            fixture.loop.advanceTime(by: .seconds(1))
+        }
+        // Nonsense, but not a line yet.
+        #expect(!channel.isActive || fixture.output(of: channel).isEmpty)
+        fixture.loop.advanceTime(by: .seconds(2))
+        #expect(!channel.isActive)
+    }
+
+    @Test func slowBodiesRunOutOfTime() throws {
+        let fixture = Fixture()
+        let opener = try fixture.connect()
+        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
+        let opened = fixture.output(of: opener)
+        let id = try #require(opened.sessionID)
+        let target = "/engine.io/?EIO=4&transport=polling&sid=\(id)"
+        let channel = try fixture.connect()
+        fixture.send(ByteBuffer(string: "POST \(target) HTTP/1.1\r\nContent-Length: 100000\r\n\r\n"), to: channel)
+        // A byte now and then keeps it alive, but not for ever.
+        var seconds = 0
+        while channel.isActive, seconds < 1000 {
+            fixture.send(ByteBuffer(string: "4"), to: channel)
+            fixture.loop.advanceTime(by: .seconds(10))
+            seconds += 10
+        }
+        #expect((290...320).contains(seconds))
+        #expect(fixture.delegate.closed == ["transport error"])
+        _ = try? opener.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func idleConnectionsAreClosed() throws {
+        let fixture = Fixture()
+        let channel = try fixture.connect()
+        fixture.send(ByteBuffer(string: "GET /x HTTP/1.1\r\n\r\n"), to: channel)
+        #expect(fixture.output(of: channel).hasPrefix("HTTP/1.1 404 "))
+        fixture.loop.advanceTime(by: .seconds(74))
+        #expect(channel.isActive)
+        fixture.loop.advanceTime(by: .seconds(2))
+        #expect(!channel.isActive)
+    }
+
+    // MARK: Heartbeat, with time
+
+    @Test func silentClientsAreDisconnected() throws {
+        let fixture = Fixture()
+        let channel = try fixture.webSocket()
+        fixture.loop.advanceTime(by: .milliseconds(24_990))
+        #expect(fixture.output(of: channel).isEmpty)
+        fixture.loop.advanceTime(by: .milliseconds(20))
+        #expect(fixture.output(of: channel) == "\u{81}\u{1}2".latin1)
+        fixture.loop.advanceTime(by: .milliseconds(19_980))
+        #expect(fixture.delegate.closed.isEmpty)
+        fixture.loop.advanceTime(by: .milliseconds(40))
+        #expect(fixture.delegate.closed == ["ping timeout"])
+        // The close frame waits for its answer, but not longer than 30 seconds.
+        #expect(channel.isActive)
+        fixture.loop.advanceTime(by: .milliseconds(30_020))
+        #expect(!channel.isActive)
+    }
+
+    @Test func pongsKeepASessionAlive() throws {
+        let fixture = Fixture()
+        let channel = try fixture.webSocket()
+        for _ in 0..<50 {
+            fixture.loop.advanceTime(by: .milliseconds(25_020))
+            #expect(fixture.output(of: channel) == "\u{81}\u{1}2".latin1)
+            fixture.send("3", to: channel)
+        }
+        #expect(fixture.delegate.closed.isEmpty)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func aBigUploadIsNoSilence() throws {
+        let fixture = Fixture()
+        let channel = try fixture.webSocket()
+        var frame = ByteBuffer()
+        frame.writeMaskedWebSocketFrame(
+            .text,
+            payload: ByteBuffer(string: "4" + String(repeating: "x", count: 999)),
+            mask: WebSocketMask(9)
+        )
+        // 1,000 bytes in 100 seconds: no pong can come in between.
+        while let piece = frame.readSlice(length: min(100, frame.readableBytes)), piece.readableBytes > 0 {
+            fixture.loop.advanceTime(by: .seconds(10))
+            fixture.send(piece, to: channel)
+        }
+        #expect(fixture.delegate.closed.isEmpty)
+        #expect(fixture.delegate.messages.map(\.count) == [999])
+        fixture.loop.advanceTime(by: .seconds(41))
+        #expect(fixture.delegate.closed == ["ping timeout"])
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func anUpgradeKeepsTheDeadline() throws {
+        let fixture = Fixture()
+        let opener = try fixture.connect()
+        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
+        let opened = fixture.output(of: opener)
+        let id = try #require(opened.sessionID)
+        fixture.loop.advanceTime(by: .milliseconds(25_020))
+        let channel = try fixture.connect()
+        fixture.send(ByteBuffer(string: EchoServer.upgrade("&sid=\(id)")), to: channel)
+        fixture.send("2probe", to: channel)
+        fixture.send("5", to: channel)
+        #expect(fixture.output(of: channel).hasSuffix("3probe" + "\u{81}\u{1}2".latin1))
+        // The pong never comes. The reference implementation would wait for ever.
+        fixture.loop.advanceTime(by: .milliseconds(20_020))
+        #expect(fixture.delegate.closed == ["ping timeout"])
+        for channel in [opener, channel] { _ = try? channel.finish(acceptAlreadyClosed: true) }
+    }
+
+    @Test func aProbeThatSaysNothingIsClosed() throws {
+        let fixture = Fixture()
+        let opener = try fixture.connect()
+        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
+        let opened = fixture.output(of: opener)
+        let id = try #require(opened.sessionID)
+        let channel = try fixture.connect()
+        fixture.send(ByteBuffer(string: EchoServer.upgrade("&sid=\(id)")), to: channel)
+        _ = fixture.output(of: channel)
+        fixture.loop.advanceTime(by: .milliseconds(9_980))
+        #expect(fixture.output(of: channel).isEmpty)
+        fixture.loop.advanceTime(by: .milliseconds(40))
+        #expect(fixture.output(of: channel) == "\u{88}\u{0}".latin1)
+        #expect(fixture.server.sessionCount == 1)
+        for channel in [opener, channel] { _ = try? channel.finish(acceptAlreadyClosed: true) }
+    }
+
+    @Test func aClosingSessionWaitsForItsClientForAWhile() throws {
+        let fixture = Fixture()
+        let opener = try fixture.connect()
+        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
+        let opened = fixture.output(of: opener)
+        let id = try #require(opened.sessionID)
+        fixture.server.session(id)?.perform { session in
+            session.send(text: ByteBuffer(string: "bye"))
+            session.close()
+            #expect(session.state == .closing)
+            session.send(text: ByteBuffer(string: "too late"))
+        }
+        fixture.loop.advanceTime(by: .seconds(29))
+        #expect(fixture.delegate.closed.isEmpty)
+        fixture.loop.advanceTime(by: .milliseconds(1_020))
+        #expect(fixture.delegate.closed == ["forced close"])
+        #expect(fixture.server.sessionCount == 0)
+        _ = try? opener.finish(acceptAlreadyClosed: true)
+    }
+}
+
+extension String {
+    /// The characters as bytes, one each, read as the lossy UTF-8 that tests print.
+    fileprivate var latin1: String { String(decoding: self.unicodeScalars.map { UInt8($0.value) }, as: UTF8.self) }
+}
+
+/// Random numbers that are the same in every run.
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        self.state &+= 0x9E37_79B9_7F4A_7C15
+        var value = self.state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+}

@@ -1,0 +1,148 @@
+import NIOCore
+import SocketIOWire
+import Testing
+
+@testable import EngineIO
+
+@Suite struct HeartbeatTests {
+    @Test func silentClientIsGivenUp() {
+        var heartbeat = Heartbeat()
+        #expect(heartbeat.timerFired(isAlive: true) == .sendPing)
+        #expect(heartbeat.isAwaitingPong)
+        #expect(heartbeat.timerFired(isAlive: false) == .giveUp)
+    }
+
+    @Test func pongStartsTheIntervalAgain() {
+        var heartbeat = Heartbeat()
+        #expect(heartbeat.timerFired(isAlive: true) == .sendPing)
+        heartbeat.pongReceived()
+        #expect(!heartbeat.isAwaitingPong)
+        #expect(heartbeat.timerFired(isAlive: false) == .sendPing)
+    }
+
+    @Test func movingBytesPutTheEndOff() {
+        var heartbeat = Heartbeat()
+        #expect(heartbeat.timerFired(isAlive: true) == .sendPing)
+        #expect(heartbeat.timerFired(isAlive: true) == .waitOn)
+        #expect(heartbeat.timerFired(isAlive: true) == .waitOn)
+        #expect(heartbeat.timerFired(isAlive: false) == .giveUp)
+    }
+
+    @Test func pongsThatNobodyAskedForChangeNothing() {
+        var heartbeat = Heartbeat()
+        for _ in 0..<1000 { heartbeat.pongReceived() }
+        #expect(heartbeat == Heartbeat())
+    }
+}
+
+@Suite struct UpgradeStateTests {
+    private func packet(_ text: String) -> EnginePacket? { EnginePacket(text: ByteBuffer(string: text)) }
+
+    @Test func probeThenUpgrade() {
+        var state = UpgradeState()
+        #expect(state.received(self.packet("2probe")) == .answerProbe)
+        #expect(state.received(self.packet("2probe")) == .answerProbe)
+        #expect(state.received(self.packet("5")) == .switchTransport)
+        #expect(state.received(self.packet("4x")) == .ignore)
+        #expect(state.end() == false)
+    }
+
+    @Test func upgradeNeedsNoProbe() {
+        var state = UpgradeState()
+        #expect(state.received(self.packet("5")) == .switchTransport)
+    }
+
+    @Test(arguments: ["2", "2probf", "4hello", "abc", "", "0", "1", "3", "6", "bAQ=="])
+    func anythingElseFails(text: String) {
+        for isProbed in [false, true] {
+            var state = UpgradeState()
+            if isProbed { #expect(state.received(self.packet("2probe")) == .answerProbe) }
+            #expect(state.received(self.packet(text)) == .fail)
+            #expect(state.received(self.packet("5")) == .ignore)
+        }
+    }
+
+    @Test func binaryFails() {
+        var state = UpgradeState()
+        #expect(state.received(nil) == .fail)
+    }
+
+    @Test func endsOnce() {
+        var state = UpgradeState()
+        #expect(state.end() == true)
+        #expect(state.end() == false)
+        #expect(state.received(self.packet("5")) == .ignore)
+    }
+}
+
+@Suite struct PollingRequestsTests {
+    private final class Request {}
+
+    @Test func oneGetAtATime() {
+        var requests = PollingRequests<Request>()
+        let first = Request()
+        #expect(requests.getArrived(first) == .hold)
+        #expect(requests.getArrived(Request()) == .overlap)
+        #expect(requests.takeGet() === first)
+        #expect(requests.takeGet() == nil)
+        #expect(requests.getArrived(Request()) == .hold)
+    }
+
+    @Test func onePostAtATime() {
+        var requests = PollingRequests<Request>()
+        let first = Request()
+        #expect(requests.postArrived(first, contentType: nil) == .read)
+        #expect(requests.postArrived(Request(), contentType: nil) == .overlap)
+        #expect(requests.postEnded(Request()) == false)
+        #expect(requests.postEnded(first) == true)
+        #expect(requests.postEnded(first) == false)
+        #expect(requests.postArrived(Request(), contentType: "text/plain") == .read)
+    }
+
+    @Test func getAndPostGoTogether() {
+        var requests = PollingRequests<Request>()
+        #expect(requests.getArrived(Request()) == .hold)
+        #expect(requests.postArrived(Request(), contentType: "application/json") == .read)
+    }
+
+    @Test func binaryBodiesAreRefused() {
+        var requests = PollingRequests<Request>()
+        #expect(requests.postArrived(Request(), contentType: "application/octet-stream") == .invalidContent)
+        #expect(requests.post == nil)
+        #expect(requests.postArrived(Request(), contentType: "application/octet-stream; x=1") == .read)
+    }
+
+    @Test func abortedRequestsAreRecognised() {
+        var requests = PollingRequests<Request>()
+        let get = Request()
+        let post = Request()
+        _ = requests.getArrived(get)
+        _ = requests.postArrived(post, contentType: nil)
+        #expect(requests.aborted(Request()) == .none)
+        #expect(requests.aborted(get) == .pollAborted)
+        #expect(requests.aborted(get) == .none)
+        #expect(requests.aborted(post) == .dataAborted)
+        #expect(requests.takePost() == nil)
+    }
+}
+
+@Suite struct RequestTargetTests {
+    @Test(arguments: [
+        ("/x", []),
+        ("/x?", []),
+        ("/x?a=1&b=2", ["a=1", "b=2"]),
+        ("/x?a=1&a=2&b=3&a=4", ["a=4", "b=3"]),
+        ("/x?a&b=&=c&&d=e=f", ["a=", "b=", "=c", "d=e=f"]),
+        ("/x?a=%41%62+c%2B%zz%4", ["a=Ab c+%zz%4"]),
+        ("/x?%C3%A9=%F0%9F%98%80#d=1", ["é=😀"]),
+        ("/x?a=%FF", ["a=\u{FFFD}"]),
+    ])
+    func query(target: String, expected: [String]) {
+        #expect(RequestTarget.query(of: target).map { "\($0.name)=\($0.value)" } == expected)
+    }
+
+    @Test func repeatedParametersCostLinearMemory() {
+        let target = "/x?" + (0..<10_000).map { "p\($0)=1" }.joined(separator: "&")
+        #expect(RequestTarget.query(of: target).count == 256)
+    }
+}

@@ -1,0 +1,189 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import SocketIOWire
+
+@testable import EngineIO
+
+/// A TCP client that sees every byte.
+final class RawConnection: Sendable {
+    struct Closed: Error {}
+
+    struct Response: Sendable, Equatable {
+        /// Status line and fields, with the empty line behind them.
+        var head: String
+        var body: [UInt8]
+
+        var status: String { String(self.head.prefix { $0 != "\r\n" }) }
+        var text: String { String(decoding: self.body, as: UTF8.self) }
+    }
+
+    struct Frame: Sendable, Equatable {
+        var opcode: WebSocketOpcode
+        var payload: [UInt8]
+
+        var text: String { String(decoding: self.payload, as: UTF8.self) }
+
+        static func text(_ text: String) -> Self { Self(opcode: .text, payload: Array(text.utf8)) }
+    }
+
+    private let channel: any Channel
+    private let inbox: Inbox
+
+    init(_ address: SocketAddress, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton) async throws {
+        let inbox = Inbox()
+        self.inbox = inbox
+        self.channel = try await ClientBootstrap(group: group)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(InboxHandler(inbox))
+                }
+            }
+            .connect(to: address)
+            .get()
+    }
+
+    // MARK: Sending
+
+    func send(_ text: String) async throws { try await self.send(ByteBuffer(string: text)) }
+
+    func send(_ bytes: ByteBuffer) async throws { try await self.channel.writeAndFlush(bytes) }
+
+    func send(_ opcode: WebSocketOpcode, _ payload: [UInt8], isFinal: Bool = true) async throws {
+        var buffer = ByteBuffer()
+        buffer.writeMaskedWebSocketFrame(
+            opcode,
+            payload: ByteBuffer(bytes: payload),
+            mask: WebSocketMask(0x1234_5678),
+            isFinal: isFinal
+        )
+        try await self.send(buffer)
+    }
+
+    func send(frame text: String) async throws { try await self.send(.text, Array(text.utf8)) }
+
+    func close() async { try? await self.channel.close() }
+
+    func setReading(_ isReading: Bool) async throws {
+        try await self.channel.setOption(.autoRead, value: isReading).get()
+    }
+
+    // MARK: Receiving
+
+    /// Waits for a whole response; interim ones are skipped.
+    func response(isHead: Bool = false) async throws -> Response {
+        try await self.inbox.wait { bytes, isClosed in
+            guard let end = bytes.readableBytesView.firstRange(of: "\r\n\r\n".utf8) else {
+                if isClosed { throw Closed() }
+                return nil
+            }
+            let headLength = end.upperBound - bytes.readerIndex
+            guard let head = bytes.getString(at: bytes.readerIndex, length: headLength) else { return nil }
+            let bodyLength = isHead ? 0 : Self.contentLength(head)
+            guard bytes.readableBytes >= headLength + bodyLength else {
+                if isClosed { throw Closed() }
+                return nil
+            }
+            bytes.moveReaderIndex(forwardBy: headLength)
+            return Response(head: head, body: bytes.readBytes(length: bodyLength) ?? [])
+        }
+    }
+
+    /// Waits for a whole WebSocket frame.
+    func frame() async throws -> Frame {
+        try await self.inbox.wait { bytes, isClosed in
+            var copy = bytes
+            guard let header = try copy.readWebSocketFrameHeader(),
+                let payload = copy.readBytes(length: header.payloadLength)
+            else {
+                if isClosed { throw Closed() }
+                return nil
+            }
+            bytes = copy
+            return Frame(opcode: header.opcode, payload: payload)
+        }
+    }
+
+    /// Waits for the end of the stream.
+    ///
+    /// - Returns: The bytes that came before it.
+    func end() async throws -> [UInt8] {
+        try await self.inbox.wait { bytes, isClosed in
+            isClosed ? bytes.readBytes(length: bytes.readableBytes) : nil
+        }
+    }
+
+    /// The bytes that have come and not been looked at.
+    var pending: [UInt8] { self.inbox.pending }
+
+    private static func contentLength(_ head: String) -> Int {
+        for line in head.split(separator: "\r\n") where line.lowercased().hasPrefix("content-length: ") {
+            return Int(line.dropFirst(16)) ?? 0
+        }
+        return 0
+    }
+}
+
+/// What a connection has received; one waits for it at a time.
+private final class Inbox: Sendable {
+    private struct State {
+        var bytes = ByteBuffer()
+        var isClosed = false
+        /// Counts what happened, so that nobody waits for what has come already.
+        var version = 0
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    func received(_ bytes: ByteBuffer) {
+        self.state.withLockedValue { state in
+            state.bytes.writeImmutableBuffer(bytes)
+            state.version += 1
+            defer { state.waiter = nil }
+            return state.waiter
+        }?.resume()
+    }
+
+    func closed() {
+        self.state.withLockedValue { state in
+            state.isClosed = true
+            state.version += 1
+            defer { state.waiter = nil }
+            return state.waiter
+        }?.resume()
+    }
+
+    var pending: [UInt8] { self.state.withLockedValue { Array($0.bytes.readableBytesView) } }
+
+    func wait<Value: Sendable>(_ take: (inout ByteBuffer, Bool) throws -> Value?) async throws -> Value {
+        while true {
+            let (found, version) = try self.state.withLockedValue { state in
+                (try take(&state.bytes, state.isClosed), state.version)
+            }
+            if let found { return found }
+            await withCheckedContinuation { continuation in
+                let isLate = self.state.withLockedValue { state in
+                    guard state.version == version else { return true }
+                    state.waiter = continuation
+                    return false
+                }
+                if isLate { continuation.resume() }
+            }
+        }
+    }
+}
+
+private final class InboxHandler: ChannelInboundHandler, Sendable {
+    typealias InboundIn = ByteBuffer
+
+    private let inbox: Inbox
+
+    init(_ inbox: Inbox) { self.inbox = inbox }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { self.inbox.received(self.unwrapInboundIn(data)) }
+
+    func channelInactive(context: ChannelHandlerContext) { self.inbox.closed() }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
