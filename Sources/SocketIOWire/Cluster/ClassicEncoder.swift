@@ -1,0 +1,341 @@
+package import NIOCore
+
+/// Writes the messages of the classic adapter, members in the order in which official nodes write them.
+package struct ClassicEncoder: Sendable {
+    /// The order of a broadcast's options: nodes and emitters differ.
+    package enum OptionOrder: Sendable {
+        case node
+        case emitter
+    }
+
+    private let namespace: String
+    private let writesNumericRooms: Bool
+
+    /// Makes an encoder.
+    ///
+    /// - Parameters:
+    ///   - namespace: Its name, with the slash.
+    ///   - writesNumericRooms: Whether a room whose name is a decimal integer is written as a number. Node's
+    ///     `socket.join(42)` makes another room than `socket.join("42")`; a Swift server has only the latter.
+    package init(namespace: String, writesNumericRooms: Bool = false) {
+        self.namespace = namespace
+        self.writesNumericRooms = writesNumericRooms
+    }
+
+    // MARK: Broadcast
+
+    /// A broadcast: `[uid, {type, data, nsp}, {rooms, except, flags}]` in MessagePack.
+    package func broadcast(
+        uid: String,
+        arguments: [JSONValue],
+        options: BroadcastOptions,
+        order: OptionOrder = .node
+    ) -> ByteBuffer {
+        self.broadcast(uid: uid, options: options, order: order) { buffer in
+            buffer.writeMessagePackArrayHeader(count: arguments.count)
+            for argument in arguments { buffer.writeMessagePack(argument) }
+        }
+    }
+
+    /// A broadcast whose `[event, argument...]` the closure writes.
+    package func broadcast(
+        uid: String,
+        options: BroadcastOptions,
+        order: OptionOrder = .node,
+        writeData: (inout ByteBuffer) -> Void
+    ) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(256)
+        buffer.writeMessagePackArrayHeader(count: 3)
+        buffer.writeMessagePack(uid)
+        self.writePacket(into: &buffer, writeData)
+        self.writeOptions(options, order, into: &buffer)
+        return buffer
+    }
+
+    // MARK: Requests
+
+    /// Makes sockets join rooms.
+    ///
+    /// Emitters give no uid.
+    package func join(uid: String?, options: BroadcastOptions, rooms: [Room]) -> ByteBuffer {
+        self.request(.join, uid: uid) { self.writeOptions(options, rooms: rooms, into: &$0) }
+    }
+
+    /// Makes sockets leave rooms.
+    ///
+    /// Emitters give no uid.
+    package func leave(uid: String?, options: BroadcastOptions, rooms: [Room]) -> ByteBuffer {
+        self.request(.leave, uid: uid) { self.writeOptions(options, rooms: rooms, into: &$0) }
+    }
+
+    /// Disconnects sockets.
+    ///
+    /// Emitters give no uid.
+    package func disconnect(uid: String?, options: BroadcastOptions, closingConnection: Bool) -> ByteBuffer {
+        self.request(.disconnect, uid: uid) { buffer in
+            self.writeOptions(options, into: &buffer)
+            buffer.writeStaticString(",\"close\":")
+            buffer.writeJSONBool(closingConnection)
+        }
+    }
+
+    /// Asks every node for its matching sockets.
+    package func fetchSockets(uid: String, requestID: String, options: BroadcastOptions) -> ByteBuffer {
+        self.request(.fetchSockets, uid: uid, requestID: requestID) { self.writeOptions(options, into: &$0) }
+    }
+
+    /// Asks every node for its rooms.
+    package func allRooms(uid: String, requestID: String) -> ByteBuffer {
+        self.request(.allRooms, uid: uid, requestID: requestID) { _ in }
+    }
+
+    /// Sends an event to the servers, which answer if there is a request id.
+    package func serverSideEmit(uid: String, requestID: String?, arguments: [JSONValue]) -> ByteBuffer {
+        self.request(.serverSideEmit, uid: uid, requestID: requestID) { buffer in
+            buffer.writeStaticString(",\"data\":")
+            buffer.writeJSON(.array(arguments))
+        }
+    }
+
+    /// A broadcast whose clients acknowledge; the only request in MessagePack.
+    package func broadcastRequest(
+        uid: String,
+        requestID: String,
+        arguments: [JSONValue],
+        options: BroadcastOptions
+    ) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(256)
+        buffer.writeMessagePackMapHeader(count: 5)
+        buffer.writeMessagePack("uid")
+        buffer.writeMessagePack(uid)
+        buffer.writeMessagePack("requestId")
+        buffer.writeMessagePack(requestID)
+        buffer.writeMessagePack("type")
+        buffer.writeMessagePack(ClassicProtocol.MessageType.broadcast.rawValue)
+        buffer.writeMessagePack("packet")
+        self.writePacket(into: &buffer) { buffer in
+            buffer.writeMessagePackArrayHeader(count: arguments.count)
+            for argument in arguments { buffer.writeMessagePack(argument) }
+        }
+        buffer.writeMessagePack("opts")
+        self.writeOptions(options, .node, into: &buffer)
+        return buffer
+    }
+
+    // MARK: Responses
+
+    /// Answers a request that wants no more than to know that it was carried out: `{"requestId":"…"}`.
+    package func done(requestID: String) -> ByteBuffer {
+        self.response(requestID: requestID) { _ in }
+    }
+
+    /// Answers with the ids of sockets.
+    package func socketIDs(requestID: String, ids: [String]) -> ByteBuffer {
+        self.response(requestID: requestID) { buffer in
+            buffer.writeStaticString(",\"sockets\":")
+            buffer.writeJSON(.array(ids.map { .string($0) }))
+        }
+    }
+
+    /// Answers with the names of rooms.
+    package func allRooms(requestID: String, rooms: some Sequence<Room>) -> ByteBuffer {
+        self.response(requestID: requestID) { buffer in
+            buffer.writeStaticString(",\"rooms\":")
+            self.writeRooms(rooms, into: &buffer)
+        }
+    }
+
+    /// Answers with sockets.
+    package func sockets(requestID: String, sockets: some Sequence<ClassicSocket>) -> ByteBuffer {
+        self.response(requestID: requestID) { buffer in
+            buffer.writeStaticString(",\"sockets\":[")
+            var isFirst = true
+            for socket in sockets {
+                buffer.writeString(isFirst ? "{\"id\":" : ",{\"id\":")
+                isFirst = false
+                buffer.writeJSONString(socket.id)
+                buffer.writeStaticString(",\"handshake\":")
+                buffer.writeJSON(socket.handshake)
+                buffer.writeStaticString(",\"rooms\":")
+                self.writeRooms(socket.rooms, into: &buffer)
+                buffer.writeStaticString(",\"data\":")
+                buffer.writeJSON(socket.data)
+                buffer.writeStaticString("}")
+            }
+            buffer.writeStaticString("]")
+        }
+    }
+
+    /// Answers an event of another server; `nil` is JavaScript's `undefined`.
+    package func serverSideAnswer(requestID: String, value: JSONValue?) -> ByteBuffer {
+        self.response(.serverSideEmit, requestID: requestID) { buffer in
+            guard let value else { return }
+            buffer.writeStaticString(",\"data\":")
+            buffer.writeJSON(value)
+        }
+    }
+
+    /// Tells how many clients were sent a broadcast that they acknowledge.
+    package func clientCount(requestID: String, count: Int) -> ByteBuffer {
+        self.response(.broadcastClientCount, requestID: requestID) { buffer in
+            buffer.writeStaticString(",\"clientCount\":")
+            buffer.writeJSONInteger(count)
+        }
+    }
+
+    /// Passes on a client's acknowledgement, its first argument; in MessagePack, because there may be bytes in it.
+    package func acknowledgement(requestID: String, value: JSONValue?) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeMessagePackMapHeader(count: value == nil ? 2 : 3)
+        buffer.writeMessagePack("type")
+        buffer.writeMessagePack(ClassicProtocol.MessageType.broadcastAcknowledgement.rawValue)
+        buffer.writeMessagePack("requestId")
+        buffer.writeMessagePack(requestID)
+        if let value {
+            buffer.writeMessagePack("packet")
+            buffer.writeMessagePack(value)
+        }
+        return buffer
+    }
+
+    // MARK: JSON
+
+    private func request(
+        _ type: ClassicProtocol.MessageType,
+        uid: String?,
+        requestID: String? = nil,
+        _ writeRest: (inout ByteBuffer) -> Void
+    ) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeStaticString("{")
+        if let uid {
+            buffer.writeStaticString("\"uid\":")
+            buffer.writeJSONString(uid)
+            buffer.writeStaticString(",")
+        }
+        if let requestID {
+            buffer.writeStaticString("\"requestId\":")
+            buffer.writeJSONString(requestID)
+            buffer.writeStaticString(",")
+        }
+        buffer.writeStaticString("\"type\":")
+        buffer.writeJSONInteger(type.rawValue)
+        writeRest(&buffer)
+        buffer.writeStaticString("}")
+        return buffer
+    }
+
+    private func response(
+        _ type: ClassicProtocol.MessageType? = nil,
+        requestID: String,
+        _ writeRest: (inout ByteBuffer) -> Void
+    ) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeStaticString("{")
+        if let type {
+            buffer.writeStaticString("\"type\":")
+            buffer.writeJSONInteger(type.rawValue)
+            buffer.writeStaticString(",")
+        }
+        buffer.writeStaticString("\"requestId\":")
+        buffer.writeJSONString(requestID)
+        writeRest(&buffer)
+        buffer.writeStaticString("}")
+        return buffer
+    }
+
+    private func writeOptions(_ options: BroadcastOptions, into buffer: inout ByteBuffer) {
+        buffer.writeStaticString(",\"opts\":{\"rooms\":")
+        self.writeRooms(options.rooms, into: &buffer)
+        buffer.writeStaticString(",\"except\":")
+        self.writeRooms(options.except, into: &buffer)
+        buffer.writeStaticString("}")
+    }
+
+    private func writeOptions(_ options: BroadcastOptions, rooms: [Room], into buffer: inout ByteBuffer) {
+        self.writeOptions(options, into: &buffer)
+        buffer.writeStaticString(",\"rooms\":")
+        self.writeRooms(rooms, into: &buffer)
+    }
+
+    private func writeRooms(_ rooms: some Sequence<Room>, into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("[")
+        var isFirst = true
+        for room in rooms {
+            if !isFirst { buffer.writeStaticString(",") }
+            isFirst = false
+            if let number = self.number(of: room) {
+                buffer.writeJSONInteger(number)
+            } else {
+                buffer.writeJSONString(room.name)
+            }
+        }
+        buffer.writeStaticString("]")
+    }
+
+    // MARK: MessagePack
+
+    private func writePacket(into buffer: inout ByteBuffer, _ writeData: (inout ByteBuffer) -> Void) {
+        buffer.writeMessagePackMapHeader(count: 3)
+        buffer.writeMessagePack("type")
+        buffer.writeMessagePack(Int(PacketType.event.rawValue))
+        buffer.writeMessagePack("data")
+        writeData(&buffer)
+        buffer.writeMessagePack("nsp")
+        buffer.writeMessagePack(self.namespace)
+    }
+
+    private func writeOptions(_ options: BroadcastOptions, _ order: OptionOrder, into buffer: inout ByteBuffer) {
+        buffer.writeMessagePackMapHeader(count: 3)
+        self.writeRooms("rooms", options.rooms, into: &buffer)
+        if order == .node { self.writeRooms("except", options.except, into: &buffer) }
+        buffer.writeMessagePack("flags")
+        buffer.writeMessagePackMapHeader(count: options.flags.flags.count)
+        for flag in options.flags.flags {
+            buffer.writeMessagePack(flag.kind)
+            switch flag {
+            case .volatile(let value), .compress(let value), .local(let value), .expectSingleResponse(let value),
+                .broadcast(let value), .binary(let value):
+                buffer.writeMessagePack(value)
+            case .timeout(let milliseconds):
+                buffer.writeMessagePack(milliseconds)
+            }
+        }
+        if order == .emitter { self.writeRooms("except", options.except, into: &buffer) }
+    }
+
+    private func writeRooms(_ key: String, _ rooms: [Room], into buffer: inout ByteBuffer) {
+        buffer.writeMessagePack(key)
+        buffer.writeMessagePackArrayHeader(count: rooms.count)
+        for room in rooms {
+            if let number = self.number(of: room) {
+                buffer.writeMessagePack(number)
+            } else {
+                buffer.writeMessagePack(room.name)
+            }
+        }
+    }
+
+    /// The number that JavaScript would write with the same characters, if numbers are wanted.
+    private func number(of room: Room) -> Int? {
+        guard self.writesNumericRooms, let number = Int(room.name), String(number) == room.name else { return nil }
+        return number
+    }
+}
+
+/// A socket in the answer to a request for sockets.
+package struct ClassicSocket: Sendable, Hashable {
+    package var id: String
+    package var handshake: JSONValue
+    package var rooms: [Room]
+    package var data: JSONValue
+
+    package init(id: String, handshake: JSONValue, rooms: [Room], data: JSONValue) {
+        self.id = id
+        self.handshake = handshake
+        self.rooms = rooms
+        self.data = data
+    }
+}

@@ -1,0 +1,78 @@
+/// The messages of the official Redis adapter for publish/subscribe (`createAdapter` of `@socket.io/redis-adapter` 8),
+/// and of `@socket.io/redis-emitter` 5: channels here, messages in ``ClassicEncoder``, ``ClassicBroadcast``,
+/// ``ClassicRequest`` and ``ClassicResponse``.
+///
+/// Official nodes throw inside their Redis listener, and end their process with it, on a broadcast that they can't
+/// decode: what is written here is written exactly as they write it.
+package enum ClassicProtocol {
+    /// The number that tells one request, or response, from another.
+    package enum MessageType: Int, Sendable {
+        case socketIDs = 0
+        case allRooms = 1
+        case join = 2
+        case leave = 3
+        case disconnect = 4
+        case fetchSockets = 5
+        case serverSideEmit = 6
+        case broadcast = 7
+        case broadcastClientCount = 8
+        case broadcastAcknowledgement = 9
+    }
+
+    /// The uid under which emitters publish.
+    package static let emitterUID = "emitter"
+
+    /// The longest time that a message may ask us to wait, whoever sent it: a day, in milliseconds.
+    package static let longestTimeout = 86_400_000
+}
+
+/// The names of a namespace's channels.
+///
+/// Nothing in them is escaped.
+package struct ClassicChannels: Sendable, Hashable {
+    /// Broadcasts to no room or to several: `socket.io#/#`; with a room and `#` behind it, broadcasts to that room.
+    package let broadcast: String
+    /// What to `PSUBSCRIBE`: `socket.io#/#*`.
+    package let broadcastPattern: String
+    /// Requests, and the channel whose subscribers are counted: `socket.io-request#/#`.
+    package let request: String
+    /// Responses that anybody may have asked for: `socket.io-response#/#`.
+    package let response: String
+
+    package init(key: String, namespace: String) {
+        self.broadcast = "\(key)#\(namespace)#"
+        self.broadcastPattern = self.broadcast + "*"
+        self.request = "\(key)-request#\(namespace)#"
+        self.response = "\(key)-response#\(namespace)#"
+    }
+
+    /// Responses to one node: `socket.io-response#/#V2Kb52#`.
+    package func response(to uid: String) -> String { "\(self.response)\(uid)#" }
+
+    /// Where to publish a broadcast to these rooms.
+    package func broadcast(to rooms: [Room]) -> String {
+        rooms.count == 1 ? "\(self.broadcast)\(rooms[0].name)#" : self.broadcast
+    }
+}
+
+/// Why a message of the cluster was ignored.
+package struct ClassicProtocolError: Error, Hashable, CustomStringConvertible {
+    package enum Reason: String, Sendable, CaseIterable {
+        /// Neither JSON nor MessagePack.
+        case undecodable
+        /// Something is missing, or of another type.
+        case unexpectedShape = "unexpected_shape"
+        /// A type that we don't know.
+        case unknownType = "unknown_type"
+        /// Published to a channel that it doesn't belong to.
+        case wrongChannel = "wrong_channel"
+    }
+
+    package let reason: Reason
+    package let description: String
+
+    package init(_ reason: Reason, _ description: String) {
+        self.reason = reason
+        self.description = description
+    }
+}
