@@ -1,3 +1,4 @@
+import MetricsTestKit
 import NIOConcurrencyHelpers
 import NIOCore
 import SocketIOServer
@@ -121,6 +122,41 @@ import Testing
                 ["event": "update", "schema": "api::x.x", "data": 1] as JSONValue
             )
             #expect(answers.map { $0?["success"] } == [false, false])
+        }
+    }
+
+    @Test func everythingIsCounted() async throws {
+        let metrics = TestMetrics()
+        try await TestCluster.run(metrics: metrics) { cluster in
+            let io = cluster[0].io
+            let client = try await cluster[0].join(apiToken("Full"))
+            _ = try? await cluster[0].join(["token": "x"])
+            try io.emit(event: "update", schema: "api::article.article", data: ["id": 1])
+            try io.emit(event: "update", schema: "api::article.article", data: .null)
+            cluster.bus.publishServerSide(["io:emit", 5])
+            try await io.disconnectSocket(client.id)
+            for (label, dimensions, count) in [
+                ("socketio_gateway_events_total", [("outcome", "sent")], 1),
+                ("socketio_gateway_events_total", [("outcome", "noData")], 1),
+                ("socketio_gateway_variants_total", [], 3),
+                ("socketio_malformed_total", [("reason", "lifecycle event")], 1),
+                ("socketio_gateway_refusals_total", [("reason", "invalid_token")], 1),
+                ("socketio_gateway_admissions_total", [("kind", "token")], 1),
+                ("socketio_gateway_disconnections_total", [("reason", "requested")], 1),
+            ] as [(String, [(String, String)], Int64)] {
+                #expect(try metrics.expectCounter(label, dimensions).totalValue == count, "\(label)")
+            }
+        }
+    }
+
+    @Test func keysOfTokensAreChecked() async throws {
+        try await TestCluster.run { cluster in
+            let io = cluster[0].io
+            #expect(io.apiToken(forKey: Samples.key("Full"))?.name == "Full")
+            #expect(io.apiToken(forKey: Samples.key("Late"))?.name == "Late")
+            #expect(io.apiToken(forKey: Samples.key("Revoked")) == nil)
+            #expect(io.apiToken(forKey: "") == nil)
+            #expect(io.apiToken(forKey: String(repeating: "x", count: 100_000)) == nil)
         }
     }
 

@@ -237,7 +237,7 @@ import Testing
         struct Broken: Error {}
         var hooks = GatewayHooks()
         hooks.authenticate = { request in
-            guard request.auth["secret"] == 1 else { throw Broken() }
+            guard request.auth["secret"] == 1, request.handshake["headers"]?["host"] == "test" else { throw Broken() }
             return AuthenticatedPrincipal(.operator(User(id: "root")))
         }
         try await TestCluster.run(configuration: Self.configuration, hooks: hooks) { cluster in

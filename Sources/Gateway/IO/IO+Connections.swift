@@ -142,7 +142,7 @@ extension IO {
         }
     }
 
-    private static func describe(_ handshake: Handshake, auth: JSONValue) -> JSONValue {
+    static func describe(_ handshake: Handshake, auth: JSONValue) -> JSONValue {
         [
             "headers": .object(
                 JSONObject(handshake.headers.map { ($0.name, .string($0.value)) }) { _, last in last }

@@ -87,7 +87,8 @@ extension IO {
         var auth = socket.handshake.auth
         if let payload, payload["token"] != nil { auth = payload }
         if let authenticate = self.hooks.authenticate {
-            return try await authenticate(.init(auth: auth, handshake: .null, address: address))
+            let handshake = Self.describe(socket.handshake, auth: socket.handshake.auth)
+            return try await authenticate(.init(auth: auth, handshake: handshake, address: address))
         }
         let found = try await self.authenticate(socket, auth: auth, address: address)
         return found.principal.isAuthenticated ? found : nil

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Gateway
 import NIOConcurrencyHelpers
 import NIOCore
@@ -24,6 +25,7 @@ struct TestCluster {
         configuration: GatewayConfiguration = Samples.configuration,
         hooks: GatewayHooks = GatewayHooks(),
         clock: @escaping @Sendable () -> Double = { 500 },
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance,
         _ body: (TestCluster) async throws -> Void
     ) async throws {
         let bus = Bus()
@@ -37,6 +39,7 @@ struct TestCluster {
                 on: server,
                 configuration: configuration,
                 hooks: hooks,
+                metricsFactory: metrics,
                 clock: clock
             )
             try await server.start()
