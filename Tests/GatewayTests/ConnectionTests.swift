@@ -174,12 +174,17 @@ import Testing
         }
     }
 
-    @Test func theGatewayIsNeededToGetIn() async throws {
+    @Test func aForgottenGatewayGoesOnChecking() async throws {
         let server = SocketServer()
-        // Thrown away at once: its checks must not go with it.
-        _ = try await IO.install(on: server, configuration: Samples.configuration)
+        var configuration = Samples.configuration
+        configuration.security.requireAuthentication = true
+        _ = try await IO.install(on: server, configuration: configuration)
         let address = try await server.listen(host: "127.0.0.1", port: 0)
-        await #expect(throws: Client.Refused(message: "Internal server error")) { try await Client.join(at: address) }
+        await #expect(throws: Client.Refused(message: "Authentication required")) {
+            try await Client.join(at: address)
+        }
+        let client = try await Client.join(at: address, auth: apiToken("Full"))
+        #expect(try await client.call("get-rooms")["success"] == true)
         await server.close()
     }
 }

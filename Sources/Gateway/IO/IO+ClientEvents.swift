@@ -28,8 +28,7 @@ extension IO {
         _ event: String,
         _ handler: @escaping @Sendable (IO, Socket, JSONValue?) async throws -> JSONValue
     ) {
-        self.main.on(event) { [weak self] (socket: Socket, payload: JSONValue?) async -> JSONValue in
-            guard let self else { return Self.failure(.internalError) }
+        self.main.on(event) { (socket: Socket, payload: JSONValue?) async -> JSONValue in
             do {
                 return try await handler(self, socket, payload)
             } catch let refusal as ClientRefusal {

@@ -13,9 +13,8 @@ extension IO {
             authentication: { [weak self] in self?.authenticationTimedOut($0) }
         )
         let mode = self.configuration.authentication.mode
-        self.main.use { [weak self] socket in
-            // Without a gateway nobody is let in: a forgotten reference must not open the door.
-            guard let self else { throw ConnectError("Internal server error") }
+        // The handlers keep the gateway alive, so that a forgotten reference to it opens or closes no door.
+        self.main.use { socket in
             try await self.answer { io in
                 switch mode {
                 case .handshake: try await io.admit(socket, to: nil)
@@ -23,22 +22,21 @@ extension IO {
                 }
             }
         }
-        self.main.onConnection { [weak self] socket in
+        self.main.onConnection { socket in
             switch mode {
-            case .handshake: self?.connected(socket)
-            case .event: self?.awaitAuthentication(of: socket)
+            case .handshake: self.connected(socket)
+            case .event: self.awaitAuthentication(of: socket)
             }
         }
-        self.main.onDisconnect { [weak self] socket, _ in self?.connections.forget(socket) }
+        self.main.onDisconnect { socket, _ in self.connections.forget(socket) }
         for configured in self.configuration.namespaces {
             let namespace = self.server.of(configured.name)
             guard configured.inheritsChecks else { continue }
-            namespace.use { [weak self] socket in
-                guard let self else { throw ConnectError("Internal server error") }
+            namespace.use { socket in
                 try await self.answer { io in try await io.admit(socket, to: configured) }
             }
-            namespace.onConnection { [weak self] socket in self?.connected(socket) }
-            namespace.onDisconnect { [weak self] socket, _ in self?.connections.forget(socket) }
+            namespace.onConnection { socket in self.connected(socket) }
+            namespace.onDisconnect { socket, _ in self.connections.forget(socket) }
         }
         if mode == .event { self.registerAuthentication() }
     }

@@ -206,8 +206,7 @@ extension IO {
     /// Every node hears of the event and serves its own sockets, so each of them gets it once and nothing is published
     /// a second time.
     func registerServerEvents() {
-        self.main.onServerSide(Self.lifecycleEvent) { [weak self] arguments, reply in
-            guard let self else { return }
+        self.main.onServerSide(Self.lifecycleEvent) { arguments, reply in
             let answer = self.handleLifecycleEvent(arguments.first ?? .null)
             reply?(answer)
         }

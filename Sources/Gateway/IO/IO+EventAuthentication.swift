@@ -30,8 +30,8 @@ extension IO {
     }
 
     func registerAuthentication() {
-        self.main.on("authenticate") { [weak self] (socket: Socket, payload: JSONValue?) async -> JSONValue in
-            await self?.authenticate(socket, payload: payload) ?? Self.failure(.internalError)
+        self.main.on("authenticate") { (socket: Socket, payload: JSONValue?) async -> JSONValue in
+            await self.authenticate(socket, payload: payload)
         }
     }
 

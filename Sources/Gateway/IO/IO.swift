@@ -44,8 +44,7 @@ public final class IO: Sendable {
     /// Puts the gateway on a server: its checks, its events, its namespaces.
     ///
     /// To be called before the server listens, and once for a server. Middlewares that the application registers
-    /// afterwards run behind the gateway's. The gateway is to be kept while the server runs: without it, nobody is let
-    /// in.
+    /// afterwards run behind the gateway's. Server and gateway keep each other alive.
     ///
     /// - Parameters:
     ///   - server: The server that clients connect to.
