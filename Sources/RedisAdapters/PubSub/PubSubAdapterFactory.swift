@@ -1,0 +1,67 @@
+public import Logging
+public import Metrics
+public import RESP
+public import SocketIOServer
+
+/// Connects servers over Redis publish/subscribe, with the messages of the official `@socket.io/redis-adapter`
+/// (`createAdapter`): Swift and Node.js nodes form one cluster.
+///
+/// ```swift
+/// let redis = RESPClient(configuration: try .init(url: "redis://localhost:6379"), logger: logger)
+/// try await redis.connect()
+/// let server = SocketServer(adapter: PubSubAdapterFactory(client: redis, logger: logger), logger: logger)
+/// ```
+///
+/// Works with every Redis; ACL users need `PUBLISH`, `SUBSCRIBE`, `PSUBSCRIBE` and `PUBSUB` and the channels that start
+/// with the key. Messages reach other nodes at most once: what is published while a node's connection to Redis is away is
+/// lost to that node.
+public struct PubSubAdapterFactory: AdapterFactory {
+    private let configuration: PubSubAdapterConfiguration
+    private let bus: any ClusterBus
+    private let logger: Logger
+    private let metrics: PubSubAdapterMetrics
+
+    /// Makes a factory for a server's namespaces, which share the client.
+    ///
+    /// - Parameters:
+    ///   - configuration: The same key on every node.
+    ///   - client: Connected before the server starts, and closed after it.
+    ///   - logger: For what is ignored or lost.
+    ///   - metricsFactory: For what is counted.
+    public init(
+        configuration: PubSubAdapterConfiguration = PubSubAdapterConfiguration(),
+        client: RESPClient,
+        logger: Logger,
+        metricsFactory: any MetricsFactory = MetricsSystem.factory
+    ) {
+        self.init(
+            configuration: configuration,
+            bus: RedisBus(client: client),
+            logger: logger,
+            metricsFactory: metricsFactory
+        )
+    }
+
+    package init(
+        configuration: PubSubAdapterConfiguration,
+        bus: any ClusterBus,
+        logger: Logger,
+        metricsFactory: any MetricsFactory
+    ) {
+        self.configuration = configuration
+        self.bus = bus
+        self.logger = logger
+        self.metrics = PubSubAdapterMetrics(factory: metricsFactory)
+    }
+
+    /// Makes a namespace's adapter.
+    public func makeAdapter(for host: any AdapterHost) -> any Adapter {
+        PubSubAdapter(
+            host: host,
+            configuration: self.configuration,
+            bus: self.bus,
+            logger: self.logger,
+            metrics: self.metrics
+        )
+    }
+}

@@ -1,0 +1,33 @@
+import Metrics
+import SocketIOWire
+
+/// What the adapters of one server count.
+struct PubSubAdapterMetrics: Sendable {
+    /// Broadcasts of other nodes that had somebody to go to here.
+    let delivered: Counter
+    /// Broadcasts to rooms that nobody here is in.
+    let filtered: Counter
+    /// Questions that not every node answered in time.
+    let timeouts: Counter
+    /// Messages for the cluster that Redis was not handed.
+    let unpublished: Counter
+    private let rejected: [ClassicProtocolError.Reason: Counter]
+
+    init(factory: any MetricsFactory) {
+        self.delivered = Counter(label: "socketio_cluster_broadcasts_received_total", factory: factory)
+        self.filtered = Counter(label: "socketio_cluster_broadcasts_filtered_total", factory: factory)
+        self.timeouts = Counter(label: "socketio_cluster_request_timeouts_total", factory: factory)
+        self.unpublished = Counter(label: "socketio_cluster_messages_unpublished_total", factory: factory)
+        self.rejected = Dictionary(
+            uniqueKeysWithValues: ClassicProtocolError.Reason.allCases.map { reason in
+                let dimensions = [("reason", reason.rawValue)]
+                let label = "socketio_cluster_messages_rejected_total"
+                return (reason, Counter(label: label, dimensions: dimensions, factory: factory))
+            }
+        )
+    }
+
+    func rejected(_ reason: ClassicProtocolError.Reason) {
+        self.rejected[reason]?.increment()
+    }
+}

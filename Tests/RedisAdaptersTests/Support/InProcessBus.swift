@@ -1,0 +1,162 @@
+import Foundation
+import NIOConcurrencyHelpers
+import NIOCore
+import RESP
+import RedisAdapters
+
+/// A Redis in this process: what one node publishes, the others' handlers get, synchronously; and a record of it all.
+final class InProcessRedis: Sendable {
+    struct Command: Equatable, Sendable, CustomStringConvertible {
+        var client: String
+        var name: String
+        var arguments: [String]
+        var description: String { "\(self.client) \(self.name) \(self.arguments.joined(separator: " "))" }
+    }
+
+    struct State {
+        var commands: [Command] = []
+        var subscriptions: [(id: Int, subscription: InProcessSubscription)] = []
+        var nextID = 0
+        var countHandler: (@Sendable (Int) throws -> Int)?
+        var publishError: RESPError?
+        var observers: [String: @Sendable (Bool) -> Void] = [:]
+        /// Publishes wait here while set.
+        var isMuted = false
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    func bus(_ client: String) -> InProcessBus { InProcessBus(redis: self, client: client) }
+
+    var commands: [Command] { self.state.withLockedValue { $0.commands } }
+
+    /// The commands that are no subscriptions.
+    var published: [Command] { self.commands.filter { $0.name == "PUBLISH" || $0.name == "PUBSUB" } }
+
+    func forgetCommands() { self.state.withLockedValue { $0.commands = [] } }
+
+    /// Changes what `PUBSUB NUMSUB` answers.
+    func setCount(_ handler: (@Sendable (Int) throws -> Int)?) {
+        self.state.withLockedValue { $0.countHandler = handler }
+    }
+
+    /// Makes publishing fail.
+    func setPublishError(_ error: RESPError?) { self.state.withLockedValue { $0.publishError = error } }
+
+    /// Nothing published from now on arrives.
+    func mute(_ isMuted: Bool) { self.state.withLockedValue { $0.isMuted = isMuted } }
+
+    /// Tells a node that it lost Redis, or has it back.
+    func setAvailable(_ isAvailable: Bool, for client: String) {
+        self.state.withLockedValue { $0.observers[client] }?(isAvailable)
+    }
+
+    func observe(_ client: String, _ handler: @escaping @Sendable (Bool) -> Void) {
+        self.state.withLockedValue { $0.observers[client] = handler }
+    }
+
+    func log(_ client: String, _ name: String, _ arguments: [String]) {
+        self.state.withLockedValue {
+            $0.commands.append(Command(client: client, name: name, arguments: arguments))
+        }
+    }
+
+    func publish(_ client: String, _ channel: String, _ message: ByteBuffer) throws(RESPError) {
+        let (error, subscriptions) = self.state.withLockedValue { state in
+            if state.publishError == nil {
+                let command = Command(client: client, name: "PUBLISH", arguments: [channel, message.hexadecimal])
+                state.commands.append(command)
+            }
+            return (state.publishError, state.isMuted ? [] : state.subscriptions.map(\.subscription))
+        }
+        if let error { throw error }
+        let bytes = ByteBuffer(string: channel)
+        for subscription in subscriptions {
+            for pattern in subscription.patterns where channel.hasPrefix(pattern.dropLast()) {
+                let message = RESPMessage(channel: bytes, pattern: ByteBuffer(string: pattern), payload: message)
+                subscription.handler(message)
+            }
+            if subscription.channels.contains(channel) {
+                subscription.handler(RESPMessage(channel: bytes, payload: message))
+            }
+        }
+    }
+
+    func subscribe(_ subscription: InProcessSubscription) -> Int {
+        self.state.withLockedValue { state in
+            state.nextID += 1
+            state.subscriptions.append((state.nextID, subscription))
+            return state.nextID
+        }
+    }
+
+    func unsubscribe(_ id: Int) {
+        self.state.withLockedValue { $0.subscriptions.removeAll { $0.id == id } }
+    }
+
+    func count(_ client: String, _ channel: String) throws -> Int {
+        self.log(client, "PUBSUB", ["NUMSUB", channel])
+        let (count, handler) = self.state.withLockedValue { state in
+            (state.subscriptions.filter { $0.subscription.channels.contains(channel) }.count, state.countHandler)
+        }
+        return try handler?(count) ?? count
+    }
+}
+
+struct InProcessSubscription: Sendable {
+    var patterns: [String]
+    var channels: [String]
+    var handler: @Sendable (RESPMessage) -> Void
+}
+
+struct InProcessBus: ClusterBus {
+    let redis: InProcessRedis
+    let client: String
+
+    private struct Cancellable: ClusterBusSubscription {
+        let onCancel: @Sendable () -> Void
+        func confirmed() async throws {}
+        func cancel() async { self.onCancel() }
+    }
+
+    func publish(channel: String, message: ByteBuffer) throws(RESPError) {
+        try self.redis.publish("\(self.client).pub", channel, message)
+    }
+
+    func addSubscription(
+        patterns: [String],
+        channels: [String],
+        handler: @escaping @Sendable (RESPMessage) -> Void
+    ) -> any ClusterBusSubscription {
+        self.redis.log("\(self.client).sub", "psubscribe", patterns)
+        self.redis.log("\(self.client).sub", "subscribe", channels)
+        let id = self.redis.subscribe(
+            InProcessSubscription(patterns: patterns, channels: channels, handler: handler)
+        )
+        return Cancellable { [redis] in redis.unsubscribe(id) }
+    }
+
+    func subscriberCount(of channel: String) async throws -> Int {
+        try self.redis.count("\(self.client).pub", channel)
+    }
+
+    func onAvailabilityChange(_ handler: @escaping @Sendable (Bool) -> Void) -> @Sendable () -> Void {
+        self.redis.observe(self.client, handler)
+        return {}
+    }
+}
+
+extension ByteBuffer {
+    var hexadecimal: String {
+        self.readableBytesView.map { String(format: "%02x", $0) }.joined()
+    }
+
+    init(hexadecimal text: String) {
+        self.init()
+        var rest = text[...]
+        while let byte = UInt8(rest.prefix(2), radix: 16) {
+            self.writeInteger(byte)
+            rest = rest.dropFirst(2)
+        }
+    }
+}
