@@ -220,7 +220,7 @@ public final class EngineSession {
             if packet.frames.readableBytes >= Self.shareSize, !self.isTextOnly {
                 self.removeFirst()
                 self.handedBytes += packet.frames.readableBytes
-                handler.write(packet.frames)
+                handler.writeAndFlush(packet.frames)
             } else {
                 var batch = ByteBufferAllocator().buffer(capacity: min(self.outboxBytes, Self.batchSize))
                 while let packet = self.first,
@@ -235,11 +235,9 @@ public final class EngineSession {
                     self.removeFirst()
                 }
                 self.handedBytes += batch.readableBytes
-                handler.write(batch)
+                handler.writeAndFlush(batch)
             }
-            if !handler.isWritable { handler.flush() }
         }
-        handler.flush()
         self.isFlushing = false
     }
 

@@ -1,0 +1,54 @@
+import NIOCore
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The socket beneath a channel, to write small things to without the channel's queue.
+///
+/// Valid only while the channel is open, on its loop: whoever keeps one forgets it when the channel becomes inactive.
+struct SocketDescriptor {
+    static let none = SocketDescriptor(value: -1)
+
+    private let value: CInt
+
+    private init(value: CInt) { self.value = value }
+
+    /// The channel's socket, if it is a stream socket of the system's; otherwise ``none``.
+    init(of channel: any Channel) {
+        let handle = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable { (handle: CInt) in handle }
+        self.value = (handle ?? nil) ?? -1
+    }
+
+    var isValid: Bool { self.value >= 0 }
+
+    /// Hands bytes to the kernel.
+    ///
+    /// - Returns: How many bytes it took; 0 also for any error, which the channel will meet itself.
+    func send(_ bytes: ByteBuffer) -> Int {
+        bytes.withUnsafeReadableBytes { bytes in
+            guard let start = bytes.baseAddress, bytes.count > 0 else { return 0 }
+            #if canImport(Darwin)
+            let sent = Darwin.write(self.value, start, bytes.count)
+            #else
+            let sent = Self.send(self.value, start, bytes.count)
+            #endif
+            return max(sent, 0)
+        }
+    }
+
+    #if !canImport(Darwin)
+    /// A broken connection is an error here, not a signal.
+    private static func send(_ descriptor: CInt, _ start: UnsafeRawPointer, _ count: Int) -> Int {
+        #if canImport(Glibc)
+        Glibc.send(descriptor, start, count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+        #else
+        Musl.send(descriptor, start, count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+        #endif
+    }
+    #endif
+}
