@@ -206,6 +206,7 @@ public struct PublishAPI: Sendable {
             responder: CallbackResponder { (request: Request, _: BasicRequestContext) in
                 await self.respond(to: request)
             },
+            server: .http1(configuration: .init(idleTimeout: .seconds(75))),
             configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
             onServerRunning: { channel in await onListening(channel.localAddress) },
             eventLoopGroupProvider: .shared(eventLoopGroup),

@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import RESP
+import RedisAdapters
 import ServiceLifecycle
 import SocketIOServer
 import UnixSignals
@@ -153,7 +154,18 @@ struct NodeProcess {
         return client
     }
 
-    private func adapter(_ redis: RESPClient?) -> any AdapterFactory { InMemoryAdapterFactory() }
+    private func adapter(_ redis: RESPClient?) -> any AdapterFactory {
+        guard let redis, let configuration = self.configuration.redis else { return InMemoryAdapterFactory() }
+        return PubSubAdapterFactory(
+            configuration: PubSubAdapterConfiguration(
+                key: configuration.key,
+                requestsTimeout: configuration.requestsTimeout,
+                publishOnSpecificResponseChannel: configuration.publishOnSpecificResponseChannel
+            ),
+            client: redis,
+            logger: Logger(label: "cluster")
+        )
+    }
 
     private func join(_ server: SocketServer) async throws {
         do {
