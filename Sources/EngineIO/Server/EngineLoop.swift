@@ -25,6 +25,8 @@ package final class EngineLoop: @unchecked Sendable {
     /// What every WebSocket on this loop is read into, while no read is in progress.
     private var receiveBuffer = ByteBuffer()
     static let receiveBufferSize = 65_536
+    /// What the packets of one write are put together in, while no session is doing so.
+    private var sendBuffer = ByteBuffer()
 
     var polling = TrafficCounts()
     var webSocket = TrafficCounts()
@@ -87,6 +89,16 @@ package final class EngineLoop: @unchecked Sendable {
         // One big message must not keep its size for ever.
         if self.scratch.capacity > Self.receiveBufferSize { self.scratch = ByteBuffer() }
     }
+
+    /// The buffer to put a write together in; comes back with ``giveBack(sendBuffer:)``.
+    func takeSendBuffer() -> ByteBuffer {
+        var buffer = ByteBuffer()
+        swap(&buffer, &self.sendBuffer)
+        return buffer
+    }
+
+    /// Takes the buffer back; if the channel holds it, too, the next use replaces it.
+    func giveBack(sendBuffer buffer: ByteBuffer) { self.sendBuffer = buffer }
 
     // MARK: Metrics
 

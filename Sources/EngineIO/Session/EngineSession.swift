@@ -216,29 +216,35 @@ public final class EngineSession {
     private func flushSeveral(to handler: WebSocketHandler) {
         // Writing may make the channel writable, which calls back.
         self.isFlushing = true
+        var batch = self.loop.takeSendBuffer()
         while handler.isWritable, let packet = self.first {
             if packet.frames.readableBytes >= Self.shareSize, !self.isTextOnly {
                 self.removeFirst()
                 self.handedBytes += packet.frames.readableBytes
                 handler.writeAndFlush(packet.frames)
             } else {
-                var batch = ByteBufferAllocator().buffer(capacity: min(self.outboxBytes, Self.batchSize))
-                while let packet = self.first,
-                    packet.frames.readableBytes < Self.shareSize || self.isTextOnly,
-                    batch.readableBytes == 0 || batch.readableBytes + packet.frames.readableBytes <= Self.batchSize
-                {
-                    if self.isTextOnly {
-                        packet.writeBase64Frames(into: &batch)
-                    } else {
-                        batch.writeImmutableBuffer(packet.frames)
-                    }
-                    self.removeFirst()
-                }
+                batch.clear(minimumCapacity: min(self.outboxBytes, Self.batchSize))
+                self.fill(&batch)
                 self.handedBytes += batch.readableBytes
                 handler.writeAndFlush(batch)
             }
         }
+        self.loop.giveBack(sendBuffer: batch)
         self.isFlushing = false
+    }
+
+    /// Moves small packets from the outbox into one write.
+    private func fill(_ batch: inout ByteBuffer) {
+        while let packet = self.first, packet.frames.readableBytes < Self.shareSize || self.isTextOnly,
+            batch.readableBytes == 0 || batch.readableBytes + packet.frames.readableBytes <= Self.batchSize
+        {
+            if self.isTextOnly {
+                packet.writeBase64Frames(into: &batch)
+            } else {
+                batch.writeImmutableBuffer(packet.frames)
+            }
+            self.removeFirst()
+        }
     }
 
     private func removeFirst() {
