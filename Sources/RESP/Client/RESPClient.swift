@@ -32,7 +32,7 @@ public final class RESPClient: Sendable {
     public convenience init(
         configuration: RESPConfiguration,
         eventLoopGroup: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup,
-        logger: Logger,
+        logger: Logger = Logger(label: "redis", factory: { _ in SwiftLogNoOpLogHandler() }),
         metricsFactory: any MetricsFactory = MetricsSystem.factory
     ) {
         self.init(

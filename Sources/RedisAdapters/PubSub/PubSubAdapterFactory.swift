@@ -31,7 +31,7 @@ public struct PubSubAdapterFactory: AdapterFactory {
     public init(
         configuration: PubSubAdapterConfiguration = PubSubAdapterConfiguration(),
         client: RESPClient,
-        logger: Logger,
+        logger: Logger = Logger(label: "socketio.adapter", factory: { _ in SwiftLogNoOpLogHandler() }),
         metricsFactory: any MetricsFactory = MetricsSystem.factory
     ) {
         self.init(
