@@ -91,7 +91,9 @@ let targets: [Target] = [
     ),
     .executableTarget(
         name: "bench-server",
-        dependencies: ["SocketIOServer", "EngineIO", "RedisAdapters", "RESP", "SocketIOWire", nioCore, nioPosix, logging],
+        dependencies: [
+            "SocketIOServer", "EngineIO", "RedisAdapters", "RESP", "SocketIOWire", nioCore, nioPosix, logging,
+        ],
         swiftSettings: settings
     ),
     .executableTarget(

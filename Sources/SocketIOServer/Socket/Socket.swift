@@ -96,9 +96,10 @@ public final class Socket: @unchecked Sendable {
         return self.session.transport
     }
 
-    /// The same client's socket in another namespace; `nil` if the client has not joined that one.
+    /// The same client's socket in another namespace.
     ///
     /// - Parameter namespace: The namespace's name, with its leading slash.
+    /// - Returns: `nil` if the client has not joined that namespace.
     public func sibling(in namespace: String) async -> Socket? {
         // The task runs on any thread, and the connection's list of sockets belongs to the loop.
         try? await self.eventLoop.submit { self.client.connectedSocket(in: namespace) }.get()
