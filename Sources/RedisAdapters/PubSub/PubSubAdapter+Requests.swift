@@ -13,18 +13,18 @@ extension PubSubAdapter {
         guard request.uid != self.uid else { return }
         switch request.body {
         case .join(let options, let rooms):
-            self.host.addLocalSockets(options, rooms: rooms)
+            self.join(options, rooms)
         case .leave(let options, let rooms):
             self.host.delLocalSockets(options, rooms: rooms)
         case .disconnect(let options, let closingConnection):
             self.host.disconnectLocalSockets(options, closingConnection: closingConnection)
         case .joinSocket(let id, let socket, let room):
-            self.command(socket, id, request.uid) { $0.addLocalSockets($1, rooms: [room]) }
+            self.command(socket, id, request.uid) { $0.join($1, [room]) }
         case .leaveSocket(let id, let socket, let room):
-            self.command(socket, id, request.uid) { $0.delLocalSockets($1, rooms: [room]) }
+            self.command(socket, id, request.uid) { $0.host.delLocalSockets($1, rooms: [room]) }
         case .disconnectSocket(let id, let socket, let closingConnection):
             self.command(socket, id, request.uid) {
-                $0.disconnectLocalSockets($1, closingConnection: closingConnection)
+                $0.host.disconnectLocalSockets($1, closingConnection: closingConnection)
             }
         case .socketIDs(let id, let rooms):
             self.answer(request.uid) { adapter in
@@ -62,11 +62,11 @@ extension PubSubAdapter {
         _ socket: String,
         _ requestID: String,
         _ uid: String?,
-        _ body: (any AdapterHost, BroadcastOptions) -> Void
+        _ body: (PubSubAdapter, BroadcastOptions) -> Void
     ) {
         let room = Room(socket)
         guard self.host.hasLocalMembers(of: room) else { return }
-        body(self.host, BroadcastOptions(rooms: [room]))
+        body(self, BroadcastOptions(rooms: [room]))
         self.respond(self.encoder.done(requestID: requestID), to: uid)
     }
 

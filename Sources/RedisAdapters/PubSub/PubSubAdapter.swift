@@ -56,6 +56,8 @@ final class PubSubAdapter: Adapter {
         /// Until when counts are doubted.
         var unstableUntil: NIODeadline?
         var hasLoggedRefusal = false
+        /// Rooms that sockets of this node are being made to join, by how many commands.
+        var joining: [Room: Int] = [:]
     }
 
     init(
@@ -510,7 +512,7 @@ final class PubSubAdapter: Adapter {
         guard let room = self.room(of: message.channel) else {
             throw ClassicProtocolError(.wrongChannel, "a channel that only looks like one of ours")
         }
-        if !room.name.isEmpty, !self.host.hasLocalMembers(of: room) {
+        if !room.name.isEmpty, !self.host.hasLocalMembers(of: room), !self.isBeingJoined(room) {
             self.metrics.filtered.increment()
             return
         }
@@ -522,6 +524,33 @@ final class PubSubAdapter: Adapter {
         let packet = try broadcast.packet()
         self.metrics.delivered.increment()
         self.host.deliver(packet, options: broadcast.options)
+    }
+
+    /// Makes sockets of this node join rooms on behalf of another node, which may broadcast to them in the same breath.
+    ///
+    /// Sockets join on their own loops, a moment later than this returns; until then their rooms have to look as if they
+    /// had members.
+    func join(_ options: BroadcastOptions, _ rooms: [Room]) {
+        self.state.withLockedValue { state in
+            for room in rooms { state.joining[room, default: 0] += 1 }
+        }
+        self.host.addLocalSockets(options, rooms: rooms)
+        self.runTask { adapter in
+            // A question to every loop, behind the command, about sockets in a room that only a bug could make.
+            _ = await adapter.host.localSockets(BroadcastOptions(rooms: [Self.nobodysRoom]))
+            adapter.state.withLockedValue { state in
+                for room in rooms {
+                    guard let count = state.joining[room] else { continue }
+                    state.joining[room] = count > 1 ? count - 1 : nil
+                }
+            }
+        }
+    }
+
+    private static let nobodysRoom = Room("\u{0}")
+
+    private func isBeingJoined(_ room: Room) -> Bool {
+        self.state.withLockedValue { $0.joining[room] != nil }
     }
 
     /// The room that a channel is for; empty for that of the namespace, `nil` if the channel is none of ours.

@@ -1,0 +1,101 @@
+import Logging
+import Metrics
+import NIOCore
+import RESP
+import RedisAdapters
+import RedisTestSupport
+import SocketIOServer
+import SocketIOWire
+import Testing
+
+/// A kind of cluster that ``AdapterConformanceTests`` are run on.
+///
+/// An adapter that passes them is one more case here.
+enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
+    case inMemory
+    case pubSubOfTwo
+    case pubSubOfThree
+    /// Two nodes that speak the older protocol with Redis, and answer only who asked.
+    case pubSubOfTwoOverRESP2
+
+    var testDescription: String { "\(self)" }
+
+    var nodeCount: Int {
+        switch self {
+        case .inMemory: 1
+        case .pubSubOfTwo, .pubSubOfTwoOverRESP2: 2
+        case .pubSubOfThree: 3
+        }
+    }
+
+    var usesRedis: Bool { self != .inMemory }
+}
+
+/// Servers in this process that know each other through an adapter only.
+struct TestCluster {
+    let nodes: [SocketServer]
+    let addresses: [SocketAddress]
+    let redis: RedisServer?
+    let clients: [RESPClient]
+
+    var first: SocketServer { self.nodes[0] }
+    var last: SocketServer { self.nodes[self.nodes.count - 1] }
+
+    static func run(
+        _ kind: ClusterKind,
+        configure: (inout RESPConfiguration) -> Void = { _ in },
+        _ body: (TestCluster) async throws -> Void
+    ) async throws {
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let redis = kind.usesRedis ? try await RedisServer.start() : nil
+        var nodes: [SocketServer] = []
+        var addresses: [SocketAddress] = []
+        var clients: [RESPClient] = []
+        for _ in 0..<kind.nodeCount {
+            var adapter: any AdapterFactory = InMemoryAdapterFactory()
+            if let redis {
+                var configuration = try RESPConfiguration(url: redis.url)
+                configuration.prefersRESP3 = kind != .pubSubOfTwoOverRESP2
+                configure(&configuration)
+                // A connection each: it is connections that Redis counts.
+                let client = RESPClient(configuration: configuration, logger: logger)
+                try await client.connect()
+                clients.append(client)
+                adapter = PubSubAdapterFactory(
+                    configuration: PubSubAdapterConfiguration(
+                        publishOnSpecificResponseChannel: kind == .pubSubOfTwoOverRESP2
+                    ),
+                    client: client,
+                    logger: logger,
+                    metricsFactory: NOOPMetricsHandler.instance
+                )
+            }
+            let node = SocketServer(adapter: adapter)
+            for namespace in [node.sockets, node.of("/other")] {
+                namespace.on("join") { (socket: Socket, rooms: [String]) in socket.join(rooms.map { Room($0) }) }
+            }
+            try await node.start()
+            addresses.append(try await node.listen(host: "127.0.0.1", port: 0))
+            nodes.append(node)
+        }
+        let cluster = TestCluster(nodes: nodes, addresses: addresses, redis: redis, clients: clients)
+        var failure: (any Error)?
+        do { try await body(cluster) } catch { failure = error }
+        for node in nodes { await node.close() }
+        for client in clients { await client.close() }
+        redis?.stop()
+        if let failure { throw failure }
+    }
+
+    /// A client of a node, in rooms.
+    func client(on node: Int, _ namespace: String = "/", in rooms: String...) async throws -> SocketClient {
+        try await SocketClient.connect(to: self.addresses[node], namespace: namespace, rooms: rooms)
+    }
+
+    /// A client of every node, in rooms.
+    func clientOfEach(in rooms: String...) async throws -> [SocketClient] {
+        var clients: [SocketClient] = []
+        for address in self.addresses { clients.append(try await SocketClient.connect(to: address, rooms: rooms)) }
+        return clients
+    }
+}
