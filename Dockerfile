@@ -5,10 +5,11 @@ WORKDIR /src
 COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
-RUN swift build -c release --product socketio-node --static-swift-stdlib \
+RUN swift build -c release --product socketio-node \
     && install -D "$(swift build -c release --show-bin-path)/socketio-node" /out/socketio-node
 
-FROM debian:bookworm-slim
+# The runtime libraries that the binary needs, without the compiler.
+FROM swift:6.3-bookworm-slim
 COPY --from=build /out/socketio-node /usr/local/bin/socketio-node
 COPY config/node.yaml /etc/socketio/node.yaml
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin socketio

@@ -189,6 +189,9 @@ extension SocketServerConfiguration {
         self.engine.limits.requestTimeout = limits["requestTimeout"].time ?? self.engine.limits.requestTimeout
         self.engine.limits.keepAliveTimeout = limits["keepAliveTimeout"].time ?? self.engine.limits.keepAliveTimeout
         self.packetLimits.maximumAttachments = limits["attachments"].integer ?? self.packetLimits.maximumAttachments
+        // As many bytes as that number of messages of the greatest length.
+        self.packetLimits.maximumAttachmentBytes =
+            max(1, self.packetLimits.maximumAttachments) * self.engine.maxHTTPBufferSize
         self.mailboxLimit = limits["waitingEvents"].integer ?? self.mailboxLimit
         self.maximumNamespacesPerConnection =
             limits["namespacesPerConnection"].integer ?? self.maximumNamespacesPerConnection

@@ -8,6 +8,8 @@ struct Banner: Sendable {
     var adapter: String
     /// A token that was made for this run.
     var token: String?
+    /// Whether any token could use the publish API.
+    var canPublish = true
 
     func text(publishHost: String?, publishPort: Int?) -> String {
         let url = Self.url(self.host, self.port)
@@ -18,7 +20,11 @@ struct Banner: Sendable {
         ]
         guard let publishHost, let publishPort else { return lines.joined(separator: "\n") + "\n" }
         let publishURL = Self.url(publishHost, publishPort)
-        lines.append("  publish   \(publishURL)/io   (HTTP, with an API token)")
+        lines.append(
+            self.canPublish
+                ? "  publish   \(publishURL)/io   (HTTP, with an API token)"
+                : "  publish   \(publishURL)/io   (refuses everybody until `socketio-node token create` has made a token)"
+        )
         guard let token = self.token else { return lines.joined(separator: "\n") + "\n" }
         lines += [
             "",

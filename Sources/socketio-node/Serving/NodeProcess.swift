@@ -69,7 +69,8 @@ struct NodeProcess {
             port: address.port ?? listen.port,
             path: self.configuration.server.engine.path,
             adapter: redis.map { "redis \($0.configuration.redactedURL)" } ?? "memory (this node alone)",
-            token: token
+            token: token,
+            canPublish: gateway.apiTokens.contains { token in Scope.verbs.contains { token.ability.allowsVerb($0) } }
         )
         let services = self.services(server, io, gateway, redis, readiness, banner, group)
         try await ServiceGroup(
