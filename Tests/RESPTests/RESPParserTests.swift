@@ -168,6 +168,11 @@ struct RESPParserTests {
         #expect(addresses.0 + 4 == addresses.1)
     }
 
+    @Test func valuesAreSmall() {
+        // A box for each string of each message would be most of what receiving one costs.
+        #expect(MemoryLayout<RESPValue>.size <= 24)
+    }
+
     @Test func longStringIsSkippedAndTheConnectionKept() throws {
         var limits = RESPLimits()
         limits.maximumStringLength = 4

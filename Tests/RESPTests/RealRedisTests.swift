@@ -164,16 +164,17 @@ struct RealRedisTests {
     @Test func frozenServer() async throws {
         let server = try await RedisServer.start()
         var configuration = try self.configuration(server)
-        configuration.keepAliveInterval = .milliseconds(100)
+        configuration.keepAliveInterval = .milliseconds(200)
         configuration.connectTimeout = .milliseconds(300)
-        configuration.commandTimeout = .milliseconds(150)
+        configuration.commandTimeout = .milliseconds(50)
         let client = try await self.connected(configuration)
         let states = Events<RESPClientState>()
         client.onStateChange { states.send($0) }
         server.freeze()
         let frozenAt = ContinuousClock.now
         let slow = await #expect(throws: RESPError.self) { try await client.send("PING") }
-        #expect(slow?.code == .timeout)
+        // On a machine so busy that both are overdue, the connection may be given up first.
+        #expect(slow?.code == .timeout || slow?.code == .disconnected)
         _ = await states.first { if case .disconnected = $0 { true } else { false } }
         // Two intervals; the margin is for a busy machine.
         #expect(ContinuousClock.now - frozenAt < .seconds(5))

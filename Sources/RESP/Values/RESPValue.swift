@@ -4,13 +4,13 @@ public import NIOCore
 ///
 /// Bulk strings are slices of what was read from the socket: holding one on keeps its neighbours in memory too.
 /// Attributes (RESP3 `|`) are read and dropped: they are hints that no command this client sends asks for.
-public indirect enum RESPValue: Sendable, Hashable {
+public enum RESPValue: Sendable, Hashable {
     /// `_`, and RESP2's `$-1` and `*-1`.
     case null
     /// `+OK`
     case simpleString(String)
     /// `-WRONGTYPE …` and the blob form `!21 …`. As an element of an array: of a command that failed in a transaction.
-    case error(RESPError)
+    indirect case error(RESPError)
     /// `:42`
     case integer(Int)
     /// `$5 hello`
