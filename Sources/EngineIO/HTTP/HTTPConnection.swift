@@ -345,7 +345,7 @@ extension HTTPConnection {
             self.finish(exchange)
             self.processQueue()
         case .idle, .receiving, .answering, .draining, .receivingUpgrade, .decidingUpgrade, .closing, .detached:
-            break
+            exchange.isBeingSent = false
         }
     }
 
@@ -367,12 +367,14 @@ extension HTTPConnection {
         if case .payload(let payload, _, _) = response { length += payload.readableBytes }
         var buffer = ByteBufferAllocator().buffer(capacity: length)
         buffer.writeHTTPResponse(response, exchange.context)
-        guard let context = self.context else { return }
-        guard buffer.readableBytes >= PollingLink.bigAnswer else {
+        guard let context = self.context else {
+            exchange.isBeingSent = false
+            return
+        }
+        guard exchange.isBeingSent else {
             context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
             return
         }
-        exchange.isBeingSent = true
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { _ in exchange.isBeingSent = false }
         context.writeAndFlush(self.wrapOutboundOut(buffer), promise: promise)

@@ -516,7 +516,13 @@ extension EngineSession {
     private func answer(_ get: HTTPExchange, of polling: PollingLink) {
         let payload = self.takePayload()
         // An answer that takes its time on the line is progress, see ``PollingLink``.
-        polling.lastAnswer = payload.readableBytes >= PollingLink.bigAnswer ? get : nil
+        if payload.readableBytes >= PollingLink.bigAnswer {
+            // Said here, because the connection may be on another loop and get to it later.
+            get.isBeingSent = true
+            polling.lastAnswer = get
+        } else {
+            polling.lastAnswer = nil
+        }
         get.answer(.payload(payload, callback: polling.callback, cookie: nil))
     }
 

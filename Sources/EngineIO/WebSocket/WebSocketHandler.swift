@@ -147,11 +147,15 @@ final class WebSocketHandler: @unchecked Sendable {
                 scratch: &self.loop.scratch,
                 rules: self.loop.webSocketRules
             ) {
+                if case .ping(let payload) = event {
+                    pong = payload
+                    continue
+                }
+                if let payload = pong.take() { self.answer(ping: payload) }
                 switch event {
                 case .text(let text): self.received(text: text)
                 case .binary(let bytes): self.received(binary: bytes)
-                case .ping(let payload): pong = payload
-                case .pong: break
+                case .ping, .pong: break
                 case .close(let code, let reason): self.received(closeCode: code, reason: reason)
                 }
             }
@@ -177,7 +181,7 @@ final class WebSocketHandler: @unchecked Sendable {
         }
     }
 
-    /// Answers the last of the pings that one read brought (RFC 6455, section 5.5.3), if the peer reads at all.
+    /// Answers the last of the pings that came in a row (RFC 6455, section 5.5.3), if the peer reads at all.
     private func answer(ping payload: ByteBuffer) {
         switch self.role {
         case .session(let session): session.flushBeforeControlFrame()

@@ -5,6 +5,10 @@ import SocketIOWire
 
 @testable import EngineIO
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// A TCP client that sees every byte.
 final class RawConnection: Sendable {
     struct Closed: Error {}
@@ -63,6 +67,14 @@ final class RawConnection: Sendable {
     func send(frame text: String) async throws { try await self.send(.text, Array(text.utf8)) }
 
     func close() async { try? await self.channel.close() }
+
+    /// Closes the connection with a reset.
+    func reset() async throws {
+        if let socket = self.channel as? any SocketOptionProvider {
+            try await socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        }
+        try await self.channel.close()
+    }
 
     func setReading(_ isReading: Bool) async throws {
         try await self.channel.setOption(.autoRead, value: isReading).get()
