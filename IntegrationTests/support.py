@@ -161,6 +161,8 @@ class ClusterTestCase(unittest.IsolatedAsyncioTestCase):
     cluster = None
 
     async def asyncSetUp(self):
+        # unittest turns asyncio's debug mode on, which reports every pause of a busy machine.
+        asyncio.get_running_loop().set_debug(False)
         self.http = aiohttp.ClientSession()
         self.addAsyncCleanup(self.http.close)
 
