@@ -29,6 +29,12 @@ public final class RESPClient: Sendable {
     private let core: NIOLoopBoundBox<ClientCore>
 
     /// Makes a client, which does nothing before ``connect()`` or ``run()``.
+    ///
+    /// - Parameters:
+    ///   - configuration: Where Redis is, and how patient to be.
+    ///   - eventLoopGroup: The client lives on one of its loops.
+    ///   - logger: Where the client logs; nowhere by default.
+    ///   - metricsFactory: Where the client counts.
     public convenience init(
         configuration: RESPConfiguration,
         eventLoopGroup: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup,

@@ -26,7 +26,7 @@ public struct PubSubAdapterFactory: AdapterFactory {
     /// - Parameters:
     ///   - configuration: The same key on every node.
     ///   - client: Connected before the server starts, and closed after it.
-    ///   - logger: For what is ignored or lost.
+    ///   - logger: For what is ignored or lost; nowhere by default.
     ///   - metricsFactory: For what is counted.
     public init(
         configuration: PubSubAdapterConfiguration = PubSubAdapterConfiguration(),
