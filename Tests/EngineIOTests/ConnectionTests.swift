@@ -315,6 +315,32 @@ import Testing
         await #expect(throws: (any Error).self) { try await server.connect() }
     }
 
+    @Test func metricsCountWhatWaits() async throws {
+        let metrics = TestMetrics()
+        let server = EngineServer(
+            eventLoopGroup: EchoServer.group,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            metricsFactory: metrics
+        ) { session in
+            session.send(text: ByteBuffer(string: "waits"))
+            return EchoAgain()
+        }
+        func waitingBytes() async throws -> Double {
+            for loop in server.loops { try await loop.eventLoop.submit { loop.reportCounts() }.get() }
+            return try metrics.expectMeter("socketio_send_queue_bytes").lastValue ?? 0
+        }
+        let address = try await server.listen(host: "127.0.0.1", port: 0)
+        let connection = try await RawConnection(address)
+        try await connection.send("\(Self.poll) HTTP/1.1\r\nHost: x\r\n\r\n")
+        let id = try #require(try await connection.response().text.sessionID)
+        #expect(try await waitingBytes() == 8)
+        try await connection.send("\(Self.poll)&sid=\(id) HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try await connection.response().text == "4waits")
+        #expect(try await waitingBytes() == 0)
+        await connection.close()
+        await server.close()
+    }
+
     @Test func metricsCountTraffic() async throws {
         let metrics = TestMetrics()
         let server = EngineServer(
@@ -339,7 +365,7 @@ import Testing
         let transport = [("transport", "websocket")]
         #expect(try metrics.expectCounter("socketio_packets_received_total", transport).totalValue == 4)
         #expect(try metrics.expectCounter("socketio_packets_sent_total", transport).totalValue == 4)
-        #expect(try metrics.expectCounter("socketio_received_bytes_total", transport).totalValue == 3 * 12 + 7)
+        #expect(try metrics.expectCounter("socketio_bytes_received_total", transport).totalValue == 3 * 12 + 7)
         #expect(
             try metrics.expectCounter("socketio_connections_closed_total", [("reason", "parse_error")]).totalValue == 1
         )

@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 package import NIOCore
 import SocketIOWire
 
@@ -19,6 +20,8 @@ package final class EngineLoop: @unchecked Sendable {
     package let timers: TimingWheel
     let metrics: EngineMetrics
     let webSocketRules: WebSocketRules
+    /// How long a peer may take to answer a close frame.
+    let closeTimeout: TimeAmount
 
     /// What payloads are unmasked into.
     var scratch = ByteBuffer()
@@ -30,6 +33,9 @@ package final class EngineLoop: @unchecked Sendable {
 
     var polling = TrafficCounts()
     var webSocket = TrafficCounts()
+    /// The bytes in the sessions' queues, and what the metrics know of it.
+    var queuedBytes = 0
+    private var reportedQueuedBytes = 0
     package var timerLinks = TimerLinks()
     private static let reportInterval = TimeAmount.seconds(1)
 
@@ -50,6 +56,7 @@ package final class EngineLoop: @unchecked Sendable {
         rules.maximumMessageBytes = configuration.maxHTTPBufferSize
         rules.maximumFragments = configuration.limits.maxFragments
         self.webSocketRules = rules
+        self.closeTimeout = configuration.limits.closeTimeout
     }
 
     // MARK: The end of the tick
@@ -112,6 +119,13 @@ package final class EngineLoop: @unchecked Sendable {
     package func reportCounts() {
         self.polling.report(to: self.metrics.polling)
         self.webSocket.report(to: self.metrics.webSocket)
+        let change = self.queuedBytes - self.reportedQueuedBytes
+        self.reportedQueuedBytes = self.queuedBytes
+        if change > 0 {
+            self.metrics.sendQueueBytes.increment(by: Double(change))
+        } else if change < 0 {
+            self.metrics.sendQueueBytes.decrement(by: Double(-change))
+        }
     }
 
     // MARK: The date

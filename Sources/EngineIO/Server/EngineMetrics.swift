@@ -17,8 +17,8 @@ struct EngineMetrics: Sendable {
             }
             self.packetsReceived = counter("socketio_packets_received_total")
             self.packetsSent = counter("socketio_packets_sent_total")
-            self.bytesReceived = counter("socketio_received_bytes_total")
-            self.bytesSent = counter("socketio_sent_bytes_total")
+            self.bytesReceived = counter("socketio_bytes_received_total")
+            self.bytesSent = counter("socketio_bytes_sent_total")
         }
     }
 
@@ -46,6 +46,8 @@ struct EngineMetrics: Sendable {
     }
 
     let connections: Meter
+    /// The bytes that wait in sessions' queues because their clients do not take them.
+    let sendQueueBytes: Meter
     let polling: Traffic
     let webSocket: Traffic
     private let closed: [String: Counter]
@@ -57,6 +59,7 @@ struct EngineMetrics: Sendable {
 
     init(factory: any MetricsFactory) {
         self.connections = Meter(label: "socketio_connections", factory: factory)
+        self.sendQueueBytes = Meter(label: "socketio_send_queue_bytes", factory: factory)
         self.polling = Traffic(transport: .polling, factory: factory)
         self.webSocket = Traffic(transport: .websocket, factory: factory)
         func counter(_ label: String, _ name: String, _ value: String) -> Counter {

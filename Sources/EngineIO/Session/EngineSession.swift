@@ -37,7 +37,9 @@ public final class EngineSession {
     /// The packets to send, in order: `first`, then `rest`, so that the usual one costs no array.
     private var first: EncodedPacket?
     private var rest = Deque<EncodedPacket>()
-    private var outboxBytes = 0
+    private var outboxBytes = 0 {
+        didSet { self.loop.queuedBytes += self.outboxBytes - oldValue }
+    }
     /// The bytes handed to the channel, ever.
     private var handedBytes = 0
     /// How many of them the kernel had taken when the last deadline passed, if some were waiting then.

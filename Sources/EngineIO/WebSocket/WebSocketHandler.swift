@@ -25,8 +25,6 @@ final class WebSocketHandler: @unchecked Sendable {
         case closing(ClosingTimer)
     }
 
-    private static let closeTimeout = TimeAmount.seconds(30)
-
     private let loop: EngineLoop
     private var context: ChannelHandlerContext?
     private var decoder = WebSocketDecoder()
@@ -126,7 +124,7 @@ final class WebSocketHandler: @unchecked Sendable {
     }
 
     private func awaitClose(_ context: ChannelHandlerContext) {
-        self.role = .closing(ClosingTimer(context: context, timers: self.loop.timers, timeout: Self.closeTimeout))
+        self.role = .closing(ClosingTimer(context: context, timers: self.loop.timers, timeout: self.loop.closeTimeout))
         self.setReading(true)
     }
 
