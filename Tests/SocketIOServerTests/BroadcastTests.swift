@@ -193,6 +193,14 @@ import Testing
         }
     }
 
+    @Test(arguments: ["connect", "connection", "new_namespace"])
+    func reservedServerSideNamesAreRefused(_ name: String) async throws {
+        try await TestServer().run { io, _ in
+            #expect(throws: (any Error).self) { try io.sockets.serverSideEmit(name) }
+            await #expect(throws: (any Error).self) { try await io.sockets.serverSideEmitWithAck(name) }
+        }
+    }
+
     @Test func serverSideEventsHaveNoOneToGoToOnASingleNode() async throws {
         try await TestServer().run { io, _ in
             try await #expect(io.sockets.serverSideEmitWithAck("x", 1).isEmpty)

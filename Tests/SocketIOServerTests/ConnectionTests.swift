@@ -78,8 +78,9 @@ import Testing
         try await TestServer().run { _, address in
             let client = try await TestClient.connect(to: address)
             try await client.send(packet)
-            // Text where attachments are announced is an error as well, so this closes every variant.
-            try await client.send("41")
+            // Text where attachments are announced is an error as well, so this closes every variant; most are closed
+            // already.
+            try? await client.send("41")
             #expect(await client.next() == .close)
         }
     }

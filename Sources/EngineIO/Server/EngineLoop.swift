@@ -50,7 +50,10 @@ package final class EngineLoop: @unchecked Sendable {
 
     init(eventLoop: any EventLoop, metrics: EngineMetrics, configuration: EngineConfiguration) {
         self.eventLoop = eventLoop
-        self.timers = TimingWheel(eventLoop: eventLoop)
+        // A ping that comes late makes its timeout late: short ones need finer ticks, long ones need fewer wake-ups.
+        let fraction = TimeAmount.nanoseconds(configuration.pingTimeout.nanoseconds / 200)
+        let resolution = min(TimeAmount.milliseconds(10), max(TimeAmount.milliseconds(1), fraction))
+        self.timers = TimingWheel(eventLoop: eventLoop, resolution: resolution)
         self.metrics = metrics
         var rules = WebSocketRules()
         rules.maximumMessageBytes = configuration.maxHTTPBufferSize

@@ -317,13 +317,14 @@ extension Namespace {
     // MARK: Servers among themselves
 
     /// Sends an event to the other servers of the cluster themselves, not to clients.
+    ///
+    /// - Throws: When an argument can't be encoded, and for `connect`, `connection` and `new_namespace`, which are
+    ///   reserved.
     public func serverSideEmit<each Argument: Encodable & Sendable>(
         _ event: String,
         _ arguments: repeat each Argument
     ) throws {
-        var values: [JSONValue] = [.string(event)]
-        for argument in repeat each arguments { values.append(try JSONValue(encoding: argument)) }
-        self.adapter.serverSideEmit(values)
+        self.adapter.serverSideEmit(try Self.serverSideArguments(event, repeat each arguments))
     }
 
     /// Sends an event to the other servers of the cluster and waits for one answer of each.
@@ -339,8 +340,20 @@ extension Namespace {
         _ arguments: repeat each Argument,
         timeout: TimeAmount? = nil
     ) async throws -> [JSONValue?] {
+        let values = try Self.serverSideArguments(event, repeat each arguments)
+        return try await self.adapter.serverSideEmitWithAck(values, timeout: timeout)
+    }
+
+    /// Names whose listeners on a Node.js server expect a socket or namespace.
+    private static let reservedServerSideNames: Set<String> = ["connect", "connection", "new_namespace"]
+
+    private static func serverSideArguments<each Argument: Encodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument
+    ) throws -> [JSONValue] {
+        guard !self.reservedServerSideNames.contains(event) else { throw ReservedEventName(name: event) }
         var values: [JSONValue] = [.string(event)]
         for argument in repeat each arguments { values.append(try JSONValue(encoding: argument)) }
-        return try await self.adapter.serverSideEmitWithAck(values, timeout: timeout)
+        return values
     }
 }

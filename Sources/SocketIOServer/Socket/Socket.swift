@@ -26,6 +26,8 @@ public final class Socket: @unchecked Sendable {
 
     /// Identifies the socket in the whole cluster; not the id of its connection, which is secret.
     public let id: SocketID
+    /// The namespace that the client connected to.
+    public let namespace: Namespace
     let shard: NamespaceShard
     let session: EngineSession
     let client: ClientConnection
@@ -43,14 +45,12 @@ public final class Socket: @unchecked Sendable {
     init(id: SocketID, shard: NamespaceShard, client: ClientConnection, auth: JSONValue) {
         self.id = id
         self.shard = shard
+        self.namespace = shard.namespace
         self.client = client
         self.session = client.session
         self.auth = auth
         self.shared = Mutex(Shared())
     }
-
-    /// The namespace that the client connected to.
-    public var namespace: Namespace { self.shard.namespace }
 
     /// The event loop of the socket's connection: synchronous handlers run on it.
     public var eventLoop: any EventLoop { self.shard.eventLoop }

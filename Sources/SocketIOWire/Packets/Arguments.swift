@@ -103,6 +103,10 @@ extension Arguments {
             guard let value = try self.nextValue() else {
                 throw ArgumentError(.missing, at: self.index, expected: T.self)
             }
+            // The usual types without a decoder. Where types are equal, the cast changes nothing.
+            if T.self == JSONValue.self { return unsafeBitCast(value, to: T.self) }
+            if T.self == String.self, case .string(let string) = value { return unsafeBitCast(string, to: T.self) }
+            if T.self == Int.self, case .int(let integer) = value { return unsafeBitCast(integer, to: T.self) }
             do {
                 return try value.decode(type)
             } catch {

@@ -39,11 +39,14 @@ public struct PayloadWriter {
     ///
     /// - Throws: What the value's own `encode(to:)` throws.
     public mutating func write<T: Encodable>(_ value: T) throws {
-        if T.self == String.self, let value = value as? String {
-            self.write(value)
-        } else if T.self == Int.self, let value = value as? Int {
+        // Where types are equal, the cast changes nothing; `as?` would ask the runtime.
+        if T.self == String.self {
+            self.write(unsafeBitCast(value, to: String.self))
+        } else if T.self == JSONValue.self {
+            self.write(unsafeBitCast(value, to: JSONValue.self))
+        } else if T.self == Int.self {
             self.beginElement()
-            self.builder.buffer.writeJSONInteger(value)
+            self.builder.buffer.writeJSONInteger(unsafeBitCast(value, to: Int.self))
         } else if T.self == Bool.self, let value = value as? Bool {
             self.beginElement()
             self.builder.buffer.writeJSONBool(value)
