@@ -16,20 +16,24 @@ extension Int {
 extension ByteBuffer {
     /// Writes an integer in decimal digits, without a string.
     mutating func writeDecimal(_ value: Int) {
-        self.moveWriterIndex(forwardBy: self.setDecimal(value, at: self.writerIndex))
+        self.writeWithUnsafeMutableBytes(minimumWritableBytes: value.decimalLength) { bytes in
+            bytes.setDecimal(value, at: 0)
+        }
     }
+}
 
-    /// Sets an integer in decimal digits at an index, which may lie before the reader index.
+extension UnsafeMutableRawBufferPointer {
+    /// Sets an integer in decimal digits at an index.
     ///
     /// - Returns: The bytes set.
     @discardableResult
-    mutating func setDecimal(_ value: Int, at index: Int) -> Int {
+    func setDecimal(_ value: Int, at index: Int) -> Int {
         let length = value.decimalLength
         var rest = value.magnitude
         for position in stride(from: index + length - 1, through: index, by: -1) {
             let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
             let isSign = position == index && value < 0
-            self.setInteger(isSign ? UInt8(ascii: "-") : UInt8(ascii: "0") + UInt8(digit), at: position)
+            self[position] = isSign ? UInt8(ascii: "-") : UInt8(ascii: "0") + UInt8(digit)
             rest = quotient
         }
         return length

@@ -87,9 +87,9 @@ extension EncodedPacket {
         ///   - capacity: The payload's estimated length.
         init(prefixCapacity: Int = 0, capacity: Int) {
             self.payloadStart = WebSocketFrameHeader.maximumUnmaskedLength + prefixCapacity
-            self.buffer = ByteBuffer()
-            self.buffer.reserveCapacity(self.payloadStart + capacity)
-            self.buffer.writeRepeatingByte(0, count: self.payloadStart)
+            self.buffer = ByteBufferAllocator().buffer(capacity: self.payloadStart + capacity)
+            // What stands here is set before anybody reads it.
+            self.buffer.moveWriterIndex(forwardBy: self.payloadStart)
         }
 
         /// The payload is all of the text, and there are no attachments.

@@ -190,18 +190,27 @@ private struct PacketPrefix {
             prefixLength: self.length(attachmentCount: count),
             attachments: attachments
         ) { buffer, start in
-            var index = start
-            index += buffer.setInteger(EnginePacketType.message.rawValue, at: index)
-            index += buffer.setInteger(UInt8(ascii: "0") + type.rawValue, at: index)
-            if let count {
-                index += buffer.setDecimal(count, at: index)
-                index += buffer.setInteger(UInt8(ascii: "-"), at: index)
+            // Put together aside and set at once: each access to the buffer costs more than all of these bytes.
+            withUnsafeTemporaryAllocation(byteCount: self.length(attachmentCount: count), alignment: 1) { bytes in
+                bytes[0] = EnginePacketType.message.rawValue
+                bytes[1] = UInt8(ascii: "0") + type.rawValue
+                var index = 2
+                if let count {
+                    index += bytes.setDecimal(count, at: index)
+                    bytes[index] = UInt8(ascii: "-")
+                    index += 1
+                }
+                if !self.namespace.isEmpty {
+                    for byte in self.namespace.utf8 {
+                        bytes[index] = byte
+                        index += 1
+                    }
+                    bytes[index] = UInt8(ascii: ",")
+                    index += 1
+                }
+                if let id { bytes.setDecimal(id, at: index) }
+                buffer.setBytes(UnsafeRawBufferPointer(bytes), at: start)
             }
-            if !self.namespace.isEmpty {
-                index += buffer.setString(self.namespace, at: index)
-                index += buffer.setInteger(UInt8(ascii: ","), at: index)
-            }
-            if let id { buffer.setDecimal(id, at: index) }
         }
         return EncodedPacket(parts)
     }

@@ -93,15 +93,16 @@ extension ByteBuffer {
     package mutating func setWebSocketFrameHeader(_ header: WebSocketFrameHeader, at index: Int) -> Int {
         let first = header.opcode.rawValue | (header.isFinal ? 0x80 : 0)
         let maskBit: UInt8 = header.mask == nil ? 0 : 0x80
-        var end = index + self.setInteger(first, at: index)
+        // One access for both bytes.
+        func start(_ second: UInt8) -> UInt16 { UInt16(first) << 8 | UInt16(second | maskBit) }
+        var end = index
         switch header.payloadLength {
         case ...125:
-            end += self.setInteger(UInt8(header.payloadLength) | maskBit, at: end)
+            end += self.setInteger(start(UInt8(header.payloadLength)), at: end)
         case ...0xFFFF:
-            end += self.setInteger(126 | maskBit, at: end)
-            end += self.setInteger(UInt16(header.payloadLength), at: end)
+            end += self.setInteger(UInt32(start(126)) << 16 | UInt32(header.payloadLength), at: end)
         default:
-            end += self.setInteger(127 | maskBit, at: end)
+            end += self.setInteger(start(127), at: end)
             end += self.setInteger(UInt64(header.payloadLength), at: end)
         }
         if let mask = header.mask {
