@@ -2,12 +2,15 @@ extension JSONScanner {
     /// Skips one value and checks that every placeholder in it (`{"_placeholder":true,"num":0}`) stands for one of the
     /// attachments.
     ///
-    /// Nested values cost stack, up to the limit of depth.
+    /// There may be as many placeholders as attachments: no encoder writes more, and if a few bytes could stand for a
+    /// megabyte again and again, a small packet would be many gigabytes once it is written out. Nested values cost stack,
+    /// up to the limit of depth.
     package mutating func skipValue(attachmentCount: Int) throws(JSONError) {
-        try self.skipValue(attachmentCount: attachmentCount, depth: 0)
+        var unused = attachmentCount
+        try self.skipValue(attachmentCount: attachmentCount, unused: &unused, depth: 0)
     }
 
-    private mutating func skipValue(attachmentCount: Int, depth: Int) throws(JSONError) {
+    private mutating func skipValue(attachmentCount: Int, unused: inout Int, depth: Int) throws(JSONError) {
         let kind = try self.peekKind()
         let start = self.offset
         guard kind == .array || kind == .object else { return try self.skipValue() }
@@ -16,7 +19,7 @@ extension JSONScanner {
         guard kind == .object else {
             if try self.skipIfNext(UInt8(ascii: "]")) { return }
             repeat {
-                try self.skipValue(attachmentCount: attachmentCount, depth: depth &+ 1)
+                try self.skipValue(attachmentCount: attachmentCount, unused: &unused, depth: depth &+ 1)
             } while try self.skipSeparator(orEnd: UInt8(ascii: "]"))
             return
         }
@@ -26,15 +29,22 @@ extension JSONScanner {
         repeat {
             switch try self.readMemberName() {
             case .placeholder:
-                isPlaceholder = try self.skipIfTrue(attachmentCount: attachmentCount, depth: depth &+ 1)
+                isPlaceholder = try self.skipIfTrue(
+                    attachmentCount: attachmentCount,
+                    unused: &unused,
+                    depth: depth &+ 1
+                )
             case .number:
-                number = try self.skipNumber(attachmentCount: attachmentCount, depth: depth &+ 1)
+                number = try self.skipNumber(attachmentCount: attachmentCount, unused: &unused, depth: depth &+ 1)
             case .other:
-                try self.skipValue(attachmentCount: attachmentCount, depth: depth &+ 1)
+                try self.skipValue(attachmentCount: attachmentCount, unused: &unused, depth: depth &+ 1)
             }
         } while try self.skipSeparator(orEnd: UInt8(ascii: "}"))
         guard isPlaceholder else { return }
-        guard let number, number >= 0, number < attachmentCount else { throw JSONError(.illegalAttachment, at: start) }
+        guard let number, number >= 0, number < attachmentCount, unused > 0 else {
+            throw JSONError(.illegalAttachment, at: start)
+        }
+        unused -= 1
     }
 
     private enum MemberName { case placeholder, number, other }
@@ -52,18 +62,26 @@ extension JSONScanner {
         return .other
     }
 
-    private mutating func skipIfTrue(attachmentCount: Int, depth: Int) throws(JSONError) -> Bool {
+    private mutating func skipIfTrue(
+        attachmentCount: Int,
+        unused: inout Int,
+        depth: Int
+    ) throws(JSONError) -> Bool {
         let kind = try self.peekKind()
         let start = self.offset
-        try self.skipValue(attachmentCount: attachmentCount, depth: depth)
+        try self.skipValue(attachmentCount: attachmentCount, unused: &unused, depth: depth)
         return kind == .bool && self.offset &- start == 4
     }
 
-    private mutating func skipNumber(attachmentCount: Int, depth: Int) throws(JSONError) -> Int? {
+    private mutating func skipNumber(
+        attachmentCount: Int,
+        unused: inout Int,
+        depth: Int
+    ) throws(JSONError) -> Int? {
         let kind = try self.peekKind()
         let start = self.offset
         guard kind == .number else {
-            try self.skipValue(attachmentCount: attachmentCount, depth: depth)
+            try self.skipValue(attachmentCount: attachmentCount, unused: &unused, depth: depth)
             return nil
         }
         let isInteger = try self.skipNumber()

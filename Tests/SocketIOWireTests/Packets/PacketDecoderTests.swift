@@ -322,6 +322,17 @@ struct PacketDecoderTests {
         }
     }
 
+    /// Or a short packet would be gigabytes long once somebody writes it out.
+    @Test func anAttachmentDoesNotStandInManyPlaces() throws {
+        let placeholder = "{\"_placeholder\":true,\"num\":0}"
+        for arguments in ["\(placeholder),\(placeholder)", "[\(placeholder)],{\"a\":[\(placeholder)]}"] {
+            var decoder = PacketDecoder()
+            #expect(try decoder.decode(text: text("51-[\"a\",\(arguments)]")) == nil)
+            let error = try #require(throws: PacketError.self) { try decoder.decode(binary: hex("01")) }
+            #expect(error.reason == .illegalAttachments)
+        }
+    }
+
     @Test func attachmentsAreLimitedInBytes() throws {
         var limits = PacketLimits()
         limits.maximumAttachmentBytes = 3
