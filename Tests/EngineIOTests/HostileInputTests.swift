@@ -136,6 +136,73 @@ import Testing
         }
     }
 
+    /// Answers that nobody reads would wait in memory, however many.
+    @Test func requestsAreNotReadWhileAnswersWait() throws {
+        let fixture = Fixture()
+        let channel = try fixture.connect()
+        let reads = ReadCounter()
+        try channel.pipeline.syncOperations.addHandler(reads, position: .first)
+        channel.read()
+        #expect(reads.count == 1)
+        channel.isWritable = false
+        channel.pipeline.fireChannelWritabilityChanged()
+        channel.read()
+        #expect(reads.count == 1)
+        channel.isWritable = true
+        channel.pipeline.fireChannelWritabilityChanged()
+        #expect(reads.count == 2)
+        channel.pipeline.fireChannelWritabilityChanged()
+        #expect(reads.count == 2)
+
+        // A read that was held is not lost when the connection becomes a WebSocket.
+        channel.isWritable = false
+        channel.pipeline.fireChannelWritabilityChanged()
+        channel.read()
+        fixture.send(ByteBuffer(string: EchoServer.upgrade()), to: channel)
+        #expect(fixture.output(of: channel).hasPrefix("HTTP/1.1 101 "))
+        #expect(reads.count == 3)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    private final class ReadCounter: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        var count = 0
+
+        func read(context: ChannelHandlerContext) {
+            self.count += 1
+            context.read()
+        }
+    }
+
+    @Test func probesWhoseAnswersNobodyReadsEnd() throws {
+        let fixture = Fixture()
+        let polling = try fixture.connect()
+        let handshake = ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")
+        fixture.send(handshake, to: polling)
+        let id = try #require(fixture.output(of: polling).sessionID)
+        let probe = try fixture.connect()
+        fixture.send(ByteBuffer(string: EchoServer.upgrade("&sid=\(id)")), to: probe)
+        #expect(fixture.output(of: probe).hasPrefix("HTTP/1.1 101 "))
+        fixture.send("2probe", to: probe)
+        #expect(fixture.output(of: probe).hasSuffix("3probe"))
+        probe.isWritable = false
+        probe.pipeline.fireChannelWritabilityChanged()
+        fixture.send("2probe", to: probe)
+        #expect(!fixture.output(of: probe).contains("3probe"))
+        fixture.send("5", to: probe)
+        // The session goes on where it was.
+        #expect(fixture.server.sessionCount == 1)
+        fixture.send(
+            ByteBuffer(
+                string: "POST /engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\nHost: x\r\n"
+                    + "Content-Length: 2\r\n\r\n4a"
+            ),
+            to: polling
+        )
+        #expect(fixture.delegate.messages == ["a"])
+        for channel in [polling, probe] { _ = try? channel.finish(acceptAlreadyClosed: true) }
+    }
+
     @Test func tinyFragmentsAreLimited() throws {
         var configuration = EngineConfiguration()
         configuration.limits.maxFragments = 100

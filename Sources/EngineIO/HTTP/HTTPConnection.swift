@@ -118,12 +118,23 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
     }
 
     func read(context: ChannelHandlerContext) {
-        // Who sends requests ahead of their answers waits once some are queued; an end of the stream is seen even so.
-        if self.queue.isEmpty {
-            context.read()
-        } else {
-            self.isReadHeld = true
+        // Who sends requests ahead of their answers waits once some are queued, or once answers are that it does not
+        // read; an end of the stream is seen even so.
+        self.isReadHeld = true
+        self.readIfPossible()
+    }
+
+    private func readIfPossible() {
+        guard self.isReadHeld, self.queue.isEmpty, let context = self.context, context.channel.isWritable else {
+            return
         }
+        self.isReadHeld = false
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.readIfPossible()
+        context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -153,6 +164,11 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
 
     private func detach() {
         self.state = .detached
+        if self.isReadHeld {
+            // Whoever takes the connection over knows of no read that was held here.
+            self.isReadHeld = false
+            self.context?.read()
+        }
         self.queue = []
         self.loop.timers.cancel(self)
         self.loop.connections[ObjectIdentifier(self)] = nil
@@ -177,10 +193,7 @@ extension HTTPConnection {
             self.process(part)
         }
         self.isProcessing = false
-        if self.isReadHeld, self.queue.isEmpty {
-            self.isReadHeld = false
-            self.context?.read()
-        }
+        self.readIfPossible()
     }
 
     private func process(_ part: HTTPServerRequestPart) {
@@ -600,7 +613,9 @@ extension HTTPConnection {
     /// can: the other loop gets a duplicate of this one's descriptor and the bytes already read from it.
     private func transfer(to session: SessionReference, _ request: UpgradeRequest, _ answer: ByteBuffer) {
         guard let context = self.context else { return }
-        let collector = TransferHandler()
+        // A peer that reads no answers must not make the collector grow while they wait.
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        let collector = TransferHandler(timeout: self.limits.requestTimeout)
         let promise = context.eventLoop.makePromise(of: Void.self)
         do {
             try self.replaceHandlers(with: collector, in: context, promise: promise)

@@ -29,6 +29,8 @@ final class UpgradeProbe {
     func received(_ packet: EnginePacket?) {
         switch self.state.received(packet) {
         case .answerProbe:
+            // Who asks again and again without reading the answers is no client of ours.
+            guard self.handler.isWritable else { return self.failed() }
             self.handler.writeAndFlush(EncodedPacket.probeAnswer.frames)
             self.scheduleCheck()
         case .switchTransport:

@@ -17,6 +17,10 @@ final class TransferHandler: ChannelInboundHandler {
 
     private var context: ChannelHandlerContext?
     private var collected = ByteBuffer()
+    private let timeout: TimeAmount
+
+    /// Collects for that long at most; then the connection is closed.
+    init(timeout: TimeAmount) { self.timeout = timeout }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
@@ -35,9 +39,10 @@ final class TransferHandler: ChannelInboundHandler {
     func transfer(_ body: @escaping (NIOBSDSocket.Handle, ByteBuffer) -> Void) {
         guard let context = self.context else { return }
         let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenSuccess {
-            guard context.channel.isActive else { return }
-            try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        let deadline = context.eventLoop.assumeIsolated().scheduleTask(in: self.timeout) { context.close(promise: nil) }
+        promise.futureResult.assumeIsolated().whenComplete { result in
+            deadline.cancel()
+            guard case .success = result, context.channel.isActive else { return }
             let socket = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
                 of: NIOBSDSocket.Handle.self
             ) { dup($0) }
