@@ -38,11 +38,14 @@ final class AcknowledgementCollector: Sendable {
         }
     }
 
+    /// More clients than any node has; the counts come from outside, and their sum must not overflow.
+    private static let mostClients = 1 << 32
+
     /// Another node sent the event to that many clients.
     func remoteClients(_ count: Int) {
         self.update { state in
             state.countsFromOthers += 1
-            state.missingClients += count
+            state.missingClients += min(max(count, 0), Self.mostClients)
         }
     }
 
