@@ -105,6 +105,67 @@ import Testing
         }
     }
 
+    @Test func attachmentsThatNeverComeEndTheConnection() async throws {
+        var configuration = SocketServerConfiguration()
+        configuration.attachmentTimeout = .milliseconds(50)
+        try await TestServer(
+            configuration: configuration,
+            setUp: { io in
+                io.sockets.on("bytes") { (_: Socket, bytes: ByteBuffer) in bytes.readableBytes }
+            }
+        ).run { _, address in
+            let (client, _) = try await TestClient.join(at: address)
+            let header = "451-0[\"bytes\",{\"_placeholder\":true,\"num\":0}]"
+            try await client.send(header)
+            try await client.send(binary: [1, 2, 3])
+            #expect(await client.next() == .text("430[3]"))
+            try await client.send(header)
+            #expect(await client.next() == .close)
+        }
+    }
+
+    /// A socket that can take more does not make the connection read on while another one can't.
+    @Test func everyFullMailboxPausesReading() async throws {
+        var configuration = SocketServerConfiguration()
+        configuration.mailboxLimit = 2
+        let gate = Gate()
+        let order = Recorder<String>()
+        let server = TestServer(
+            configuration: configuration,
+            setUp: { io in
+                io.of("/slow").on("wait") { (_: Socket) async in
+                    await gate.wait()
+                    order.record("wait")
+                }
+                io.sockets.on("quick") { (_: Socket, number: Int) async -> Int in
+                    await Task.yield()
+                    return number
+                }
+                io.sockets.on("mark") { (_: Socket) in order.record("mark") }
+            }
+        )
+        try await server.run { _, address in
+            let (client, _) = try await TestClient.join(at: address)
+            _ = try await client.join("/slow")
+            var frames: [UInt8] = []
+            for text in Array(repeating: "42/slow,[\"wait\"]", count: 4) + (0..<4).map({ "42\($0)[\"quick\",\($0)]" }) {
+                frames += [0x81, 0x80 | UInt8(text.utf8.count), 0, 0, 0, 0] + Array(text.utf8)
+            }
+            try await client.send(raw: frames)
+            for number in 0..<4 { #expect(await client.next() == .text("43\(number)[\(number)]")) }
+            try await client.send("429[\"mark\"]")
+            // By the time that others have been answered often, the mark would have been read, too.
+            let (other, _) = try await TestClient.join(at: address)
+            for number in 0..<50 {
+                try await other.send("42\(number)[\"quick\",\(number)]")
+                #expect(await other.next() == .text("43\(number)[\(number)]"))
+            }
+            for _ in 0..<4 { gate.open() }
+            #expect(await order.next() == "wait")
+            #expect(await client.next() == .text("439[]"))
+        }
+    }
+
     /// More events than the mailbox takes: reading pauses and resumes, and nothing is lost.
     @Test func fullMailboxPausesReading() async throws {
         var configuration = SocketServerConfiguration()

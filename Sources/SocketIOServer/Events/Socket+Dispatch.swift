@@ -111,7 +111,7 @@ extension Socket {
         extras.mailbox.append(work)
         if extras.mailbox.count >= self.namespace.mailboxLimit, !extras.isReadingPaused {
             extras.isReadingPaused = true
-            self.session.pauseReading()
+            self.client.pauseReading()
         }
         guard !extras.isWorking else { return }
         extras.isWorking = true
@@ -132,7 +132,7 @@ extension Socket {
         }
         if extras.isReadingPaused, extras.mailbox.count <= self.namespace.mailboxLimit / 2 {
             extras.isReadingPaused = false
-            self.session.resumeReading()
+            self.client.resumeReading()
         }
         return work
     }

@@ -18,7 +18,11 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     /// Most clients join one namespace.
     private var first: Socket?
     private var others: [Socket] = []
-    /// The place of the connect timeout in the loop's timers.
+    /// Whether the client has joined a namespace at least once.
+    private var hasJoined = false
+    /// How many sockets have so much to do that nothing more is read.
+    private var overloadedSockets = 0
+    /// The place of the connect timeout, later that of attachments, in the loop's timers.
     var timerLinks = TimerLinks()
 
     init(session: EngineSession, server: SocketServer) {
@@ -56,12 +60,28 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         }
     }
 
+    // MARK: Back-pressure
+
+    /// Stops reading from the client until every socket that asked for it has called ``resumeReading()``.
+    func pauseReading() {
+        self.overloadedSockets += 1
+        if self.overloadedSockets == 1 { self.session.pauseReading() }
+    }
+
+    /// One of the sockets can take more.
+    func resumeReading() {
+        self.overloadedSockets -= 1
+        if self.overloadedSockets == 0 { self.session.resumeReading() }
+    }
+
     // MARK: From the connection
 
     func session(_ session: EngineSession, didReceiveText text: ByteBuffer) {
         do {
             if let packet = try self.decoder.decode(text: text, limits: self.server.configuration.packetLimits) {
                 self.handle(packet)
+            } else {
+                self.awaitAttachment()
             }
         } catch {
             self.malformed(error)
@@ -71,7 +91,10 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer) {
         do {
             if let packet = try self.decoder.decode(binary: bytes, limits: self.server.configuration.packetLimits) {
+                if self.hasJoined { self.session.timers.cancel(self) }
                 self.handle(packet)
+            } else {
+                self.awaitAttachment()
             }
         } catch {
             self.malformed(error)
@@ -83,8 +106,17 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         self.closeAll(DisconnectReason(rawValue: reason.rawValue))
     }
 
+    /// Sees to it that a packet which never becomes complete is not kept for ever.
+    private func awaitAttachment() {
+        // Before that the connect timeout runs.
+        guard self.hasJoined else { return }
+        self.session.timers.schedule(self, in: self.server.configuration.attachmentTimeout)
+    }
+
     func timerFired(at now: NIODeadline) {
-        self.server.metrics.rejected("connect timeout")
+        // The attachments may have come, and not been read.
+        if self.hasJoined, self.overloadedSockets > 0 { return self.awaitAttachment() }
+        self.server.metrics.rejected(self.hasJoined ? "attachment timeout" : "connect timeout")
         self.session.close()
     }
 
@@ -189,7 +221,11 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
 
     private func finishConnecting(_ socket: Socket) {
         guard socket.state == .connecting else { return }
-        self.stopConnectTimer()
+        if !self.hasJoined {
+            self.hasJoined = true
+            self.stopConnectTimer()
+            if self.decoder.isWaitingForAttachments { self.awaitAttachment() }
+        }
         let namespace = socket.namespace
         socket.state = .connected
         socket.shard.insert(socket)

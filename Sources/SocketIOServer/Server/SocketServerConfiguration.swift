@@ -10,6 +10,8 @@ public struct SocketServerConfiguration: Sendable {
     public var listeners: [Listener]
     /// A connection that has joined no namespace after this time is closed.
     public var connectTimeout: TimeAmount = .seconds(45)
+    /// A client that has announced attachments and sends none of them for this long is disconnected.
+    public var attachmentTimeout: TimeAmount = .seconds(60)
     /// How long events sent to one client wait for its acknowledgement if they don't say; `nil`: until it leaves.
     public var acknowledgementTimeout: TimeAmount?
     /// What a packet from a client may contain.
