@@ -195,25 +195,31 @@ extension SocketServerConfiguration {
         self.mailboxLimit = limits["waitingEvents"].integer ?? self.mailboxLimit
         self.maximumNamespacesPerConnection =
             limits["namespacesPerConnection"].integer ?? self.maximumNamespacesPerConnection
-        self.engine.cors = CORSConfiguration(settings["cors"])
+        self.engine.cors = CORSConfiguration.from(settings["cors"])
     }
 }
 
 extension CORSConfiguration {
-    /// - Returns: `nil` if no origin is allowed, for then no header is to be sent.
-    fileprivate init?(_ settings: Setting) {
+    /// The headers for pages of other origins; `nil` if none are allowed, for then no header is to be sent.
+    fileprivate static func from(_ settings: Setting) -> CORSConfiguration? {
         let origins = settings["origins"].texts
         guard !origins.isEmpty else { return nil }
-        self.init(origin: origins.contains("*") ? .any : .list(origins))
-        self.methods = settings["methods"].texts.joined(separator: ",")
+        let credentials = settings["credentials"].bool ?? false
+        var cors = CORSConfiguration(origin: Self.origin(origins, credentials: credentials))
+        cors.credentials = credentials
+        cors.methods = settings["methods"].texts.joined(separator: ",")
         let headers = settings["allowedHeaders"].texts
-        self.allowedHeaders = headers.isEmpty ? nil : headers.joined(separator: ",")
-        self.credentials = settings["credentials"].bool ?? false
-        self.maxAge = settings["maxAge"].integer.flatMap { $0 == 0 ? nil : $0 / 1000 }
-        if self.credentials, origins.contains("*") {
-            // Browsers refuse `*` together with credentials: name the origin that asks.
-            self.origin = .matching { _ in true }
-        }
+        cors.allowedHeaders = headers.isEmpty ? nil : headers.joined(separator: ",")
+        // Not `.integer.flatMap { … }`: the optimiser of Swift 6.3.1 crashes on that (in CopyPropagation).
+        let milliseconds = settings["maxAge"].integer ?? 0
+        cors.maxAge = milliseconds == 0 ? nil : milliseconds / 1000
+        return cors
+    }
+
+    private static func origin(_ origins: [String], credentials: Bool) -> Origin {
+        guard origins.contains("*") else { return .list(origins) }
+        // Browsers refuse `*` together with credentials: name the origin that asks.
+        return credentials ? .matching { _ in true } : .any
     }
 }
 
