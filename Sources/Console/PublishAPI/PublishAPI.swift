@@ -220,14 +220,10 @@ public struct PublishAPI: Sendable {
             target: request.head.path ?? "/",
             authorization: request.headers[.authorization]
         ) {
-            do {
-                return try await request.body.collect(upTo: self.configuration.maximumBodyBytes)
-            } catch is NIOTooManyBytesError {
-                throw PublishError.tooLarge(self.configuration.maximumBodyBytes)
-            } catch {
-                throw PublishError.invalidRequest("The body could not be read.")
-            }
+            try await self.read(request.body)
         }
+        // An answer that overtakes the body is lost to clients that are still writing when the connection is closed.
+        if answer.status == .unauthorized { _ = try? await self.read(request.body) }
         var bytes = ByteBuffer()
         bytes.writeJSON(answer.body)
         var headers = HTTPFields()
@@ -241,5 +237,25 @@ public struct PublishAPI: Sendable {
             headers: headers,
             body: ResponseBody(byteBuffer: bytes)
         )
+    }
+
+    /// The body, kept up to the limit.
+    ///
+    /// What is longer is read on for a while and thrown away, so that the client hears why.
+    private func read(_ body: RequestBody) async throws -> ByteBuffer {
+        let limit = self.configuration.maximumBodyBytes
+        var kept = ByteBuffer()
+        var count = 0
+        do {
+            for try await var chunk in body {
+                count += chunk.readableBytes
+                if count <= limit { kept.writeBuffer(&chunk) }
+                if count / 8 > limit { break }
+            }
+        } catch {
+            throw PublishError.invalidRequest("The body could not be read.")
+        }
+        guard count <= limit else { throw PublishError.tooLarge(limit) }
+        return kept
     }
 }

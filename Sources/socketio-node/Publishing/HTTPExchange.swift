@@ -56,13 +56,16 @@ struct HTTPExchange {
         var head = HTTPRequestHead(version: .http1_1, method: self.method, uri: target)
         head.headers.add(name: "Host", value: components.port.map { "\(host):\($0)" } ?? host)
         head.headers.add(name: "Content-Length", value: "\(self.body.readableBytes)")
-        head.headers.add(name: "Connection", value: "close")
         for (name, value) in self.headers { head.headers.add(name: name, value: value) }
         let request = head
         let answer = try await channel.executeThenClose { inbound, outbound -> Answer? in
-            try await outbound.write(.head(request))
-            if self.body.readableBytes > 0 { try await outbound.write(.body(.byteBuffer(self.body))) }
-            try await outbound.write(.end(nil))
+            // A node may answer, and close, before it has read everything: what it says counts, not that it did.
+            var sendingFailure: (any Error)?
+            do {
+                try await outbound.write(contentsOf: self.parts(request))
+            } catch {
+                sendingFailure = error
+            }
             var answer: Answer?
             for try await part in inbound {
                 switch part {
@@ -75,10 +78,18 @@ struct HTTPExchange {
                 case .end: return answer
                 }
             }
+            if let sendingFailure {
+                throw Failure(description: "\(host):\(port) ended the connection (\(Self.reason(of: sendingFailure)))")
+            }
             return nil
         }
         guard let answer else { throw Failure(description: "\(host):\(port) gave no answer in time") }
         return answer
+    }
+
+    private func parts(_ head: HTTPRequestHead) -> [HTTPClientRequestPart] {
+        self.body.readableBytes == 0
+            ? [.head(head), .end(nil)] : [.head(head), .body(.byteBuffer(self.body)), .end(nil)]
     }
 
     private static func reason(of error: any Error) -> String {
