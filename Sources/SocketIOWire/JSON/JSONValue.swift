@@ -81,6 +81,15 @@ extension JSONValue {
     }
 }
 
+extension JSONValue: CustomStringConvertible {
+    /// The value as JSON text; bytes as ``NIOCore/ByteBuffer/writeJSON(_:)`` writes them.
+    public var description: String {
+        var buffer = ByteBuffer()
+        buffer.writeJSON(self)
+        return String(buffer: buffer)
+    }
+}
+
 extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByStringInterpolation,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
