@@ -101,6 +101,13 @@ let targets: [Target] = [
         dependencies: ["SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioPosix, logging],
         swiftSettings: settings
     ),
+    // What tests talk to a server with.
+    .target(
+        name: "SocketIOTestSupport",
+        dependencies: ["SocketIOWire", nioCore, nioPosix, nioConcurrency],
+        path: "Tests/SocketIOTestSupport",
+        swiftSettings: settings
+    ),
     // Real servers for tests: started on a free port, and gone with the process that started them.
     .target(
         name: "RedisTestSupport",
@@ -117,7 +124,8 @@ let targets: [Target] = [
     .testTarget(
         name: "EngineIOTests",
         dependencies: [
-            "EngineIO", "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioHTTP1, logging, metrics, metricsTestKit,
+            "EngineIO", "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioConcurrency,
+            logging, metrics, metricsTestKit,
         ],
         resources: [.copy("Fixtures")],
         swiftSettings: settings
@@ -125,8 +133,9 @@ let targets: [Target] = [
     .testTarget(
         name: "SocketIOServerTests",
         dependencies: [
-            "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioPosix, nioEmbedded, logging, metrics,
-            metricsTestKit, lifecycleTestKit,
+            "SocketIOServer", "EngineIO", "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix, nioEmbedded,
+            logging,
+            metrics, metricsTestKit, lifecycleTestKit,
         ],
         resources: [.copy("Fixtures")],
         swiftSettings: settings
@@ -150,8 +159,8 @@ let targets: [Target] = [
     .testTarget(
         name: "RedisAdaptersTests",
         dependencies: [
-            "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "RESP", "RedisTestSupport", "SocketIOWire", nioCore,
-            nioPosix, nioEmbedded, nioConcurrency, logging, metrics, metricsTestKit, ordered,
+            "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "RESP", "RedisTestSupport", "SocketIOTestSupport",
+            "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioConcurrency, logging, metrics, metricsTestKit, ordered,
         ],
         resources: [.copy("Fixtures")],
         swiftSettings: settings
@@ -159,8 +168,9 @@ let targets: [Target] = [
     .testTarget(
         name: "GatewayTests",
         dependencies: [
-            "Gateway", "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioConcurrency,
-            logging, metrics, metricsTestKit, ordered, jwt, crypto,
+            "Gateway", "SocketIOServer", "EngineIO", "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix,
+            nioEmbedded,
+            nioConcurrency, logging, metrics, metricsTestKit, ordered, jwt, crypto,
         ],
         swiftSettings: settings
     ),
@@ -174,8 +184,18 @@ let targets: [Target] = [
     ),
 ]
 
-// SOCKETIO_TARGETS="RESP RESPTests" builds only these: a short edit-test cycle in one layer.
-let chosen = Context.environment["SOCKETIO_TARGETS"].map { Set($0.split(separator: " ").map(String.init)) }
+// SOCKETIO_TARGETS="RESPTests" builds only these, and what they depend on: a short edit-test cycle in one layer.
+let chosen = Context.environment["SOCKETIO_TARGETS"].map { names -> Set<String> in
+    var chosen: Set<String> = []
+    var open = names.split(separator: " ").map(String.init)
+    while let name = open.popLast() {
+        guard chosen.insert(name).inserted else { continue }
+        for dependency in targets.first(where: { $0.name == name })?.dependencies ?? [] {
+            if case .byNameItem(let name, _) = dependency { open.append(name) }
+        }
+    }
+    return chosen
+}
 
 let products: [Product] = [
     .library(name: "SocketIOWire", targets: ["SocketIOWire"]),

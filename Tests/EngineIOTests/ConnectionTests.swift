@@ -4,6 +4,7 @@ import MetricsTestKit
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 

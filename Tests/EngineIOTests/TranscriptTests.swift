@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 

@@ -1,3 +1,4 @@
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 

@@ -2,6 +2,7 @@ import MetricsTestKit
 import NIOConcurrencyHelpers
 import NIOCore
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
@@ -22,7 +23,7 @@ import Testing
         ]
     }
 
-    private func arguments(_ packets: [Client.Packet], _ name: String = "article:update") -> [JSONValue] {
+    private func arguments(_ packets: [TestClient.Packet], _ name: String = "article:update") -> [JSONValue] {
         packets.compactMap { packet in
             if case .event(name, let arguments) = packet { arguments.first } else { nil }
         }
@@ -34,7 +35,7 @@ import Testing
         var configuration = Samples.configuration
         configuration.entitySubscriptions.mode = mode
         try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
-            var clients: [Client] = []
+            var clients: [TestClient] = []
             var views: [JSONValue?] = []
             let author: JSONValue = ["id": 1, "name": "Ada"]
             for node in cluster.nodes {
@@ -96,7 +97,7 @@ import Testing
     /// Each node serves its own sockets: one event in, one copy out, and nothing published again.
     @Test func eventsFromOtherProcessesAreServedOnceByEveryNode() async throws {
         try await TestCluster.run(nodes: 3) { cluster in
-            var clients: [Client] = []
+            var clients: [TestClient] = []
             for node in cluster.nodes { clients.append(try await node.join(user(2, role: "editor"))) }
             let subscriber = try await cluster[2].join()
             _ = try await subscriber.call("subscribe-entity", ["uid": "api::article.article", "id": "abc"])
@@ -178,11 +179,11 @@ import Testing
             configuration.roles[0].scopes = []
             configuration.apiTokens[0].isRevoked = true
             try await cluster[0].io.reload(configuration)
-            #expect(await token.next() == .event("io:disconnect", [["reason": "Token revoked"]]))
-            #expect(await token.next() == .disconnected)
+            #expect(await token.packet() == .event("io:disconnect", [["reason": "Token revoked"]]))
+            #expect(await token.packet() == .disconnected)
             try cluster[0].io.emit(event: "update", schema: "api::article.article", data: ["id": 1])
             #expect(try await cluster.received(by: [visitor]) == [[]])
-            await #expect(throws: Client.Refused(message: "Invalid credentials")) {
+            await #expect(throws: TestClient.Refused(message: "Invalid credentials")) {
                 try await cluster[0].join(apiToken("Full"))
             }
             configuration.roles[0].type = "a:b"
@@ -310,14 +311,14 @@ import Testing
             for node in cluster.nodes {
                 let client = try await node.join()
                 #expect(try await cluster[0].io.disconnectSocket(client.id, reason: "Violation of terms"))
-                #expect(await client.next() == .event("io:disconnect", [["reason": "Violation of terms"]]))
-                #expect(await client.next() == .disconnected)
-                #expect(await client.next() == .end)
+                #expect(await client.packet() == .event("io:disconnect", [["reason": "Violation of terms"]]))
+                #expect(await client.packet() == .disconnected)
+                #expect(await client.packet() == .end)
             }
             #expect(try await !cluster[0].io.disconnectSocket("AAAAAAAAAAAAAAAAAAAA"))
             let client = try await cluster[1].join(user(9, role: "editor"))
             cluster[0].io.disconnectUser(9)
-            #expect(await client.next() == .event("io:disconnect", [["reason": "server disconnect"]]))
+            #expect(await client.packet() == .event("io:disconnect", [["reason": "server disconnect"]]))
         }
     }
 
@@ -394,14 +395,14 @@ import Testing
             let io = cluster[0].io
             #expect(Set(io.namespaces.keys) == ["main", "chat"])
             #expect(io.namespaces["main"] === io.server.sockets)
-            let chat = try await Client.join("/chat", at: cluster[1].address)
+            let chat = try await TestClient.join("/chat", at: cluster[1].address)
             let main = try await cluster[1].join()
             #expect(try io.emitToNamespace("chat", event: "a", data: 1))
             #expect(try io.emitToNamespace("/chat", event: "b", data: 2))
             #expect(try io.emitToNamespace("main", event: "c", data: 3))
             #expect(try !io.emitToNamespace("nothing", event: "d", data: 4))
-            #expect(await chat.next() == .event("a", [1]))
-            #expect(await chat.next() == .event("b", [2]))
+            #expect(await chat.packet() == .event("a", [1]))
+            #expect(await chat.packet() == .event("b", [2]))
             #expect(try await cluster.received(by: [main]) == [[.event("c", [3])]])
         }
     }

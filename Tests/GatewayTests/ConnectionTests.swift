@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
@@ -21,7 +22,7 @@ import Testing
         try await TestCluster.run(configuration: configuration, hooks: hooks) { cluster in
             do {
                 _ = try await cluster[0].join(auth, headers: headers)
-            } catch let error as Client.Refused {
+            } catch let error as TestClient.Refused {
                 message = error.message
             }
         }
@@ -52,10 +53,10 @@ import Testing
 
     @Test func expiredTokensAreRefused() async throws {
         try await TestCluster.run(clock: Self.atThousand) { cluster in
-            await #expect(throws: Client.Refused(message: "Token expired")) {
+            await #expect(throws: TestClient.Refused(message: "Token expired")) {
                 try await cluster[0].join(apiToken("Late"))
             }
-            await #expect(throws: Client.Refused(message: "Invalid token.")) {
+            await #expect(throws: TestClient.Refused(message: "Invalid token.")) {
                 try await cluster[0].join(user(1, role: "editor", expiresAt: 1000))
             }
         }
@@ -90,7 +91,9 @@ import Testing
         configuration.security.maximumConnections = 1
         try await TestCluster.run(configuration: configuration) { cluster in
             let first = try await cluster[0].join()
-            await #expect(throws: Client.Refused(message: "Max connections reached")) { try await cluster[0].join() }
+            await #expect(throws: TestClient.Refused(message: "Max connections reached")) {
+                try await cluster[0].join()
+            }
             try await first.close()
         }
     }
@@ -99,9 +102,9 @@ import Testing
         var configuration = Samples.configuration
         configuration.authentication.maximumFailures = 2
         try await TestCluster.run(configuration: configuration) { cluster in
-            let wait = Client.Refused(message: "Too many authentication attempts. Try again later.")
+            let wait = TestClient.Refused(message: "Too many authentication attempts. Try again later.")
             for _ in 0..<2 {
-                await #expect(throws: Client.Refused(message: "Invalid token.")) {
+                await #expect(throws: TestClient.Refused(message: "Invalid token.")) {
                     try await cluster[0].join(["token": "x"])
                 }
             }
@@ -135,10 +138,10 @@ import Testing
         try await TestCluster.run(configuration: configuration) { cluster in
             let visitor = try await cluster[0].join()
             try await visitor.join("/open")
-            await #expect(throws: Client.Refused(message: "Authentication required for namespace /closed")) {
+            await #expect(throws: TestClient.Refused(message: "Authentication required for namespace /closed")) {
                 try await visitor.join("/closed")
             }
-            await #expect(throws: Client.Refused(message: "Invalid token.")) {
+            await #expect(throws: TestClient.Refused(message: "Invalid token.")) {
                 try await visitor.join("/closed", auth: ["token": "x"])
             }
             // Its own credentials for that namespace.
@@ -148,17 +151,19 @@ import Testing
             let member = try await cluster[0].join(user(1, role: "authenticated"))
             try await member.join("/closed")
             await #expect(
-                throws: Client.Refused(message: "Role 'authenticated' is not allowed to connect to Socket.IO")
+                throws: TestClient.Refused(message: "Role 'authenticated' is not allowed to connect to Socket.IO")
             ) {
                 try await member.join("/editors")
             }
             let editor = try await cluster[0].join(user(2, role: "editor"))
             try await editor.join("/editors")
             // Without the main namespace there is nobody to take the principal from.
-            await #expect(throws: Client.Refused(message: "Authentication required for namespace /closed")) {
-                try await Client.join("/closed", at: cluster[0].address)
+            await #expect(throws: TestClient.Refused(message: "Authentication required for namespace /closed")) {
+                try await TestClient.join("/closed", at: cluster[0].address)
             }
-            await #expect(throws: Client.Refused(message: "Invalid namespace")) { try await visitor.join("/nothing") }
+            await #expect(throws: TestClient.Refused(message: "Invalid namespace")) {
+                try await visitor.join("/nothing")
+            }
         }
     }
 
@@ -168,9 +173,9 @@ import Testing
         try await TestCluster.run(clock: clock) { cluster in
             let client = try await cluster[0].join(user(1, role: "editor", expiresAt: 500.05))
             time.withLockedValue { $0 = 501 }
-            #expect(await client.next() == .event("io:disconnect", [["reason": "Token expired"]]))
-            #expect(await client.next() == .disconnected)
-            #expect(await client.next() == .end)
+            #expect(await client.packet() == .event("io:disconnect", [["reason": "Token expired"]]))
+            #expect(await client.packet() == .disconnected)
+            #expect(await client.packet() == .end)
         }
     }
 
@@ -180,10 +185,10 @@ import Testing
         configuration.security.requireAuthentication = true
         _ = try await IO.install(on: server, configuration: configuration)
         let address = try await server.listen(host: "127.0.0.1", port: 0)
-        await #expect(throws: Client.Refused(message: "Authentication required")) {
-            try await Client.join(at: address)
+        await #expect(throws: TestClient.Refused(message: "Authentication required")) {
+            try await TestClient.join(at: address)
         }
-        let client = try await Client.join(at: address, auth: apiToken("Full"))
+        let client = try await TestClient.join(at: address, auth: apiToken("Full"))
         #expect(try await client.call("get-rooms")["success"] == true)
         await server.close()
     }
@@ -234,7 +239,7 @@ import Testing
             let notice = try await client.event("unauthenticated")
             #expect(notice.first?["message"] == "Invalid token to authenticate! Please login again!")
             #expect(notice.first?["time"] == "1970-01-01T00:16:40.000Z")
-            #expect(await client.next() == .disconnected)
+            #expect(await client.packet() == .disconnected)
         }
     }
 
@@ -260,8 +265,8 @@ import Testing
         configuration.authentication.timeout = .milliseconds(30)
         try await TestCluster.run(configuration: configuration) { cluster in
             let client = try await cluster[0].join()
-            #expect(await client.next() == .disconnected)
-            #expect(await client.next() == .end)
+            #expect(await client.packet() == .disconnected)
+            #expect(await client.packet() == .end)
         }
     }
 

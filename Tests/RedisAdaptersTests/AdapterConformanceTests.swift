@@ -2,6 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import OrderedCollections
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
@@ -26,13 +27,13 @@ struct AdapterConformanceTests {
                 node.to("é€ #*").volatile.compress(false).emit("flags", number)
                 node.to("nobody").emit("never", number)
                 node.sockets.emit("end", number)
-                let expected: [(SocketClient, [String])] = [
+                let expected: [(TestClient, [String])] = [
                     (a, ["all", "rooms", "end"]), (b, ["all", "rooms", "socket", "end"]),
                     (c, ["all", "except", "others", "flags", "end"]),
                 ]
                 for (client, events) in expected {
                     for event in events {
-                        #expect(await client.next()?.text == "2[\"\(event)\",\(number)]")
+                        #expect(await client.nextText() == "42[\"\(event)\",\(number)]")
                     }
                 }
             }
@@ -51,7 +52,7 @@ struct AdapterConformanceTests {
                 }
             }
             for client in clients {
-                for number in 0..<300 { #expect(await client.next()?.text == "2[\"n\",\(number)]") }
+                for number in 0..<300 { #expect(await client.nextText() == "42[\"n\",\(number)]") }
             }
         }
     }
@@ -70,15 +71,17 @@ struct AdapterConformanceTests {
                 "bytes",
                 values: [.binary(ByteBuffer(bytes: [1, 2])), ["n": [.binary(bytes), .binary(ByteBuffer())]]]
             )
-            let text = JSONValue.array(["values"] + values).text
+            let text = JSONValue.array(["values"] + values)
             for client in clients {
-                #expect(await client.next()?.text == "2\(text)")
-                let packet = await client.next()
+                #expect(await client.nextText() == "42\(text)")
                 let placeholders = (0..<3).map { "{\"_placeholder\":true,\"num\":\($0)}" }
                 #expect(
-                    packet?.text == "53-[\"bytes\",\(placeholders[0]),{\"n\":[\(placeholders[1]),\(placeholders[2])]}]"
+                    await client.nextText()
+                        == "453-[\"bytes\",\(placeholders[0]),{\"n\":[\(placeholders[1]),\(placeholders[2])]}]"
                 )
-                #expect(packet?.attachments == [[1, 2], Array(repeating: 7, count: 70_000), []])
+                for bytes in [[1, 2], Array(repeating: 7, count: 70_000), []] as [[UInt8]] {
+                    #expect(await client.next() == .binary(bytes))
+                }
             }
         }
     }
@@ -91,14 +94,14 @@ struct AdapterConformanceTests {
             cluster.first.sockets.local.socketsJoin(["l"])
             cluster.first.sockets.emit("end")
             cluster.first.to("l").emit("room")
-            #expect(await clients[0].next()?.text == "2[\"local\"]")
-            for client in clients { #expect(await client.next()?.text == "2[\"end\"]") }
-            #expect(await clients[0].next()?.text == "2[\"room\"]")
+            #expect(await clients[0].nextText() == "42[\"local\"]")
+            for client in clients { #expect(await client.nextText() == "42[\"end\"]") }
+            #expect(await clients[0].nextText() == "42[\"room\"]")
             #expect(try await cluster.first.sockets.local.fetchSockets().map(\.id) == [clients[0].id])
             cluster.first.sockets.local.disconnectSockets()
             cluster.first.sockets.emit("end")
-            #expect(await clients[0].next()?.text == "1")
-            for client in clients.dropFirst() { #expect(await client.next()?.text == "2[\"end\"]") }
+            #expect(await clients[0].nextText() == "41")
+            for client in clients.dropFirst() { #expect(await client.nextText() == "42[\"end\"]") }
         }
     }
 
@@ -112,10 +115,10 @@ struct AdapterConformanceTests {
             cluster.first.of("/other").to("r").emit("other")
             cluster.first.sockets.emit("end")
             cluster.first.of("/other").emit("end")
-            #expect(await main.next()?.text == "2[\"main\"]")
-            #expect(await main.next()?.text == "2[\"end\"]")
-            #expect(await other.next()?.text == "2/other,[\"other\"]")
-            #expect(await other.next()?.text == "2/other,[\"end\"]")
+            #expect(await main.nextText() == "42[\"main\"]")
+            #expect(await main.nextText() == "42[\"end\"]")
+            #expect(await other.nextText() == "42/other,[\"other\"]")
+            #expect(await other.nextText() == "42/other,[\"end\"]")
             #expect(try await cluster.first.of("/other").fetchSockets().map(\.id) == [other.id])
         }
     }
@@ -123,11 +126,11 @@ struct AdapterConformanceTests {
     // MARK: Acknowledgements
 
     /// Reads an event that wants an acknowledgement, and answers it.
-    private func acknowledge(_ client: SocketClient, with text: String) async throws {
-        let event = try #require(await client.next()?.text)
-        let id = event.dropFirst().prefix { $0.isNumber }
+    private func acknowledge(_ client: TestClient, with text: String) async throws {
+        let event = try #require(await client.nextText())
+        let id = event.dropFirst(2).prefix { $0.isNumber }
         try #require(!id.isEmpty, "no acknowledgement is wanted: \(event)")
-        try await client.send("3\(id)[\(text)]")
+        try await client.send("43\(id)[\(text)]")
     }
 
     @Test(arguments: ClusterKind.allCases)
@@ -161,7 +164,7 @@ struct AdapterConformanceTests {
             let error = await #expect(throws: AcknowledgementError.self) { try await answers.value }
             #expect(error?.code == .timeout)
             #expect(error?.responses == ["here"])
-            #expect(await silent.next()?.text.hasSuffix("[\"question\"]") == true)
+            #expect(await silent.nextText()?.hasSuffix("[\"question\"]") == true)
         }
     }
 
@@ -205,11 +208,11 @@ struct AdapterConformanceTests {
             cluster.first.to("x").emit("never")
             cluster.first.to("y").emit("y")
             for client in clients {
-                #expect(await client.next()?.text == "2[\"x\"]")
-                #expect(await client.next()?.text == "2[\"y\"]")
+                #expect(await client.nextText() == "42[\"x\"]")
+                #expect(await client.nextText() == "42[\"y\"]")
             }
             cluster.first.to("r").disconnectSockets()
-            for client in clients { #expect(await client.next()?.text == "1") }
+            for client in clients { #expect(await client.nextText() == "41") }
         }
     }
 
@@ -220,14 +223,14 @@ struct AdapterConformanceTests {
             let remote = try #require(try await cluster.first.sockets.fetchSockets().first)
             #expect(remote.id == client.id)
             remote.emit("direct", 1)
-            #expect(await client.next()?.text == "2[\"direct\",1]")
+            #expect(await client.nextText() == "42[\"direct\",1]")
             remote.join("x")
             cluster.first.to("x").emit("joined")
-            #expect(await client.next()?.text == "2[\"joined\"]")
+            #expect(await client.nextText() == "42[\"joined\"]")
             remote.leave("x")
             cluster.first.to("x").emit("never")
             remote.disconnect(closingConnection: true)
-            while let packet = await client.next() { #expect(packet.text != "2[\"never\"]") }
+            while let text = await client.nextText() { #expect(text != "42[\"never\"]") }
         }
     }
 
@@ -239,7 +242,7 @@ struct AdapterConformanceTests {
             let (events, continuation) = AsyncStream<String>.makeStream()
             for (number, node) in cluster.nodes.enumerated() {
                 node.sockets.onServerSide("hello") { arguments, reply in
-                    continuation.yield("\(number) \(JSONValue.array(arguments).text)")
+                    continuation.yield("\(number) \(JSONValue.array(arguments))")
                     reply?(.int(number))
                     reply?("only the first answer counts")
                 }
@@ -280,7 +283,7 @@ struct AdapterConformanceTests {
             while try await cluster.first.of("/late").serverCount() < kind.nodeCount { await Task.yield() }
             let client = try await cluster.client(on: cluster.nodes.count - 1, "/late")
             cluster.first.of("/late").emit("hello")
-            #expect(await client.next()?.text == "2/late,[\"hello\"]")
+            #expect(await client.nextText() == "42/late,[\"hello\"]")
         }
     }
 }

@@ -205,7 +205,9 @@ struct ClassicFixtureTests {
         guard let command, let message = try? JSONValue(parsing: ByteBuffer(hexadecimal: command.arguments[1])) else {
             return []
         }
-        return (message["rooms"]?.arrayValue ?? []).map(\.text).sorted() + [message["requestId"]?.text ?? ""]
+        return (message["rooms"]?.arrayValue ?? []).map(\.description).sorted() + [
+            message["requestId"]?.description ?? ""
+        ]
     }
 
     /// What an official node published reaches the same clients with the same arguments.
@@ -226,7 +228,7 @@ struct ClassicFixtureTests {
             }
             #expect(options == BroadcastOptions(recorded: command.decoded.options))
             let value = try Self.decode(text, attachments, namespace: record.namespace)
-            for name in host.names(options) { received.append("\(name) \(value.text)") }
+            for name in host.names(options) { received.append("\(name) \(value)") }
         }
         #expect(received.sorted() == record.deliveries(to: receiver).sorted())
         // And its own broadcast means nothing to the one who is taken for the sender.

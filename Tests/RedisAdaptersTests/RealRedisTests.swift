@@ -6,6 +6,7 @@ import RESP
 import RedisTestSupport
 import SocketIOEmitter
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
@@ -36,10 +37,10 @@ struct RealRedisTests {
             await wait { if case .disconnected = $0 { true } else { false } }
             // This node's clients are served at once, and commands are carried out here.
             cluster.first.to("r").emit("during")
-            #expect(await clients[0].next()?.text == "2[\"during\"]")
+            #expect(await clients[0].nextText() == "42[\"during\"]")
             cluster.first.sockets.socketsJoin(["j"])
             cluster.first.sockets.local.to("j").emit("joined")
-            #expect(await clients[0].next()?.text == "2[\"joined\"]")
+            #expect(await clients[0].nextText() == "42[\"joined\"]")
             // Questions say so instead of guessing.
             let error = await #expect(throws: ClusterError.self) { try await cluster.first.sockets.fetchSockets() }
             #expect(error?.code == .unreachable)
@@ -52,8 +53,8 @@ struct RealRedisTests {
             cluster.first.to("r").emit("after")
             cluster.last.to("r").emit("after, from the last")
             for client in clients {
-                var missing: Set<String> = ["2[\"after\"]", "2[\"after, from the last\"]"]
-                while !missing.isEmpty, let packet = await client.next() { missing.remove(packet.text) }
+                var missing: Set<String> = ["42[\"after\"]", "42[\"after, from the last\"]"]
+                while !missing.isEmpty, let text = await client.nextText() { missing.remove(text) }
                 #expect(missing.isEmpty)
             }
             let sockets = try await cluster.first.sockets.fetchSockets()
@@ -117,11 +118,10 @@ struct RealRedisTests {
             try emitter.serverSideEmit("io")
             try emitter.disconnectSockets()
             for client in clients {
-                let hello = await client.next()
-                #expect(hello?.text == "51-[\"hello\",1,{\"_placeholder\":true,\"num\":0}]")
-                #expect(hello?.attachments == [[7]])
-                #expect(await client.next()?.text == "2[\"joined\"]")
-                #expect(await client.next()?.text == "1")
+                #expect(await client.nextText() == "451-[\"hello\",1,{\"_placeholder\":true,\"num\":0}]")
+                #expect(await client.next() == .binary([7]))
+                #expect(await client.nextText() == "42[\"joined\"]")
+                #expect(await client.nextText() == "41")
             }
             var iterator = events.makeAsyncIterator()
             let first = await iterator.next(isolation: #isolation)
@@ -154,7 +154,7 @@ struct RealRedisTests {
             try publisher.publish(channel: "socket.io#/#r#", message: huge)
             try await publisher.flush(timeout: .seconds(30))
             cluster.first.to("r").emit("still here")
-            for client in clients { #expect(await client.next()?.text == "2[\"still here\"]") }
+            for client in clients { #expect(await client.nextText() == "42[\"still here\"]") }
             #expect(try await cluster.first.sockets.fetchSockets().count == 2)
             await publisher.close()
         }

@@ -1,18 +1,19 @@
 import NIOCore
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
 /// Broadcasts on one node, whose clients are spread over its event loops.
 @Suite(.timeLimit(.minutes(1))) struct BroadcastTests {
     /// Joins rooms through the server and waits for it.
-    private func member(of rooms: String..., at address: SocketAddress) async throws -> (TestClient, id: String) {
-        let (client, id) = try await TestClient.join(at: address)
+    private func member(of rooms: String..., at address: SocketAddress) async throws -> TestClient {
+        let client = try await TestClient.join(at: address)
         for room in rooms {
             try await client.send("420[\"join\",\"\(room)\"]")
             #expect(await client.next() == .text("430[]"))
         }
-        return (client, id)
+        return client
     }
 
     private func joining(_ io: SocketServer) {
@@ -22,13 +23,13 @@ import Testing
 
     @Test func everyMemberGetsOneCopy() async throws {
         try await TestServer(setUp: self.joining).run { io, address in
-            let (a, _) = try await self.member(of: "1", "2", at: address)
-            let (b, _) = try await self.member(of: "2", "3", at: address)
-            let (c, idOfC) = try await self.member(of: "3", at: address)
+            let a = try await self.member(of: "1", "2", at: address)
+            let b = try await self.member(of: "2", "3", at: address)
+            let c = try await self.member(of: "3", at: address)
             io.sockets.to("1", "2").emit("first")
             io.sockets.to("1").to("3").except("2").emit("second")
-            io.sockets.to(Room(idOfC)).emit("third")
-            io.sockets.to("3", Room(idOfC)).except(Room(idOfC)).emit("fourth")
+            io.sockets.to(Room(c.id)).emit("third")
+            io.sockets.to("3", Room(c.id)).except(Room(c.id)).emit("fourth")
             io.sockets.except("1").emit("fifth")
             io.sockets.emit("end")
             #expect(await a.next() == .text("42[\"first\"]"))
@@ -46,8 +47,8 @@ import Testing
 
     @Test func joinThenBroadcastNeedsNoAwait() async throws {
         try await TestServer().run { io, address in
-            let (client, id) = try await TestClient.join(at: address)
-            let socketID = try #require(SocketID(id))
+            let client = try await TestClient.join(at: address)
+            let socketID = try #require(SocketID(client.id))
             let socket = try #require(await io.sockets.socket(socketID))
             for number in 0..<100 {
                 let room = Room("room \(number)")
@@ -57,7 +58,7 @@ import Testing
                 io.sockets.to(room).emit("never")
             }
             for number in 0..<100 { #expect(await client.next() == .text("42[\"n\",\(number)]")) }
-            #expect(socket.rooms == [Room(id)])
+            #expect(socket.rooms == [Room(client.id)])
         }
     }
 
@@ -70,8 +71,8 @@ import Testing
                 socket.emit("end")
             }
         }).run { _, address in
-            let (a, _) = try await self.member(of: "r", at: address)
-            let (b, _) = try await self.member(of: "r", at: address)
+            let a = try await self.member(of: "r", at: address)
+            let b = try await self.member(of: "r", at: address)
             try await a.send("42[\"tell\"]")
             #expect(await a.next() == .text("42[\"end\"]"))
             #expect(await b.next() == .text("42[\"all\"]"))
@@ -82,7 +83,7 @@ import Testing
     @Test func membersComeAndGo() async throws {
         try await TestServer(setUp: self.joining).run { io, address in
             var clients: [TestClient] = []
-            for _ in 0..<20 { clients.append(try await self.member(of: "r", at: address).0) }
+            for _ in 0..<20 { clients.append(try await self.member(of: "r", at: address)) }
             for client in clients.prefix(10) {
                 try await client.send("421[\"leave\",\"r\"]")
                 #expect(await client.next() == .text("431[]"))
@@ -101,16 +102,16 @@ import Testing
 
     @Test func commandsForManySockets() async throws {
         try await TestServer(setUp: self.joining).run { io, address in
-            let (a, idOfA) = try await self.member(of: "a", at: address)
-            let (b, _) = try await self.member(of: "b", at: address)
+            let a = try await self.member(of: "a", at: address)
+            let b = try await self.member(of: "b", at: address)
             io.sockets.in("a").socketsJoin(["c"])
             io.sockets.to("c").emit("c")
             #expect(await a.next() == .text("42[\"c\"]"))
             io.sockets.socketsLeave(["c"])
             io.sockets.to("c").emit("never")
-            let remote = try #require(try await io.sockets.in(Room(idOfA)).fetchSockets().first)
-            #expect(remote.id == idOfA)
-            #expect(Set(remote.rooms) == [Room(idOfA), "a"])
+            let remote = try #require(try await io.sockets.in(Room(a.id)).fetchSockets().first)
+            #expect(remote.id == a.id)
+            #expect(Set(remote.rooms) == [Room(a.id), "a"])
             remote.emit("remote")
             #expect(await a.next() == .text("42[\"remote\"]"))
             io.sockets.in("a").disconnectSockets()
@@ -123,8 +124,8 @@ import Testing
 
     @Test func acknowledgementsOfARoom() async throws {
         try await TestServer(setUp: self.joining).run { io, address in
-            let (a, _) = try await self.member(of: "r", at: address)
-            let (b, _) = try await self.member(of: "r", at: address)
+            let a = try await self.member(of: "r", at: address)
+            let b = try await self.member(of: "r", at: address)
             async let answers = io.sockets.to("r").timeout(.seconds(20)).emitWithAck("q", returning: String.self)
             for (client, answer) in [(a, "a"), (b, "b")] {
                 let question = try #require(await client.nextText())
@@ -140,8 +141,8 @@ import Testing
 
     @Test func whoLeavesIsNotWaitedFor() async throws {
         try await TestServer(setUp: self.joining).run { io, address in
-            let (a, _) = try await self.member(of: "r", at: address)
-            let (b, _) = try await self.member(of: "r", at: address)
+            let a = try await self.member(of: "r", at: address)
+            let b = try await self.member(of: "r", at: address)
             async let answers = io.sockets.to("r").timeout(.seconds(50)).emitWithAck("q", returning: Int.self)
             let question = try #require(await a.nextText())
             try await a.send("43\(question.dropFirst(2).prefix { $0.isNumber })[1]")
@@ -153,8 +154,8 @@ import Testing
 
     @Test func timeoutKeepsTheAnswers() async throws {
         try await TestServer(setUp: self.joining).run { io, address in
-            let (a, _) = try await self.member(of: "r", at: address)
-            let (b, _) = try await self.member(of: "r", at: address)
+            let a = try await self.member(of: "r", at: address)
+            let b = try await self.member(of: "r", at: address)
             async let answers = io.sockets.to("r").timeout(.milliseconds(300)).emitWithAck("q", returning: Int.self)
             let question = try #require(await a.nextText())
             try await a.send("43\(question.dropFirst(2).prefix { $0.isNumber })[1]")
@@ -179,8 +180,8 @@ import Testing
             _ = io.of("b")
         }).run { io, address in
             let client = try await TestClient.connect(to: address)
-            _ = try await client.join("/a")
-            _ = try await client.join("/b")
+            try await client.join("/a")
+            try await client.join("/b")
             io.emit("never")
             io.of("/a").emit("x", 1)
             io.of("/b").emit("x", 2)
@@ -189,7 +190,7 @@ import Testing
             #expect(received == ["42/a,[\"x\",1]", "42/b,[\"x\",2]"])
             try await client.send("41/a,")
             try await client.send("42/b,[\"still here\"]")
-            _ = try await client.join("/a")
+            try await client.join("/a")
         }
     }
 

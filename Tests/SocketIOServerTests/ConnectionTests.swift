@@ -1,5 +1,6 @@
 import NIOCore
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Synchronization
 import Testing
@@ -21,7 +22,7 @@ import Testing
             let client = try await TestClient.connect(to: address)
             try await client.send("40/nowhere,")
             #expect(await client.next() == .text("44/nowhere,{\"message\":\"Invalid namespace\"}"))
-            _ = try await client.join()
+            try await client.join()
         }
     }
 
@@ -39,7 +40,7 @@ import Testing
                 await client.next()
                     == .text("44/secret,{\"message\":\"not authorized\",\"data\":{\"retry\":false}}")
             )
-            _ = try await client.join("/secret", auth: "{\"token\":\"ok\"}")
+            try await client.join("/secret", auth: ["token": "ok"])
         }
     }
 
@@ -90,7 +91,7 @@ import Testing
         try await TestServer(setUp: { io in io.sockets.onDisconnect { _, reason in reasons.record(reason) } }).run {
             _,
             address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("40")
             #expect(await client.next() == .close)
             #expect(await reasons.next() == .forcedClose)
@@ -113,26 +114,26 @@ import Testing
             io.sockets.on("bye") { socket in socket.disconnect() }
             io.sockets.on("bye-close") { socket in socket.disconnect(closingConnection: true) }
         }).run { server, address in
-            let (leaving, _) = try await TestClient.join(at: address)
+            let leaving = try await TestClient.join(at: address)
             try await leaving.send("41")
             #expect(await reasons.next() == .clientNamespaceDisconnect)
 
-            let (dropped, _) = try await TestClient.join(at: address)
+            let dropped = try await TestClient.join(at: address)
             try await dropped.close()
             #expect(await reasons.next() == .transportClose)
 
-            let (sent, _) = try await TestClient.join(at: address)
+            let sent = try await TestClient.join(at: address)
             try await sent.send("42[\"bye\"]")
             #expect(await sent.next() == .text("41"))
             #expect(await reasons.next() == .serverNamespaceDisconnect)
             // The connection is still there: the client may join again.
-            _ = try await sent.join()
+            try await sent.join()
             try await sent.send("42[\"bye-close\"]")
             #expect(await sent.next() == .text("41"))
             #expect(await sent.next() == .close)
             #expect(await reasons.next() == .serverNamespaceDisconnect)
 
-            _ = try await TestClient.join(at: address)
+            try await TestClient.join(at: address)
             await server.close()
             #expect(await reasons.next() == .serverShuttingDown)
         }
@@ -148,9 +149,9 @@ import Testing
                 socket.onDisconnect { _ in rooms.record(socket.rooms) }
             }
         }).run { _, address in
-            let (client, id) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("41")
-            #expect(await rooms.next() == [Room(id), "a"])
+            #expect(await rooms.next() == [Room(client.id), "a"])
             #expect(await rooms.next() == [])
         }
     }

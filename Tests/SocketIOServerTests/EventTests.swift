@@ -1,5 +1,6 @@
 import NIOCore
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
@@ -23,7 +24,7 @@ import Testing
                 socket.on("own") { (text: String) in "\(socket.id) \(text)" }
             }
         }).run { _, address in
-            let (client, id) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("420[\"add\",1,2]")
             #expect(await client.next() == .text("430[3]"))
             try await client.send("421[\"mirror\",{\"x\":1,\"y\":2}]")
@@ -35,7 +36,7 @@ import Testing
             try await client.send("424[\"later\",\"x\"]")
             #expect(await client.next() == .text("434[\"x\"]"))
             try await client.send("42456[\"own\",\"y\"]")
-            #expect(await client.next() == .text("43456[\"\(id) y\"]"))
+            #expect(await client.next() == .text("43456[\"\(client.id) y\"]"))
         }
     }
 
@@ -46,7 +47,7 @@ import Testing
             io.sockets.on("rejects") { (_: Socket) in throw RejectedEvent("too late", data: ["by": 3]) }
             io.sockets.on("fails") { (_: Socket) in throw Secret() }
         }).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("421[\"number\",\"x\"]")
             #expect(await client.next() == .text("431[{\"error\":\"invalid arguments\"}]"))
             try await client.send("422[\"number\"]")
@@ -67,7 +68,7 @@ import Testing
             io.sockets.on("twice") { (_: Socket) in 3 }
             io.sockets.on("end") { (_: Socket) in }
         }).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("420[\"twice\"]")
             try await client.send("421[\"end\"]")
             #expect(await client.next() == .text("430[1]"))
@@ -82,7 +83,7 @@ import Testing
                 return value
             }
         }).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("451-7[\"bytes\",{\"a\":{\"_placeholder\":true,\"num\":0}}]")
             try await client.send(binary: [1, 2, 3])
             #expect(await client.next() == .text("451-[\"bytes\",{\"a\":{\"_placeholder\":true,\"num\":0}}]"))
@@ -99,7 +100,7 @@ import Testing
                 socket.emit("done", number)
             }
         }).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             for number in 0..<10 { try await client.send("42[\"slow\",\(number)]") }
             for number in 0..<10 { #expect(await client.next() == .text("42[\"done\",\(number)]")) }
         }
@@ -114,7 +115,7 @@ import Testing
                 io.sockets.on("bytes") { (_: Socket, bytes: ByteBuffer) in bytes.readableBytes }
             }
         ).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             let header = "451-0[\"bytes\",{\"_placeholder\":true,\"num\":0}]"
             try await client.send(header)
             try await client.send(binary: [1, 2, 3])
@@ -145,8 +146,8 @@ import Testing
             }
         )
         try await server.run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
-            _ = try await client.join("/slow")
+            let client = try await TestClient.join(at: address)
+            try await client.join("/slow")
             var frames: [UInt8] = []
             for text in Array(repeating: "42/slow,[\"wait\"]", count: 4) + (0..<4).map({ "42\($0)[\"quick\",\($0)]" }) {
                 frames += [0x81, 0x80 | UInt8(text.utf8.count), 0, 0, 0, 0] + Array(text.utf8)
@@ -155,7 +156,7 @@ import Testing
             for number in 0..<4 { #expect(await client.next() == .text("43\(number)[\(number)]")) }
             try await client.send("429[\"mark\"]")
             // By the time that others have been answered often, the mark would have been read, too.
-            let (other, _) = try await TestClient.join(at: address)
+            let other = try await TestClient.join(at: address)
             for number in 0..<50 {
                 try await other.send("42\(number)[\"quick\",\(number)]")
                 #expect(await other.next() == .text("43\(number)[\(number)]"))
@@ -178,7 +179,7 @@ import Testing
                 io.sockets.on("slow") { (socket: Socket, number: Int) async in socket.emit("done", number) }
             }
         ).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("42[\"first\"]")
             for number in 0..<200 { try await client.send("42[\"slow\",\(number)]") }
             gate.open()
@@ -192,7 +193,7 @@ import Testing
                 try await socket.emitWithAck("question", 1, returning: String.self)
             }
         }).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("425[\"ask me\"]")
             #expect(await client.next() == .text("420[\"question\",1]"))
             try await client.send("430[\"answer\"]")
@@ -218,7 +219,7 @@ import Testing
                 }
             }
         }).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("42[\"go\",20]")
             #expect(await client.next() == .text("420[\"question\"]"))
             #expect(await outcomes.next() == .timeout)
@@ -251,7 +252,7 @@ import Testing
                 socket.on("forbidden") { seen.record("handled") }
             }
         }).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("42[\"x\",1]")
             #expect(await client.next() == .text("42[\"y\",1]"))
             #expect(await client.next() == .text("42[\"z\",1,1]"))
@@ -273,7 +274,7 @@ import Testing
                 socket.emit("end")
             }
         }).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             #expect(await client.next() == .text("42[\"end\"]"))
         }
     }
@@ -282,7 +283,7 @@ import Testing
     @Test(arguments: ["error", "__proto__", "connection", "toString", "constructor", ""])
     func everyOtherNameIsHarmless(_ name: String) async throws {
         try await TestServer(setUp: { io in io.sockets.on("end") { (_: Socket) in } }).run { _, address in
-            let (client, _) = try await TestClient.join(at: address)
+            let client = try await TestClient.join(at: address)
             try await client.send("42[\"\(name)\",1]")
             try await client.send("420[\"end\"]")
             #expect(await client.next() == .text("430[]"))

@@ -1,5 +1,6 @@
 import NIOCore
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 

@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import OrderedCollections
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 

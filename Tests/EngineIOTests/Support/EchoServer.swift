@@ -2,6 +2,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 

@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import OrderedCollections
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 
 /// Nodes with a gateway each, on free ports, for the length of a test.
@@ -12,8 +13,8 @@ struct TestCluster {
         var io: IO
         var address: SocketAddress
 
-        func join(_ auth: JSONValue? = nil, headers: [(String, String)] = []) async throws -> Client {
-            try await Client.join(at: self.address, auth: auth, headers: headers)
+        func join(_ auth: JSONValue? = nil, headers: [(String, String)] = []) async throws -> TestClient {
+            try await TestClient.join(at: self.address, auth: auth, headers: headers)
         }
     }
 
@@ -59,10 +60,10 @@ struct TestCluster {
     /// What each client received, up to an event that is sent to everybody last.
     ///
     /// Everything travels in order, so what has not come by then never comes.
-    func received(by clients: [Client]) async throws -> [[Client.Packet]] {
+    func received(by clients: [TestClient]) async throws -> [[TestClient.Packet]] {
         try self.nodes[0].io.raw(event: "the-end", data: .null)
-        var received: [[Client.Packet]] = []
-        for client in clients { received.append(try await client.events(until: "the-end")) }
+        var received: [[TestClient.Packet]] = []
+        for client in clients { received.append(try await client.packets(until: "the-end")) }
         return received
     }
 }

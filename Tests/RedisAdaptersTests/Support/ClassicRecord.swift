@@ -181,7 +181,7 @@ struct ClassicRecord: Sendable, CustomTestStringConvertible {
                 let event = delivery["event"]
             else { return nil }
             let arguments = (delivery["args"]?.arrayValue ?? []).map(\.unwrapped)
-            return "\(client) \(JSONValue.array([event] + arguments).text)"
+            return "\(client) \(JSONValue.array([event] + arguments))"
         }
     }
 }
@@ -203,13 +203,6 @@ extension JSONValue {
         case .array(let elements): return .array(elements.map(\.unwrapped))
         default: return self
         }
-    }
-
-    /// JSON text in which bytes show.
-    var text: String {
-        var buffer = ByteBuffer()
-        buffer.writeJSON(self)
-        return String(buffer: buffer)
     }
 
     /// The options of a broadcast or a request.

@@ -5,6 +5,7 @@ import RESP
 import RedisAdapters
 import RedisTestSupport
 import SocketIOServer
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
@@ -88,14 +89,29 @@ struct TestCluster {
     }
 
     /// A client of a node, in rooms.
-    func client(on node: Int, _ namespace: String = "/", in rooms: String...) async throws -> SocketClient {
-        try await SocketClient.connect(to: self.addresses[node], namespace: namespace, rooms: rooms)
+    func client(on node: Int, _ namespace: String = "/", in rooms: String...) async throws -> TestClient {
+        try await self.client(of: self.addresses[node], namespace, in: rooms)
     }
 
     /// A client of every node, in rooms.
-    func clientOfEach(in rooms: String...) async throws -> [SocketClient] {
-        var clients: [SocketClient] = []
-        for address in self.addresses { clients.append(try await SocketClient.connect(to: address, rooms: rooms)) }
+    func clientOfEach(in rooms: String...) async throws -> [TestClient] {
+        var clients: [TestClient] = []
+        for address in self.addresses { clients.append(try await self.client(of: address, "/", in: rooms)) }
         return clients
+    }
+
+    /// Joins rooms by the event which the servers answer.
+    private func client(
+        of address: SocketAddress,
+        _ namespace: String,
+        in rooms: [String]
+    ) async throws -> TestClient {
+        let client = try await TestClient.join(namespace, at: address)
+        if !rooms.isEmpty {
+            let event = JSONValue.array(["join", .array(rooms.map { .string($0) })])
+            try await client.send(namespace == "/" ? "420\(event)" : "42\(namespace),0\(event)")
+            _ = await client.next()
+        }
+        return client
     }
 }

@@ -1,40 +1,47 @@
 import NIOConcurrencyHelpers
-import NIOCore
-import NIOPosix
-import SocketIOWire
-
-@testable import EngineIO
+package import NIOCore
+package import NIOPosix
+package import SocketIOWire
 
 #if canImport(Glibc)
 import Glibc
 #endif
 
 /// A TCP client that sees every byte.
-final class RawConnection: Sendable {
-    struct Closed: Error {}
+package final class RawConnection: Sendable {
+    /// The connection ended before what was waited for.
+    package struct Closed: Error {}
 
-    struct Response: Sendable, Equatable {
+    package struct Response: Sendable, Equatable {
         /// Status line and fields, with the empty line behind them.
-        var head: String
-        var body: [UInt8]
+        package var head: String
+        package var body: [UInt8]
 
-        var status: String { String(self.head.prefix { $0 != "\r\n" }) }
-        var text: String { String(decoding: self.body, as: UTF8.self) }
+        package var status: String { String(self.head.prefix { $0 != "\r\n" }) }
+        package var text: String { String(decoding: self.body, as: UTF8.self) }
     }
 
-    struct Frame: Sendable, Equatable {
-        var opcode: WebSocketOpcode
-        var payload: [UInt8]
+    package struct Frame: Sendable, Equatable {
+        package var opcode: WebSocketOpcode
+        package var payload: [UInt8]
 
-        var text: String { String(decoding: self.payload, as: UTF8.self) }
+        package init(opcode: WebSocketOpcode, payload: [UInt8]) {
+            self.opcode = opcode
+            self.payload = payload
+        }
 
-        static func text(_ text: String) -> Self { Self(opcode: .text, payload: Array(text.utf8)) }
+        package var text: String { String(decoding: self.payload, as: UTF8.self) }
+
+        package static func text(_ text: String) -> Self { Self(opcode: .text, payload: Array(text.utf8)) }
     }
 
     private let channel: any Channel
     private let inbox: Inbox
 
-    init(_ address: SocketAddress, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton) async throws {
+    package init(
+        _ address: SocketAddress,
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+    ) async throws {
         let inbox = Inbox()
         self.inbox = inbox
         self.channel = try await ClientBootstrap(group: group)
@@ -49,11 +56,11 @@ final class RawConnection: Sendable {
 
     // MARK: Sending
 
-    func send(_ text: String) async throws { try await self.send(ByteBuffer(string: text)) }
+    package func send(_ text: String) async throws { try await self.send(ByteBuffer(string: text)) }
 
-    func send(_ bytes: ByteBuffer) async throws { try await self.channel.writeAndFlush(bytes) }
+    package func send(_ bytes: ByteBuffer) async throws { try await self.channel.writeAndFlush(bytes) }
 
-    func send(_ opcode: WebSocketOpcode, _ payload: [UInt8], isFinal: Bool = true) async throws {
+    package func send(_ opcode: WebSocketOpcode, _ payload: [UInt8], isFinal: Bool = true) async throws {
         var buffer = ByteBuffer()
         buffer.writeMaskedWebSocketFrame(
             opcode,
@@ -64,26 +71,26 @@ final class RawConnection: Sendable {
         try await self.send(buffer)
     }
 
-    func send(frame text: String) async throws { try await self.send(.text, Array(text.utf8)) }
+    package func send(frame text: String) async throws { try await self.send(.text, Array(text.utf8)) }
 
-    func close() async { try? await self.channel.close() }
+    package func close() async { try? await self.channel.close() }
 
     /// Closes the connection with a reset.
-    func reset() async throws {
+    package func reset() async throws {
         if let socket = self.channel as? any SocketOptionProvider {
             try await socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
         }
         try await self.channel.close()
     }
 
-    func setReading(_ isReading: Bool) async throws {
+    package func setReading(_ isReading: Bool) async throws {
         try await self.channel.setOption(.autoRead, value: isReading).get()
     }
 
     // MARK: Receiving
 
     /// Waits for a whole response; interim ones are skipped.
-    func response(isHead: Bool = false) async throws -> Response {
+    package func response(isHead: Bool = false) async throws -> Response {
         try await self.inbox.wait { bytes, isClosed in
             guard let end = bytes.readableBytesView.firstRange(of: "\r\n\r\n".utf8) else {
                 if isClosed { throw Closed() }
@@ -102,7 +109,7 @@ final class RawConnection: Sendable {
     }
 
     /// Waits for a whole WebSocket frame.
-    func frame() async throws -> Frame {
+    package func frame() async throws -> Frame {
         try await self.inbox.wait { bytes, isClosed in
             var copy = bytes
             guard let header = try copy.readWebSocketFrameHeader(),
@@ -119,14 +126,14 @@ final class RawConnection: Sendable {
     /// Waits for the end of the stream.
     ///
     /// - Returns: The bytes that came before it.
-    func end() async throws -> [UInt8] {
+    package func end() async throws -> [UInt8] {
         try await self.inbox.wait { bytes, isClosed in
             isClosed ? bytes.readBytes(length: bytes.readableBytes) : nil
         }
     }
 
     /// The bytes that have come and not been looked at.
-    var pending: [UInt8] { self.inbox.pending }
+    package var pending: [UInt8] { self.inbox.pending }
 
     private static func contentLength(_ head: String) -> Int {
         for line in head.split(separator: "\r\n") where line.lowercased().hasPrefix("content-length: ") {
@@ -148,18 +155,13 @@ private final class Inbox: Sendable {
 
     private let state = NIOLockedValueBox(State())
 
-    func received(_ bytes: ByteBuffer) {
-        self.state.withLockedValue { state in
-            state.bytes.writeImmutableBuffer(bytes)
-            state.version += 1
-            defer { state.waiter = nil }
-            return state.waiter
-        }?.resume()
-    }
+    func received(_ bytes: ByteBuffer) { self.happened { $0.bytes.writeImmutableBuffer(bytes) } }
 
-    func closed() {
+    func closed() { self.happened { $0.isClosed = true } }
+
+    private func happened(_ change: (inout State) -> Void = { _ in }) {
         self.state.withLockedValue { state in
-            state.isClosed = true
+            change(&state)
             state.version += 1
             defer { state.waiter = nil }
             return state.waiter
@@ -168,20 +170,26 @@ private final class Inbox: Sendable {
 
     var pending: [UInt8] { self.state.withLockedValue { Array($0.bytes.readableBytesView) } }
 
+    /// Waits until something can be taken from the bytes, or the task is cancelled.
     func wait<Value: Sendable>(_ take: (inout ByteBuffer, Bool) throws -> Value?) async throws -> Value {
         while true {
             let (found, version) = try self.state.withLockedValue { state in
                 (try take(&state.bytes, state.isClosed), state.version)
             }
             if let found { return found }
-            await withCheckedContinuation { continuation in
-                let isLate = self.state.withLockedValue { state in
-                    guard state.version == version else { return true }
-                    state.waiter = continuation
-                    return false
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    let isLate = self.state.withLockedValue { state in
+                        guard state.version == version else { return true }
+                        state.waiter = continuation
+                        return false
+                    }
+                    if isLate { continuation.resume() }
                 }
-                if isLate { continuation.resume() }
+            } onCancel: {
+                self.happened()
             }
+            try Task.checkCancellation()
         }
     }
 }

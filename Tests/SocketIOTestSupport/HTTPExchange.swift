@@ -1,0 +1,18 @@
+package import NIOCore
+
+/// One HTTP exchange on a connection of its own.
+package func exchange(
+    _ method: String,
+    _ target: String,
+    body: String? = nil,
+    with address: SocketAddress
+) async throws -> (status: Int, body: String) {
+    let connection = try await RawConnection(address)
+    let length = body.map { "Content-Length: \($0.utf8.count)\r\n" } ?? ""
+    try await connection.send(
+        "\(method) \(target) HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\(length)\r\n\(body ?? "")"
+    )
+    let response = try await connection.response()
+    await connection.close()
+    return (Int(response.status.dropFirst("HTTP/1.1 ".count).prefix(3)) ?? 0, response.text)
+}
