@@ -1,6 +1,9 @@
 # socketio-node as an image: built with the toolchain, run without it and not as root.
 
 FROM swift:6.3-bookworm AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends zlib1g-dev \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Package.swift ./
 COPY Sources Sources

@@ -32,11 +32,13 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let targets: [Target] = [
+    // No pkg-config: the header and the library lie where the compiler looks.
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .yum(["zlib-devel"])]),
     .target(name: "SocketIOWire", dependencies: [nioCore, ordered], swiftSettings: settings),
     .target(
         name: "EngineIO",
         dependencies: [
-            "SocketIOWire", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics, deque, crypto,
+            "SocketIOWire", "CZlib", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics, deque, crypto,
         ],
         swiftSettings: settings
     ),
@@ -68,7 +70,8 @@ let targets: [Target] = [
     .target(
         name: "Gateway",
         dependencies: [
-            "SocketIOServer", "SocketIOWire", nioCore, nioConcurrency, logging, metrics, ordered, crypto, jwt,
+            "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioConcurrency, logging, metrics, ordered, crypto,
+            jwt,
         ],
         swiftSettings: settings
     ),
@@ -124,8 +127,8 @@ let targets: [Target] = [
     .testTarget(
         name: "EngineIOTests",
         dependencies: [
-            "EngineIO", "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioConcurrency,
-            logging, metrics, metricsTestKit,
+            "EngineIO", "CZlib", "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioHTTP1,
+            nioConcurrency, logging, metrics, metricsTestKit,
         ],
         resources: [.copy("Fixtures")],
         swiftSettings: settings

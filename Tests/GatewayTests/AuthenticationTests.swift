@@ -1,4 +1,5 @@
 import Crypto
+import EngineIO
 import JWTKit
 import NIOCore
 import NIOEmbedded

@@ -20,6 +20,10 @@ public struct EngineConfiguration: Sendable {
     public var transports = TransportName.allCases
     /// Whether a polling session is offered, and allowed, the change to WebSocket.
     public var allowUpgrades = true
+    /// Compression of WebSocket messages, for clients that offer it; `nil` means none.
+    public var perMessageDeflate: PerMessageDeflate?
+    /// Compression of answers to polls, for clients that accept it; `nil` means none.
+    public var httpCompression: HTTPCompression? = HTTPCompression()
     /// Cross-origin headers; `nil` means none.
     public var cors: CORSConfiguration?
     /// The cookie that a polling handshake sets; `nil` means none.
@@ -38,6 +42,9 @@ public struct EngineConfiguration: Sendable {
     public var routes: (@Sendable (_ method: String, _ target: String) -> HTTPAnswer?)?
     /// Told about every refused request (`connection_error` of the reference implementation), on any event loop.
     public var onHandshakeError: (@Sendable (HandshakeError) -> Void)?
+    /// Proxies whose `X-Forwarded-For` says where a client is, which matters to the limits for an address; none by
+    /// default, since from anybody else that header is an invention.
+    public var trustedProxies: [AddressRange] = []
     /// What a peer may cost.
     public var limits = EngineLimits()
 
@@ -78,6 +85,17 @@ public struct EngineLimits: Sendable {
     public var maxPacketsPerPayload = 100_000
     /// The most fragments of one WebSocket message.
     public var maxFragments = 1024
+    /// The most connections that the server keeps; further ones are told status 503.
+    public var maxConnections: Int?
+    /// The most connections from one IPv4 address, or one /64 network of IPv6; further ones are told status 429. Those
+    /// of trusted proxies do not count.
+    public var maxConnectionsPerAddress: Int?
+    /// The most connections from one address that have not brought a whole request yet.
+    public var maxHalfOpenPerAddress: Int?
+    /// The most sessions; further handshakes are refused with status 503.
+    public var maxSessions: Int?
+    /// The most sessions of clients at one address; further handshakes are refused with status 429.
+    public var maxSessionsPerAddress: Int?
     /// How long a closing session may wait for its client.
     public var closeTimeout = TimeAmount.seconds(30)
 

@@ -28,6 +28,10 @@ final class HTTPConnection: @unchecked Sendable {
 
     /// How much of a refused body is read before the connection is closed.
     private static let maxDiscardedBytes = 1_048_576
+    /// How long a connection that there is no room for may take to read why.
+    private static let farewell = TimeAmount.seconds(1)
+    /// How many of those a loop keeps; more are closed at once.
+    private static let maxTurnedAway = 256
     /// How many times the request timeout a request may take if it keeps arriving.
     private static let maxRequestTimeouts = 10
 
@@ -47,6 +51,9 @@ final class HTTPConnection: @unchecked Sendable {
     private var requestBytes = 0
     private var checkedBytes = 0
     private var checks = 0
+    /// The connection's place among those of its address, if they are limited.
+    private var ticket: ConnectionTicket?
+    private var isTurnedAway = false
 
     init(server: EngineServer, loop: EngineLoop) {
         self.server = server
@@ -94,6 +101,16 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
         self.context = context
         self.loop.connections[ObjectIdentifier(self)] = self
         self.armTimer(self.limits.requestTimeout)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if self.server.admission.isLimited {
+            switch self.server.admission.connect(from: context.channel.remoteAddress?.ipAddress) {
+            case .success(let ticket): self.ticket = ticket
+            case .failure(let error): self.turnAway(error)
+            }
+        }
+        context.fireChannelActive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -170,6 +187,11 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
             self.context?.read()
         }
         self.queue = []
+        self.ticket = nil
+        if self.isTurnedAway {
+            self.isTurnedAway = false
+            self.loop.turnedAwayConnections -= 1
+        }
         self.loop.timers.cancel(self)
         self.loop.connections[ObjectIdentifier(self)] = nil
     }
@@ -204,6 +226,7 @@ extension HTTPConnection {
             self.requestBytes += bytes.readableBytes
             self.collect(bytes, for: exchange)
         case (.receiving(let exchange), .end):
+            self.ticket?.establish()
             self.loop.timers.cancel(self)
             self.state = .answering(exchange)
             exchange.completed()
@@ -213,8 +236,10 @@ extension HTTPConnection {
                 self.closeNow()
             }
         case (.draining(let exchange), .end):
+            self.ticket?.establish()
             self.finish(exchange)
         case (.receivingUpgrade(let request), .end):
+            self.ticket?.establish()
             self.loop.timers.cancel(self)
             self.state = .decidingUpgrade(request)
             self.decide(request)
@@ -436,6 +461,21 @@ extension HTTPConnection {
         self.closeAfterFlush()
     }
 
+    /// Tells a connection that there is no room for it.
+    ///
+    /// Not closed at once: closing what has unread bytes resets it, and a reset overtakes the answer.
+    private func turnAway(_ error: HandshakeError) {
+        self.server.refused(error)
+        guard self.loop.turnedAwayConnections < Self.maxTurnedAway else { return self.closeNow() }
+        self.loop.turnedAwayConnections += 1
+        self.isTurnedAway = true
+        self.state = .closing
+        var buffer = ByteBuffer()
+        buffer.writeCapacityRefusal(error)
+        self.write(buffer)
+        self.armTimer(Self.farewell)
+    }
+
     private func closeAfterFlush() {
         guard let context = self.context else { return }
         self.state = .closing
@@ -469,7 +509,7 @@ extension HTTPConnection: TimerTarget {
         case .idle, .closing:
             // Not before the last answer has left, as long as it moves.
             let buffered = self.bufferedBytes
-            guard buffered > 0, buffered != self.checkedBytes else { return self.closeNow() }
+            guard buffered > 0, buffered != self.checkedBytes, !self.isTurnedAway else { return self.closeNow() }
             self.checkedBytes = buffered
             self.armTimer(self.limits.requestTimeout)
         case .receiving, .draining, .receivingUpgrade:
@@ -532,6 +572,12 @@ extension HTTPConnection {
 
     private func refuse(_ error: HandshakeError) {
         self.server.refused(error)
+        if error.isTemporary {
+            var buffer = ByteBuffer()
+            buffer.writeCapacityRefusal(error)
+            self.write(buffer)
+            return self.closeAfterFlush()
+        }
         self.refuse(UpgradeRequest.Refusal(contentTypeName: "Content-type", message: error.clientMessage))
     }
 
@@ -559,7 +605,17 @@ extension HTTPConnection {
             self.transfer(to: session, request, answer)
             return
         }
-        guard let handler = self.becomeWebSocket() else { return }
+        if request.session == nil, request.transport == .websocket,
+            let error = self.server.admission.openSession(request.handshake)
+        {
+            return self.refuse(error)
+        }
+        guard let handler = self.becomeWebSocket(compression: request.compression) else {
+            if request.session == nil, request.transport == .websocket {
+                self.server.admission.closedSession(request.handshake)
+            }
+            return
+        }
         handler.write(answer)
         guard request.transport == .websocket else {
             handler.end(.handshake(nil))
@@ -581,9 +637,9 @@ extension HTTPConnection {
     }
 
     /// Replaces the HTTP handlers; bytes that came behind the request reach the new one.
-    private func becomeWebSocket() -> WebSocketHandler? {
+    private func becomeWebSocket(compression: DeflateAgreement?) -> WebSocketHandler? {
         guard let context = self.context else { return nil }
-        let handler = WebSocketHandler(loop: self.loop)
+        let handler = WebSocketHandler(loop: self.loop, compression: compression, ticket: self.ticket)
         do {
             try self.replaceHandlers(with: handler, in: context, promise: nil)
             try context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator.shared(self.loop))
@@ -616,6 +672,7 @@ extension HTTPConnection {
         // A peer that reads no answers must not make the collector grow while they wait.
         try? context.channel.syncOptions?.setOption(.autoRead, value: false)
         let collector = TransferHandler(timeout: self.limits.requestTimeout)
+        let ticket = self.ticket
         let promise = context.eventLoop.makePromise(of: Void.self)
         do {
             try self.replaceHandlers(with: collector, in: context, promise: promise)
@@ -625,9 +682,18 @@ extension HTTPConnection {
             return
         }
         let isTextOnly = request.query.isTextOnly
+        let compression = request.compression
         promise.futureResult.assumeIsolated().whenComplete { _ in
             collector.transfer { socket, leftOver in
-                session.loop.adopt(socket, leftOver: leftOver, answer: answer, session: session, isTextOnly: isTextOnly)
+                session.loop.adopt(
+                    socket,
+                    leftOver: leftOver,
+                    answer: answer,
+                    compression: compression,
+                    ticket: ticket,
+                    session: session,
+                    isTextOnly: isTextOnly
+                )
             }
         }
     }

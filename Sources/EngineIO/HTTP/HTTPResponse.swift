@@ -75,11 +75,7 @@ extension ByteBuffer {
             self.writeStaticString("Content-Type: text/html\r\n")
             self.writePollingFields(length: 2, context, cookie: nil)
         case .error(let error):
-            body.writeStaticString(#"{"code":"#)
-            body.writeString(String(error.code.rawValue))
-            body.writeStaticString(#","message":"#)
-            body.writeJSONString(error.clientMessage)
-            body.writeStaticString("}")
+            body.writeErrorBody(error)
             self.writeStaticString("Content-Type: application/json\r\n")
             lateLength = body.readableBytes
         case .empty:
@@ -135,6 +131,27 @@ extension ByteBuffer {
         }
         self.writeString(text)
         self.writeStaticString(");")
+    }
+
+    private mutating func writeErrorBody(_ error: HandshakeError) {
+        self.writeStaticString(#"{"code":"#)
+        self.writeString(String(error.code.rawValue))
+        self.writeStaticString(#","message":"#)
+        self.writeJSONString(error.clientMessage)
+        self.writeStaticString("}")
+    }
+
+    /// Writes the answer with which a connection ends that there is no room for, whatever it asks.
+    mutating func writeCapacityRefusal(_ error: HandshakeError) {
+        var body = ByteBuffer()
+        body.writeErrorBody(error)
+        self.writeStaticString("HTTP/1.1 ")
+        self.writeString(String(error.status))
+        self.writeStaticString(" ")
+        self.writeStaticString(HTTPStatusText.text(of: error.status))
+        self.writeStaticString("\r\nContent-Type: application/json\r\n")
+        self.writeString("Content-Length: \(body.readableBytes)\r\nConnection: close\r\n\r\n")
+        self.writeImmutableBuffer(body)
     }
 
     /// Writes the short answer with which a connection ends that asked for an upgrade.

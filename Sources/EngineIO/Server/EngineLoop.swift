@@ -20,6 +20,9 @@ package final class EngineLoop: @unchecked Sendable {
     package let timers: TimingWheel
     let metrics: EngineMetrics
     let webSocketRules: WebSocketRules
+    /// The rules where compression has been agreed on.
+    let compressingRules: WebSocketRules
+    let compression: LoopCompression
     /// How long a peer may take to answer a close frame.
     let closeTimeout: TimeAmount
 
@@ -44,6 +47,8 @@ package final class EngineLoop: @unchecked Sendable {
 
     /// The connections that have not become WebSockets.
     var connections: [ObjectIdentifier: HTTPConnection] = [:]
+    /// How many of them are being told that there is no room for them.
+    var turnedAwayConnections = 0
 
     private var dateSecond = -1
     private var dateField = ByteBuffer()
@@ -59,6 +64,9 @@ package final class EngineLoop: @unchecked Sendable {
         rules.maximumMessageBytes = configuration.maxHTTPBufferSize
         rules.maximumFragments = configuration.limits.maxFragments
         self.webSocketRules = rules
+        rules.allowsCompression = true
+        self.compressingRules = rules
+        self.compression = LoopCompression(configuration)
         self.closeTimeout = configuration.limits.closeTimeout
     }
 
@@ -98,6 +106,7 @@ package final class EngineLoop: @unchecked Sendable {
         self.receiveBuffer = buffer
         // One big message must not keep its size for ever.
         if self.scratch.capacity > Self.receiveBufferSize { self.scratch = ByteBuffer() }
+        self.compression.shrink(to: Self.receiveBufferSize)
     }
 
     /// The buffer to put a write together in; comes back with ``giveBack(sendBuffer:)``.

@@ -23,6 +23,7 @@ public final class EngineServer: Sendable {
 
     let configuration: EngineConfiguration
     let metrics: EngineMetrics
+    let admission: Admission
     private let logger: Logger
     private let onSession: SessionHandler
     private let group: any EventLoopGroup
@@ -49,6 +50,7 @@ public final class EngineServer: Sendable {
         onSession: @escaping SessionHandler
     ) {
         self.configuration = configuration
+        self.admission = Admission(configuration)
         self.logger = logger
         self.onSession = onSession
         self.group = eventLoopGroup
@@ -178,12 +180,16 @@ public final class EngineServer: Sendable {
 
     // MARK: Sessions
 
+    /// The address of the client behind a session's request: its connection's, or what trusted proxies say.
+    public func clientAddress(of request: HandshakeRequest) -> String { self.admission.address(of: request) }
+
     func openPollingSession(
         _ exchange: HTTPExchange,
         request: HandshakeRequest,
         loop: EngineLoop,
         callback: String?
     ) {
+        if let error = self.admission.openSession(request) { return exchange.refuse(error) }
         let polling = PollingLink(callback: callback)
         let session = self.makeSession(request, loop, .polling(polling), isTextOnly: false)
         session.enqueueOpening(
@@ -250,6 +256,7 @@ public final class EngineServer: Sendable {
     }
 
     func sessionClosed(_ session: EngineSession, reason: CloseReason, description: String?) {
+        self.admission.closedSession(session.request)
         self.state.withLockedValue { $0.sessions[session.id] = nil }
         self.metrics.sessionClosed(reason)
         self.logger.debug(

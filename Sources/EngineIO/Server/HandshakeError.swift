@@ -1,6 +1,6 @@
 /// Why a request was refused before it reached a session (`connection_error` of the reference implementation).
 public struct HandshakeError: Error, Hashable, Sendable {
-    /// The protocol's error codes.
+    /// The protocol's error codes, 0 to 5, and this server's own behind them.
     public enum Code: Int, Sendable, CaseIterable {
         case transportUnknown = 0
         case sessionUnknown = 1
@@ -8,6 +8,10 @@ public struct HandshakeError: Error, Hashable, Sendable {
         case badRequest = 3
         case forbidden = 4
         case unsupportedProtocolVersion = 5
+        /// There are as many connections or sessions as the server keeps.
+        case serverFull = 6
+        /// There are as many from the client's address as the server allows.
+        case tooManyConnections = 7
 
         /// The text that goes with the code.
         public var message: String {
@@ -18,6 +22,8 @@ public struct HandshakeError: Error, Hashable, Sendable {
             case .badRequest: "Bad request"
             case .forbidden: "Forbidden"
             case .unsupportedProtocolVersion: "Unsupported protocol version"
+            case .serverFull: "Server is full"
+            case .tooManyConnections: "Too many connections"
             }
         }
 
@@ -29,6 +35,8 @@ public struct HandshakeError: Error, Hashable, Sendable {
             case .badRequest: "bad_request"
             case .forbidden: "forbidden"
             case .unsupportedProtocolVersion: "unsupported_version"
+            case .serverFull: "server_full"
+            case .tooManyConnections: "too_many_connections"
             }
         }
     }
@@ -64,5 +72,19 @@ public struct HandshakeError: Error, Hashable, Sendable {
 
     static let unsupportedVersion = Self(.unsupportedProtocolVersion, context: ["protocol": "3"])
 
-    var status: Int { self.code == .forbidden ? 403 : 400 }
+    static func serverFull(_ limit: String) -> Self { Self(.serverFull, context: ["limit": limit]) }
+
+    static func tooManyConnections(_ limit: String) -> Self { Self(.tooManyConnections, context: ["limit": limit]) }
+
+    var status: Int {
+        switch self.code {
+        case .forbidden: 403
+        case .serverFull: 503
+        case .tooManyConnections: 429
+        case .transportUnknown, .sessionUnknown, .badHandshakeMethod, .badRequest, .unsupportedProtocolVersion: 400
+        }
+    }
+
+    /// Whether the request made sense, but came at a bad time.
+    var isTemporary: Bool { self.status == 503 || self.status == 429 }
 }

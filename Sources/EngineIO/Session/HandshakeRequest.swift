@@ -78,6 +78,12 @@ public final class HandshakeRequest: Sendable {
         return found
     }
 
+    /// The values of all fields of a name, as one list.
+    func joinedHeader(_ name: String) -> String? {
+        let values = self.headers.lazy.filter { $0.name == name }.map(\.value)
+        return values.isEmpty ? nil : values.joined(separator: ",")
+    }
+
     /// Whether there is an `Origin` field: a browser's request from another site, or a WebSocket from any page.
     public var hasOrigin: Bool { self.header("origin") != nil }
 

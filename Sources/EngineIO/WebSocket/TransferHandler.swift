@@ -62,6 +62,8 @@ extension EngineLoop {
         _ socket: NIOBSDSocket.Handle,
         leftOver: ByteBuffer,
         answer: ByteBuffer,
+        compression: DeflateAgreement?,
+        ticket: ConnectionTicket?,
         session: SessionReference,
         isTextOnly: Bool
     ) {
@@ -73,7 +75,9 @@ extension EngineLoop {
                         value: ReceiveAllocator(loop: self, isWebSocket: true)
                     )
                     try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
-                    try channel.pipeline.syncOperations.addHandler(WebSocketHandler(loop: self))
+                    try channel.pipeline.syncOperations.addHandler(
+                        WebSocketHandler(loop: self, compression: compression, ticket: ticket)
+                    )
                 }
             }
             .withConnectedSocket(socket)

@@ -22,6 +22,8 @@ final class UpgradeRequest {
     var session: SessionReference?
     /// CORS fields.
     var fields: [HTTPField] = []
+    /// What compression the answer agrees to.
+    private(set) var compression: DeflateAgreement?
     /// What decides whether the session may begin.
     var decision: Task<Void, Never>?
 
@@ -69,6 +71,14 @@ final class UpgradeRequest {
             }
             subprotocol = first
         }
+        if let deflate = configuration.perMessageDeflate {
+            switch DeflateAgreement.negotiate(headers["sec-websocket-extensions"], deflate) {
+            case .agreed(let agreement): self.compression = agreement
+            case .none: break
+            case .refused:
+                return .failure(Refusal(message: "Invalid or unacceptable Sec-WebSocket-Extensions header"))
+            }
+        }
         return .success(self.answer(key: key, subprotocol: subprotocol, configuration))
     }
 
@@ -79,6 +89,9 @@ final class UpgradeRequest {
         answer.writeBase64Encoded(Self.digest(of: key))
         answer.writeStaticString("\r\n")
         if let subprotocol { answer.writeHTTPField(HTTPField("Sec-WebSocket-Protocol", subprotocol)) }
+        if let compression = self.compression {
+            answer.writeHTTPField(HTTPField("Sec-WebSocket-Extensions", compression.headerValue))
+        }
         for field in self.fields { answer.writeHTTPField(field) }
         if configuration.initialHeaders != nil || configuration.headers != nil {
             var added: [HTTPField] = []
@@ -122,9 +135,7 @@ final class UpgradeRequest {
                 let end = item.lastIndex(where: { $0 != 0x20 && $0 != 0x09 })
             else { return nil }
             let token = item[start...end]
-            guard token.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !#"()<>@,;:\"/[]?={}"#.utf8.contains($0) }) else {
-                return nil
-            }
+            guard token.allSatisfy(\.isTokenCharacter) else { return nil }
             let name = String(Substring(token))
             guard !names.contains(name) else { return nil }
             names.append(name)

@@ -33,10 +33,18 @@ final class WebSocketHandler: @unchecked Sendable {
     /// Whether bytes may wait in the channel.
     private var mayHaveBacklog = false
     private var role = Role.none
+    /// The window that compressed messages to the peer may use; 0 if compression has not been agreed on.
+    private let windowBits: UInt8
+    /// The connection's place among those of its address.
+    private var ticket: ConnectionTicket?
     /// Whether the channel takes more bytes.
     private(set) var isWritable = true
 
-    init(loop: EngineLoop) { self.loop = loop }
+    init(loop: EngineLoop, compression: DeflateAgreement?, ticket: ConnectionTicket?) {
+        self.loop = loop
+        self.ticket = ticket
+        self.windowBits = UInt8(clamping: compression?.windowBits ?? 0)
+    }
 
     func begin(_ session: EngineSession) { self.role = .session(session) }
 
@@ -139,11 +147,12 @@ final class WebSocketHandler: @unchecked Sendable {
     private func decode(_ input: inout ByteBuffer) {
         if case .session(let session) = self.role { session.received(byteCount: input.readableBytes) }
         var pong: ByteBuffer?
+        let rules = self.windowBits == 0 ? self.loop.webSocketRules : self.loop.compressingRules
         do throws(WebSocketError) {
             while let event = try self.decoder.next(
                 from: &input,
                 scratch: &self.loop.scratch,
-                rules: self.loop.webSocketRules
+                rules: rules
             ) {
                 if case .ping(let payload) = event {
                     pong = payload
@@ -153,11 +162,13 @@ final class WebSocketHandler: @unchecked Sendable {
                 switch event {
                 case .text(let text): self.received(text: text)
                 case .binary(let bytes): self.received(binary: bytes)
+                case .compressed(let bytes, let isText): try self.received(compressed: bytes, isText: isText)
                 case .ping, .pong: break
                 case .close(let code, let reason): self.received(closeCode: code, reason: reason)
                 }
             }
         } catch {
+            self.decoder.stop()
             self.failed(error)
         }
         if let pong { self.answer(ping: pong) }
@@ -177,6 +188,17 @@ final class WebSocketHandler: @unchecked Sendable {
         case .probe(let probe): probe.received(nil)
         case .none, .closing: break
         }
+    }
+
+    private func received(compressed bytes: ByteBuffer, isText: Bool) throws(WebSocketError) {
+        switch self.role {
+        case .session, .probe: break
+        case .none, .closing: return
+        }
+        let message = try self.loop.compression.inflate(bytes, limit: self.loop.webSocketRules.maximumMessageBytes)
+        guard isText else { return self.received(binary: message) }
+        guard message.isValidUTF8 else { throw .invalidUTF8 }
+        self.received(text: message)
     }
 
     /// Answers the last of the pings that came in a row (RFC 6455, section 5.5.3), if the peer reads at all.
@@ -227,6 +249,7 @@ extension WebSocketHandler: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         self.descriptor = .none
         self.disappeared()
+        self.ticket = nil
         self.context = nil
     }
 

@@ -1,3 +1,5 @@
+import EngineIO
+
 /// Why a client is not let in.
 ///
 /// The texts are part of the protocol: clients match on them.

@@ -1,3 +1,4 @@
+import EngineIO
 import JWTKit
 import NIOCore
 import SocketIOWire

@@ -1,3 +1,4 @@
+import EngineIO
 import NIOConcurrencyHelpers
 import NIOCore
 import OrderedCollections

@@ -1,3 +1,4 @@
+import EngineIO
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore

@@ -8,8 +8,20 @@ package struct WebSocketRules: Hashable, Sendable {
     package var maximumMessageBytes = 1_000_000
     /// The most frames that one message may consist of.
     package var maximumFragments = 131_072
+    /// Whether messages may be compressed, because permessage-deflate has been agreed on.
+    package var allowsCompression = false
 
     package init() {}
+
+    /// The longest compressed message: somewhat longer than any that decompresses to ``maximumMessageBytes``, because
+    /// what cannot be compressed grows a little.
+    var maximumCompressedBytes: Int {
+        min(self.maximumMessageBytes, .max / 2) + self.maximumMessageBytes / 64 + 64
+    }
+
+    func maximumBytes(isCompressed: Bool) -> Int {
+        isCompressed ? self.maximumCompressedBytes : self.maximumMessageBytes
+    }
 }
 
 /// Turns the bytes of a WebSocket connection into messages and control frames (RFC 6455), strictly.
@@ -27,6 +39,8 @@ package struct WebSocketDecoder {
         /// A text message: valid UTF-8.
         case text(ByteBuffer)
         case binary(ByteBuffer)
+        /// A message as its sender compressed it: neither its length nor, if it is text, its UTF-8 has been checked.
+        case compressed(ByteBuffer, isText: Bool)
         /// To be answered with a pong that carries the same payload.
         case ping(ByteBuffer)
         case pong(ByteBuffer)
@@ -53,6 +67,7 @@ package struct WebSocketDecoder {
         /// Whether a data message has begun.
         var isInMessage = false
         var isText = false
+        var isCompressed = false
         var message = ByteBuffer()
         var fragments = 0
         var validator = UTF8Validator()
@@ -68,6 +83,9 @@ package struct WebSocketDecoder {
     package var isWithinMessage: Bool {
         if case .receiving = self.state { true } else { false }
     }
+
+    /// Reads nothing more: what a message decompressed to broke the protocol.
+    package mutating func stop() { self.state = .closed }
 
     /// Takes the next event out of the input.
     ///
@@ -89,7 +107,9 @@ package struct WebSocketDecoder {
                     input.moveReaderIndex(to: input.writerIndex)
                     return nil
                 case .idle:
-                    guard let header = try input.readWebSocketFrameHeader() else {
+                    guard
+                        let header = try input.readWebSocketFrameHeader(allowsCompression: rules.allowsCompression)
+                    else {
                         if input.readableBytes > 0 {
                             let reception = Reception()
                             reception.header.writeBuffer(&input)
@@ -128,6 +148,7 @@ package struct WebSocketDecoder {
     ) throws(WebSocketError) -> Event {
         scratch.clear(minimumCapacity: header.payloadLength)
         let isASCII = Self.append(header, from: &input, count: header.payloadLength, offset: 0, to: &scratch)
+        if header.isCompressed { return .compressed(scratch, isText: header.opcode == .text) }
         switch header.opcode {
         case .text:
             guard isASCII || scratch.isValidUTF8 else { throw .invalidUTF8 }
@@ -153,7 +174,7 @@ package struct WebSocketDecoder {
     ) throws(WebSocketError) -> Event? {
         while true {
             guard let frame = reception.frame else {
-                guard let header = try Self.readHeader(reception, input: &input) else { return nil }
+                guard let header = try Self.readHeader(reception, input: &input, rules: rules) else { return nil }
                 try Self.check(header, rules: rules, during: reception)
                 reception.frame = header
                 continue
@@ -174,12 +195,18 @@ package struct WebSocketDecoder {
 
     private static func readHeader(
         _ reception: Reception,
-        input: inout ByteBuffer
+        input: inout ByteBuffer,
+        rules: WebSocketRules
     ) throws(WebSocketError) -> WebSocketFrameHeader? {
-        if reception.header.readableBytes == 0, let header = try input.readWebSocketFrameHeader() { return header }
+        let allowsCompression = rules.allowsCompression
+        if reception.header.readableBytes == 0,
+            let header = try input.readWebSocketFrameHeader(allowsCompression: allowsCompression)
+        {
+            return header
+        }
         while let byte = input.readInteger(as: UInt8.self) {
             reception.header.writeInteger(byte)
-            if let header = try reception.header.readWebSocketFrameHeader() {
+            if let header = try reception.header.readWebSocketFrameHeader(allowsCompression: allowsCompression) {
                 reception.header.clear()
                 return header
             }
@@ -199,13 +226,14 @@ package struct WebSocketDecoder {
         let isContinuation = header.opcode == .continuation
         guard let reception, reception.isInMessage else {
             guard !isContinuation else { throw .unexpectedContinuation }
-            guard header.payloadLength <= rules.maximumMessageBytes else { throw .messageTooBig }
+            guard header.payloadLength <= rules.maximumBytes(isCompressed: header.isCompressed) else {
+                throw .messageTooBig
+            }
             return
         }
         guard isContinuation else { throw .continuationMissing }
-        guard header.payloadLength <= rules.maximumMessageBytes - reception.message.readableBytes else {
-            throw .messageTooBig
-        }
+        let maximum = rules.maximumBytes(isCompressed: reception.isCompressed)
+        guard header.payloadLength <= maximum - reception.message.readableBytes else { throw .messageTooBig }
         guard reception.fragments < rules.maximumFragments else { throw .tooManyFragments }
     }
 
@@ -218,10 +246,11 @@ package struct WebSocketDecoder {
         if !reception.isInMessage {
             reception.isInMessage = true
             reception.isText = frame.opcode == .text
+            reception.isCompressed = frame.isCompressed
         }
         let start = reception.message.writerIndex
         let isASCII = Self.append(frame, from: &input, count: count, offset: reception.received, to: &reception.message)
-        guard reception.isText, !(isASCII && reception.validator.isComplete) else { return }
+        guard reception.isText, !reception.isCompressed, !(isASCII && reception.validator.isComplete) else { return }
         let isValid = reception.message.withUnsafeReadableBytes { bytes in
             reception.validator.consume(UnsafeRawBufferPointer(rebasing: bytes[start...]))
         }
@@ -243,6 +272,7 @@ package struct WebSocketDecoder {
             reception.message = ByteBuffer()
             reception.isInMessage = false
             reception.fragments = 0
+            if reception.isCompressed { return .compressed(message, isText: reception.isText) }
             return reception.isText ? .text(message) : .binary(message)
         case .ping, .pong, .close:
             let payload = reception.control

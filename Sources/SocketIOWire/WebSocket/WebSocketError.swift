@@ -14,6 +14,7 @@ package enum WebSocketError: Error, Hashable, Sendable {
     case messageTooBig
     case tooManyFragments
     case invalidUTF8
+    case invalidCompressedData
     case invalidCloseCode
     case invalidClosePayload
 
@@ -22,7 +23,7 @@ package enum WebSocketError: Error, Hashable, Sendable {
         switch self {
         case .messageTooBig: .messageTooBig
         case .tooManyFragments: .policyViolation
-        case .invalidUTF8: .invalidPayload
+        case .invalidUTF8, .invalidCompressedData: .invalidPayload
         case .reservedBitSet, .unknownOpcode, .maskMissing, .maskPresent, .controlFrameFragmented, .controlFrameTooLong,
             .unexpectedContinuation, .continuationMissing, .invalidLength, .invalidCloseCode, .invalidClosePayload:
             .protocolError
@@ -46,6 +47,7 @@ extension WebSocketError: CustomStringConvertible {
         case .messageTooBig: "Max payload size exceeded"
         case .tooManyFragments: "Too many message fragments"
         case .invalidUTF8: "Invalid WebSocket frame: invalid UTF-8 sequence"
+        case .invalidCompressedData: "Invalid WebSocket frame: invalid compressed data"
         case .invalidCloseCode: "Invalid WebSocket frame: invalid status code"
         case .invalidClosePayload: "Invalid WebSocket frame: invalid close payload"
         }

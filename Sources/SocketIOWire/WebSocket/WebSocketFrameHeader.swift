@@ -2,11 +2,13 @@ package import NIOCore
 
 /// The bytes before a frame's payload (RFC 6455, section 5.2): 2 to 14 of them.
 ///
-/// Reserved bits are clear in every header, as no extension is negotiated. A length written with more bytes than it
-/// needs is accepted: it is harmless, and the reference implementation accepts it.
+/// Of the reserved bits the first may be set, on a message's first frame, if compression has been agreed on. A length
+/// written with more bytes than it needs is accepted: it is harmless, and the reference implementation accepts it.
 package struct WebSocketFrameHeader: Hashable, Sendable {
     /// Whether the message ends with this frame.
     package var isFinal: Bool
+    /// Whether the message is compressed (RFC 7692); said by its first frame.
+    package var isCompressed: Bool
     package var opcode: WebSocketOpcode
     /// Whether the payload is masked; a client's is, a server's is not.
     package var mask: WebSocketMask?
@@ -16,10 +18,12 @@ package struct WebSocketFrameHeader: Hashable, Sendable {
     package init(
         opcode: WebSocketOpcode,
         isFinal: Bool = true,
+        isCompressed: Bool = false,
         mask: WebSocketMask? = nil,
         payloadLength: Int
     ) {
         self.isFinal = isFinal
+        self.isCompressed = isCompressed
         self.opcode = opcode
         self.mask = mask
         self.payloadLength = payloadLength
@@ -42,16 +46,21 @@ package struct WebSocketFrameHeader: Hashable, Sendable {
 extension ByteBuffer {
     /// Reads a frame header; what its first two bytes forbid is an error before the rest has come.
     ///
+    /// - Parameter allowsCompression: Whether the bit that marks a compressed message may be set.
     /// - Returns: `nil` while the header is incomplete. The reader index moves only on success.
-    package mutating func readWebSocketFrameHeader() throws(WebSocketError) -> WebSocketFrameHeader? {
+    package mutating func readWebSocketFrameHeader(
+        allowsCompression: Bool = false
+    ) throws(WebSocketError) -> WebSocketFrameHeader? {
         guard let start = self.getInteger(at: self.readerIndex, as: UInt16.self) else { return nil }
-        guard start & 0x7000 == 0 else { throw .reservedBitSet }
+        guard start & (allowsCompression ? 0x3000 : 0x7000) == 0 else { throw .reservedBitSet }
+        let isCompressed = start & 0x4000 != 0
         guard let opcode = WebSocketOpcode(rawValue: UInt8(truncatingIfNeeded: start >> 8) & 0x0F) else {
             throw .unknownOpcode
         }
         let isFinal = start & 0x8000 != 0
         let isMasked = start & 0x0080 != 0
         let shortLength = Int(start & 0x007F)
+        if isCompressed, opcode.isControl || opcode == .continuation { throw .reservedBitSet }
         if opcode.isControl {
             guard isFinal else { throw .controlFrameFragmented }
             guard shortLength <= 125 else { throw .controlFrameTooLong }
@@ -78,7 +87,13 @@ extension ByteBuffer {
             offset += 4
         }
         self.moveReaderIndex(to: offset)
-        return WebSocketFrameHeader(opcode: opcode, isFinal: isFinal, mask: mask, payloadLength: payloadLength)
+        return WebSocketFrameHeader(
+            opcode: opcode,
+            isFinal: isFinal,
+            isCompressed: isCompressed,
+            mask: mask,
+            payloadLength: payloadLength
+        )
     }
 
     /// Writes a frame header with the shortest form of its length.
@@ -91,7 +106,7 @@ extension ByteBuffer {
     /// - Returns: The bytes written.
     @discardableResult
     package mutating func setWebSocketFrameHeader(_ header: WebSocketFrameHeader, at index: Int) -> Int {
-        let first = header.opcode.rawValue | (header.isFinal ? 0x80 : 0)
+        let first = header.opcode.rawValue | (header.isFinal ? 0x80 : 0) | (header.isCompressed ? 0x40 : 0)
         let maskBit: UInt8 = header.mask == nil ? 0 : 0x80
         // One access for both bytes.
         func start(_ second: UInt8) -> UInt16 { UInt16(first) << 8 | UInt16(second | maskBit) }
@@ -123,10 +138,17 @@ extension ByteBuffer {
         _ opcode: WebSocketOpcode,
         payload: ByteBuffer,
         mask: WebSocketMask,
-        isFinal: Bool = true
+        isFinal: Bool = true,
+        isCompressed: Bool = false
     ) {
         self.writeWebSocketFrameHeader(
-            WebSocketFrameHeader(opcode: opcode, isFinal: isFinal, mask: mask, payloadLength: payload.readableBytes)
+            WebSocketFrameHeader(
+                opcode: opcode,
+                isFinal: isFinal,
+                isCompressed: isCompressed,
+                mask: mask,
+                payloadLength: payload.readableBytes
+            )
         )
         self.writeXORed(payload.readableBytesView, with: mask, offset: 0)
     }

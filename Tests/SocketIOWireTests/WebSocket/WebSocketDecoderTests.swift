@@ -50,6 +50,19 @@ struct WebSocketDecoderTests {
         return buffer
     }
 
+    /// A frame of a message that its sender compressed.
+    static func compressed(_ opcode: WebSocketOpcode, _ payload: ByteBuffer, isFinal: Bool = true) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeMaskedWebSocketFrame(
+            opcode,
+            payload: payload,
+            mask: WebSocketMask(0x9A0B_7CFD),
+            isFinal: isFinal,
+            isCompressed: true
+        )
+        return buffer
+    }
+
     static let long = ByteBuffer(string: String(repeating: "0123456789é", count: 6000))
 
     /// Streams that are as they should be, and the events in them.
@@ -355,6 +368,67 @@ struct WebSocketDecoderTests {
         #expect(try feed(Self.frame(.ping, text("p"))))
         #expect(try !feed(Self.frame(.continuation, text("b"))))
         #expect(try !feed(Self.frame(.close, hex(""))))
+    }
+
+    // MARK: Compressed messages
+
+    static let compressing: WebSocketRules = {
+        var rules = WebSocketRules()
+        rules.allowsCompression = true
+        rules.maximumMessageBytes = 1000
+        return rules
+    }()
+
+    @Test(arguments: [1, 2, 3, 7, Int.max]) func compressedMessagesAreMarked(pieceLength: Int) {
+        let stream = Self.stream(
+            Self.compressed(.text, hex("f248cdc9c90700")),
+            Self.frame(.text, text("plain")),
+            Self.compressed(.binary, hex("ff"), isFinal: false),
+            Self.frame(.ping, text("p")),
+            Self.frame(.continuation, hex("fe"), isFinal: false),
+            Self.frame(.continuation, hex("fd")),
+            Self.frame(.text, text("a"), isFinal: false),
+            Self.frame(.continuation, text("b"))
+        )
+        // What is compressed text is no UTF-8 yet.
+        #expect(
+            Self.decode(stream, pieceLength: pieceLength, rules: Self.compressing)
+                == Outcome(events: [
+                    .compressed(hex("f248cdc9c90700"), isText: true), .text(text("plain")), .ping(text("p")),
+                    .compressed(hex("fffefd"), isText: false), .text(text("ab")),
+                ])
+        )
+    }
+
+    @Test(arguments: [1, Int.max]) func theMarkStandsOnFirstFramesOnly(pieceLength: Int) {
+        let begun = Self.compressed(.text, hex("f2"), isFinal: false)
+        let plain = Self.frame(.text, text("a"), isFinal: false)
+        for frame in [
+            Self.compressed(.ping, text("p")), Self.compressed(.pong, hex("")), Self.compressed(.close, hex("03e8")),
+            Self.stream(begun, Self.compressed(.continuation, hex("48"))),
+            Self.stream(plain, Self.compressed(.continuation, hex("48"))), hex("a180 00000000"), hex("9180 00000000"),
+        ] {
+            #expect(
+                Self.decode(frame, pieceLength: pieceLength, rules: Self.compressing).error == .reservedBitSet
+            )
+        }
+        #expect(Self.decode(Self.compressed(.text, hex("00")), pieceLength: pieceLength).error == .reservedBitSet)
+    }
+
+    /// What cannot be compressed grows a little, so that a message of the allowed length may be somewhat longer.
+    @Test func compressedMessagesHaveALimit() {
+        let longest = Self.compressing.maximumMessageBytes + 79
+        let allowed = Self.compressed(.binary, ByteBuffer(repeating: 1, count: longest))
+        #expect(Self.decode(allowed, rules: Self.compressing).error == nil)
+        let tooLong = Self.compressed(.binary, ByteBuffer(repeating: 1, count: longest + 1))
+        #expect(Self.decode(tooLong, rules: Self.compressing).error == .messageTooBig)
+        let inPieces = Self.stream(
+            Self.compressed(.binary, ByteBuffer(repeating: 1, count: longest), isFinal: false),
+            Self.frame(.continuation, hex("00"))
+        )
+        #expect(Self.decode(inPieces, rules: Self.compressing).error == .messageTooBig)
+        let plain = Self.frame(.binary, ByteBuffer(repeating: 1, count: 1001))
+        #expect(Self.decode(plain, rules: Self.compressing).error == .messageTooBig)
     }
 
     /// A frame that lies in the input as a whole goes through the scratch buffer, again and again the same one.

@@ -2,12 +2,12 @@
 ///
 /// IPv4 addresses are written as the IPv6 addresses that stand for them, so that `10.0.0.1` and `::ffff:10.0.0.1`
 /// are the same.
-struct IPAddress: Sendable, Hashable {
-    let high: UInt64
-    let low: UInt64
+package struct IPAddress: Sendable, Hashable {
+    package let high: UInt64
+    package let low: UInt64
 
     /// Reads an IPv4 or IPv6 address; a zone (`%eth0`) is ignored.
-    init?(_ text: some StringProtocol) {
+    package init?(_ text: some StringProtocol) {
         let text = text.prefix { $0 != "%" }
         if text.contains(":") {
             guard let groups = Self.groups(String(text)) else { return nil }
@@ -61,7 +61,8 @@ struct IPAddress: Sendable, Hashable {
                     }
                     groups += [UInt16(value >> 16), UInt16(value & 0xFFFF)]
                 } else {
-                    guard (1...4).contains(part.utf8.count), part.utf8.allSatisfy(\.isASCIIAlphanumeric),
+                    guard (1...4).contains(part.utf8.count),
+                        part.utf8.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
                         let group = UInt16(part, radix: 16)
                     else { return nil }
                     groups.append(group)
@@ -85,68 +86,5 @@ struct IPAddress: Sendable, Hashable {
             index = next
         }
         return nil
-    }
-}
-
-/// One address, or a network in CIDR form.
-struct AddressRange: Sendable, Hashable {
-    private let base: IPAddress
-    private let bits: Int
-
-    /// Reads `10.0.0.1`, `10.0.0.0/8`, `::1` or `fd00::/8`.
-    init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let base = IPAddress(parts[0]) else { return nil }
-        self.base = base
-        if parts.count == 2 {
-            let isIPv4 = !parts[0].contains(":")
-            guard (1...3).contains(parts[1].utf8.count), let bits = Int(parts[1]),
-                (0...(isIPv4 ? 32 : 128)).contains(bits)
-            else { return nil }
-            self.bits = isIPv4 ? bits + 96 : bits
-        } else {
-            self.bits = 128
-        }
-    }
-
-    func contains(_ address: IPAddress) -> Bool {
-        self.base.shares(self.bits, with: address)
-    }
-}
-
-/// Finds out where a client really is.
-struct ClientAddress: Sendable {
-    let trustedProxies: [AddressRange]
-
-    /// The address of the client behind a connection.
-    ///
-    /// `X-Forwarded-For` counts only if the connection comes from a trusted proxy: its last address that isn't a
-    /// trusted proxy itself. Whatever stands before that anybody may have written.
-    func resolve(peer: String, forwardedFor: String?) -> String {
-        guard let forwardedFor, !self.trustedProxies.isEmpty, self.isTrusted(peer) else { return peer }
-        var client = peer
-        for part in forwardedFor.split(separator: ",").reversed().prefix(32) {
-            let text = part.trimmingSpaces()
-            guard IPAddress(text) != nil else { break }
-            client = text
-            if !self.isTrusted(text) { break }
-        }
-        return client
-    }
-
-    private func isTrusted(_ text: String) -> Bool {
-        guard let address = IPAddress(text) else { return false }
-        return self.trustedProxies.contains { $0.contains(address) }
-    }
-}
-
-extension StringProtocol {
-    fileprivate func trimmingSpaces() -> String {
-        let start = self.firstIndex { $0 != " " && $0 != "\t" } ?? self.endIndex
-        var end = self.endIndex
-        while end > start, case let last = self[self.index(before: end)], last == " " || last == "\t" {
-            end = self.index(before: end)
-        }
-        return String(self[start..<end])
     }
 }

@@ -1,0 +1,83 @@
+/// What the two ends of a WebSocket have agreed on about compression (RFC 7692, section 7.1).
+///
+/// Contexts end with each message in both directions, whatever the client offers: the answer may always demand that.
+struct DeflateAgreement: Equatable {
+    static let name = "permessage-deflate"
+
+    /// The binary logarithm of the window that the server may use.
+    var windowBits: Int
+    /// Whether the client asked for a bound on it, and so has to be told of one.
+    var isWindowBounded: Bool
+
+    /// The value of `Sec-WebSocket-Extensions` in the answer.
+    var headerValue: String {
+        let value = "\(Self.name); server_no_context_takeover; client_no_context_takeover"
+        return self.isWindowBounded ? value + "; server_max_window_bits=\(self.windowBits)" : value
+    }
+
+    enum Outcome: Equatable {
+        case agreed(DeflateAgreement)
+        /// The WebSocket opens without compression: nothing was offered, or nothing that this server can do.
+        case none
+        /// The offer makes no sense; the handshake is refused, as by the reference implementation.
+        case refused
+    }
+
+    /// Chooses among a client's offers.
+    ///
+    /// - Parameters:
+    ///   - header: The values of its `Sec-WebSocket-Extensions` fields.
+    ///   - configuration: What the server uses.
+    static func negotiate(_ header: [String], _ configuration: PerMessageDeflate) -> Outcome {
+        guard !header.isEmpty else { return .none }
+        guard let offers = ExtensionOffer.parse(header.joined(separator: ",")) else { return .refused }
+        var agreed: DeflateAgreement?
+        // Also what comes behind the one that is taken has to make sense.
+        for offer in offers where offer.name == Self.name {
+            guard let wanted = Wanted(offer) else { return .refused }
+            if agreed == nil { agreed = wanted.agreement(configuration) }
+        }
+        return agreed.map(Outcome.agreed) ?? .none
+    }
+
+    /// One offer's parameters.
+    private struct Wanted {
+        var serverWindowBits: Int?
+
+        /// `nil` if a parameter is unknown, repeated, or has an impossible value.
+        init?(_ offer: ExtensionOffer) {
+            var seen: Set<String> = []
+            for parameter in offer.parameters {
+                guard seen.insert(parameter.name).inserted else { return nil }
+                switch parameter.name {
+                case "server_no_context_takeover", "client_no_context_takeover":
+                    guard parameter.value == nil else { return nil }
+                case "server_max_window_bits":
+                    guard let value = parameter.value, let bits = Self.windowBits(value) else { return nil }
+                    self.serverWindowBits = bits
+                case "client_max_window_bits":
+                    // The window that a client uses does not matter to a receiver with the largest one.
+                    if let value = parameter.value, Self.windowBits(value) == nil { return nil }
+                default:
+                    return nil
+                }
+            }
+        }
+
+        func agreement(_ configuration: PerMessageDeflate) -> DeflateAgreement? {
+            guard let bound = self.serverWindowBits else {
+                return DeflateAgreement(windowBits: configuration.windowBits, isWindowBounded: false)
+            }
+            // zlib makes no raw streams with a window of 256 bytes.
+            guard bound >= 9 else { return nil }
+            return DeflateAgreement(windowBits: min(bound, configuration.windowBits), isWindowBounded: true)
+        }
+
+        private static func windowBits(_ text: String) -> Int? {
+            guard !text.hasPrefix("0"), text.utf8.count <= 2, let bits = Int(text), (8...15).contains(bits) else {
+                return nil
+            }
+            return bits
+        }
+    }
+}

@@ -1,0 +1,109 @@
+/// An extension that a client offers: a name and parameters (RFC 6455, section 9.1).
+struct ExtensionOffer: Equatable {
+    struct Parameter: Equatable {
+        var name: String
+        var value: String?
+    }
+
+    var name: String
+    var parameters: [Parameter]
+
+    /// More than this is no honest offer.
+    private static let maximumParts = 64
+
+    /// Reads the value of `Sec-WebSocket-Extensions`, as strictly as the reference implementation.
+    ///
+    /// - Returns: The offers in order; `nil` if the text is none of the grammar.
+    static func parse(_ text: String) -> [ExtensionOffer]? {
+        var parser = Parser(bytes: Array(text.utf8))
+        var offers: [ExtensionOffer] = []
+        var parts = 0
+        repeat {
+            guard let name = parser.token() else { return nil }
+            var offer = ExtensionOffer(name: name, parameters: [])
+            while parser.take(UInt8(ascii: ";")) {
+                parts += 1
+                guard parts <= Self.maximumParts, let parameter = parser.parameter() else { return nil }
+                offer.parameters.append(parameter)
+            }
+            parts += 1
+            guard parts <= Self.maximumParts else { return nil }
+            offers.append(offer)
+        } while parser.take(UInt8(ascii: ","))
+        return parser.isAtEnd ? offers : nil
+    }
+
+    private struct Parser {
+        let bytes: [UInt8]
+        private var index = 0
+
+        init(bytes: [UInt8]) { self.bytes = bytes }
+
+        var isAtEnd: Bool { self.index == self.bytes.count }
+
+        private var next: UInt8? { self.isAtEnd ? nil : self.bytes[self.index] }
+
+        mutating func take(_ byte: UInt8) -> Bool {
+            guard self.next == byte else { return false }
+            self.index += 1
+            return true
+        }
+
+        /// A token with spaces around it.
+        mutating func token() -> String? {
+            self.skipSpaces()
+            guard let token = self.bareToken() else { return nil }
+            self.skipSpaces()
+            return token
+        }
+
+        /// `name`, `name=value` or `name="value"`.
+        mutating func parameter() -> Parameter? {
+            self.skipSpaces()
+            guard let name = self.bareToken() else { return nil }
+            var value: String?
+            if self.take(UInt8(ascii: "=")) {
+                value = self.take(UInt8(ascii: "\"")) ? self.restOfQuotedToken() : self.bareToken()
+                guard value != nil else { return nil }
+            }
+            self.skipSpaces()
+            return Parameter(name: name, value: value)
+        }
+
+        private mutating func skipSpaces() {
+            while let byte = self.next, byte == 0x20 || byte == 0x09 { self.index += 1 }
+        }
+
+        private mutating func bareToken() -> String? {
+            let start = self.index
+            while let byte = self.next, byte.isTokenCharacter { self.index += 1 }
+            return start == self.index ? nil : String(decoding: self.bytes[start..<self.index], as: UTF8.self)
+        }
+
+        private mutating func restOfQuotedToken() -> String? {
+            var value: [UInt8] = []
+            while let byte = self.next {
+                self.index += 1
+                switch byte {
+                case UInt8(ascii: "\""):
+                    return value.isEmpty ? nil : String(decoding: value, as: UTF8.self)
+                case UInt8(ascii: "\\"):
+                    guard let escaped = self.next, escaped.isTokenCharacter else { return nil }
+                    self.index += 1
+                    value.append(escaped)
+                default:
+                    guard byte.isTokenCharacter else { return nil }
+                    value.append(byte)
+                }
+            }
+            return nil
+        }
+    }
+}
+
+extension UInt8 {
+    /// Whether the byte may stand in a token (RFC 9110, section 5.6.2).
+    var isTokenCharacter: Bool {
+        self > 0x20 && self < 0x7F && !#"()<>@,;:\"/[]?={}"#.utf8.contains(self)
+    }
+}

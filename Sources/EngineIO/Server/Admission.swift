@@ -1,0 +1,155 @@
+import NIOConcurrencyHelpers
+
+/// Counts connections and sessions, all of them and those of each address, and says when there are enough.
+///
+/// One lock, taken when a connection or a session begins and ends; not at all if nothing is limited.
+final class Admission: Sendable {
+    private struct Counts {
+        var connections = 0
+        /// Connections that have not brought a whole request yet.
+        var halfOpen = 0
+        var sessions = 0
+
+        var isEmpty: Bool { self.connections == 0 && self.sessions == 0 }
+    }
+
+    private struct State {
+        var all = Counts()
+        var groups: [AddressGroup: Counts] = [:]
+    }
+
+    private let limits: EngineLimits
+    private let clients: ClientAddress
+    let isLimited: Bool
+    private let state = NIOLockedValueBox(State())
+
+    init(_ configuration: EngineConfiguration) {
+        let limits = configuration.limits
+        self.limits = limits
+        self.clients = ClientAddress(trustedProxies: configuration.trustedProxies)
+        self.isLimited =
+            [
+                limits.maxConnections, limits.maxConnectionsPerAddress, limits.maxHalfOpenPerAddress,
+                limits.maxSessions, limits.maxSessionsPerAddress,
+            ].contains { $0 != nil }
+    }
+
+    // MARK: Connections
+
+    /// Counts a new connection; a trusted proxy's counts as nobody's.
+    func connect(from peer: String?) -> Result<ConnectionTicket, HandshakeError> {
+        let address = peer.flatMap { self.clients.isTrusted($0) ? nil : IPAddress($0) }
+        let group = address.map(AddressGroup.init)
+        let error: HandshakeError? = self.state.withLockedValue { state in
+            if let maximum = self.limits.maxConnections, state.all.connections >= maximum {
+                return .serverFull("maxConnections")
+            }
+            if let group {
+                var counts = state.groups[group] ?? Counts()
+                if let maximum = self.limits.maxConnectionsPerAddress, counts.connections >= maximum {
+                    return .tooManyConnections("maxConnectionsPerAddress")
+                }
+                if let maximum = self.limits.maxHalfOpenPerAddress, counts.halfOpen >= maximum {
+                    return .tooManyConnections("maxHalfOpenPerAddress")
+                }
+                counts.connections += 1
+                counts.halfOpen += 1
+                state.groups[group] = counts
+            }
+            state.all.connections += 1
+            return nil
+        }
+        return error.map(Result.failure) ?? .success(ConnectionTicket(admission: self, group: group))
+    }
+
+    fileprivate func established(_ group: AddressGroup) {
+        self.change(group) { $0.halfOpen -= 1 }
+    }
+
+    fileprivate func disconnected(_ group: AddressGroup?, wasHalfOpen: Bool) {
+        self.change(group) { counts in
+            counts.connections -= 1
+            if wasHalfOpen { counts.halfOpen -= 1 }
+        }
+        self.state.withLockedValue { $0.all.connections -= 1 }
+    }
+
+    private func change(_ group: AddressGroup?, _ body: (inout Counts) -> Void) {
+        guard let group else { return }
+        self.state.withLockedValue { state in
+            guard var counts = state.groups[group] else { return }
+            body(&counts)
+            state.groups[group] = counts.isEmpty ? nil : counts
+        }
+    }
+
+    // MARK: Sessions
+
+    /// Counts a new session, or says why there may be none.
+    func openSession(_ request: HandshakeRequest) -> HandshakeError? {
+        guard self.isLimited else { return nil }
+        let group = self.group(of: request)
+        return self.state.withLockedValue { state in
+            if let maximum = self.limits.maxSessions, state.all.sessions >= maximum {
+                return .serverFull("maxSessions")
+            }
+            if let group {
+                var counts = state.groups[group] ?? Counts()
+                if let maximum = self.limits.maxSessionsPerAddress, counts.sessions >= maximum {
+                    return .tooManyConnections("maxSessionsPerAddress")
+                }
+                counts.sessions += 1
+                state.groups[group] = counts
+            }
+            state.all.sessions += 1
+            return nil
+        }
+    }
+
+    /// A session that was counted is over.
+    func closedSession(_ request: HandshakeRequest) {
+        guard self.isLimited else { return }
+        self.change(self.group(of: request)) { $0.sessions -= 1 }
+        self.state.withLockedValue { $0.all.sessions -= 1 }
+    }
+
+    /// Worked out when needed: it follows from what the session keeps anyway.
+    private func group(of request: HandshakeRequest) -> AddressGroup? {
+        let address = self.address(of: request)
+        // A proxy that did not say for whom it asks is nobody's address.
+        return self.clients.isTrusted(address) ? nil : IPAddress(address).map(AddressGroup.init)
+    }
+
+    /// The address of the client behind a request.
+    func address(of request: HandshakeRequest) -> String {
+        self.clients.resolve(peer: request.remoteAddress, forwardedFor: request.joinedHeader("x-forwarded-for"))
+    }
+
+    /// How many addresses are remembered.
+    var addressCount: Int { self.state.withLockedValue { $0.groups.count } }
+}
+
+/// A connection's place among those of its address; given back when nobody holds it any more.
+final class ConnectionTicket: Sendable {
+    private let admission: Admission
+    private let group: AddressGroup?
+    private let isHalfOpen = NIOLockedValueBox(true)
+
+    fileprivate init(admission: Admission, group: AddressGroup?) {
+        self.admission = admission
+        self.group = group
+    }
+
+    /// The connection has brought a whole request.
+    func establish() {
+        let isFirst = self.isHalfOpen.withLockedValue { isHalfOpen in
+            defer { isHalfOpen = false }
+            return isHalfOpen
+        }
+        if isFirst, let group = self.group { self.admission.established(group) }
+    }
+
+    deinit {
+        self.admission.disconnected(self.group, wasHalfOpen: self.isHalfOpen.withLockedValue { $0 })
+    }
+}
