@@ -70,8 +70,19 @@ extension JSONValue {
     public var isNull: Bool { self == .null }
 
     /// The member of that name, or `nil` if this is no object or has no such member.
+    ///
+    /// Setting a member makes an object of whatever is none; setting `nil` removes the member.
     public subscript(key: String) -> JSONValue? {
-        if case .object(let members) = self { members[key] } else { nil }
+        get {
+            if case .object(let members) = self { members[key] } else { nil }
+        }
+        set {
+            var members = self.objectValue ?? [:]
+            // Not two references to the members, or the change would copy them.
+            self = .null
+            members[key] = newValue
+            self = .object(members)
+        }
     }
 
     /// The element at that index, or `nil` if this is no array or has no such element.

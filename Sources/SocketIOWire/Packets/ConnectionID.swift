@@ -68,6 +68,23 @@ extension ConnectionID: CustomStringConvertible {
     }
 }
 
+extension ConnectionID: Codable {
+    /// Reads the 20 characters.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let id = Self(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not an id of 20 characters")
+        }
+        self = id
+    }
+
+    /// Writes the 20 characters.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(self.description)
+    }
+}
+
 /// Identifies a socket: one client in one namespace.
 ///
 /// Public; a private room of the same name exists for each.
