@@ -164,6 +164,7 @@ struct PublishAPITests {
             ("POST", "/io/raw", #"{"event": 1}"#, 400, "invalid_request"),
             ("POST", "/io/raw", #"{"event": "disconnect"}"#, 400, "invalid_request"),
             ("POST", "/io/raw", #"{"event": "x", "room": "a"}"#, 400, "invalid_request"),
+            ("POST", "/io/raw", #"{"event": "x", "rom": ["a"]}"#, 400, "invalid_request"),
             ("POST", "/io/raw", #"{"event": "x", "rooms": [1]}"#, 400, "invalid_request"),
             ("POST", "/io/raw", #"{"event": "x", "eventId": 1}"#, 400, "invalid_request"),
             ("POST", "/io/emit", #"{"event": "create", "data": {}}"#, 400, "invalid_request"),

@@ -1,3 +1,4 @@
+import EngineIO
 import NIOCore
 import SocketIOServer
 import SocketIOTestSupport
@@ -153,6 +154,16 @@ import Testing
             try await client.send("41")
             #expect(await rooms.next() == [Room(client.id), "a"])
             #expect(await rooms.next() == [])
+        }
+    }
+
+    @Test func anAddressThatIsTakenIsNamed() async throws {
+        try await TestServer().run { _, address in
+            let port = try #require(address.port)
+            let error = await #expect(throws: ListenError.self) {
+                try await SocketServer().listen(host: "127.0.0.1", port: port)
+            }
+            #expect(error?.description == "can't listen on 127.0.0.1:\(port): Address already in use")
         }
     }
 }

@@ -48,6 +48,15 @@ struct PublishRequest: Sendable {
         return members
     }
 
+    /// Refuses members that are not meant: a misspelt one that narrows an event down would send it to everybody.
+    func allowOnly(_ names: String...) throws {
+        for name in try self.object().keys where !names.contains(name) {
+            throw PublishError.invalidRequest(
+                "'\(name.prefix(64))' is no member of this request; there are \(names.joined(separator: ", "))."
+            )
+        }
+    }
+
     func text(_ name: String, expected: String = "a text") throws -> String {
         guard let text = try self.object()[name]?.stringValue, !text.isEmpty else {
             throw PublishError.invalidRequest("'\(name)' must be \(expected).")

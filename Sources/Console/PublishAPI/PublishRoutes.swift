@@ -54,6 +54,7 @@ extension PublishRoute {
             if request.body["room"] != nil {
                 throw PublishError.invalidRequest("'rooms', a list, takes the place of 'room'.")
             }
+            try request.allowOnly("event", "data", "rooms", "eventId")
             try io.raw(event: event, rooms: try request.rooms() ?? [], data: request.data)
             return Self.success
         },

@@ -81,7 +81,7 @@ public final class EngineServer: Sendable {
     ///   - host: A name or address.
     ///   - port: 0 takes any free one.
     /// - Returns: The address bound.
-    /// - Throws: What the system says if it cannot be bound.
+    /// - Throws: ``ListenError`` if it cannot be bound.
     public func listen(host: String, port: Int) async throws -> SocketAddress {
         let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 1024)
@@ -90,7 +90,12 @@ public final class EngineServer: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try self.configure(channel) }
             }
-        let channel = try await bootstrap.bind(host: host, port: port).get()
+        let channel: any Channel
+        do {
+            channel = try await bootstrap.bind(host: host, port: port).get()
+        } catch {
+            throw ListenError(host: host, port: port, error)
+        }
         guard let address = channel.localAddress else { throw ChannelError.unknownLocalAddress }
         self.state.withLockedValue { $0.listeners.append(channel) }
         return address

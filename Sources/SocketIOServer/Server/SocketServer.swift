@@ -142,6 +142,7 @@ public final class SocketServer: Sendable, Service {
     /// Listens on an address; may be called several times, for IPv4 and IPv6 or for several ports.
     ///
     /// - Returns: The address listened on, with the port that the system chose if `port` was 0.
+    /// - Throws: `ListenError` if it cannot be bound.
     @discardableResult
     public func listen(host: String, port: Int) async throws -> SocketAddress {
         try await self.engine.listen(host: host, port: port)

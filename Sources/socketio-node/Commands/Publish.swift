@@ -42,8 +42,17 @@ struct PublishOptions: ParsableArguments {
     }
 
     /// The argument as JSON, or as a string if it isn't any: `hello` means "hello".
-    static func value(_ text: String) -> JSONValue {
-        (try? JSONValue(parsing: ByteBuffer(string: text))) ?? .string(text)
+    ///
+    /// - Throws: `ValidationError` for what begins as an object, a list or a string does, and is none.
+    static func value(_ text: String) throws -> JSONValue {
+        do {
+            return try JSONValue(parsing: ByteBuffer(string: text))
+        } catch {
+            guard let first = text.first(where: { !$0.isWhitespace }), "{[\"".contains(first) else {
+                return .string(text)
+            }
+            throw ValidationError("The data begins as JSON does, but: \(error)")
+        }
     }
 }
 
@@ -74,8 +83,11 @@ struct Emit: AsyncParsableCommand {
         let text =
             self.data == "-"
             ? String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self) : self.data
-        guard let data = try? JSONValue(parsing: ByteBuffer(string: text)) else {
-            throw ValidationError("The entity is not JSON.")
+        let data: JSONValue
+        do {
+            data = try JSONValue(parsing: ByteBuffer(string: text))
+        } catch {
+            throw ValidationError("The entity is not JSON: \(error)")
         }
         var body: JSONObject = ["event": .string(self.event), "schema": .string(self.schema), "data": data]
         if let eventID = self.eventID { body["eventId"] = .string(eventID) }
@@ -110,8 +122,8 @@ struct Raw: AsyncParsableCommand {
         switch self.data {
         case "-"?:
             let text = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
-            body["data"] = PublishOptions.value(text)
-        case let text?: body["data"] = PublishOptions.value(text)
+            body["data"] = try PublishOptions.value(text)
+        case let text?: body["data"] = try PublishOptions.value(text)
         case nil: break
         }
         if let eventID = self.eventID { body["eventId"] = .string(eventID) }

@@ -10,6 +10,20 @@ struct Serve: AsyncParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
+    /// What is left over: as this is the default command, the name of one that does not exist.
+    @Argument(help: .hidden) var rest: [String] = []
+
+    func validate() throws {
+        guard let name = self.rest.first else { return }
+        let names = NodeCommand.configuration.subcommands.map { command in
+            command.configuration.commandName ?? "\(command)".lowercased()
+        }
+        let hint = SettingNames.nearest(to: name, among: names).map { " Did you mean '\($0)'?" } ?? ""
+        throw ValidationError(
+            "There is no command '\(name)'.\(hint) The commands are \(names.joined(separator: ", "))."
+        )
+    }
+
     func run() async throws {
         let loaded = try self.options.loadOrExit()
         for warning in loaded.warnings { StandardError.write("warning: \(warning)") }

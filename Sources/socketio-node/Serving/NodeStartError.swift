@@ -1,3 +1,4 @@
+import EngineIO
 import Foundation
 import NIOCore
 
@@ -20,7 +21,9 @@ struct NodeStartError: Error, CustomStringConvertible {
 
     /// An address can't be listened on.
     static func listen(_ what: String, host: String, port: Int, keys: String, _ error: any Error) -> Self {
-        let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+        let reason =
+            (error as? ListenError)?.reason
+            ?? (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
         return Self(
             description: """
                 \(what) can't listen on \(host):\(port): \(reason)
