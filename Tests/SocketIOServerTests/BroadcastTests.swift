@@ -147,7 +147,7 @@ import Testing
             let question = try #require(await a.nextText())
             try await a.send("43\(question.dropFirst(2).prefix { $0.isNumber })[1]")
             _ = await b.nextText()
-            try await b.close()
+            await b.close()
             try await #expect(answers == [1])
         }
     }

@@ -120,7 +120,7 @@ import Testing
             #expect(await reasons.next() == .clientNamespaceDisconnect)
 
             let dropped = try await TestClient.join(at: address)
-            try await dropped.close()
+            await dropped.close()
             #expect(await reasons.next() == .transportClose)
 
             let sent = try await TestClient.join(at: address)
@@ -134,7 +134,7 @@ import Testing
             #expect(await sent.next() == .close)
             #expect(await reasons.next() == .serverNamespaceDisconnect)
 
-            try await TestClient.join(at: address)
+            _ = try await TestClient.join(at: address)
             await server.close()
             #expect(await reasons.next() == .serverShuttingDown)
         }

@@ -231,7 +231,7 @@ import Testing
             #expect(await outcomes.next() == .unexpectedAnswer)
             try await client.send("42[\"go\"]")
             #expect(await client.next() == .text("422[\"question\"]"))
-            try await client.close()
+            await client.close()
             #expect(await outcomes.next() == .disconnected)
         }
     }

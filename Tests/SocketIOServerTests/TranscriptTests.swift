@@ -159,7 +159,7 @@ import Testing
                 #expect(await client.next() == .text("44/probe,{\"message\":\"Invalid namespace\"}"))
             }
             // Most have been closed by the server; the others end here.
-            try? await client.close()
+            await client.close()
             for reason in transcript.disconnects { #expect(await disconnects.next() == reason) }
         }
     }
