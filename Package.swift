@@ -104,6 +104,12 @@ let targets: [Target] = [
         dependencies: ["SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioPosix, logging],
         swiftSettings: settings
     ),
+    .example("Hello", ["SocketIOServer"]),
+    .example("Chat", ["SocketIOServer", "EngineIO"], hasPage: true),
+    .example("Whiteboard", ["SocketIOServer", "EngineIO"], hasPage: true),
+    .example("Notes", ["SocketIOServer", "EngineIO", hummingbird, lifecycle, nioPosix, logging], hasPage: true),
+    .example("Cluster", ["SocketIOServer", "RedisAdapters", "RESP"]),
+    .example("Publisher", ["SocketIOEmitter", "RESP"]),
     // What tests talk to a server with.
     .target(
         name: "SocketIOTestSupport",
@@ -213,21 +219,41 @@ let products: [Product] = [
     .executable(name: "conformance-server", targets: ["conformance-server"]),
 ]
 
+extension Target {
+    /// A program of Examples/, which sees of our targets what an application sees.
+    static func example(_ name: String, _ dependencies: [Target.Dependency], hasPage: Bool = false) -> Target {
+        .executableTarget(
+            name: "Example\(name)",
+            dependencies: dependencies,
+            path: "Examples/\(name)",
+            resources: hasPage ? [.embedInCode("index.html")] : [],
+            packageAccess: false,
+            swiftSettings: [.swiftLanguageMode(.v6)]
+        )
+    }
+}
+
+var dependencies: [Package.Dependency] = [
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
+    .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
+    .package(url: "https://github.com/apple/swift-http-types.git", from: "1.5.0"),
+    .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
+]
+// SOCKETIO_DOCS=1 swift package generate-documentation --target SocketIOServer
+if Context.environment["SOCKETIO_DOCS"] != nil {
+    dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin.git", from: "1.5.0"))
+}
+
 let package = Package(
     name: "swift-socketio-cluster",
     products: chosen == nil ? products : [],
-    dependencies: [
-        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
-        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
-        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
-        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
-        .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
-        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.5.0"),
-        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
-    ],
+    dependencies: dependencies,
     targets: chosen.map { names in targets.filter { names.contains($0.name) } } ?? targets
 )

@@ -2,18 +2,19 @@
 import SocketIOServer
 
 struct Message: Codable, Sendable {
-    var from: String
+    var from: SocketID
     var text: String
 }
 
 let io = SocketServer(configuration: .init(host: "127.0.0.1", port: 3000))
 
-io.sockets.onConnection { socket in
+io.onConnection { socket in
     socket.join("lobby")
     socket.on("message") { (text: String) -> Bool in
-        io.sockets.to("lobby").emit("message", Message(from: socket.id.description, text: text))
+        io.to("lobby").emit("message", Message(from: socket.id, text: text))
         return true
     }
 }
 
+print("Listening on http://127.0.0.1:3000")
 try await io.run()
