@@ -17,8 +17,8 @@ public import SocketIOWire
 /// nodes alike. A value: keep it, copy it, use it from any thread.
 ///
 /// Every call returns at once: `.sent` if the message is on its way to Redis, `.queued` if Redis is away and it will be
-/// sent when it is back, within the bounds of ``RESPConfiguration/Queue``. It throws if nobody will ever get it. What Redis
-/// did not confirm after that is told by ``flush(timeout:)``, and by ``RESPClient/onPublishesDropped(_:)``. Redis doesn't
+/// sent when it is back, within the bounds of `RESPConfiguration.Queue`. It throws if nobody will ever get it. What Redis
+/// did not confirm after that is told by ``flush(timeout:)``, and by `RESPClient.onPublishesDropped(_:)`. Redis doesn't
 /// know whether any node, or any client, received a message.
 public struct Emitter: Sendable {
     /// Hands a message to Redis: channel, bytes.
@@ -83,7 +83,7 @@ public struct Emitter: Sendable {
 
     /// Waits until Redis has confirmed everything emitted before; call it before the process ends.
     ///
-    /// - Throws: ``RESPError`` if that took longer than the timeout (the client's `commandTimeout` unless given), or if
+    /// - Throws: `RESPError` if that took longer than the timeout (the client's `commandTimeout` unless given), or if
     ///   something was lost since the last call.
     public func flush(timeout: TimeAmount? = nil) async throws { try await self.flush(timeout) }
 

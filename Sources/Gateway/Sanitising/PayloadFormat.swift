@@ -3,7 +3,7 @@ import SocketIOWire
 
 /// How an event's argument looks.
 public enum PayloadFormat: String, Sendable, Hashable, CaseIterable {
-    /// The entry itself; what ``IO/raw(event:rooms:data:)`` sends is the argument as it is.
+    /// The entry itself; what `IO.raw` sends is the argument as it is.
     case flat
     /// `{data: entry, meta: {}}`; raw events: `{data}`.
     case envelope

@@ -140,7 +140,7 @@ extension Namespace {
     /// Runs a handler for an event of any client; what it returns answers the acknowledgement.
     ///
     /// Unlike handlers that are registered on each socket, these cost no memory per connection. See
-    /// ``Socket/on(_:_:)`` for arguments and errors.
+    /// `Socket.on` for arguments and errors.
     @inlinable
     public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
         _ event: String,

@@ -93,7 +93,7 @@ extension JSONValue {
 }
 
 extension JSONValue: CustomStringConvertible {
-    /// The value as JSON text; bytes as ``NIOCore/ByteBuffer/writeJSON(_:)`` writes them.
+    /// The value as JSON text; bytes as `ByteBuffer.writeJSON` writes them.
     public var description: String {
         var buffer = ByteBuffer()
         buffer.writeJSON(self)
