@@ -1,6 +1,6 @@
 import NIOConcurrencyHelpers
 package import NIOCore
-package import NIOPosix
+import NIOPosix
 package import SocketIOWire
 
 #if canImport(Glibc)
