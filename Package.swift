@@ -38,7 +38,7 @@ let targets: [Target] = [
     .target(
         name: "EngineIO",
         dependencies: [
-            "SocketIOWire", "CZlib", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics, deque, crypto,
+            "SocketIOWire", "CZlib", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics, deque,
         ],
         swiftSettings: settings
     ),
@@ -215,8 +215,6 @@ let products: [Product] = [
     .library(name: "RedisAdapters", targets: ["RedisAdapters"]),
     .library(name: "Gateway", targets: ["Gateway"]),
     .executable(name: "socketio-node", targets: ["socketio-node"]),
-    .executable(name: "bench-server", targets: ["bench-server"]),
-    .executable(name: "conformance-server", targets: ["conformance-server"]),
 ]
 
 extension Target {

@@ -1,4 +1,3 @@
-import Crypto
 import NIOCore
 import NIOHTTP1
 import SocketIOWire
@@ -104,10 +103,7 @@ final class UpgradeRequest {
     }
 
     private static func digest(of key: String) -> ByteBuffer {
-        var hash = Insecure.SHA1()
-        hash.update(data: Array(key.utf8))
-        hash.update(data: Array("258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8))
-        return ByteBuffer(bytes: hash.finalize())
+        ByteBuffer(bytes: SHA1.digest(of: Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)))
     }
 
     /// 22 characters of base64 and `==`.
