@@ -34,6 +34,11 @@ package final class EngineLoop: @unchecked Sendable {
     /// What the packets of one write are put together in, while no session is doing so.
     private var sendBuffer = ByteBuffer()
 
+    /// What is being written for one client alone.
+    let direct = DirectFrames()
+    /// The session whose bytes are being handled.
+    var reading: ObjectIdentifier?
+
     var polling = TrafficCounts()
     var webSocket = TrafficCounts()
     /// The bytes in the sessions' queues, and what the metrics know of it.

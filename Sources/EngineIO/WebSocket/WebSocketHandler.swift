@@ -145,7 +145,15 @@ final class WebSocketHandler: @unchecked Sendable {
     }
 
     private func decode(_ input: inout ByteBuffer) {
-        if case .session(let session) = self.role { session.received(byteCount: input.readableBytes) }
+        guard case .session(let session) = self.role else { return self.decodeMessages(&input) }
+        session.received(byteCount: input.readableBytes)
+        self.loop.reading = ObjectIdentifier(session)
+        self.decodeMessages(&input)
+        self.loop.reading = nil
+        session.readEnded()
+    }
+
+    private func decodeMessages(_ input: inout ByteBuffer) {
         var pong: ByteBuffer?
         let rules = self.windowBits == 0 ? self.loop.webSocketRules : self.loop.compressingRules
         do throws(WebSocketError) {

@@ -1,4 +1,5 @@
 import EngineIO
+import NIOCore
 import OrderedCollections
 public import SocketIOWire
 import Synchronization
@@ -37,16 +38,22 @@ public struct ReceivedEvent: Sendable {
     @usableFromInline
     func acknowledge(_ write: (inout PayloadWriter) throws -> Void) {
         guard let id = self.acknowledgementID, self.answered?.isFirst() ?? true else { return }
+        let socket = self.socket
+        let namespace = socket.namespace.name
         do {
-            let packet = try PacketEncoder.acknowledgement(
-                id: id,
-                namespace: self.socket.namespace.name,
-                write: write
+            guard socket.eventLoop.inEventLoop else {
+                let packet = try PacketEncoder.acknowledgement(id: id, namespace: namespace, write: write)
+                socket.eventLoop.execute { socket.session.send(packet) }
+                return
+            }
+            try socket.session.send(
+                appending: {
+                    try PacketEncoder.appendAcknowledgement(id: id, namespace: namespace, to: &$0, write: write)
+                },
+                orEncoding: { try PacketEncoder.acknowledgement(id: id, namespace: namespace, write: write) }
             )
-            let socket = self.socket
-            socket.onLoop { socket.session.send(packet) }
         } catch {
-            self.socket.namespace.reportUnencodable(event: self.name, error: error)
+            socket.namespace.reportUnencodable(event: self.name, error: error)
         }
     }
 

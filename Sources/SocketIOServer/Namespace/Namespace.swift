@@ -85,7 +85,7 @@ public final class Namespace: Sendable {
     /// Encodes an event, or logs why that is impossible.
     @usableFromInline
     func encode(_ event: String, id: Int?, write: (inout PayloadWriter) throws -> Void) -> EncodedPacket? {
-        guard !reservedEventNames.contains(event) else {
+        guard !isReservedEventName(event) else {
             self.reportUnencodable(event: event, error: ReservedEventName(name: event))
             return nil
         }

@@ -123,8 +123,25 @@ public struct SocketOperator: Sendable {
 extension Socket {
     @usableFromInline
     func emit(_ event: String, options: EmitOptions, write: (inout PayloadWriter) throws -> Void) {
-        guard let packet = self.namespace.encode(event, id: nil, write: write) else { return }
-        self.onLoop { self.transmit(packet, options: options) }
+        guard self.eventLoop.inEventLoop, self.extras?.anyOutgoing.isEmpty ?? true else {
+            guard let packet = self.namespace.encode(event, id: nil, write: write) else { return }
+            self.onLoop { self.transmit(packet, options: options) }
+            return
+        }
+        guard self.state != .disconnected else { return }
+        let namespace = self.namespace.name
+        do {
+            guard !isReservedEventName(event) else { throw ReservedEventName(name: event) }
+            try self.session.send(
+                volatile: options.isVolatile,
+                appending: {
+                    try PacketEncoder.appendEvent(event, namespace: namespace, id: nil, to: &$0, write: write)
+                },
+                orEncoding: { try PacketEncoder.event(event, namespace: namespace, write: write) }
+            )
+        } catch {
+            self.namespace.reportUnencodable(event: event, error: error)
+        }
     }
 
     private func transmit(_ packet: EncodedPacket, options: EmitOptions) {

@@ -63,9 +63,10 @@ package struct PollingPayloadReader: Sendable {
 extension ByteBuffer {
     /// Appends a packet and its attachments to the body of a polling response, after a separator if it is not the first.
     package mutating func writePollingPacket(_ packet: EncodedPacket) {
-        if packet.text.readableBytes > 0 {
+        let text = packet.text
+        if text.readableBytes > 0 {
             self.beginPollingPacket()
-            self.writeImmutableBuffer(packet.text)
+            self.writeImmutableBuffer(text)
         }
         for attachment in packet.attachments {
             self.beginPollingPacket()

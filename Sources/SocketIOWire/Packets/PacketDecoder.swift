@@ -138,7 +138,7 @@ public struct PacketDecoder {
             let start = scanner.offset
             let hasEscapes = try scanner.skipStringBody()
             let name = JSONText.string(of: scanner.text(from: start, to: scanner.offset - 1), hasEscapes: hasEscapes)
-            return Self.isReserved(name) ? nil : EventName(text: name, end: scanner.offset)
+            return isReservedEventName(name) ? nil : EventName(text: name, end: scanner.offset)
         case .number:
             let start = scanner.offset
             let isInteger = try scanner.skipNumber()
@@ -147,15 +147,6 @@ public struct PacketDecoder {
             return EventName(text: String(buffer: text), end: scanner.offset)
         case .null, .bool, .array, .object:
             return nil
-        }
-    }
-
-    private static func isReserved(_ name: String) -> Bool {
-        switch name.utf8.first {
-        case UInt8(ascii: "c"), UInt8(ascii: "d"), UInt8(ascii: "n"), UInt8(ascii: "r"):
-            name.utf8.count <= 14 && reservedEventNames.contains(name)
-        default:
-            false
         }
     }
 

@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 import OrderedCollections
 
 /// Makes packets ready for sending: one buffer that holds the WebSocket frames, a slice of which is the text.
@@ -61,6 +61,34 @@ public enum PacketEncoder {
         try self.array(.acknowledgement, namespace: namespace, id: id, write: write)
     }
 
+    /// Writes an event's frames behind what a WebSocket is sent with it; see ``event(_:namespace:id:write:)``.
+    ///
+    /// - Throws: What the closure throws; the buffer is as it was.
+    package static func appendEvent<E: Error>(
+        _ name: String,
+        namespace: String,
+        id: Int?,
+        to frames: inout ByteBuffer,
+        write: (inout PayloadWriter) throws(E) -> Void
+    ) throws(E) {
+        try self.append(.event, namespace: namespace, id: id, to: &frames) { writer throws(E) in
+            writer.write(name)
+            try write(&writer)
+        }
+    }
+
+    /// Writes an answer's frames behind what a WebSocket is sent with it; see ``acknowledgement(id:namespace:write:)``.
+    ///
+    /// - Throws: What the closure throws; the buffer is as it was.
+    package static func appendAcknowledgement<E: Error>(
+        id: Int,
+        namespace: String,
+        to frames: inout ByteBuffer,
+        write: (inout PayloadWriter) throws(E) -> Void
+    ) throws(E) {
+        try self.append(.acknowledgement, namespace: namespace, id: id, to: &frames, write: write)
+    }
+
     /// What a server answers to a client that has joined a namespace: `0{"sid":"..."}`.
     ///
     /// - Parameters:
@@ -105,14 +133,14 @@ public enum PacketEncoder {
         data: JSONValue?
     ) -> EncodedPacket {
         let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
-        var writer = PayloadWriter(prefixCapacity: prefix.maximumLength)
+        var writer = PayloadWriter(prefixLength: prefix.length)
         switch type {
         case .event, .acknowledgement, .binaryEvent, .binaryAcknowledgement:
             if let data { writer.writeText(data) }
         case .connect, .disconnect, .connectError:
             if let data { writer.builder.buffer.writeJSON(data) }
         }
-        return prefix.finish(writer)
+        return prefix.packet(writer)
     }
 
     /// An event or acknowledgement whose payload, an array, is the next value of a MessagePack text.
@@ -134,9 +162,9 @@ public enum PacketEncoder {
     ) throws(MessagePackError) -> EncodedPacket? {
         guard try reader.peekKind() == .array else { return nil }
         let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
-        var writer = PayloadWriter(prefixCapacity: prefix.maximumLength)
+        var writer = PayloadWriter(prefixLength: prefix.length)
         try writer.transcodeText(&reader)
-        return prefix.finish(writer)
+        return prefix.packet(writer)
     }
 
     private static func array<E: Error>(
@@ -146,10 +174,30 @@ public enum PacketEncoder {
         write: (inout PayloadWriter) throws(E) -> Void
     ) throws(E) -> EncodedPacket {
         let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
-        var writer = PayloadWriter(prefixCapacity: prefix.maximumLength)
+        var writer = PayloadWriter(prefixLength: prefix.length)
         try write(&writer)
         writer.closeArray()
-        return prefix.finish(writer)
+        return prefix.packet(writer)
+    }
+
+    private static func append<E: Error>(
+        _ type: PacketType,
+        namespace: String,
+        id: Int?,
+        to frames: inout ByteBuffer,
+        write: (inout PayloadWriter) throws(E) -> Void
+    ) throws(E) {
+        let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
+        var writer = PayloadWriter(appendingTo: &frames, prefixLength: prefix.length)
+        do throws(E) {
+            try write(&writer)
+        } catch {
+            writer.builder.abandon(to: &frames)
+            throw error
+        }
+        writer.closeArray()
+        _ = prefix.finish(&writer)
+        writer.builder.complete(to: &frames)
     }
 }
 
@@ -166,8 +214,8 @@ private struct PacketPrefix {
         self.id = id
     }
 
-    /// The bytes that it takes with any number of attachments.
-    var maximumLength: Int { self.length(attachmentCount: nil) + 20 }
+    /// The bytes that it takes if there are no attachments.
+    var length: Int { self.length(attachmentCount: nil) }
 
     private func length(attachmentCount: Int?) -> Int {
         var length = 2
@@ -177,7 +225,14 @@ private struct PacketPrefix {
         return length
     }
 
-    func finish(_ writer: consuming PayloadWriter) -> EncodedPacket {
+    /// The packet that the payload makes with this prefix.
+    func packet(_ writer: consuming PayloadWriter) -> EncodedPacket {
+        let layout = self.finish(&writer)
+        return EncodedPacket(frames: writer.builder.buffer, layout)
+    }
+
+    /// Sets header and prefix before the payload.
+    func finish(_ writer: inout PayloadWriter) -> FrameBuilder.Layout {
         let attachments = writer.attachments
         let count = attachments.isEmpty ? nil : attachments.count
         let type: PacketType =
@@ -186,12 +241,10 @@ private struct PacketPrefix {
             case .acknowledgement, .binaryAcknowledgement: count == nil ? .acknowledgement : .binaryAcknowledgement
             case .connect, .disconnect, .connectError: self.type
             }
-        let parts = writer.builder.finish(
-            prefixLength: self.length(attachmentCount: count),
-            attachments: attachments
-        ) { buffer, start in
+        let length = self.length(attachmentCount: count)
+        return writer.builder.finish(prefixLength: length, attachments: attachments) { buffer, start in
             // Put together aside and set at once: each access to the buffer costs more than all of these bytes.
-            withUnsafeTemporaryAllocation(byteCount: self.length(attachmentCount: count), alignment: 1) { bytes in
+            withUnsafeTemporaryAllocation(byteCount: length, alignment: 1) { bytes in
                 bytes[0] = EnginePacketType.message.rawValue
                 bytes[1] = UInt8(ascii: "0") + type.rawValue
                 var index = 2
@@ -212,6 +265,5 @@ private struct PacketPrefix {
                 buffer.setBytes(UnsafeRawBufferPointer(bytes), at: start)
             }
         }
-        return EncodedPacket(parts)
     }
 }

@@ -20,3 +20,13 @@ public enum PacketType: UInt8, Sendable {
 public let reservedEventNames: Set<String> = [
     "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
 ]
+
+/// Whether an event must not have that name; asked for every packet, so the set is asked only about likely names.
+package func isReservedEventName(_ name: String) -> Bool {
+    switch name.utf8.first {
+    case UInt8(ascii: "c"), UInt8(ascii: "d"), UInt8(ascii: "n"), UInt8(ascii: "r"):
+        name.utf8.count <= 14 && reservedEventNames.contains(name)
+    default:
+        false
+    }
+}

@@ -2,13 +2,22 @@ public import NIOCore
 
 /// Writes the elements of an event's or an acknowledgement's payload straight into the packet that will be sent.
 public struct PayloadWriter {
-    var builder: EncodedPacket.Builder
+    var builder: FrameBuilder
     /// What the placeholders written so far stand for.
     private(set) var attachments: [ByteBuffer] = []
     private var isEmpty = true
 
-    init(prefixCapacity: Int) {
-        self.builder = EncodedPacket.Builder(prefixCapacity: prefixCapacity, capacity: 64)
+    /// The payload's length that room is made for.
+    private static let estimate = 64
+
+    /// Writes into a buffer of its own.
+    init(prefixLength: Int) {
+        self.builder = FrameBuilder(prefixLength: prefixLength, capacity: Self.estimate)
+    }
+
+    /// Writes behind what a buffer holds, which the builder keeps until it is done.
+    init(appendingTo buffer: inout ByteBuffer, prefixLength: Int) {
+        self.builder = FrameBuilder(appendingTo: &buffer, prefixLength: prefixLength, capacity: Self.estimate)
     }
 
     /// Writes a value; bytes in it become attachments.

@@ -1,0 +1,84 @@
+import NIOCore
+import SocketIOWire
+
+/// What is being written for one client alone: the frames of one write, put together as they are sent.
+///
+/// There is one of these for each loop. It serves the client whose messages are being handled, which is the one that
+/// gets answers; when another client is sent something, what the first one has so far becomes a packet of its own.
+final class DirectFrames {
+    /// The session that the frames are for, if there are any.
+    private(set) var owner: EngineSession?
+    private var frames = ByteBuffer()
+    /// Whether somebody is appending right now, whose values may send something themselves.
+    private(set) var isOpen = false
+    /// What the owner was sent meanwhile.
+    private var interjections: [EncodedPacket] = []
+
+    /// What one big write must not keep for ever.
+    private static var largestKept: Int { 131_072 }
+
+    /// The bytes that wait for a session.
+    func bytes(of session: EngineSession) -> Int { self.owner === session ? self.frames.readableBytes : 0 }
+
+    /// Hands out the buffer to append to; it comes back with ``end(_:)``.
+    ///
+    /// - Returns: `nil` if somebody is appending already.
+    func begin(for session: EngineSession) -> ByteBuffer? {
+        guard !self.isOpen else { return nil }
+        let isOwner = self.owner === session
+        if !isOwner {
+            self.owner?.sealDirect()
+            self.owner = session
+        }
+        self.isOpen = true
+        var frames = ByteBuffer()
+        swap(&frames, &self.frames)
+        // Only now, when nobody else holds it as a rule, this costs nothing.
+        if !isOwner { frames.clear() }
+        return frames
+    }
+
+    /// Takes the buffer back; the frames are dropped if they have lost their owner.
+    ///
+    /// - Returns: What the owner was sent meanwhile and gets behind these frames.
+    func end(_ frames: consuming ByteBuffer) -> [EncodedPacket] {
+        self.isOpen = false
+        if frames.readableBytes == 0 { self.owner = nil }
+        self.frames = frames
+        guard !self.interjections.isEmpty else { return [] }
+        defer { self.interjections = [] }
+        return self.interjections
+    }
+
+    /// Keeps a packet until ``end(_:)``.
+    func interject(_ packet: EncodedPacket) { self.interjections.append(packet) }
+
+    /// Hands out a session's frames to be written; the buffer comes back with ``giveBack(_:)``.
+    func take(from session: EngineSession) -> ByteBuffer? {
+        guard self.owner === session, !self.isOpen else { return nil }
+        self.owner = nil
+        var frames = ByteBuffer()
+        swap(&frames, &self.frames)
+        return frames
+    }
+
+    /// Takes a written buffer back to be used again.
+    func giveBack(_ frames: ByteBuffer) {
+        guard self.owner == nil, !self.isOpen, frames.capacity <= Self.largestKept else { return }
+        self.frames = frames
+    }
+
+    /// Takes a session's frames away, as a buffer of their own; not while somebody is appending.
+    func seal(for session: EngineSession) -> ByteBuffer? {
+        guard self.owner === session, !self.isOpen else { return nil }
+        self.owner = nil
+        return ByteBufferAllocator().buffer(buffer: self.frames)
+    }
+
+    /// Drops a session's frames.
+    func discard(for session: EngineSession) {
+        guard self.owner === session else { return }
+        self.owner = nil
+        self.interjections = []
+    }
+}

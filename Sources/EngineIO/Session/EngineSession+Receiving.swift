@@ -1,0 +1,84 @@
+import NIOCore
+import SocketIOWire
+
+extension EngineSession {
+    /// Bytes came over the session's WebSocket.
+    func received(byteCount: Int) {
+        self.hasReceived = true
+        self.loop.webSocket.bytesReceived += byteCount
+        self.loop.countsChanged()
+    }
+
+    /// A text message came over the session's WebSocket: one packet.
+    func received(text: ByteBuffer) {
+        guard self.state == .open else { return }
+        self.loop.webSocket.packetsReceived += 1
+        var text = text
+        switch text.readInteger(as: UInt8.self).flatMap(EnginePacketType.init(rawValue:)) {
+        case .message: self.delegate?.session(self, didReceiveText: text)
+        case .some(let type): self.received(type)
+        case nil:
+            text.moveReaderIndex(to: 0)
+            guard let packet = EnginePacket(text: text) else {
+                self.server.metrics.malformedInput(.packet)
+                self.terminate(.parseError)
+                return
+            }
+            self.delegate?.session(self, didReceiveBinary: packet.data)
+        }
+    }
+
+    /// A binary message came over the session's WebSocket.
+    func received(binary: ByteBuffer) {
+        guard self.state == .open else { return }
+        self.loop.webSocket.packetsReceived += 1
+        self.delegate?.session(self, didReceiveBinary: binary)
+    }
+
+    func received(_ type: EnginePacketType) {
+        switch type {
+        case .pong:
+            self.heartbeat.pongReceived()
+            self.hasReceived = false
+            self.drainedBytes = -1
+            self.timers.schedule(self, in: self.server.configuration.pingInterval)
+        case .ping:
+            self.terminate(.transportError, "invalid heartbeat direction")
+        case .close:
+            self.terminate(.transportClose, heldPoll: "6")
+        case .open, .upgrade, .noop, .message:
+            break
+        }
+    }
+
+    /// The WebSocket broke its protocol.
+    func failed(_ error: WebSocketError) {
+        self.server.metrics.malformedInput(error == .messageTooBig ? .tooLarge : .webSocketFrame)
+        self.terminate(.transportError, error.description, webSocket: .failed(error.closeCode))
+    }
+
+    /// The client closed the WebSocket; `answer` is what it is told, `nil` if it has gone.
+    func peerClosed(_ ending: WebSocketHandler.Ending) {
+        self.terminate(.transportClose, webSocket: ending)
+    }
+
+    /// Stops reading from the client until ``resumeReading()``; messages already read are still delivered.
+    ///
+    /// While polling, the client's requests are read on, but the next one that brought messages is answered only after
+    /// ``resumeReading()``, and a client sends one at a time.
+    public func pauseReading() {
+        guard !self.isPaused else { return }
+        self.isPaused = true
+        if case .webSocket(let handler) = self.link { handler.setReading(false) }
+    }
+
+    /// Reads from the client again.
+    public func resumeReading() {
+        guard self.isPaused else { return }
+        self.isPaused = false
+        switch self.link {
+        case .webSocket(let handler): handler.setReading(true)
+        case .polling(let polling): polling.answerFinishedPost()
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import NIOCore
+import SocketIOWire
+
+extension EngineSession {
+    /// A WebSocket with this session's id opened.
+    func received(probe handler: WebSocketHandler, isTextOnly: Bool) {
+        guard self.state != .closed, case .polling(let polling) = self.link, polling.probe == nil,
+            self.server.configuration.allowUpgrades
+        else {
+            self.server.metrics.upgradeEnded(.refused)
+            handler.end(.handshake(nil))
+            return
+        }
+        let deadline = self.eventLoop.now + self.server.configuration.upgradeTimeout
+        let probe = UpgradeProbe(
+            session: self,
+            handler: handler,
+            deadline: deadline,
+            checkInterval: self.server.configuration.probeCheckInterval,
+            isTextOnly: isTextOnly
+        )
+        polling.probe = probe
+        handler.begin(probe)
+        self.timers.schedule(probe, at: deadline)
+    }
+
+    /// Answers a waiting poll, so that the client can pause polling.
+    func shortenPoll() {
+        guard case .polling(let polling) = self.link, self.state == .open, self.outbox.isEmpty,
+            let get = polling.requests.takeGet()
+        else { return }
+        get.answer(.payload(ByteBuffer(staticString: "6"), callback: polling.callback, cookie: nil))
+    }
+
+    /// The probe does not become the session's transport.
+    func probeEnded(_ probe: UpgradeProbe, _ result: EngineMetrics.UpgradeResult) {
+        guard case .polling(let polling) = self.link, polling.probe === probe else { return }
+        self.endProbe(of: polling, result)
+    }
+
+    func endProbe(of polling: PollingLink, _ result: EngineMetrics.UpgradeResult) {
+        guard let probe = polling.probe else { return }
+        polling.probe = nil
+        self.timers.cancel(probe)
+        self.server.metrics.upgradeEnded(result)
+        if probe.end() { probe.handler.end(.handshake(nil)) }
+    }
+
+    /// The probe becomes the session's transport.
+    func switchTransport(to probe: UpgradeProbe) {
+        guard self.state != .closed, case .polling(let polling) = self.link, polling.probe === probe else { return }
+        polling.probe = nil
+        self.timers.cancel(probe)
+        self.server.metrics.upgradeEnded(.completed)
+        // The client has paused polling, as a rule; if not, its poll is over.
+        if let get = polling.requests.takeGet() {
+            get.answer(.payload(ByteBuffer(staticString: "1"), callback: polling.callback, cookie: nil))
+        }
+        polling.requests.takePost()?.destroy()
+        polling.answerFinishedPost()
+        self.isTextOnly = probe.isTextOnly
+        self.link = .webSocket(probe.handler)
+        probe.handler.begin(self)
+        if self.isPaused { probe.handler.setReading(false) }
+        if self.state == .open, self.heartbeat.isAwaitingPong {
+            // The ping may have gone with the last poll or go over the WebSocket now: its pong gets its full time. (The
+            // reference implementation forgets the deadline here, and with it a client that never answers.)
+            self.timers.schedule(self, in: self.server.configuration.pingTimeout)
+        }
+        self.flushOrFinish()
+    }
+}

@@ -1,0 +1,48 @@
+import NIOCore
+import SocketIOWire
+import Testing
+
+/// What is written behind other bytes is the same as what is written on its own.
+@Suite(.timeLimit(.minutes(1)))
+struct FrameBuilderTests {
+    private struct Failure: Error {}
+
+    /// Around the lengths at which a frame's header grows.
+    @Test(arguments: [0, 1, 100, 113, 114, 115, 120, 126, 127, 1000, 65_520, 65_530, 65_535, 65_536, 70_000])
+    func appendedFramesAreThePacketsOwn(length: Int) throws {
+        let value = JSONValue.string(String(repeating: "x", count: length))
+        for (namespace, id) in [("/", 7), ("/chat", 123_456), ("/" + String(repeating: "n", count: 200), 0)] {
+            let whole = PacketEncoder.acknowledgement(id: id, arguments: [value], namespace: namespace)
+            var frames = ByteBuffer(string: "before")
+            PacketEncoder.appendAcknowledgement(id: id, namespace: namespace, to: &frames) { $0.write(value) }
+            #expect(frames.readString(length: 6) == "before")
+            #expect(frames == whole.frames)
+            frames.clear()
+            PacketEncoder.appendAcknowledgement(id: id, namespace: namespace, to: &frames) { $0.write(value) }
+            #expect(frames == whole.frames)
+        }
+    }
+
+    @Test(arguments: [0, 1, 9, 10, 11, 120])
+    func attachmentsFollow(count: Int) throws {
+        let arguments = (0..<count).map { JSONValue.binary(ByteBuffer(repeating: UInt8($0), count: $0 * 30)) }
+        let whole = PacketEncoder.event("files", arguments: arguments, namespace: "/a", id: 3)
+        #expect(whole.attachments == arguments.compactMap { if case .binary(let bytes) = $0 { bytes } else { nil } })
+        #expect(String(buffer: whole.text).hasPrefix(count == 0 ? "42/a,3[" : "45\(count)-/a,3["))
+        var frames = ByteBuffer(string: "before")
+        PacketEncoder.appendEvent("files", namespace: "/a", id: 3, to: &frames) { $0.write(contentsOf: arguments) }
+        #expect(frames.readString(length: 6) == "before")
+        #expect(frames == whole.frames)
+    }
+
+    @Test func whatCouldNotBeWrittenLeavesNothing() {
+        var frames = ByteBuffer(string: "before")
+        #expect(throws: Failure.self) {
+            try PacketEncoder.appendEvent("a", namespace: "/", id: nil, to: &frames) { (writer) throws(Failure) in
+                writer.write("half")
+                throw Failure()
+            }
+        }
+        #expect(String(buffer: frames) == "before")
+    }
+}
