@@ -28,6 +28,7 @@ struct DeflateAgreement: Equatable {
     /// - Parameters:
     ///   - header: The values of its `Sec-WebSocket-Extensions` fields.
     ///   - configuration: What the server uses.
+    /// - Returns: What to answer.
     static func negotiate(_ header: [String], _ configuration: PerMessageDeflate) -> Outcome {
         guard !header.isEmpty else { return .none }
         guard let offers = ExtensionOffer.parse(header.joined(separator: ",")) else { return .refused }

@@ -87,8 +87,9 @@ public struct EngineLimits: Sendable {
     public var maxFragments = 1024
     /// The most connections that the server keeps; further ones are told status 503.
     public var maxConnections: Int?
-    /// The most connections from one IPv4 address, or one /64 network of IPv6; further ones are told status 429. Those
-    /// of trusted proxies do not count.
+    /// The most connections from one IPv4 address, or one /64 network of IPv6; further ones are told status 429.
+    ///
+    /// Those of trusted proxies do not count.
     public var maxConnectionsPerAddress: Int?
     /// The most connections from one address that have not brought a whole request yet.
     public var maxHalfOpenPerAddress: Int?

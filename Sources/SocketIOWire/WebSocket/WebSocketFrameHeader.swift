@@ -48,6 +48,7 @@ extension ByteBuffer {
     ///
     /// - Parameter allowsCompression: Whether the bit that marks a compressed message may be set.
     /// - Returns: `nil` while the header is incomplete. The reader index moves only on success.
+    /// - Throws: ``WebSocketError`` if no further bytes could make this a header.
     package mutating func readWebSocketFrameHeader(
         allowsCompression: Bool = false
     ) throws(WebSocketError) -> WebSocketFrameHeader? {
