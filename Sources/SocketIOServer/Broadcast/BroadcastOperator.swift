@@ -21,7 +21,7 @@ public struct BroadcastOperator: Sendable {
     /// Adds the members of these rooms; each socket is addressed once, however many of the rooms it is in.
     public func to(_ rooms: [Room]) -> BroadcastOperator {
         var copy = self
-        for room in rooms where !copy.options.rooms.contains(room) { copy.options.rooms.append(room) }
+        copy.options.rooms.appendNew(rooms)
         return copy
     }
 
@@ -37,7 +37,7 @@ public struct BroadcastOperator: Sendable {
     /// Leaves the members of these rooms out.
     public func except(_ rooms: [Room]) -> BroadcastOperator {
         var copy = self
-        for room in rooms where !copy.options.except.contains(room) { copy.options.except.append(room) }
+        copy.options.except.appendNew(rooms)
         return copy
     }
 
@@ -220,5 +220,18 @@ public struct BroadcastOperator: Sendable {
         if !self.options.flags.isLocal {
             self.namespace.adapter.disconnectSockets(self.options, closingConnection: closingConnection)
         }
+    }
+}
+
+extension [Room] {
+    /// Appends those rooms that are not in the list yet.
+    fileprivate mutating func appendNew(_ rooms: [Room]) {
+        // Looking through a short list costs less than a set.
+        guard self.count + rooms.count > 16 else {
+            for room in rooms where !self.contains(room) { self.append(room) }
+            return
+        }
+        var known = Set(self)
+        for room in rooms where known.insert(room).inserted { self.append(room) }
     }
 }

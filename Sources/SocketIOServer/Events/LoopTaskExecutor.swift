@@ -1,3 +1,4 @@
+import DequeModule
 import NIOCore
 
 /// Runs tasks on an event loop, so that an asynchronous handler that does not suspend never leaves it.
@@ -5,10 +6,22 @@ import NIOCore
 /// A task that is started on the loop runs at once, inside the caller; one that is resumed while another of this
 /// executor's jobs runs waits its turn, so the stack stays flat.
 final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
-    // Invariant behind `@unchecked`: `isRunning` is touched on `eventLoop` only.
+    // Invariant behind `@unchecked`: what is `var` is touched on `eventLoop` only.
 
     let eventLoop: any EventLoop
     private var isRunning = false
+    /// Tasks whose turn is over, in the order of their next ones.
+    private var waiting: Deque<CheckedContinuation<Void, Never>> = []
+    private var isTurnScheduled = false
+
+    /// How long a task with much to do keeps the loop from its connections.
+    static let longestTurn = TimeAmount.microseconds(500)
+    /// How long the turns between two looks at the connections may take together.
+    private static let longestRound = TimeAmount.milliseconds(5)
+    /// A loop runs all tasks that are due, also those that became due meanwhile, before it looks at its connections.
+    ///
+    /// Hence turns are not due at once.
+    private static let pause = TimeAmount.microseconds(100)
 
     init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -25,5 +38,34 @@ final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
         self.isRunning = true
         job.runSynchronously(on: self.asUnownedTaskExecutor())
         self.isRunning = false
+    }
+
+    // MARK: Turns
+
+    /// Ends the turn of a task of this executor: it goes on when the loop has served its connections.
+    func nextTurn() async {
+        await withCheckedContinuation { continuation in
+            self.eventLoop.preconditionInEventLoop()
+            self.waiting.append(continuation)
+            if !self.isTurnScheduled { self.scheduleTurns() }
+        }
+    }
+
+    private func scheduleTurns() {
+        self.isTurnScheduled = true
+        // Also called if the loop is shut down, so that nobody waits for ever.
+        self.eventLoop.scheduleTask(in: Self.pause) {}.futureResult.whenComplete { _ in self.giveTurns() }
+    }
+
+    /// One timer for all who wait: with one each, the turns of some would make those of the others due, without end.
+    private func giveTurns() {
+        let roundEnd = self.eventLoop.now + Self.longestRound
+        // Who works on after its turn queues up behind the others, and is not served twice in a round.
+        for _ in 0..<self.waiting.count {
+            self.waiting.popFirst()?.resume()
+            if self.eventLoop.now >= roundEnd { break }
+        }
+        self.isTurnScheduled = false
+        if !self.waiting.isEmpty { self.scheduleTurns() }
     }
 }

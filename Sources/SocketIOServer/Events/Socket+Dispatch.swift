@@ -119,9 +119,25 @@ extension Socket {
         Task(executorPreference: self.shard.executor) { await self.drainMailbox() }
     }
 
+    /// Works the mailbox off, in turns: between two of them the loop serves its other connections.
     private func drainMailbox() async {
-        while let work = self.nextWork() { await work() }
+        var start = self.eventLoop.now
+        while let work = self.nextWork() {
+            if self.isTurnOver {
+                await self.shard.executor.nextTurn()
+                self.extras?.worked = .zero
+                start = self.eventLoop.now
+            }
+            await work()
+            let end = self.eventLoop.now
+            // One event after the other out of a body may find the mailbox empty: so the time is the socket's, not that
+            // of this task.
+            self.extras?.worked += end - start
+            start = end
+        }
     }
+
+    private var isTurnOver: Bool { (self.extras?.worked ?? .zero) >= LoopTaskExecutor.longestTurn }
 
     /// The next piece of work; runs on the loop, because the executor of the task is the loop's.
     private func nextWork() -> (@Sendable @concurrent () async -> Void)? {

@@ -1,4 +1,5 @@
 import DequeModule
+import NIOCore
 import SocketIOWire
 
 /// What only some sockets have: handlers of their own, acknowledgements waited for, events waiting for their handler.
@@ -15,6 +16,8 @@ final class SocketExtras {
     var acknowledgements: [Int: PendingAcknowledgement] = [:]
     var mailbox = Deque<@Sendable @concurrent () async -> Void>()
     var isWorking = false
+    /// How long the mailbox was worked off since the loop last served its other connections meanwhile.
+    var worked = TimeAmount.zero
     var isReadingPaused = false
 
     /// Breaks the reference cycles through handlers that hold the socket, and answers who waits for the client.
