@@ -382,6 +382,9 @@ func makeToken(
         (["token": .string(makeToken(["id": ""]))], .invalidCredentials),
         (["token": .string(makeToken(["id": 1, "blocked": true]))], .invalidCredentials),
         (["token": .string(makeToken(["id": 1, "confirmed": false]))], .invalidCredentials),
+        // As databases without booleans write it.
+        (["token": .string(makeToken(["id": 1, "blocked": 1]))], .invalidCredentials),
+        (["token": .string(makeToken(["id": 1, "confirmed": 0]))], .invalidCredentials),
         (["token": .string(makeToken(["id": 1, "role": "unheard-of"]))], .invalidCredentials),
         (["strategy": "api-token", "token": "key-of-Nobody"], .invalidCredentials),
         (["strategy": "api-token", "token": "key-of-Revoked"], .invalidCredentials),

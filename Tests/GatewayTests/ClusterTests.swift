@@ -206,6 +206,78 @@ import Testing
 }
 
 @Suite(.timeLimit(.minutes(1))) struct ClusterHelperTests {
+    /// Event mode: who hasn't said who it is hears nothing that is meant for everybody.
+    @Test func everybodyAreThoseWhoHaveAuthenticated() async throws {
+        var configuration = Samples.configuration
+        configuration.authentication.mode = .event
+        try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
+            let io = cluster[0].io
+            let stranger = try await cluster[1].join()
+            let member = try await cluster[1].join(user(1, role: "editor"))
+            #expect(try await member.call("authenticate")["success"] == true)
+            _ = try await member.event("authenticated")
+            try io.raw(event: "raw", data: 1)
+            try io.broadcast(payload: .init(topic: "sent", data: 1))
+            #expect(try io.emitToNamespace("main", event: "namespace", data: 1))
+            #expect(try await io.broadcast("AAAAAAAAAAAAAAAAAAAA", event: "but one", data: 1) == false)
+            #expect(try await io.broadcast(stranger.id, event: "but one", data: 1))
+            // Meant for it alone, and behind all the others.
+            try io.sendPrivateMessage(stranger.id, event: "the-end", data: .null)
+            try io.sendPrivateMessage(member.id, event: "the-end", data: .null)
+            #expect(try await stranger.packets(until: "the-end") == [])
+            // Before them, the greeting of its authentication.
+            #expect(
+                try await member.packets(until: "the-end").suffix(4)
+                    == ["raw", "sent", "namespace", "but one"].map { .event($0, [1]) }
+            )
+        }
+    }
+
+    /// Scopes tell apart who may write to sockets, entries and rooms; names must not mix them up.
+    @Test func roomsAreNoSocketsAndNoEntries() async throws {
+        try await TestCluster.run { cluster in
+            let io = cluster[0].io
+            let client = try await cluster[0].join(user(7, role: "editor"))
+            for room in ["io-role-editor", "user:7", "", "io-default"] {
+                try io.sendPrivateMessage(room, event: "x", data: 1)
+            }
+            #expect(throws: GatewayError.self) { try io.emitToEntity("user", 7, event: "x", data: 1) }
+            await #expect(throws: GatewayError.self) { try await io.getEntityRoomSockets("user", 7) }
+            _ = try await client.call("subscribe-entity", ["uid": "api::article.article", "id": 5])
+            try io.emitToEntity("api::article.article", "5@io-role-editor", event: "x", data: 1)
+            #expect(try await io.getEntityRoomSockets("api::article.article", "5@io-role-editor") == [])
+            #expect(try await cluster.received(by: [client]) == [[]])
+        }
+    }
+
+    @Test func usersAreDisconnectedFromEveryNamespace() async throws {
+        var configuration = Samples.configuration
+        configuration.namespaces = [GatewayNamespace(name: "admin")]
+        try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
+            let client = try await TestClient.connect(to: cluster[1].address)
+            _ = try await client.join("/admin", auth: user(7, role: "editor"))
+            cluster[0].io.disconnectUser(7, reason: "x")
+            var last = await client.packet()
+            while last != .end { last = await client.packet() }
+        }
+    }
+
+    /// What a publisher chooses freely is remembered, or part of a name: it has a limit.
+    @Test func longIDsAndNamesAreRefused() async throws {
+        try await TestCluster.run { cluster in
+            let long = JSONValue.string(String(repeating: "x", count: 257))
+            let uid: JSONValue = "api::article.article"
+            let data: JSONValue = ["id": 1]
+            for bad in [
+                ["event": "update", "schema": uid, "data": data, "eventId": long],
+                ["event": long, "schema": uid, "data": data],
+                ["event": "update", "schema": ["uid": uid, "singularName": long], "data": data],
+            ] as [JSONValue] {
+                #expect(throws: GatewayError.self) { try cluster[0].io.emit(LifecycleEvent(bad)) }
+            }
+        }
+    }
+
     @Test func rawReachesEverybodyOrRooms() async throws {
         try await TestCluster.run(nodes: 2) { cluster in
             let a = try await cluster[0].join()

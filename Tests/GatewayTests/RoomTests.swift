@@ -14,7 +14,7 @@ import Testing
     @Test(arguments: [
         "io-role-admin", "io-token-x", "io-admin", "io-", "user:1", "presence:x", "preview:x", "narrow:x", "api::a.a:1",
         "a@b",
-        "io-owner-io-role-a:5",
+        "io-owner-io-role-a:5", "user:\u{301}1", "a@\u{301}b", "a:\u{301}::",
     ])
     func reserved(_ name: String) {
         #expect(RoomName.isReserved(name))

@@ -55,7 +55,8 @@ struct Authenticator: Sendable {
             user = found
         } else {
             guard let id = claims.claim(jwt.claims.id).flatMap({ EntityID($0) }), !id.text.isEmpty,
-                id.text.utf8.count <= 256, claims["blocked"] != true, claims["confirmed"] != false
+                id.text.utf8.count <= 256, claims["blocked"]?.isFalsy ?? true,
+                claims["confirmed"].map({ $0.isNull || !$0.isFalsy }) ?? true
             else { throw ConnectionRefusal.invalidCredentials }
             user = User(
                 id: id,

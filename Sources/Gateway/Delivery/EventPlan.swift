@@ -63,6 +63,12 @@ extension GatewayModel {
             )
         }
         let name = self.eventName(event, type: type)
+        guard name.utf8.count <= 256 else {
+            throw GatewayError(
+                .invalidEventName,
+                "An event's whole name must be at most 256 bytes, not \(name.utf8.count)"
+            )
+        }
         if event.data.isFalsy { return EventPlan(report: EmitReport(.noData, event: name)) }
         guard type.sends(event.event) else { return EventPlan(report: EmitReport(.actionDisabled, event: name)) }
         if self.isSilentDraft(event, type: type) { return EventPlan(report: EmitReport(.draft, event: name)) }

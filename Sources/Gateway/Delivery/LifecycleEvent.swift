@@ -16,6 +16,9 @@ public struct LifecycleEvent: Sendable, Hashable {
     /// When it happened, as the publisher writes it.
     public var at: JSONValue?
 
+    /// The longest ``eventID`` that is read.
+    static let maximumIDBytes = 256
+
     /// Names a content type or what happened to an entry of one.
     public init(
         event: String,
@@ -55,6 +58,13 @@ public struct LifecycleEvent: Sendable, Hashable {
         let eventID = object["eventId"] ?? .null
         guard eventID.isNull || eventID.stringValue != nil else {
             throw GatewayError(.invalidArguments, "A lifecycle event's 'eventId' must be a text")
+        }
+        // Ids are remembered, so their length is the memory's.
+        guard (eventID.stringValue?.utf8.count ?? 0) <= Self.maximumIDBytes else {
+            throw GatewayError(
+                .invalidArguments,
+                "A lifecycle event's 'eventId' may have at most \(Self.maximumIDBytes) bytes"
+            )
         }
         self.init(
             event: event,

@@ -98,8 +98,8 @@ extension IO {
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     public func sendPrivateMessage(_ socketID: String, event: String, data: JSONValue) throws {
         try Self.checkName(event)
-        // A socket of no id is not everybody.
-        guard !socketID.isEmpty else { return }
+        // What is no id names a room, or everybody: whoever may write to sockets may not write to those.
+        guard SocketID(socketID) != nil else { return }
         self.main.to(Room(socketID)).emit(event, values: [data])
     }
 
@@ -113,7 +113,7 @@ extension IO {
     public func broadcast(_ socketID: String, event: String, data: JSONValue) async throws -> Bool {
         try Self.checkName(event)
         guard try await self.find(socketID) != nil else { return false }
-        self.main.except(Room(socketID)).emit(event, values: [data])
+        self.everybody.except(Room(socketID)).emit(event, values: [data])
         return true
     }
 
@@ -130,7 +130,11 @@ extension IO {
         try Self.checkName(event)
         let name = name == "/" ? "main" : name.hasPrefix("/") ? String(name.dropFirst()) : name
         guard let namespace = self.namespaces[name] else { return false }
-        namespace.emit(event, values: [data])
+        if namespace === self.main {
+            self.everybody.emit(event, values: [data])
+        } else {
+            namespace.emit(event, values: [data])
+        }
         return true
     }
 
@@ -144,9 +148,12 @@ extension IO {
 
     /// Sends an event to everybody who subscribed to an entry, unchecked and unchanged.
     ///
-    /// - Throws: ``GatewayError`` for a name that can't be sent.
+    /// - Throws: ``GatewayError`` for a name that can't be sent, and for what is no content type's uid.
     public func emitToEntity(_ uid: String, _ id: EntityID, event: String, data: JSONValue) throws {
         try Self.checkName(event)
+        try Self.checkUID(uid)
+        // Nobody can have subscribed to an entry of another id; its room would be of another kind.
+        guard EntityRef.isValidID(id.text) else { return }
         self.main.to(RoomName.entity(uid, id)).emit(event, values: [data])
     }
 
@@ -181,7 +188,25 @@ extension IO {
     }
 
     private func target(_ rooms: [Room]) -> BroadcastOperator {
-        rooms.isEmpty ? self.main.to([]) : self.main.to(rooms)
+        rooms.isEmpty ? self.everybody : self.main.to(rooms)
+    }
+
+    /// Every socket of the main namespace, but for those who still have to say who they are.
+    private var everybody: BroadcastOperator {
+        switch self.configuration.authentication.mode {
+        case .handshake: self.main.to([])
+        case .event: self.main.except(RoomName.unauthorized)
+        }
+    }
+
+    /// A room's name begins with the uid, so it must be one: `user` and `1` would make the room of a user.
+    static func checkUID(_ uid: String) throws(GatewayError) {
+        guard ContentType.isValidUID(uid) else {
+            throw GatewayError(
+                .invalidArguments,
+                "'\(uid.prefix(128))' is no content type's uid, such as api::article.article"
+            )
+        }
     }
 
     private static func checkName(_ event: String) throws(GatewayError) {

@@ -16,6 +16,7 @@ extension IO {
             object["node"] = node.map { .string($0) }
             data = .object(object)
         }
+        socket.join(RoomName.unauthorized)
     }
 
     /// Lets the client send nothing but `authenticate`, and not for ever.
@@ -96,6 +97,7 @@ extension IO {
 
     private func welcome(_ socket: Socket, _ found: AuthenticatedPrincipal, address: String) {
         self.connections.endAuthentication(of: socket)
+        socket.leave(RoomName.unauthorized)
         socket.emit("ping", values: [["time": self.isoTime]])
         self.settle(socket, found, address: address)
         self.watchCredentials(of: socket)

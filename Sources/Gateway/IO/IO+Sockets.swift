@@ -114,11 +114,13 @@ extension IO {
         return true
     }
 
-    /// Disconnects all sockets of a user, after telling them why.
+    /// Disconnects all sockets of a user, whichever of the gateway's namespaces they are in, after telling them why.
     public func disconnectUser(_ userID: EntityID, reason: String = "server disconnect") {
-        let target = self.main.to(RoomName.user(userID))
-        target.emit(Self.disconnectEvent, values: [["reason": .string(reason)]])
-        target.disconnectSockets(closingConnection: true)
+        for namespace in self.namespaces.values {
+            let target = namespace.to(RoomName.user(userID))
+            target.emit(Self.disconnectEvent, values: [["reason": .string(reason)]])
+            target.disconnectSockets(closingConnection: true)
+        }
         self.metrics.expelled("requested")
     }
 
@@ -185,12 +187,14 @@ extension IO {
     /// The sockets that have subscribed to an entry.
     ///
     /// - Returns: One description for each socket.
-    /// - Throws: `ClusterError` if a node has not answered.
+    /// - Throws: `ClusterError` if a node has not answered, ``GatewayError`` for what is no content type's uid.
     public func getEntityRoomSockets(
         _ uid: String,
         _ id: EntityID,
         allowPartial: Bool = false
     ) async throws -> [SocketInfo] {
-        try await self.getSocketsInRoom(RoomName.entity(uid, id), allowPartial: allowPartial)
+        try Self.checkUID(uid)
+        guard EntityRef.isValidID(id.text) else { return [] }
+        return try await self.getSocketsInRoom(RoomName.entity(uid, id), allowPartial: allowPartial)
     }
 }

@@ -10,6 +10,8 @@ public enum RoomName {
     public static func operatorUser(_ id: EntityID) -> Room { Room("io-admin-user-\(id.text)") }
     /// All sockets of operators.
     public static let operators = Room("io-admin")
+    /// Those who have not authenticated yet (event mode): what is sent to everybody is not for them.
+    static let unauthorized = Room("io-unauthorized")
     /// `user:<id>`: all sockets of a user.
     public static func user(_ id: EntityID) -> Room { Room("user:\(id.text)") }
     /// `<uid>:<id>`: all who subscribed to an entry.
@@ -36,7 +38,15 @@ public enum RoomName {
 
     /// Whether a name belongs to the gateway, so that no client may join, or leave, such a room by itself.
     public static func isReserved(_ name: String) -> Bool {
-        Self.reservedPrefixes.contains { name.hasPrefix($0) } || name.contains("::") || name.contains("@")
+        // By bytes: a client's every wish asks this about all of its rooms, and texts that only look different are not
+        // to be told apart here.
+        if Self.reservedPrefixes.contains(where: { name.utf8.starts(with: $0.utf8) }) { return true }
+        var previous: UInt8 = 0
+        for byte in name.utf8 {
+            if byte == UInt8(ascii: "@") || (byte == UInt8(ascii: ":") && previous == byte) { return true }
+            previous = byte
+        }
+        return false
     }
 
     private static let reservedPrefixes = ["io-", "user:", "presence:", "preview:", "narrow:"]

@@ -34,12 +34,12 @@ struct SubscriptionPolicy: Sendable {
             guard self.settings.allowedContentTypes.contains(uid) else { throw .typeNotAllowed }
         }
         let entity = EntityRef(uid: uid, id: entityID.text)
+        let entityRoom = entity.room
         var count = 0
         var isSubscribed = false
-        for room in joined {
-            guard let other = EntityRef(room: room) else { continue }
+        for room in joined where EntityRef.isRoom(room) {
             count += 1
-            if other == entity { isSubscribed = true }
+            if room == entityRoom { isSubscribed = true }
         }
         guard isSubscribed || count < self.settings.maximumSubscriptionsPerSocket else {
             throw .maximumSubscriptions(self.settings.maximumSubscriptionsPerSocket)

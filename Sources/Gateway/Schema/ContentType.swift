@@ -104,18 +104,17 @@ public struct ContentType: Sendable, Hashable {
     }
 
     /// Whether a text has the form `api::name.name` or `plugin::name.name`, of small letters, digits and dashes.
-    public static func isValidUID(_ text: String) -> Bool {
-        let rest: Substring
-        if text.hasPrefix("api::") {
-            rest = text.dropFirst(5)
-        } else if text.hasPrefix("plugin::") {
-            rest = text.dropFirst(8)
-        } else {
-            return false
-        }
-        let names = rest.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        return text.utf8.count <= 128 && names.count == 2
-            && names.allSatisfy { name in !name.isEmpty && name.allSatisfy(Self.isUIDByte) }
+    public static func isValidUID(_ text: String) -> Bool { self.isValidUID(text.utf8[...]) }
+
+    static func isValidUID(_ text: Substring.UTF8View) -> Bool {
+        guard text.count <= 128, let prefix = ["api::", "plugin::"].first(where: { text.starts(with: $0.utf8) })
+        else { return false }
+        let names = text.dropFirst(prefix.utf8.count)
+        guard let dot = names.firstIndex(of: UInt8(ascii: ".")) else { return false }
+        let first = names[..<dot]
+        let second = names[names.index(after: dot)...]
+        return !first.isEmpty && !second.isEmpty && first.allSatisfy(self.isUIDByte)
+            && second.allSatisfy(self.isUIDByte)
     }
 
     private static func isUIDByte(_ byte: UInt8) -> Bool {

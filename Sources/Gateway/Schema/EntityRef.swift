@@ -58,12 +58,15 @@ public struct EntityRef: Sendable, Hashable {
 
     /// The entry that a room of the form `<uid>:<id>` belongs to; `nil` for every other room.
     public init?(room: Room) {
-        let name = room.name
-        guard let colon = name.lastIndex(of: ":") else { return nil }
-        let uid = String(name[..<colon])
-        let id = String(name[name.index(after: colon)...])
-        guard ContentType.isValidUID(uid), Self.isValidID(id) else { return nil }
-        self.init(uid: uid, id: id)
+        guard Self.isRoom(room), let colon = room.name.utf8.lastIndex(of: UInt8(ascii: ":")) else { return nil }
+        self.init(uid: String(room.name[..<colon]), id: String(room.name[room.name.utf8.index(after: colon)...]))
+    }
+
+    /// Whether a room has the form `<uid>:<id>`; copies nothing, for a client's every wish asks it of all rooms.
+    static func isRoom(_ room: Room) -> Bool {
+        let name = room.name.utf8
+        guard let colon = name.lastIndex(of: UInt8(ascii: ":")) else { return false }
+        return ContentType.isValidUID(name[..<colon]) && Self.isValidID(name[name.index(after: colon)...])
     }
 
     /// The room of those who subscribed to this entry.
@@ -72,9 +75,11 @@ public struct EntityRef: Sendable, Hashable {
     /// Whether an id may stand in a room's name: 1 to 128 letters, digits, `.`, `_` or `-`.
     ///
     /// Anything else could name another room, for `:` and `@` have a meaning there.
-    public static func isValidID(_ text: String) -> Bool {
-        (1...128).contains(text.utf8.count)
-            && text.utf8.allSatisfy { byte in
+    public static func isValidID(_ text: String) -> Bool { self.isValidID(text.utf8[...]) }
+
+    private static func isValidID(_ text: Substring.UTF8View) -> Bool {
+        (1...128).contains(text.count)
+            && text.allSatisfy { byte in
                 byte.isASCIIAlphanumeric || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
                     || byte == UInt8(ascii: ".")
             }
