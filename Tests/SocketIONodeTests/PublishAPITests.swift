@@ -18,6 +18,8 @@ private let article = "api::article.article"
 private func makeAPI(
     maximumBatch: Int = 10,
     rememberedEvents: Int = 100,
+    bodyTimeout: TimeAmount = .seconds(30),
+    maximumConnections: Int = 100,
     now: Double = 1_000_000
 ) async throws -> PublishAPI {
     var gateway = GatewayConfiguration()
@@ -47,6 +49,8 @@ private func makeAPI(
     configuration.maximumBatch = maximumBatch
     configuration.rememberedEvents = rememberedEvents
     configuration.maximumBodyBytes = 1000
+    configuration.bodyTimeout = bodyTimeout
+    configuration.maximumConnections = maximumConnections
     return PublishAPI(io: io, configuration: configuration, logger: Logger(label: "test"), now: { now })
 }
 
@@ -234,11 +238,69 @@ struct PublishAPITests {
         #expect(statuses == [200, 403, 404, 403, 400, 400])
     }
 
+    /// Paths are remembered together with event ids.
+    @Test func longPathsAreRefused() async throws {
+        let path = "/io/sockets/" + String(repeating: "x", count: 1100) + "/message"
+        let api = try await makeAPI()
+        let body = #"{"event": "x", "eventId": "1"}"#
+        #expect(await api.ask("POST", path, body).status == 414)
+        let batch = #"{"operations": [{"path": "\#(path)", "body": \#(body)}]}"#
+        let answer = await api.ask("POST", "/io/batch", batch)
+        #expect(answer.body["results"]?.arrayValue?.first?["status"] == 414)
+    }
+
+    @Test func entriesAreNotUsers() async throws {
+        let api = try await makeAPI()
+        #expect(await api.ask("POST", "/io/entities/user/7/emit", #"{"event": "x"}"#).status == 400)
+        #expect(await api.ask("GET", "/io/entities/user/7/sockets").status == 400)
+    }
+
     @Test func batchesAreBounded() async throws {
         let operations = Array(repeating: #"{"path": "/io/raw", "body": {"event": "x"}}"#, count: 11)
         let body = #"{"operations": ["# + operations.joined(separator: ",") + "]}"
         #expect(try await makeAPI(maximumBatch: 10).ask("POST", "/io/batch", body).status == 400)
         #expect(try await makeAPI(maximumBatch: 11).ask("POST", "/io/batch", body).status == 200)
+    }
+
+    /// Serves the API on a free port while `body` runs.
+    private func serving(_ api: PublishAPI, _ body: (SocketAddress) async throws -> Void) async throws {
+        let (addresses, listening) = AsyncStream.makeStream(of: SocketAddress?.self)
+        let service = api.service(host: "127.0.0.1", port: 0, eventLoopGroup: .singletonMultiThreadedEventLoopGroup) {
+            listening.yield($0)
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await service.run() }
+            var iterator = addresses.makeAsyncIterator()
+            let address = try #require(await iterator.next() ?? nil)
+            try await body(address)
+            group.cancelAll()
+        }
+    }
+
+    /// What a connection receives after it sent this text, until it is closed.
+    private func answer(to text: String, from address: SocketAddress) async throws -> String {
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(to: address) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        return try await channel.executeThenClose { inbound, outbound in
+            try await outbound.write(ByteBuffer(string: text))
+            var received = ByteBuffer()
+            for try await bytes in inbound { received.writeImmutableBuffer(bytes) }
+            return String(buffer: received)
+        }
+    }
+
+    /// With and without a token: who shows none costs no more.
+    @Test(arguments: [("key-of-all", "408"), ("wrong", "401")])
+    func bodiesThatNeverEndAreNotWaitedFor(token: String, status: String) async throws {
+        try await self.serving(try await makeAPI(bodyTimeout: .milliseconds(50))) { address in
+            let head = "POST /io/raw HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(token)\r\n"
+            let answer = try await self.answer(to: head + "Content-Length: 100\r\n\r\n{", from: address)
+            #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(answer)")
+        }
     }
 
     /// Over HTTP, with the client that the commands use.

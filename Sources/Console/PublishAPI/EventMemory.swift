@@ -13,7 +13,7 @@ final class EventMemory: Sendable {
         var positions: [String: Int] = [:]
     }
 
-    /// Ids longer than this are refused by the caller; with the capacity it bounds the memory.
+    /// Ids longer than this are refused by the caller, and so are long paths; with the capacity that bounds the memory.
     static let maximumLength = 256
 
     private let capacity: Int

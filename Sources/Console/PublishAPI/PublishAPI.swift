@@ -21,6 +21,10 @@ public struct PublishAPI: Sendable {
         public var maximumBatch = 100
         /// How many `eventId`s are remembered.
         public var rememberedEvents = 10_000
+        /// How long a body may take to arrive.
+        public var bodyTimeout = TimeAmount.seconds(30)
+        /// The most connections at a time; further ones wait until one is closed.
+        public var maximumConnections = 1000
         /// Tokens that may publish.
         public var tokens: [APIToken]
         /// What the tokens' hashes were made with.
@@ -134,6 +138,10 @@ public struct PublishAPI: Sendable {
     }
 
     private func perform(_ request: PublishRequest, _ token: APIToken) async throws -> JSONValue {
+        // Paths are remembered together with event ids, and part of names of rooms.
+        guard request.path.reduce(0, { $0 + $1.utf8.count }) <= PublishRequest.maximumPathBytes else {
+            throw PublishError.pathTooLong
+        }
         var allowed: [String] = []
         for route in PublishRoute.all {
             guard let values = route.match(request.path) else { continue }
@@ -207,7 +215,10 @@ public struct PublishAPI: Sendable {
                 await self.respond(to: request)
             },
             server: .http1(configuration: .init(idleTimeout: .seconds(75))),
-            configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
+            configuration: ApplicationConfiguration(
+                address: .hostname(host, port: port),
+                availableConnectionsDelegate: .maximum(self.configuration.maximumConnections, logger: self.logger)
+            ),
             onServerRunning: { channel in await onListening(channel.localAddress) },
             eventLoopGroupProvider: .shared(eventLoopGroup),
             logger: self.logger
@@ -239,10 +250,25 @@ public struct PublishAPI: Sendable {
         )
     }
 
+    /// The body, if it comes in time.
+    private func read(_ body: RequestBody) async throws -> ByteBuffer {
+        let timeout = self.configuration.bodyTimeout.nanoseconds
+        return try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await self.collect(body) }
+            group.addTask {
+                try await Task.sleep(for: .nanoseconds(timeout))
+                throw PublishError.tooSlow
+            }
+            guard let bytes = try await group.next() else { throw PublishError.tooSlow }
+            return bytes
+        }
+    }
+
     /// The body, kept up to the limit.
     ///
     /// What is longer is read on for a while and thrown away, so that the client hears why.
-    private func read(_ body: RequestBody) async throws -> ByteBuffer {
+    private func collect(_ body: RequestBody) async throws -> ByteBuffer {
         let limit = self.configuration.maximumBodyBytes
         var kept = ByteBuffer()
         var count = 0

@@ -29,6 +29,12 @@ struct PublishError: Error, Hashable {
 
     static let notFound = Self(status: .notFound, code: "not_found", message: "There is no such route.")
 
+    static let pathTooLong = Self(
+        status: .uriTooLong,
+        code: "path_too_long",
+        message: "A path may have at most \(PublishRequest.maximumPathBytes) bytes."
+    )
+
     static func methodNotAllowed(_ allowed: [String]) -> Self {
         let list = allowed.sorted().joined(separator: ", ")
         return Self(
@@ -42,6 +48,12 @@ struct PublishError: Error, Hashable {
     static func tooLarge(_ limit: Int) -> Self {
         Self(status: .payloadTooLarge, code: "too_large", message: "A body may have at most \(limit) bytes.")
     }
+
+    static let tooSlow = Self(
+        status: .requestTimeout,
+        code: "too_slow",
+        message: "The body took too long to arrive."
+    )
 
     var body: JSONValue { ["error": ["code": .string(self.code), "message": .string(self.message)]] }
 }

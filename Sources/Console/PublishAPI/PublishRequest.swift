@@ -5,6 +5,9 @@ import SocketIOWire
 
 /// A request to the publish API, or one operation of a batch.
 struct PublishRequest: Sendable {
+    /// The longest path, decoded and without its slashes.
+    static let maximumPathBytes = 1024
+
     var method: String
     /// The decoded segments of the path: `["io", "rooms", "lobby", "sockets"]`.
     var path: [String]
