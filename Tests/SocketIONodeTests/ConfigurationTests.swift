@@ -176,6 +176,8 @@ struct ConfigurationProblems {
         ("listen: {allowUpgrades: yes}", "'yes' is wrong; expected true or false"),
         ("listen: {path: socket.io}", "expected a path that begins with /"),
         ("cors: {origins: [example.com]}", "expected an origin as a browser sends it"),
+        ("cors: {origins: [\"*\"], credentials: true}", "cors.origins: '*' would let every page in the world"),
+        ("gateway: {apiTokens: {a: {type: full-access, hash: ab}}}", "gateway.apiTokenSalt: must be at least 16"),
         ("publish: {port: 3000}", "publish.port: '3000' is also listen.port"),
         ("adapter: {type: redis}", "adapter.redis.url: is missing, and adapter.type is redis"),
         ("adapter: {type: redis, redis: {url: \"http://x\"}}", "adapter.redis.url: (hidden) is wrong"),
@@ -192,6 +194,18 @@ struct ConfigurationProblems {
         let problems = load(yaml).problems
         #expect(problems.contains { $0.contains(text) }, "\(problems)")
         #expect(problems.allSatisfy { $0.hasPrefix("node.yaml:") || !$0.contains("'") }, "\(problems)")
+    }
+
+    /// Hashes are seeded with randomness; a process where they aren't must not meet clients.
+    @Test func predictableHashesAreRefused() throws {
+        let environment = ["SWIFT_DETERMINISTIC_HASHING": "1"]
+        let error = #expect(throws: ConfigurationError.self) {
+            try LoadedConfiguration(file: nil, yaml: nil, environment: environment, flags: [])
+        }
+        #expect(
+            error?.description.contains("environment SWIFT_DETERMINISTIC_HASHING: lets clients choose names") == true
+        )
+        #expect(throws: Never.self) { try LoadedConfiguration(file: nil, yaml: nil, environment: [:], flags: []) }
     }
 
     @Test func brokenYAMLIsReportedWithItsPlace() {
@@ -216,6 +230,12 @@ struct ConfigurationSecrets {
         )
         #expect(loaded.problems.count == 3, "\(loaded.problems)")
         #expect(!loaded.problems.joined().contains("hunter2"))
+        // The token itself where its hash belongs.
+        let misplaced = load(
+            "gateway: {apiTokenSalt: \"\(self.secret)\", apiTokens: {a: {type: full-access, hash: hunter2}}}"
+        )
+        #expect(misplaced.problems.count == 1, "\(misplaced.problems)")
+        #expect(!misplaced.problems.joined().contains("hunter2"))
         let good = load(
             "gateway: {apiTokenSalt: \"\(self.secret)\", authentication: {jwt: {secret: \"\(self.secret)\"}}}"
         )

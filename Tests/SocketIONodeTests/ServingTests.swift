@@ -1,4 +1,5 @@
 import EngineIO
+import Foundation
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -84,6 +85,15 @@ struct BannerTests {
         let text = banner.text(publishHost: "::1", publishPort: 3001)
         #expect(text.contains("http://127.0.0.1:3000/readyz"))
         #expect(text.contains("SOCKETIO_URL=http://[::1]:3001 SOCKETIO_TOKEN=key"))
+    }
+
+    /// A node whose output is closed serves all the same.
+    @Test func outputThatCannotBeWrittenIsNoReasonToEnd() throws {
+        let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+        Banner.write("text", to: full)
+        let closed = try #require(FileHandle(forWritingAtPath: "/dev/null"))
+        try closed.close()
+        Banner.write("text", to: closed)
     }
 
     @Test func saysNothingOfATokenThatWasConfigured() {

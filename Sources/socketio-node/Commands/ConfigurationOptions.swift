@@ -77,6 +77,15 @@ struct LoadedConfiguration {
         self.file = file
         self.settings = reader.read(yaml: yaml)
         var problems = reader.problems
+        if environment["SWIFT_DETERMINISTIC_HASHING"] != nil {
+            problems.append(
+                ConfigurationProblem(
+                    path: "",
+                    origin: .environment(name: "SWIFT_DETERMINISTIC_HASHING"),
+                    message: "lets clients choose names that collide in every dictionary; unset it"
+                )
+            )
+        }
         self.node = NodeConfiguration(self.settings, problems: &problems)
         self.warnings = reader.warnings
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
@@ -86,6 +95,7 @@ struct LoadedConfiguration {
 /// Messages for the person at the terminal that are neither the command's result nor its log.
 enum StandardError {
     static func write(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        // Not `write(_:)`, which ends the process if nobody can be told.
+        try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
     }
 }

@@ -5,7 +5,7 @@ import Logging
 /// Runs a node until it is told to stop.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run a node until SIGTERM or SIGINT (the default)."
+        abstract: "Run a node until SIGTERM, SIGINT or SIGHUP (the default)."
     )
 
     @OptionGroup var options: ConfigurationOptions

@@ -494,12 +494,12 @@ struct ConfigurationReader {
     private mutating func report(_ source: Source, at path: String, _ kind: SettingKind, hint: String = "") {
         let found: String? =
             switch source.node {
-            case .scalar(let scalar): kind.isSecret ? nil : Self.quote(Self.redact(scalar.string))
+            case .scalar(let scalar): kind.hidesValue ? nil : Self.quote(Self.redact(scalar.string))
             default: nil
             }
         let what: String =
             switch source.node {
-            case .scalar: kind.isSecret ? "(hidden) is not acceptable" : "is wrong"
+            case .scalar: kind.hidesValue ? "(hidden) is not acceptable" : "is wrong"
             case .sequence: "is a list"
             case .mapping: "is a map"
             case .alias: "is an alias"

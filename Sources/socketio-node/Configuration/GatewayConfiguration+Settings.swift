@@ -248,7 +248,12 @@ struct GatewayProblemLocator {
             let index = bracket.flatMap { Int(step[step.index(after: $0)...].dropLast()) }
             let next = self.member(name, of: setting)
             guard next.isSet || index == nil else { break }
-            setting = next.isSet ? next : setting
+            if next.isSet {
+                setting = next
+            } else if case .members(let members) = setting.value, members[name] != nil {
+                // What is missing has no place of its own.
+                setting = Setting(path: next.path, origin: setting.origin, value: .unset)
+            }
             guard let index else { continue }
             switch setting.value {
             case .list(let elements) where elements.indices.contains(index): setting = elements[index]

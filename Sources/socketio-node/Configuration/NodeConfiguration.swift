@@ -30,6 +30,8 @@ struct NodeConfiguration: Sendable {
         var bodySize: Int
         var batchSize: Int
         var rememberedEvents: Int
+        var requestTimeout: TimeAmount
+        var maximumConnections: Int
     }
 
     struct Logging: Sendable {
@@ -76,7 +78,9 @@ extension NodeConfiguration {
                 port: publish["port"].integer ?? 3001,
                 bodySize: publish["bodySize"].integer ?? 1_000_000,
                 batchSize: publish["batchSize"].integer ?? 100,
-                rememberedEvents: publish["rememberedEvents"].integer ?? 0
+                rememberedEvents: publish["rememberedEvents"].integer ?? 0,
+                requestTimeout: publish["requestTimeout"].time ?? .seconds(30),
+                maximumConnections: publish["maximumConnections"].integer ?? 1000
             )
         }
         let logging = settings["logging"]
@@ -113,6 +117,17 @@ extension NodeConfiguration {
         if self.server.engine.transports.isEmpty {
             problems.append(
                 ConfigurationProblem(settings["listen"]["transports"], "is empty; expected polling, websocket or both")
+            )
+        }
+        let cors = settings["cors"]
+        if cors["credentials"].bool == true, cors["origins"].texts.contains("*") {
+            problems.append(
+                ConfigurationProblem(
+                    cors["origins"],
+                    value: "*",
+                    "would let every page in the world act with its visitors' cookies; expected the origins by name, "
+                        + "or cors.credentials: false"
+                )
             )
         }
         let jwt = settings["gateway"]["authentication"]["jwt"]
@@ -204,9 +219,8 @@ extension CORSConfiguration {
     fileprivate static func from(_ settings: Setting) -> CORSConfiguration? {
         let origins = settings["origins"].texts
         guard !origins.isEmpty else { return nil }
-        let credentials = settings["credentials"].bool ?? false
-        var cors = CORSConfiguration(origin: Self.origin(origins, credentials: credentials))
-        cors.credentials = credentials
+        var cors = CORSConfiguration(origin: origins.contains("*") ? .any : .list(origins))
+        cors.credentials = settings["credentials"].bool ?? false
         cors.methods = settings["methods"].texts.joined(separator: ",")
         let headers = settings["allowedHeaders"].texts
         cors.allowedHeaders = headers.isEmpty ? nil : headers.joined(separator: ",")
@@ -214,12 +228,6 @@ extension CORSConfiguration {
         let milliseconds = settings["maxAge"].integer ?? 0
         cors.maxAge = milliseconds == 0 ? nil : milliseconds / 1000
         return cors
-    }
-
-    private static func origin(_ origins: [String], credentials: Bool) -> Origin {
-        guard origins.contains("*") else { return .list(origins) }
-        // Browsers refuse `*` together with credentials: name the origin that asks.
-        return credentials ? .matching { _ in true } : .any
     }
 }
 

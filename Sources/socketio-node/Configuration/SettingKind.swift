@@ -2,6 +2,8 @@
 struct TextRule: Sendable {
     /// Completes "expected …": `a path that begins with /`.
     var expectation: String
+    /// Whether what is wrong may be a secret that was put in the wrong place, and must not be quoted.
+    var hidesValue = false
     var accepts: @Sendable (String) -> Bool
 }
 
@@ -99,6 +101,16 @@ extension SettingKind {
     }
 
     var isSecret: Bool { if case .secret = self { true } else { false } }
+
+    /// Whether a wrong value is not to be quoted.
+    var hidesValue: Bool {
+        switch self {
+        case .secret: true
+        case .text(let rule): rule.hidesValue
+        case .bool, .integer, .duration, .bytes, .choice, .list, .map, .record, .shorthand, .scalarOr, .listOrTree:
+            false
+        }
+    }
 
     /// Whether an override can be given as bare text, without YAML's punctuation.
     var isScalar: Bool {

@@ -20,7 +20,7 @@ enum SettingTable {
         SettingField("gateway", .record(Self.gateway), "Who may connect, and who may see what."),
         SettingField("publish", .record(Self.publish), "The HTTP API through which back ends publish."),
         SettingField("logging", .record(Self.logging), "The log, on standard error."),
-        SettingField("shutdown", .record(Self.shutdown), "What happens on SIGTERM and SIGINT."),
+        SettingField("shutdown", .record(Self.shutdown), "What happens on SIGTERM, SIGINT and SIGHUP."),
     ]
 
     private static let port = SettingKind.integer(0...65_535)
@@ -609,6 +609,18 @@ enum SettingTable {
             default: "10000",
             "How many `eventId`s this node remembers, so that a repeated request publishes once."
         ),
+        SettingField(
+            "requestTimeout",
+            .duration(100...600_000),
+            default: "30s",
+            "How long a request's body may take to arrive."
+        ),
+        SettingField(
+            "maximumConnections",
+            .integer(1...100_000),
+            default: "1000",
+            "The most connections at a time; further ones wait until one is closed."
+        ),
     ]
 
     private static let logging: [SettingField] = [
@@ -631,7 +643,8 @@ enum SettingTable {
             "delay",
             .duration(0...600_000),
             default: "0",
-            "How long /readyz says no before clients are closed, so that a load balancer stops sending new ones."
+            "How long /readyz says no before clients are closed, so that a load balancer stops sending new ones; a second "
+                + "signal ends it."
         ),
         SettingField(
             "deadline",

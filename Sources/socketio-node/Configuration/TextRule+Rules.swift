@@ -38,8 +38,12 @@ extension TextRule {
         $0 == ContentType.wildcardUID || ContentType.isValidUID($0)
     }
 
-    static let slug = TextRule(expectation: "lower-case letters, digits, - and _, beginning with a letter") { text in
-        guard let first = text.utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first) else { return false }
+    static let slug = TextRule(
+        expectation: "lower-case letters, digits, - and _ (at most 64), beginning with a letter"
+    ) { text in
+        guard text.utf8.count <= 64, let first = text.utf8.first,
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first)
+        else { return false }
         return text.utf8.allSatisfy { Self.isLowerAlphanumericOrDash($0) || $0 == UInt8(ascii: "_") }
     }
 
@@ -74,8 +78,10 @@ extension TextRule {
         text == "*" || (!text.isEmpty && text.utf8.allSatisfy(Self.isWordCharacter))
     }
 
+    /// Where a hash is expected, somebody may have put the token.
     static let tokenHash = TextRule(
-        expectation: "128 hexadecimal digits, as `socketio-node token hash` prints them"
+        expectation: "128 hexadecimal digits, as `socketio-node token hash` prints them",
+        hidesValue: true
     ) { text in
         text.utf8.count == 128 && text.utf8.allSatisfy { Character(UnicodeScalar($0)).isHexDigit }
     }

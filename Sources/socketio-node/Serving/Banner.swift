@@ -42,8 +42,15 @@ struct Banner: Sendable {
 
     func print(publishHost: String?, publishPort: Int?) {
         let text = self.text(publishHost: publishHost, publishPort: publishPort)
-        // Not `print`, which waits for a full buffer when the output is a pipe.
-        FileHandle.standardOutput.write(Data(text.utf8))
+        Self.write(text, to: .standardOutput)
+    }
+
+    /// Writes a text at once, and nothing if the file is closed, or its disk full: the node serves all the same.
+    ///
+    /// Not by `print`, which waits for a full buffer when the output is a pipe, and not by `FileHandle.write(_:)`, which
+    /// ends the process when it fails.
+    static func write(_ text: String, to file: FileHandle) {
+        try? file.write(contentsOf: Data(text.utf8))
     }
 
     private static func url(_ host: String, _ port: Int) -> String {

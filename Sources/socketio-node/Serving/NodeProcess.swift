@@ -26,7 +26,7 @@ struct NodeProcess {
         self.logger = logger
     }
 
-    /// Runs until SIGTERM or SIGINT.
+    /// Runs until SIGTERM, SIGINT or SIGHUP.
     ///
     /// - Throws: ``NodeStartError`` if a service that it needs can't be reached, or an address is taken.
     func run() async throws {
@@ -76,7 +76,7 @@ struct NodeProcess {
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services,
-                gracefulShutdownSignals: [.sigterm, .sigint],
+                gracefulShutdownSignals: ShutdownService.signals,
                 logger: Logger(label: "services")
             )
         ).run()
@@ -112,6 +112,8 @@ struct NodeProcess {
             limits.maximumBodyBytes = publish.bodySize
             limits.maximumBatch = publish.batchSize
             limits.rememberedEvents = publish.rememberedEvents
+            limits.bodyTimeout = publish.requestTimeout
+            limits.maximumConnections = publish.maximumConnections
             let api = PublishAPI(
                 io: io,
                 configuration: limits,
@@ -254,8 +256,36 @@ struct ShutdownService: Service {
             logger.error("The deadline for the shutdown has passed; the process ends with clients still connected")
             exit(1)
         }
-        if self.configuration.delay > .zero {
-            try? await self.eventLoop.scheduleTask(in: self.configuration.delay) {}.futureResult.get()
+        if self.configuration.delay > .zero { await self.waitForBalancers() }
+    }
+
+    /// Ends with the delay, or with another signal: somebody is in a hurry.
+    private func waitForBalancers() async {
+        let delay = self.configuration.delay.nanoseconds
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await Task.sleep(for: .nanoseconds(delay)) }
+            group.addTask {
+                for await _ in await UnixSignalsSequence(trapping: Self.signals) { return }
+            }
+            await group.next()
+            group.cancelAll()
         }
+    }
+
+    /// The signals that end the node.
+    ///
+    /// SIGHUP is one unless whoever started the node had it ignored, as `nohup` does.
+    static let signals: [UnixSignal] = Self.ignoresHangup ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
+
+    private static var ignoresHangup: Bool {
+        var action = sigaction()
+        guard sigaction(SIGHUP, nil, &action) == 0 else { return false }
+        #if canImport(Darwin)
+        let handler = action.__sigaction_u.__sa_handler
+        #else
+        let handler = action.__sigaction_handler.sa_handler
+        #endif
+        // `SIG_IGN` is the address 1; functions can't be compared otherwise.
+        return unsafeBitCast(handler, to: Int.self) == 1
     }
 }
