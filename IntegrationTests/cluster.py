@@ -132,7 +132,8 @@ class Cluster:
         self.redis = None
         self.haproxy = None
         self.jwt_secret = secrets.token_urlsafe(48)
-        self.token_salt = secrets.token_urlsafe(24)
+        # The dash: a salt may begin with one, and must not be taken for an option.
+        self.token_salt = "-" + secrets.token_urlsafe(24)
         self.tokens = {}
         self.token_entries = ""
         ports = free_ports(2 + 2 * nodes)

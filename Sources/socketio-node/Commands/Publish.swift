@@ -10,7 +10,11 @@ struct PublishOptions: ParsableArguments {
     @Option(name: .long, help: "The node's publish API; SOCKETIO_URL if not given, else http://127.0.0.1:3001.")
     var url: String?
 
-    @Option(name: .long, help: "An API token with the verb's scope; SOCKETIO_TOKEN if not given.")
+    @Option(
+        name: .long,
+        parsing: .unconditional,
+        help: "An API token with the verb's scope; SOCKETIO_TOKEN if not given."
+    )
     var token: String?
 
     @Option(name: .long, help: "A file that holds the token.")

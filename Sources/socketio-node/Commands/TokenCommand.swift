@@ -13,7 +13,12 @@ struct TokenCommand: AsyncParsableCommand {
 
 /// The salt that hashes are made with.
 struct SaltOptions: ParsableArguments {
-    @Option(name: .long, help: "The salt; gateway.apiTokenSalt of the configuration if not given.")
+    // `.unconditional`: one salt in 64 begins with a dash.
+    @Option(
+        name: .long,
+        parsing: .unconditional,
+        help: "The salt; gateway.apiTokenSalt of the configuration if not given."
+    )
     var salt: String?
 
     @OptionGroup var options: ConfigurationOptions
