@@ -1,4 +1,3 @@
-import Logging
 import NIOCore
 import NIOEmbedded
 import SocketIOTestSupport
@@ -9,77 +8,8 @@ import Testing
 
 /// Peers that mean harm, on channels without a network, with time that the tests move.
 @Suite(.timeLimit(.minutes(1))) struct HostileInputTests {
-    /// A server on one loop that stands still until it is told to go on.
-    private final class Fixture {
-        let loop = EmbeddedEventLoop()
-        let server: EngineServer
-        let delegate = Recorder()
-
-        init(_ configuration: EngineConfiguration = EngineConfiguration()) {
-            let delegate = self.delegate
-            let box = NIOLoopBound(delegate, eventLoop: self.loop)
-            self.server = EngineServer(
-                configuration: configuration,
-                eventLoopGroup: self.loop,
-                logger: .init(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-            ) { _ in box.value }
-        }
-
-        func connect() throws -> EmbeddedChannel {
-            let channel = EmbeddedChannel(loop: self.loop)
-            try self.server.configure(channel)
-            try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-            return channel
-        }
-
-        /// A WebSocket, its handshake and open packet read.
-        func webSocket() throws -> EmbeddedChannel {
-            let channel = try self.connect()
-            try channel.writeInbound(ByteBuffer(string: EchoServer.upgrade()))
-            self.loop.run()
-            let answer = self.output(of: channel)
-            #expect(answer.hasPrefix("HTTP/1.1 101 "))
-            return channel
-        }
-
-        func output(of channel: EmbeddedChannel) -> String {
-            self.loop.run()
-            var text = ""
-            while let bytes = try? channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: bytes) }
-            return text
-        }
-
-        func send(_ bytes: ByteBuffer, to channel: EmbeddedChannel) {
-            // A closed channel refuses; that is an answer, too.
-            _ = try? channel.writeInbound(bytes)
-            self.loop.run()
-        }
-
-        func send(_ text: String, to channel: EmbeddedChannel) {
-            var bytes = ByteBuffer()
-            bytes.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: text), mask: WebSocketMask(3))
-            self.send(bytes, to: channel)
-        }
-    }
-
-    private final class Recorder: EngineSessionDelegate {
-        var messages: [String] = []
-        var closed: [String] = []
-
-        func session(_ session: EngineSession, didReceiveText text: ByteBuffer) {
-            self.messages.append(String(buffer: text))
-            session.send(text: text)
-        }
-
-        func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer) { session.send(binary: bytes) }
-
-        func sessionDidClose(_ session: EngineSession, reason: CloseReason, description: String?) {
-            self.closed.append(reason.rawValue)
-        }
-    }
-
     @Test func randomBytesAfterTheUpgrade() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         var generator = SplitMix(state: 42)
         for _ in 0..<400 {
             let channel = try fixture.webSocket()
@@ -97,7 +27,7 @@ import Testing
     }
 
     @Test func spoiledFrames() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         var generator = SplitMix(state: 7)
         var valid = ByteBuffer()
         for text in ["4hello", "3", "4", "bAQID", "2"] {
@@ -117,7 +47,7 @@ import Testing
     }
 
     @Test func randomBytesInsteadOfHTTP() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         var generator = SplitMix(state: 1)
         let pieces = [
             "GET ", "POST ", "/engine.io/?EIO=4&transport=polling", "&sid=", " HTTP/1.1\r\n", "Host: x\r\n", "\r\n",
@@ -139,7 +69,7 @@ import Testing
 
     /// Answers that nobody reads would wait in memory, however many.
     @Test func requestsAreNotReadWhileAnswersWait() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.connect()
         let reads = ReadCounter()
         try channel.pipeline.syncOperations.addHandler(reads, position: .first)
@@ -160,7 +90,7 @@ import Testing
         channel.pipeline.fireChannelWritabilityChanged()
         channel.read()
         fixture.send(ByteBuffer(string: EchoServer.upgrade()), to: channel)
-        #expect(fixture.output(of: channel).hasPrefix("HTTP/1.1 101 "))
+        #expect(fixture.text(of: channel).hasPrefix("HTTP/1.1 101 "))
         #expect(reads.count == 3)
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
@@ -176,20 +106,20 @@ import Testing
     }
 
     @Test func probesWhoseAnswersNobodyReadsEnd() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let polling = try fixture.connect()
         let handshake = ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")
         fixture.send(handshake, to: polling)
-        let id = try #require(fixture.output(of: polling).sessionID)
+        let id = try #require(fixture.text(of: polling).sessionID)
         let probe = try fixture.connect()
         fixture.send(ByteBuffer(string: EchoServer.upgrade("&sid=\(id)")), to: probe)
-        #expect(fixture.output(of: probe).hasPrefix("HTTP/1.1 101 "))
+        #expect(fixture.text(of: probe).hasPrefix("HTTP/1.1 101 "))
         fixture.send("2probe", to: probe)
-        #expect(fixture.output(of: probe).hasSuffix("3probe"))
+        #expect(fixture.text(of: probe).hasSuffix("3probe"))
         probe.isWritable = false
         probe.pipeline.fireChannelWritabilityChanged()
         fixture.send("2probe", to: probe)
-        #expect(!fixture.output(of: probe).contains("3probe"))
+        #expect(!fixture.text(of: probe).contains("3probe"))
         fixture.send("5", to: probe)
         // The session goes on where it was.
         #expect(fixture.server.sessionCount == 1)
@@ -207,7 +137,7 @@ import Testing
     @Test func tinyFragmentsAreLimited() throws {
         var configuration = EngineConfiguration()
         configuration.limits.maxFragments = 100
-        let fixture = Fixture(configuration)
+        let fixture = EmbeddedServer { $0 = configuration }
         let channel = try fixture.webSocket()
         var bytes = ByteBuffer()
         for index in 0..<1000 {
@@ -224,7 +154,7 @@ import Testing
     }
 
     @Test func anAnnouncedLengthReservesNothing() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.webSocket()
         // 999,999 bytes to come, of which none do.
         fixture.send(ByteBuffer(bytes: [0x82, 0xFF, 0, 0, 0, 0, 0, 0x0F, 0x42, 0x3F, 0, 0, 0, 0]), to: channel)
@@ -241,45 +171,45 @@ import Testing
     }
 
     @Test func floodsOfPongsCostNothing() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.webSocket()
         var bytes = ByteBuffer()
         for _ in 0..<100_000 {
             bytes.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: "3"), mask: WebSocketMask(1))
         }
         fixture.send(bytes, to: channel)
-        #expect(fixture.output(of: channel).isEmpty)
+        #expect(fixture.text(of: channel).isEmpty)
         fixture.loop.advanceTime(by: .milliseconds(25_020))
-        #expect(fixture.output(of: channel) == "\u{81}\u{1}2".latin1)
+        #expect(fixture.text(of: channel) == "\u{81}\u{1}2".latin1)
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
     @Test func manyHeadersAreRefused() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.connect()
         var request = "GET /engine.io/ HTTP/1.1\r\n"
         for index in 0..<10_000 { request += "X-\(index): 1\r\n" }
         fixture.send(ByteBuffer(string: request), to: channel)
-        #expect(fixture.output(of: channel).hasPrefix("HTTP/1.1 4"))
+        #expect(fixture.text(of: channel).hasPrefix("HTTP/1.1 4"))
         #expect(!channel.isActive)
     }
 
     @Test func aHugeHeaderIsRefused() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.connect()
         fixture.send(
             ByteBuffer(string: "GET / HTTP/1.1\r\nX: " + String(repeating: "x", count: 1_000_000)),
             to: channel
         )
-        #expect(fixture.output(of: channel).hasPrefix("HTTP/1.1 431 "))
+        #expect(fixture.text(of: channel).hasPrefix("HTTP/1.1 431 "))
         #expect(!channel.isActive)
     }
 
     @Test func aThousandRequestsAheadCloseTheConnection() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.connect()
         fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: channel)
-        let opened = fixture.output(of: channel)
+        let opened = fixture.text(of: channel)
         let id = try #require(opened.sessionID)
         let poll = "GET /engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\n\r\n"
         fixture.send(ByteBuffer(string: String(repeating: poll, count: 17)), to: channel)
@@ -291,23 +221,23 @@ import Testing
     }
 
     @Test func slowHeadsRunOutOfTime() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.connect()
         for _ in 0..<29 {
             fixture.send(ByteBuffer(string: "G"), to: channel)
             fixture.loop.advanceTime(by: .seconds(1))
         }
         // Nonsense, but not a line yet.
-        #expect(!channel.isActive || fixture.output(of: channel).isEmpty)
+        #expect(!channel.isActive || fixture.text(of: channel).isEmpty)
         fixture.loop.advanceTime(by: .seconds(2))
         #expect(!channel.isActive)
     }
 
     @Test func slowBodiesRunOutOfTime() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let opener = try fixture.connect()
         fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
-        let opened = fixture.output(of: opener)
+        let opened = fixture.text(of: opener)
         let id = try #require(opened.sessionID)
         let target = "/engine.io/?EIO=4&transport=polling&sid=\(id)"
         let channel = try fixture.connect()
@@ -325,10 +255,10 @@ import Testing
     }
 
     @Test func idleConnectionsAreClosed() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.connect()
         fixture.send(ByteBuffer(string: "GET /x HTTP/1.1\r\n\r\n"), to: channel)
-        #expect(fixture.output(of: channel).hasPrefix("HTTP/1.1 404 "))
+        #expect(fixture.text(of: channel).hasPrefix("HTTP/1.1 404 "))
         fixture.loop.advanceTime(by: .seconds(74))
         #expect(channel.isActive)
         fixture.loop.advanceTime(by: .seconds(2))
@@ -338,12 +268,12 @@ import Testing
     // MARK: Heartbeat, with time
 
     @Test func silentClientsAreDisconnected() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.webSocket()
         fixture.loop.advanceTime(by: .milliseconds(24_990))
-        #expect(fixture.output(of: channel).isEmpty)
+        #expect(fixture.text(of: channel).isEmpty)
         fixture.loop.advanceTime(by: .milliseconds(20))
-        #expect(fixture.output(of: channel) == "\u{81}\u{1}2".latin1)
+        #expect(fixture.text(of: channel) == "\u{81}\u{1}2".latin1)
         fixture.loop.advanceTime(by: .milliseconds(19_980))
         #expect(fixture.delegate.closed.isEmpty)
         fixture.loop.advanceTime(by: .milliseconds(40))
@@ -355,19 +285,31 @@ import Testing
     }
 
     @Test func pongsKeepASessionAlive() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.webSocket()
         for _ in 0..<50 {
             fixture.loop.advanceTime(by: .milliseconds(25_020))
-            #expect(fixture.output(of: channel) == "\u{81}\u{1}2".latin1)
+            #expect(fixture.text(of: channel) == "\u{81}\u{1}2".latin1)
             fixture.send("3", to: channel)
         }
         #expect(fixture.delegate.closed.isEmpty)
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
+    @Test func aPongThatNobodyAskedForPutsThePingOff() throws {
+        let fixture = EmbeddedServer()
+        let channel = try fixture.webSocket()
+        fixture.loop.advanceTime(by: .seconds(20))
+        fixture.send("3", to: channel)
+        fixture.loop.advanceTime(by: .milliseconds(24_980))
+        #expect(fixture.text(of: channel).isEmpty)
+        fixture.loop.advanceTime(by: .milliseconds(40))
+        #expect(fixture.text(of: channel) == "\u{81}\u{1}2".latin1)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test func aBigUploadIsNoSilence() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let channel = try fixture.webSocket()
         var frame = ByteBuffer()
         frame.writeMaskedWebSocketFrame(
@@ -387,18 +329,36 @@ import Testing
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
+    /// Who keeps a message going for ever, byte by byte, is given up in the end.
+    @Test func aTrickleIsGivenUp() throws {
+        let fixture = EmbeddedServer()
+        let channel = try fixture.webSocket()
+        // The head of a message of 100,000 bytes.
+        fixture.send(ByteBuffer(bytes: [0x81, 0xFF, 0, 0, 0, 0, 0, 1, 0x86, 0xA0, 0, 0, 0, 0]), to: channel)
+        var seconds: Int64 = 0
+        while fixture.delegate.closed.isEmpty, seconds < 3600 {
+            fixture.send(ByteBuffer(string: "4"), to: channel)
+            fixture.loop.advanceTime(by: .seconds(5))
+            seconds += 5
+        }
+        // The ping interval, the ping timeout, and ten times more.
+        #expect((245...250).contains(seconds))
+        #expect(fixture.delegate.closed == ["ping timeout"])
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test func anUpgradeKeepsTheDeadline() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let opener = try fixture.connect()
         fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
-        let opened = fixture.output(of: opener)
+        let opened = fixture.text(of: opener)
         let id = try #require(opened.sessionID)
         fixture.loop.advanceTime(by: .milliseconds(25_020))
         let channel = try fixture.connect()
         fixture.send(ByteBuffer(string: EchoServer.upgrade("&sid=\(id)")), to: channel)
         fixture.send("2probe", to: channel)
         fixture.send("5", to: channel)
-        #expect(fixture.output(of: channel).hasSuffix("3probe" + "\u{81}\u{1}2".latin1))
+        #expect(fixture.text(of: channel).hasSuffix("3probe" + "\u{81}\u{1}2".latin1))
         // The pong never comes. The reference implementation would wait for ever.
         fixture.loop.advanceTime(by: .milliseconds(20_020))
         #expect(fixture.delegate.closed == ["ping timeout"])
@@ -406,27 +366,27 @@ import Testing
     }
 
     @Test func aProbeThatSaysNothingIsClosed() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let opener = try fixture.connect()
         fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
-        let opened = fixture.output(of: opener)
+        let opened = fixture.text(of: opener)
         let id = try #require(opened.sessionID)
         let channel = try fixture.connect()
         fixture.send(ByteBuffer(string: EchoServer.upgrade("&sid=\(id)")), to: channel)
-        _ = fixture.output(of: channel)
+        _ = fixture.text(of: channel)
         fixture.loop.advanceTime(by: .milliseconds(9_980))
-        #expect(fixture.output(of: channel).isEmpty)
+        #expect(fixture.text(of: channel).isEmpty)
         fixture.loop.advanceTime(by: .milliseconds(40))
-        #expect(fixture.output(of: channel) == "\u{88}\u{0}".latin1)
+        #expect(fixture.text(of: channel) == "\u{88}\u{0}".latin1)
         #expect(fixture.server.sessionCount == 1)
         for channel in [opener, channel] { _ = try? channel.finish(acceptAlreadyClosed: true) }
     }
 
     @Test func aClosingSessionWaitsForItsClientForAWhile() throws {
-        let fixture = Fixture()
+        let fixture = EmbeddedServer()
         let opener = try fixture.connect()
         fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
-        let opened = fixture.output(of: opener)
+        let opened = fixture.text(of: opener)
         let id = try #require(opened.sessionID)
         fixture.server.session(id)?.perform { session in
             session.send(text: ByteBuffer(string: "bye"))

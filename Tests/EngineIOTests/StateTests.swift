@@ -7,30 +7,54 @@ import Testing
 @Suite struct HeartbeatTests {
     @Test func silentClientIsGivenUp() {
         var heartbeat = Heartbeat()
-        #expect(heartbeat.timerFired(isAlive: true) == .sendPing)
-        #expect(heartbeat.isAwaitingPong)
-        #expect(heartbeat.timerFired(isAlive: false) == .giveUp)
+        #expect(heartbeat.timerFired(.taking) == .sendPing)
+        #expect(heartbeat.isAwaitingClient)
+        #expect(heartbeat.timerFired(.none) == .giveUp)
     }
 
     @Test func pongStartsTheIntervalAgain() {
         var heartbeat = Heartbeat()
-        #expect(heartbeat.timerFired(isAlive: true) == .sendPing)
-        heartbeat.pongReceived()
-        #expect(!heartbeat.isAwaitingPong)
-        #expect(heartbeat.timerFired(isAlive: false) == .sendPing)
+        #expect(heartbeat.timerFired(.taking) == .sendPing)
+        heartbeat.clientAnswered()
+        #expect(!heartbeat.isAwaitingClient)
+        #expect(heartbeat.timerFired(.none) == .sendPing)
     }
 
     @Test func movingBytesPutTheEndOff() {
         var heartbeat = Heartbeat()
-        #expect(heartbeat.timerFired(isAlive: true) == .sendPing)
-        #expect(heartbeat.timerFired(isAlive: true) == .waitOn)
-        #expect(heartbeat.timerFired(isAlive: true) == .waitOn)
-        #expect(heartbeat.timerFired(isAlive: false) == .giveUp)
+        #expect(heartbeat.timerFired(.taking) == .sendPing)
+        #expect(heartbeat.timerFired(.taking) == .waitOn)
+        #expect(heartbeat.timerFired(.taking) == .waitOn)
+        #expect(heartbeat.timerFired(.none) == .giveUp)
+    }
+
+    @Test func sendingForEverIsNotEnough() {
+        var heartbeat = Heartbeat()
+        #expect(heartbeat.timerFired(.none) == .sendPing)
+        for _ in 0..<10 { #expect(heartbeat.timerFired(.sending) == .waitOn) }
+        #expect(heartbeat.timerFired(.sending) == .giveUp)
+        // An answer makes it new.
+        heartbeat.clientAnswered()
+        #expect(heartbeat.timerFired(.none) == .sendPing)
+        #expect(heartbeat.timerFired(.sending) == .waitOn)
+        // Who takes what it is sent, or cannot be heard, has all the time.
+        for _ in 0..<100 { #expect(heartbeat.timerFired(.taking) == .waitOn) }
+        for _ in 0..<100 { #expect(heartbeat.timerFired(.unheard) == .waitOn) }
+    }
+
+    @Test func clientsOfProtocol3PingThemselves() {
+        var heartbeat = Heartbeat(isClientDriven: true)
+        #expect(heartbeat.isAwaitingClient)
+        for _ in 0..<3 {
+            #expect(heartbeat.timerFired(.sending) == .waitOn)
+            heartbeat.clientAnswered()
+        }
+        #expect(heartbeat.timerFired(.none) == .giveUp)
     }
 
     @Test func pongsThatNobodyAskedForChangeNothing() {
         var heartbeat = Heartbeat()
-        for _ in 0..<1000 { heartbeat.pongReceived() }
+        for _ in 0..<1000 { heartbeat.clientAnswered() }
         #expect(heartbeat == Heartbeat())
     }
 }
@@ -91,25 +115,25 @@ import Testing
     @Test func onePostAtATime() {
         var requests = PollingRequests<Request>()
         let first = Request()
-        #expect(requests.postArrived(first, contentType: nil) == .read)
-        #expect(requests.postArrived(Request(), contentType: nil) == .overlap)
+        #expect(requests.postArrived(first, isContentAllowed: true) == .read)
+        #expect(requests.postArrived(Request(), isContentAllowed: true) == .overlap)
         #expect(requests.postEnded(Request()) == false)
         #expect(requests.postEnded(first) == true)
         #expect(requests.postEnded(first) == false)
-        #expect(requests.postArrived(Request(), contentType: "text/plain") == .read)
+        #expect(requests.postArrived(Request(), isContentAllowed: true) == .read)
     }
 
     @Test func getAndPostGoTogether() {
         var requests = PollingRequests<Request>()
         #expect(requests.getArrived(Request()) == .hold)
-        #expect(requests.postArrived(Request(), contentType: "application/json") == .read)
+        #expect(requests.postArrived(Request(), isContentAllowed: true) == .read)
     }
 
     @Test func binaryBodiesAreRefused() {
         var requests = PollingRequests<Request>()
-        #expect(requests.postArrived(Request(), contentType: "application/octet-stream") == .invalidContent)
+        #expect(requests.postArrived(Request(), isContentAllowed: false) == .invalidContent)
         #expect(requests.post == nil)
-        #expect(requests.postArrived(Request(), contentType: "application/octet-stream; x=1") == .read)
+        #expect(requests.postArrived(Request(), isContentAllowed: true) == .read)
     }
 
     @Test func abortedRequestsAreRecognised() {
@@ -117,7 +141,7 @@ import Testing
         let get = Request()
         let post = Request()
         _ = requests.getArrived(get)
-        _ = requests.postArrived(post, contentType: nil)
+        _ = requests.postArrived(post, isContentAllowed: true)
         #expect(requests.aborted(Request()) == .none)
         #expect(requests.aborted(get) == .pollAborted)
         #expect(requests.aborted(get) == .none)

@@ -24,10 +24,13 @@ package final class RawConnection: Sendable {
     package struct Frame: Sendable, Equatable {
         package var opcode: WebSocketOpcode
         package var payload: [UInt8]
+        /// Whether the payload is that of a compressed message.
+        package var isCompressed: Bool
 
-        package init(opcode: WebSocketOpcode, payload: [UInt8]) {
+        package init(opcode: WebSocketOpcode, payload: [UInt8], isCompressed: Bool = false) {
             self.opcode = opcode
             self.payload = payload
+            self.isCompressed = isCompressed
         }
 
         package var text: String { String(decoding: self.payload, as: UTF8.self) }
@@ -112,14 +115,14 @@ package final class RawConnection: Sendable {
     package func frame() async throws -> Frame {
         try await self.inbox.wait { bytes, isClosed in
             var copy = bytes
-            guard let header = try copy.readWebSocketFrameHeader(),
+            guard let header = try copy.readWebSocketFrameHeader(allowsCompression: true),
                 let payload = copy.readBytes(length: header.payloadLength)
             else {
                 if isClosed { throw Closed() }
                 return nil
             }
             bytes = copy
-            return Frame(opcode: header.opcode, payload: payload)
+            return Frame(opcode: header.opcode, payload: payload, isCompressed: header.isCompressed)
         }
     }
 

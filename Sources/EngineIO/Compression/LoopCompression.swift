@@ -2,13 +2,30 @@ import NIOCore
 import SocketIOWire
 
 /// The zlib streams of one event loop, made when first needed and shared by all of its connections.
-final class LoopCompression {
+///
+/// `@unchecked Sendable` because it is put in order by a closure on its loop; it is touched on that loop only.
+final class LoopCompression: @unchecked Sendable {
     private let messages: PerMessageDeflate
     private let bodies: HTTPCompression
     private var inflater: Inflater?
     private var deflaters: [Deflater.Format: Deflater] = [:]
+    private let eventLoop: any EventLoop
 
-    init(_ configuration: EngineConfiguration) {
+    /// What of a packet's frames depends on the client.
+    private struct Variant: Hashable {
+        let packet: ObjectIdentifier
+        let form: WebSocketForm
+        let windowBits: Int
+    }
+
+    /// The frames made in this tick, so that a broadcast is compressed once a loop; the packets are kept along, so that
+    /// no other takes the place of one in memory.
+    private var made: [Variant: (packet: EncodedPacket, frames: ByteBuffer)] = [:]
+    /// More packets than this are not sent to many in one tick.
+    private static let maximumMade = 64
+
+    init(_ configuration: EngineConfiguration, eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
         self.messages = configuration.perMessageDeflate ?? PerMessageDeflate()
         self.bodies = configuration.httpCompression ?? HTTPCompression()
     }
@@ -26,6 +43,38 @@ final class LoopCompression {
     func shrink(to capacity: Int) { self.inflater?.shrink(to: capacity) }
 
     // MARK: To clients
+
+    /// A packet's frames for clients that get them in that form, compressed as far as that is worth while.
+    ///
+    /// - Parameters:
+    ///   - packet: The packet.
+    ///   - form: What it is made into.
+    ///   - windowBits: The window that has been agreed on; 0 if none.
+    /// - Returns: The frames, in this tick the same for all of them.
+    func frames(of packet: EncodedPacket, as form: WebSocketForm, windowBits: Int) -> ByteBuffer {
+        let isCompressed =
+            windowBits > 0 && packet.isCompressible && packet.frames.readableBytes >= self.messages.threshold
+        guard isCompressed || form != .standard else { return packet.frames }
+        let variant = Variant(
+            packet: ObjectIdentifier(packet),
+            form: form,
+            windowBits: isCompressed ? windowBits : 0
+        )
+        if let made = self.made[variant] { return made.frames }
+        var frames = ByteBuffer()
+        packet.forEachMessage(as: form) { opcode, payload in
+            if isCompressed {
+                self.writeFrame(opcode, payload: payload, windowBits: windowBits, into: &frames)
+            } else {
+                frames.writeWebSocketFrame(opcode, payload: payload)
+            }
+        }
+        if self.made.count < Self.maximumMade {
+            if self.made.isEmpty { self.eventLoop.execute { self.made.removeAll(keepingCapacity: true) } }
+            self.made[variant] = (packet, frames)
+        }
+        return frames
+    }
 
     /// Appends a frame, compressed if that is worth while.
     ///

@@ -18,6 +18,13 @@ public struct EngineConfiguration: Sendable {
     public var maxHTTPBufferSize = 1_000_000
     /// The transports a client may use.
     public var transports = TransportName.allCases
+    /// Whether clients of protocol 3 (Socket.IO 1 and 2) are let in.
+    public var allowEIO3 = false
+    /// How many packets one answer to a poll may hold; `nil` means any number, but 16 for Python's client.
+    ///
+    /// That client drops the connection over a seventeenth packet, while others lose time if what could come at once
+    /// comes in several polls.
+    public var maxPacketsPerPoll: Int?
     /// Whether a polling session is offered, and allowed, the change to WebSocket.
     public var allowUpgrades = true
     /// Compression of WebSocket messages, for clients that offer it; `nil` means none.

@@ -10,6 +10,9 @@ struct EngineQuery {
     /// `j`: the digits of the JSON-P callback's index.
     var callback: String?
 
+    /// Whether the client speaks protocol 4; everybody else is taken to speak protocol 3.
+    var isVersion4: Bool { self.version == "4" }
+
     init(target: String) {
         for (name, value) in RequestTarget.query(of: target) {
             switch name {

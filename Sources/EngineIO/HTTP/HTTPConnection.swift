@@ -364,8 +364,8 @@ extension HTTPConnection {
         case .idle, .draining, .receivingUpgrade, .decidingUpgrade, .closing, .detached:
             return
         }
-        guard query.version == "4" else { return exchange.refuse(.unsupportedVersion) }
-        self.server.openPollingSession(exchange, request: request, loop: self.loop, callback: query.callback)
+        guard self.server.accepts(query) else { return exchange.refuse(.unsupportedVersion) }
+        self.server.openPollingSession(exchange, request: request, query: query, loop: self.loop)
     }
 }
 
@@ -401,8 +401,17 @@ extension HTTPConnection {
             }
             self.server.configuration.headers?(&exchange.context.lastFields, request)
         }
+        var response = response
         var length = 512
-        if case .payload(let payload, _, _) = response { length += payload.readableBytes }
+        if case .payload(var answer) = response {
+            let isCompressing = self.server.configuration.httpCompression != nil
+            answer.finish(
+                isCompressing ? self.loop.compression : nil,
+                acceptedEncodings: exchange.acceptedEncodings
+            )
+            length += answer.body.readableBytes
+            response = .payload(answer)
+        }
         var buffer = ByteBufferAllocator().buffer(capacity: length)
         buffer.writeHTTPResponse(response, exchange.context)
         guard let context = self.context else {
@@ -600,7 +609,7 @@ extension HTTPConnection {
         case .failure(let refusal): return self.refuse(refusal)
         }
         // The reference implementation finds out only after its 101, and writes this onto the WebSocket.
-        guard request.query.version == "4" else { return self.refuse(.unsupportedVersion) }
+        guard self.server.accepts(request.query) else { return self.refuse(.unsupportedVersion) }
         if let session = request.session, request.transport == .websocket, session.loop !== self.loop {
             self.transfer(to: session, request, answer)
             return
@@ -630,8 +639,8 @@ extension HTTPConnection {
             self.server.openWebSocketSession(
                 handler,
                 request: request.handshake,
-                loop: self.loop,
-                isTextOnly: isTextOnly
+                query: request.query,
+                loop: self.loop
             )
         }
     }

@@ -19,7 +19,10 @@ final class HTTPExchange: @unchecked Sendable {
     }
 
     let method: Method
-    let contentType: String?
+    /// Whether the body is said to be bytes, of protocol 3.
+    let isBinary: Bool
+    /// What compression of the answer the client accepts.
+    let acceptedEncodings: String?
     private let connection: HTTPConnection
     private let progress = NIOLockedValueBox(Progress())
 
@@ -40,7 +43,9 @@ final class HTTPExchange: @unchecked Sendable {
     init(connection: HTTPConnection, head: HTTPRequestHead, context: HTTPResponseContext) {
         self.connection = connection
         self.context = context
-        self.contentType = head.headers.first(name: "content-type")
+        self.isBinary = head.headers.first(name: "content-type") == "application/octet-stream"
+        let encodings = head.method == .GET ? head.headers["accept-encoding"] : []
+        self.acceptedEncodings = encodings.isEmpty ? nil : encodings.joined(separator: ",")
         switch head.method {
         case .GET: self.method = .get
         case .POST: self.method = .post

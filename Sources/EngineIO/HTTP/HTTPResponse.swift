@@ -3,8 +3,8 @@ import SocketIOWire
 
 /// An answer to one HTTP request, as far as it does not depend on the connection.
 enum HTTPResponse: Sendable {
-    /// A polling GET's packets; with `callback` as a call of that JSON-P function.
-    case payload(ByteBuffer, callback: String?, cookie: String?)
+    /// A polling GET's packets.
+    case payload(PollingAnswer)
     /// A polling POST was taken.
     case ok
     /// A refused request, as JSON.
@@ -31,6 +31,26 @@ enum HTTPResponse: Sendable {
         case .payload, .ok: true
         case .error, .empty, .preflight, .foreign: false
         }
+    }
+}
+
+extension PollingAnswer {
+    /// Makes the body what is sent: a call of the JSON-P function, then compressed.
+    ///
+    /// - Parameters:
+    ///   - compression: The loop's; `nil` if bodies are not compressed.
+    ///   - acceptedEncodings: The request's `Accept-Encoding`.
+    mutating func finish(_ compression: LoopCompression?, acceptedEncodings: String?) {
+        if let callback = self.callback {
+            var call = ByteBuffer()
+            call.writeCallback(callback, argument: self.body)
+            self.body = call
+        }
+        guard self.isCompressible, let compression, let acceptedEncodings,
+            let (body, encoding) = compression.compress(self.body, accepting: acceptedEncodings)
+        else { return }
+        self.body = body
+        self.encoding = encoding
     }
 }
 
@@ -62,14 +82,15 @@ extension ByteBuffer {
         var lateLength: Int?
         var body = ByteBuffer()
         switch response {
-        case .payload(let payload, let callback, let cookie):
-            body = payload
-            if let callback {
-                body = ByteBuffer()
-                body.writeCallback(callback, argument: payload)
+        case .payload(let answer):
+            body = answer.body
+            if answer.isBinary {
+                self.writeStaticString("Content-Type: application/octet-stream\r\n")
+            } else {
+                self.writeStaticString("Content-Type: text/plain; charset=UTF-8\r\n")
             }
-            self.writeStaticString("Content-Type: text/plain; charset=UTF-8\r\n")
-            self.writePollingFields(length: body.readableBytes, context, cookie: cookie)
+            if let encoding = answer.encoding { self.writeString("Content-Encoding: \(encoding.rawValue)\r\n") }
+            self.writePollingFields(length: body.readableBytes, context, cookie: answer.cookie)
         case .ok:
             body.writeStaticString("ok")
             self.writeStaticString("Content-Type: text/html\r\n")
@@ -118,7 +139,7 @@ extension ByteBuffer {
     }
 
     /// `___eio[0]("…");` with the payload as a JavaScript string.
-    private mutating func writeCallback(_ index: String, argument: ByteBuffer) {
+    fileprivate mutating func writeCallback(_ index: String, argument: ByteBuffer) {
         self.writeString("___eio[\(index)](")
         // Both are line ends in older JavaScript, but not in JSON.
         var literal = ByteBuffer()

@@ -71,7 +71,7 @@ package final class EngineLoop: @unchecked Sendable {
         self.webSocketRules = rules
         rules.allowsCompression = true
         self.compressingRules = rules
-        self.compression = LoopCompression(configuration)
+        self.compression = LoopCompression(configuration, eventLoop: eventLoop)
         self.closeTimeout = configuration.limits.closeTimeout
     }
 

@@ -176,6 +176,9 @@ public final class EngineServer: Sendable {
         return .success(transport)
     }
 
+    /// Whether clients that speak a request's version of the protocol are let in.
+    func accepts(_ query: EngineQuery) -> Bool { query.isVersion4 || self.configuration.allowEIO3 }
+
     /// A request was refused.
     func refused(_ error: HandshakeError) {
         self.metrics.handshakeRejected(error.code)
@@ -191,30 +194,38 @@ public final class EngineServer: Sendable {
     func openPollingSession(
         _ exchange: HTTPExchange,
         request: HandshakeRequest,
-        loop: EngineLoop,
-        callback: String?
+        query: EngineQuery,
+        loop: EngineLoop
     ) {
         if let error = self.admission.openSession(request) { return exchange.refuse(error) }
-        let polling = PollingLink(callback: callback)
-        let session = self.makeSession(request, loop, .polling(polling), isTextOnly: false)
+        let polling = PollingLink(
+            PollingLink.Style(
+                callback: query.callback,
+                isVersion3: !query.isVersion4,
+                isTextOnly: query.isTextOnly,
+                maximumPackets: self.configuration.maxPacketsPerPoll ?? request.maximumPacketsPerPoll
+            )
+        )
+        let session = self.makeSession(request, query, loop, .polling(polling), isTextOnly: false)
         session.enqueueOpening(
             self.openingPackets(
                 session.id,
                 upgrades: self.configuration.allowUpgrades && self.configuration.transports.contains(.websocket)
             )
         )
-        let cookie = self.configuration.cookie?.headerValue(for: session.id)
-        exchange.answer(.payload(session.takePayload(), callback: callback, cookie: cookie))
+        var answer = session.takePayload(for: polling)
+        answer.cookie = self.configuration.cookie?.headerValue(for: session.id)
+        exchange.answer(.payload(answer))
         session.open(self.onSession)
     }
 
     func openWebSocketSession(
         _ handler: WebSocketHandler,
         request: HandshakeRequest,
-        loop: EngineLoop,
-        isTextOnly: Bool
+        query: EngineQuery,
+        loop: EngineLoop
     ) {
-        let session = self.makeSession(request, loop, .webSocket(handler), isTextOnly: isTextOnly)
+        let session = self.makeSession(request, query, loop, .webSocket(handler), isTextOnly: query.isTextOnly)
         handler.begin(session)
         session.enqueueOpening(self.openingPackets(session.id, upgrades: false))
         session.open(self.onSession)
@@ -222,6 +233,7 @@ public final class EngineServer: Sendable {
 
     private func makeSession(
         _ request: HandshakeRequest,
+        _ query: EngineQuery,
         _ loop: EngineLoop,
         _ link: EngineSession.Link,
         isTextOnly: Bool
@@ -234,6 +246,7 @@ public final class EngineServer: Sendable {
         let session = EngineSession(
             id: SessionID(counter: counter, using: &generator),
             request: request,
+            protocolVersion: query.isVersion4 ? 4 : 3,
             loop: loop,
             server: self,
             link: link,

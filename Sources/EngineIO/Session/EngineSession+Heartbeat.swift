@@ -2,10 +2,20 @@ package import NIOCore
 import SocketIOWire
 
 extension EngineSession: TimerTarget {
+    /// Waits for what the heartbeat does next: send a ping, or miss the client's.
+    func awaitNextPing() {
+        let configuration = self.server.configuration
+        // In protocol 3 the client sends the pings, and has the same time in all.
+        let wait =
+            self.protocolVersion == 3
+            ? configuration.pingInterval + configuration.pingTimeout : configuration.pingInterval
+        self.timers.schedule(self, in: wait)
+    }
+
     package func timerFired(at now: NIODeadline) {
         switch self.state {
         case .open:
-            switch self.heartbeat.timerFired(isAlive: self.isAlive()) {
+            switch self.heartbeat.timerFired(self.signsOfLife()) {
             case .sendPing:
                 self.markProgress()
                 self.enqueue(.ping)
@@ -23,18 +33,18 @@ extension EngineSession: TimerTarget {
         }
     }
 
-    /// Whether bytes moved since the last deadline, though no pong came.
-    private func isAlive() -> Bool {
-        guard self.heartbeat.isAwaitingPong else { return true }
+    /// What has been heard of the client since the last deadline, though no pong came.
+    private func signsOfLife() -> Heartbeat.Signs {
+        guard self.heartbeat.isAwaitingClient else { return .none }
         // The pong cannot be read.
-        if self.isPaused { return true }
+        if self.isPaused { return .unheard }
         switch self.link {
         case .webSocket(let handler):
             // Only what had to wait shows that the peer takes bytes; what fits into the kernel's buffer shows nothing.
-            return self.hasReceived
-                || (self.drainedBytes >= 0 && self.handedBytes - handler.bufferedBytes > self.drainedBytes)
+            if self.drainedBytes >= 0 && self.handedBytes - handler.bufferedBytes > self.drainedBytes { return .taking }
+            return self.hasReceived ? .sending : .none
         case .polling(let polling):
-            return polling.hasProgressed()
+            return polling.hasProgressed() ? .taking : .none
         }
     }
 

@@ -31,9 +31,7 @@ extension EngineSession {
                 self.flush()
             } else if self.state == .closing {
                 if let get = polling.requests.takeGet() {
-                    get.answer(
-                        .payload(ByteBuffer(staticString: "6\u{1E}1"), callback: polling.callback, cookie: nil)
-                    )
+                    get.answer(.payload(polling.answer([.noop, .close])))
                 }
                 self.terminate(.forcedClose)
             }
@@ -41,16 +39,16 @@ extension EngineSession {
     }
 
     func answer(_ get: HTTPExchange, of polling: PollingLink) {
-        let payload = self.takePayload()
+        let answer = self.takePayload(for: polling)
         // An answer that takes its time on the line is progress, see ``PollingLink``.
-        if payload.readableBytes >= PollingLink.bigAnswer {
+        if answer.body.readableBytes >= PollingLink.bigAnswer {
             // Said here, because the connection may be on another loop and get to it later.
             get.isBeingSent = true
             polling.lastAnswer = get
         } else {
             polling.lastAnswer = nil
         }
-        get.answer(.payload(payload, callback: polling.callback, cookie: nil))
+        get.answer(.payload(answer))
     }
 
     private func receivedPost(_ exchange: HTTPExchange, _ polling: PollingLink) {
@@ -59,7 +57,9 @@ extension EngineSession {
             exchange.answer(.empty(status: 400))
             return
         }
-        switch polling.requests.postArrived(exchange, contentType: exchange.contentType) {
+        // In protocol 4 there are no binary bodies.
+        let isAllowed = self.protocolVersion == 3 || !exchange.isBinary
+        switch polling.requests.postArrived(exchange, isContentAllowed: isAllowed) {
         case .read:
             // The connection collects the body and hands it over as a whole.
             break
@@ -78,17 +78,28 @@ extension EngineSession {
         polling.finishedPost = exchange
         self.loop.polling.bytesReceived += body.readableBytes
         self.loop.countsChanged()
-        self.deliver(polling.callback == nil ? body : FormField.payload(of: body))
+        if exchange.isBinary {
+            self.deliver(Version3PayloadReader(body, isBinary: true, maximumPackets: self.maximumPackets))
+        } else {
+            self.deliver(text: polling.callback == nil ? body : FormField.payload(of: body))
+        }
         if !self.isPaused || self.state == .closed { polling.answerFinishedPost() }
     }
 
-    private func deliver(_ payload: ByteBuffer) {
+    private var maximumPackets: Int { self.server.configuration.limits.maxPacketsPerPayload }
+
+    private func deliver(text: ByteBuffer) {
         // Other than over WebSocket, bytes that are no UTF-8 are repaired, as the reference implementation does.
-        let isText = payload.isValidUTF8
-        var reader = PollingPayloadReader(
-            isText ? payload : ByteBuffer(string: String(buffer: payload)),
-            maximumPackets: self.server.configuration.limits.maxPacketsPerPayload
-        )
+        let text = text.isValidUTF8 ? text : ByteBuffer(string: String(buffer: text))
+        if self.protocolVersion == 3 {
+            self.deliver(Version3PayloadReader(text, isBinary: false, maximumPackets: self.maximumPackets))
+        } else {
+            self.deliver(PollingPayloadReader(text, maximumPackets: self.maximumPackets))
+        }
+    }
+
+    private func deliver(_ reader: some PayloadReader) {
+        var reader = reader
         do throws(PollingPayloadError) {
             while self.state == .open, let packet = try reader.next() {
                 self.loop.polling.packetsReceived += 1

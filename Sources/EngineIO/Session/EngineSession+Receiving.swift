@@ -19,12 +19,7 @@ extension EngineSession {
         case .some(let type): self.received(type)
         case nil:
             text.moveReaderIndex(to: 0)
-            guard let packet = EnginePacket(text: text) else {
-                self.server.metrics.malformedInput(.packet)
-                self.terminate(.parseError)
-                return
-            }
-            self.delegate?.session(self, didReceiveBinary: packet.data)
+            self.received(self.protocolVersion == 3 ? EnginePacket(version3Text: text) : EnginePacket(text: text))
         }
     }
 
@@ -32,20 +27,40 @@ extension EngineSession {
     func received(binary: ByteBuffer) {
         guard self.state == .open else { return }
         self.loop.webSocket.packetsReceived += 1
-        self.delegate?.session(self, didReceiveBinary: binary)
+        if self.protocolVersion == 3 {
+            self.received(EnginePacket(version3Binary: binary))
+        } else {
+            self.delegate?.session(self, didReceiveBinary: binary)
+        }
+    }
+
+    /// A packet that is neither plain text nor plain bytes came over the session's WebSocket.
+    private func received(_ packet: EnginePacket?) {
+        guard let packet else {
+            self.server.metrics.malformedInput(.packet)
+            self.terminate(.parseError)
+            return
+        }
+        if packet.isBinary {
+            self.delegate?.session(self, didReceiveBinary: packet.data)
+        } else {
+            self.received(packet.type)
+        }
     }
 
     func received(_ type: EnginePacketType) {
         switch type {
-        case .pong:
-            self.heartbeat.pongReceived()
+        case .ping, .pong:
+            guard (type == .ping) == (self.protocolVersion == 3) else {
+                return self.terminate(.transportError, "invalid heartbeat direction")
+            }
+            self.heartbeat.clientAnswered()
             self.hasReceived = false
             self.drainedBytes = -1
-            self.timers.schedule(self, in: self.server.configuration.pingInterval)
-        case .ping:
-            self.terminate(.transportError, "invalid heartbeat direction")
+            self.awaitNextPing()
+            if type == .ping { self.enqueue(.pong) }
         case .close:
-            self.terminate(.transportClose, heldPoll: "6")
+            self.terminate(.transportClose, heldPoll: .noop)
         case .open, .upgrade, .noop, .message:
             break
         }

@@ -13,7 +13,7 @@ extension EngineSession {
     ///   - compress: Whether it is worth compressing.
     public func send(_ packet: EncodedPacket, volatile: Bool = false, compress: Bool = true) {
         guard self.state == .open, !(volatile && self.dropsVolatile()) else { return }
-        self.enqueue(packet)
+        self.enqueue(compress ? packet : packet.uncompressed)
     }
 
     /// Sends a plain text message.
@@ -67,7 +67,7 @@ extension EngineSession {
     /// Whether frames can be written for this connection before it is known what else goes with them.
     private var takesFrames: Bool {
         guard case .webSocket(let handler) = self.link else { return false }
-        return handler.isWritable && !self.isTextOnly && !self.isOverflowing
+        return handler.isWritable && self.takesSharedFrames(handler) && !self.isOverflowing
     }
 
     /// Counts a volatile packet as dropped if more waits than it may wait behind.
@@ -225,12 +225,11 @@ extension EngineSession {
             self.handedBytes += frames.readableBytes
             handler.writeAndFlush(frames)
             self.loop.direct.giveBack(frames)
-        } else if self.outbox.isSingle, !self.isTextOnly, self.loop.direct.owner !== self,
-            let packet = self.outbox.first
-        {
+        } else if self.outbox.isSingle, self.loop.direct.owner !== self, let packet = self.outbox.first {
             self.outbox.removeFirst()
-            self.handedBytes += packet.frames.readableBytes
-            handler.writeAndFlush(packet.frames)
+            let frames = self.frames(of: packet, handler)
+            self.handedBytes += frames.readableBytes
+            handler.writeAndFlush(frames)
         } else {
             self.flushSeveral(to: handler)
         }
@@ -248,13 +247,14 @@ extension EngineSession {
         self.isFlushing = true
         var batch = self.loop.takeSendBuffer()
         while handler.isWritable, let packet = self.outbox.first {
-            if packet.frames.readableBytes >= Self.shareSize, !self.isTextOnly {
+            if packet.frames.readableBytes >= Self.shareSize {
                 self.outbox.removeFirst()
-                self.handedBytes += packet.frames.readableBytes
-                handler.writeAndFlush(packet.frames)
+                let frames = self.frames(of: packet, handler)
+                self.handedBytes += frames.readableBytes
+                handler.writeAndFlush(frames)
             } else {
                 batch.clear(minimumCapacity: min(self.outbox.bytes, Self.batchSize))
-                self.fill(&batch)
+                self.fill(&batch, handler)
                 if self.outbox.isEmpty, let frames = self.loop.direct.take(from: self) {
                     batch.writeImmutableBuffer(frames)
                     self.loop.direct.giveBack(frames)
@@ -269,16 +269,23 @@ extension EngineSession {
         if self.loop.direct.owner === self { self.flush(to: handler) }
     }
 
+    /// Whether the frames that most clients get are what this one gets.
+    private func takesSharedFrames(_ handler: WebSocketHandler) -> Bool {
+        self.form == .standard && handler.windowBits == 0
+    }
+
+    /// A packet's frames as this client gets them.
+    private func frames(of packet: EncodedPacket, _ handler: WebSocketHandler) -> ByteBuffer {
+        guard !self.takesSharedFrames(handler) else { return packet.frames }
+        return self.loop.compression.frames(of: packet, as: self.form, windowBits: Int(handler.windowBits))
+    }
+
     /// Moves small packets from the outbox into one write.
-    private func fill(_ batch: inout ByteBuffer) {
-        while let packet = self.outbox.first, packet.frames.readableBytes < Self.shareSize || self.isTextOnly,
+    private func fill(_ batch: inout ByteBuffer, _ handler: WebSocketHandler) {
+        while let packet = self.outbox.first, packet.frames.readableBytes < Self.shareSize,
             batch.readableBytes == 0 || batch.readableBytes + packet.frames.readableBytes <= Self.batchSize
         {
-            if self.isTextOnly {
-                packet.writeBase64Frames(into: &batch)
-            } else {
-                batch.writeImmutableBuffer(packet.frames)
-            }
+            batch.writeImmutableBuffer(self.frames(of: packet, handler))
             self.outbox.removeFirst()
         }
     }

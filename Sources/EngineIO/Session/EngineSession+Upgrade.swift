@@ -29,7 +29,7 @@ extension EngineSession {
         guard case .polling(let polling) = self.link, self.state == .open, self.outbox.isEmpty,
             let get = polling.requests.takeGet()
         else { return }
-        get.answer(.payload(ByteBuffer(staticString: "6"), callback: polling.callback, cookie: nil))
+        get.answer(.payload(polling.answer([.noop])))
     }
 
     /// The probe does not become the session's transport.
@@ -54,15 +54,15 @@ extension EngineSession {
         self.server.metrics.upgradeEnded(.completed)
         // The client has paused polling, as a rule; if not, its poll is over.
         if let get = polling.requests.takeGet() {
-            get.answer(.payload(ByteBuffer(staticString: "1"), callback: polling.callback, cookie: nil))
+            get.answer(.payload(polling.answer([.close])))
         }
         polling.requests.takePost()?.destroy()
         polling.answerFinishedPost()
-        self.isTextOnly = probe.isTextOnly
+        self.form = WebSocketForm(isVersion3: self.protocolVersion == 3, isTextOnly: probe.isTextOnly)
         self.link = .webSocket(probe.handler)
         probe.handler.begin(self)
         if self.isPaused { probe.handler.setReading(false) }
-        if self.state == .open, self.heartbeat.isAwaitingPong {
+        if self.state == .open, self.protocolVersion != 3, self.heartbeat.isAwaitingClient {
             // The ping may have gone with the last poll or go over the WebSocket now: its pong gets its full time. (The
             // reference implementation forgets the deadline here, and with it a client that never answers.)
             self.timers.schedule(self, in: self.server.configuration.pingTimeout)

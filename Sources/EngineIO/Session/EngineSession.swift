@@ -25,6 +25,8 @@ public final class EngineSession {
     public let id: SessionID
     /// The request that began the session.
     public let request: HandshakeRequest
+    /// The client's version of the protocol: 4, or 3 if ``EngineConfiguration/allowEIO3`` lets such clients in.
+    public let protocolVersion: Int
     package let loop: EngineLoop
     let server: EngineServer
     var delegate: (any EngineSessionDelegate)?
@@ -43,23 +45,33 @@ public final class EngineSession {
 
     /// Where the session is in its life.
     public private(set) var state = State.open
-    var heartbeat = Heartbeat()
+    var heartbeat: Heartbeat
     var isDirty = false
     var isFlushing = false
     var isOverflowing = false
-    var isTextOnly: Bool
+    /// What packets are made into for the session's WebSocket.
+    var form: WebSocketForm
     /// Whether bytes arrived since the last deadline.
     var hasReceived = false
     var isPaused = false
 
-    init(id: SessionID, request: HandshakeRequest, loop: EngineLoop, server: EngineServer, link: Link, isTextOnly: Bool)
-    {
+    init(
+        id: SessionID,
+        request: HandshakeRequest,
+        protocolVersion: Int,
+        loop: EngineLoop,
+        server: EngineServer,
+        link: Link,
+        isTextOnly: Bool
+    ) {
         self.id = id
         self.request = request
+        self.protocolVersion = protocolVersion
+        self.heartbeat = Heartbeat(isClientDriven: protocolVersion == 3)
         self.loop = loop
         self.server = server
         self.link = link
-        self.isTextOnly = isTextOnly
+        self.form = WebSocketForm(isVersion3: protocolVersion == 3, isTextOnly: isTextOnly)
     }
 
     /// The loop that the session lives on.
@@ -88,7 +100,7 @@ public final class EngineSession {
 
     /// Begins to live, the open packet being on its way.
     func open(_ onSession: EngineServer.SessionHandler) {
-        self.timers.schedule(self, in: self.server.configuration.pingInterval)
+        self.awaitNextPing()
         self.delegate = onSession(self)
     }
 
@@ -97,11 +109,11 @@ public final class EngineSession {
         for packet in packets { self.enqueue(packet) }
     }
 
-    /// Takes everything that waits, as the body of an answer to a poll.
-    func takePayload() -> ByteBuffer {
-        let payload = self.outbox.removePayload()
+    /// Takes what waits, as much as the client takes at once, as an answer to a poll.
+    func takePayload(for polling: PollingLink) -> PollingAnswer {
+        let answer = polling.answer(from: &self.outbox)
         self.noteQueuedBytes()
-        return payload
+        return answer
     }
 
     // MARK: Ending
@@ -142,7 +154,7 @@ public final class EngineSession {
     func terminate(
         _ reason: CloseReason,
         _ description: String? = nil,
-        heldPoll: StaticString = "1",
+        heldPoll: EnginePacketType = .close,
         webSocket ending: WebSocketHandler.Ending = .handshake(nil),
         flushing: Bool = true
     ) {
@@ -156,7 +168,7 @@ public final class EngineSession {
             handler.end(ending)
         case .polling(let polling):
             if let get = polling.requests.takeGet() {
-                get.answer(.payload(ByteBuffer(staticString: heldPoll), callback: polling.callback, cookie: nil))
+                get.answer(.payload(polling.answer([heldPoll])))
             }
             polling.requests.takePost()?.destroy()
             polling.answerFinishedPost()

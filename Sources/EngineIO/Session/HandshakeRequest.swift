@@ -84,6 +84,14 @@ public final class HandshakeRequest: Sendable {
         return values.isEmpty ? nil : values.joined(separator: ",")
     }
 
+    /// How many packets the client takes in one answer to a poll.
+    ///
+    /// Unlike all others, python-engineio bounds them, to 16; it is known by the HTTP libraries that it uses.
+    var maximumPacketsPerPoll: Int {
+        guard let agent = self.header("user-agent") else { return .max }
+        return agent.hasPrefix("python-requests/") || agent.contains(" aiohttp/") ? 16 : .max
+    }
+
     /// Whether there is an `Origin` field: a browser's request from another site, or a WebSocket from any page.
     public var hasOrigin: Bool { self.header("origin") != nil }
 

@@ -1,40 +1,77 @@
-/// When the server pings a client, and when it gives a silent one up (protocol 4).
+/// When a client has to be heard of, and when a silent one is given up.
+///
+/// In protocol 4 the server pings and the client answers; in protocol 3 the client pings by itself.
 struct Heartbeat: Equatable {
     /// What to do when a session's deadline has passed.
     enum Action: Equatable {
         /// Send a ping; the pong may take the ping timeout.
         case sendPing
-        /// Wait for the ping timeout again: no pong, but bytes move.
+        /// Wait for the ping timeout again: the client has not said what it should, but it is there.
         case waitOn
         /// The client is gone.
         case giveUp
     }
 
-    private enum State {
-        case idle
-        case awaitingPong
+    /// What has been heard of a client that owes a ping or a pong.
+    enum Signs {
+        /// Nothing.
+        case none
+        /// Bytes came from it: it may be in the middle of a long message.
+        case sending
+        /// It took bytes that had to wait: what it should answer may be behind more of them.
+        case taking
+        /// Nobody listened.
+        case unheard
     }
 
-    private var state = State.idle
+    private enum State: Equatable {
+        case idle
+        /// A pong, or in protocol 3 a ping, is due; so many deadlines have passed by without it.
+        case awaitingClient(extensions: UInt8)
+    }
 
-    var isAwaitingPong: Bool { self.state == .awaitingPong }
+    /// How many deadlines a client may miss while it sends: who keeps a message going for ever, byte by byte, is given
+    /// up in the end.
+    private static let maximumExtensions: UInt8 = 10
 
-    /// The ping interval or the ping timeout is over.
-    ///
-    /// `isAlive` says whether bytes came from the client, or waiting ones went to it, since the last deadline: only a
-    /// pong ends the wait, but a big message on a slow line is no silence.
-    mutating func timerFired(isAlive: Bool) -> Action {
+    private var state: State
+    private let isClientDriven: Bool
+
+    init(isClientDriven: Bool = false) {
+        self.isClientDriven = isClientDriven
+        self.state = isClientDriven ? .awaitingClient(extensions: 0) : .idle
+    }
+
+    /// Whether the client's pong, or in protocol 3 its ping, is due.
+    var isAwaitingClient: Bool {
         switch self.state {
-        case .idle:
-            self.state = .awaitingPong
-            return .sendPing
-        case .awaitingPong:
-            return isAlive ? .waitOn : .giveUp
+        case .idle: false
+        case .awaitingClient: true
         }
     }
 
-    /// A pong came, asked for or not: the ping interval starts again.
-    mutating func pongReceived() {
-        self.state = .idle
+    /// The ping interval or the ping timeout is over.
+    ///
+    /// Only a pong ends the wait, but a big message on a slow line is no silence.
+    mutating func timerFired(_ signs: Signs) -> Action {
+        switch self.state {
+        case .idle:
+            self.state = .awaitingClient(extensions: 0)
+            return .sendPing
+        case .awaitingClient(let extensions):
+            switch signs {
+            case .none:
+                return .giveUp
+            case .sending:
+                guard extensions < Self.maximumExtensions else { return .giveUp }
+                self.state = .awaitingClient(extensions: extensions + 1)
+                return .waitOn
+            case .taking, .unheard:
+                return .waitOn
+            }
+        }
     }
+
+    /// A pong came, asked for or not, or in protocol 3 a ping: the wait begins again.
+    mutating func clientAnswered() { self = Heartbeat(isClientDriven: self.isClientDriven) }
 }

@@ -39,15 +39,25 @@ struct Outbox {
         self.bytes = 0
     }
 
-    /// Takes everything, as the body of an answer to a poll.
-    mutating func removePayload() -> ByteBuffer {
-        guard let first = self.first else { return ByteBuffer() }
-        var length = first.pollingLength
-        for packet in self.rest { length += packet.pollingLength }
-        var payload = ByteBufferAllocator().buffer(capacity: length)
-        payload.writePollingPacket(first)
-        for packet in self.rest { payload.writePollingPacket(packet) }
-        self.removeAll()
-        return payload
+    /// Takes what goes into one answer to a poll.
+    ///
+    /// - Parameter maximumParts: How many Engine.IO packets that may be; one with its attachments is taken in any case.
+    /// - Returns: The first packets.
+    mutating func removePackets(maximumParts: Int) -> [EncodedPacket] {
+        guard let first = self.first else { return [] }
+        var packets = [first]
+        packets.reserveCapacity(self.count)
+        var parts = first.partCount
+        for packet in self.rest {
+            parts += packet.partCount
+            guard parts <= maximumParts else { break }
+            packets.append(packet)
+        }
+        guard packets.count < self.count else {
+            self.removeAll()
+            return packets
+        }
+        for _ in packets { self.removeFirst() }
+        return packets
     }
 }

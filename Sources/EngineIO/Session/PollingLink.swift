@@ -1,11 +1,25 @@
+import NIOCore
+import SocketIOWire
+
 /// What a session has while it is polling.
 final class PollingLink {
     /// From this size on an answer's way to the client counts as progress.
     static let bigAnswer = 65_536
 
+    /// What the client's first request says about how it wants to be answered.
+    struct Style {
+        /// The JSON-P callback's index, if the session began with one.
+        var callback: String?
+        /// Whether the client speaks protocol 3.
+        var isVersion3 = false
+        /// Whether the client takes no raw bytes (which only protocol 3 has in answers).
+        var isTextOnly = false
+        /// How many packets the client takes at once.
+        var maximumPackets = Int.max
+    }
+
     var requests = PollingRequests<HTTPExchange>()
-    /// The JSON-P callback's index, if the session began with one.
-    let callback: String?
+    private let style: Style
     /// The WebSocket that may take over.
     var probe: UpgradeProbe?
     /// A POST that has been read, but is not answered yet.
@@ -14,7 +28,10 @@ final class PollingLink {
     var lastAnswer: HTTPExchange?
     private var receivedBytes = 0
 
-    init(callback: String?) { self.callback = callback }
+    init(_ style: Style) { self.style = style }
+
+    /// The JSON-P callback's index.
+    var callback: String? { self.style.callback }
 
     func answerFinishedPost() {
         guard let post = self.finishedPost else { return }
@@ -29,5 +46,57 @@ final class PollingLink {
         let received = self.requests.post?.receivedBytes ?? 0
         defer { self.receivedBytes = received }
         return received > 0 && received != self.receivedBytes
+    }
+
+    // MARK: Answers
+
+    /// An answer of packets without data.
+    func answer(_ packets: [EnginePacketType]) -> PollingAnswer {
+        var body = ByteBuffer()
+        for packet in packets {
+            if self.style.isVersion3 {
+                body.writeStaticString("1:")
+                body.writeInteger(packet.rawValue)
+            } else {
+                body.writePollingPacket(EnginePacket(packet))
+            }
+        }
+        return PollingAnswer(body: body, callback: self.style.callback)
+    }
+
+    /// An answer of what waits, as much as the client takes at once.
+    func answer(from outbox: inout Outbox) -> PollingAnswer {
+        let packets = outbox.removePackets(maximumParts: self.style.maximumPackets)
+        var answer = PollingAnswer(
+            body: ByteBufferAllocator().buffer(capacity: packets.reduce(0) { $0 + $1.pollingLength }),
+            callback: self.style.callback
+        )
+        if self.style.isVersion3 {
+            let isTextOnly = self.style.isTextOnly || self.style.callback != nil
+            answer.isBinary = answer.body.writeVersion3Payload(packets, isTextOnly: isTextOnly)
+        } else {
+            for packet in packets { answer.body.writePollingPacket(packet) }
+        }
+        answer.isCompressible = packets.contains { $0.isCompressible }
+        return answer
+    }
+}
+
+/// What a poll brings its client.
+struct PollingAnswer: Sendable {
+    var body: ByteBuffer
+    /// Whether the body is protocol 3's binary form.
+    var isBinary = false
+    /// The JSON-P function that is called with the body.
+    var callback: String?
+    var cookie: String?
+    /// Whether the body may be compressed.
+    var isCompressible = false
+    /// How the body is compressed.
+    var encoding: ContentEncoding?
+
+    init(body: ByteBuffer, callback: String?) {
+        self.body = body
+        self.callback = callback
     }
 }

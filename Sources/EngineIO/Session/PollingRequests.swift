@@ -12,7 +12,7 @@ struct PollingRequests<Request: AnyObject> {
         case read
         /// There is one already; the session is over.
         case overlap
-        /// Binary bodies do not exist in protocol 4; the session is over.
+        /// The session's protocol knows no such bodies; the session is over.
         case invalidContent
     }
 
@@ -31,9 +31,9 @@ struct PollingRequests<Request: AnyObject> {
         return .hold
     }
 
-    mutating func postArrived(_ request: Request, contentType: String?) -> PostAction {
+    mutating func postArrived(_ request: Request, isContentAllowed: Bool) -> PostAction {
         guard self.post == nil else { return .overlap }
-        guard contentType != "application/octet-stream" else { return .invalidContent }
+        guard isContentAllowed else { return .invalidContent }
         self.post = request
         return .read
     }

@@ -34,7 +34,7 @@ final class WebSocketHandler: @unchecked Sendable {
     private var mayHaveBacklog = false
     private var role = Role.none
     /// The window that compressed messages to the peer may use; 0 if compression has not been agreed on.
-    private let windowBits: UInt8
+    let windowBits: UInt8
     /// The connection's place among those of its address.
     private var ticket: ConnectionTicket?
     /// Whether the channel takes more bytes.

@@ -10,8 +10,16 @@ package enum PollingPayloadError: Error, Hashable, Sendable {
     case tooManyPackets
 }
 
+/// What takes packets out of the body of a polling request, one after the other.
+package protocol PayloadReader {
+    /// Takes the next packet.
+    ///
+    /// - Returns: `nil` after the last packet.
+    mutating func next() throws(PollingPayloadError) -> EnginePacket?
+}
+
 /// Takes the packets out of the body of a polling request (`4first<1E>4second<1E>bAQID`), one after the other.
-package struct PollingPayloadReader: Sendable {
+package struct PollingPayloadReader: PayloadReader, Sendable {
     /// What stands between two packets.
     package static let separator: UInt8 = 0x1E
 

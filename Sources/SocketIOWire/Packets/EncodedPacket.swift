@@ -11,6 +11,8 @@ public final class EncodedPacket: Sendable {
     /// Where the text lies in ``frames``, from its beginning.
     private let textRange: Range<Int>
     private let attachmentRanges: [Range<Int>]
+    /// Whether the packet is worth compressing; most are.
+    package let isCompressible: Bool
 
     /// The Engine.IO packet as text, with its type digit: `42["hi"]`.
     ///
@@ -27,7 +29,8 @@ public final class EncodedPacket: Sendable {
     }
 
     /// Takes frames, and where in them the parts are, counted from the first readable byte.
-    private init(frames: ByteBuffer, text: Range<Int>, attachments: [Range<Int>]) {
+    private init(frames: ByteBuffer, text: Range<Int>, attachments: [Range<Int>], isCompressible: Bool = true) {
+        self.isCompressible = isCompressible
         self.frames = frames
         self.textRange = text
         self.attachmentRanges = attachments
@@ -81,15 +84,16 @@ extension EncodedPacket {
         )
     }
 
-    /// The frames for a client that asked for base64 instead of binary: attachments become text frames (`bAQID`).
-    package func writeBase64Frames(into buffer: inout ByteBuffer) {
-        let text = self.text
-        if text.readableBytes > 0 { buffer.writeWebSocketFrame(.text, payload: text) }
-        for attachment in self.attachments {
-            let length = 1 + ByteBuffer.base64Length(of: attachment.readableBytes)
-            buffer.writeWebSocketFrameHeader(WebSocketFrameHeader(opcode: .text, payloadLength: length))
-            buffer.writeInteger(UInt8(ascii: "b"))
-            buffer.writeBase64Encoded(attachment)
-        }
+    /// The same packet, to be sent as it is.
+    package var uncompressed: EncodedPacket {
+        EncodedPacket(
+            frames: self.frames,
+            text: self.textRange,
+            attachments: self.attachmentRanges,
+            isCompressible: false
+        )
     }
+
+    /// How many Engine.IO packets this is: its text, and each attachment.
+    package var partCount: Int { (self.textRange.isEmpty ? 0 : 1) + self.attachmentRanges.count }
 }

@@ -6,10 +6,17 @@ struct Transcript: Decodable, Sendable, CustomTestStringConvertible {
     struct Body: Decodable, Sendable {
         var text: String?
         var hex: String?
+        /// Of a long text, how long it is and how it begins; it goes on with the same character.
+        var textLength: Int?
+        var starts: String?
 
         var bytes: [UInt8] {
             if let hex = self.hex { return [UInt8](hex: hex) }
-            return Array((self.text ?? "").utf8)
+            var bytes = Array((self.text ?? self.starts ?? "").utf8)
+            if let length = self.textLength, let last = bytes.last {
+                bytes += repeatElement(last, count: length - bytes.count)
+            }
+            return bytes
         }
     }
 
@@ -24,6 +31,7 @@ struct Transcript: Decodable, Sendable, CustomTestStringConvertible {
         var status: String?
         var headers: [[String]]?
         var body: Body?
+        var bodyDecompressed: Body?
         var none: String?
         var connection: String?
     }
@@ -141,8 +149,15 @@ struct Transcript: Decodable, Sendable, CustomTestStringConvertible {
             }
         }
 
+        struct Compression: Decodable, Sendable {
+            var threshold: Int
+        }
+
         var pingInterval: Int64?
         var pingTimeout: Int64?
+        var allowEIO3: Bool?
+        var perMessageDeflate: Compression?
+        var httpCompression: Compression?
         var upgradeTimeout: Int64?
         var maxHttpBufferSize: Int?
         var initialPacket: String?

@@ -66,8 +66,8 @@ struct EnginePacketTests {
         #expect(binary.attachments == [hex("0102")])
 
         var base64 = ByteBuffer()
-        binary.writeBase64Frames(into: &base64)
-        ping.writeBase64Frames(into: &base64)
+        binary.forEachMessage(as: .base64) { base64.writeWebSocketFrame($0, payload: $1) }
+        ping.forEachMessage(as: .base64) { base64.writeWebSocketFrame($0, payload: $1) }
         #expect(base64 == hex("81 05 62 41514 93d 81 01 32"))
     }
 }
