@@ -7,24 +7,28 @@ import SocketIOWire
 
 /// The servers that the official protocol test suites expect.
 ///
-///     conformance-server engine|socket PORT
+///     conformance-server engine|socket|websocket PORT
 ///
-/// Both ping every 300 ms, wait 200 ms for the pong, accept 1,000,000 bytes, allow every origin, and listen on IPv4 and
-/// IPv6.
+/// The first two ping every 300 ms, wait 200 ms for the pong, accept 1,000,000 bytes, allow every origin, and listen on
+/// IPv4 and IPv6. The third is what Autobahn's suite talks to: plain WebSockets, with permessage-deflate, messages of up
+/// to 64 MiB.
 @main
 enum ConformanceServer {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count == 3, let port = Int(arguments[2]) else {
-            print("usage: conformance-server engine|socket PORT")
+            print(self.usage)
             return
         }
         switch arguments[1] {
         case "engine": try await self.runEngine(port: port)
         case "socket": try await self.runSocket(port: port)
-        default: print("usage: conformance-server engine|socket PORT")
+        case "websocket": try await self.runWebSocket(port: port)
+        default: print(self.usage)
         }
     }
+
+    private static let usage = "usage: conformance-server engine|socket|websocket PORT"
 
     private static func engineConfiguration(path: String) -> EngineConfiguration {
         var configuration = EngineConfiguration()
@@ -44,6 +48,27 @@ enum ConformanceServer {
             logger: Logger(label: "conformance-server"),
             onSession: { _ in Echo() }
         )
+        try await self.serve(server, port: port)
+    }
+
+    /// Each message comes back, without anything of Engine.IO around it.
+    private static func runWebSocket(port: Int) async throws {
+        var configuration = EngineConfiguration()
+        configuration.path = "/"
+        configuration.maxHTTPBufferSize = 64 * 1024 * 1024
+        configuration.perMessageDeflate = PerMessageDeflate()
+        configuration.perMessageDeflate?.threshold = 0
+        configuration.echoesWebSockets = true
+        let server = EngineServer(
+            configuration: configuration,
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "conformance-server"),
+            onSession: { _ in nil }
+        )
+        try await self.serve(server, port: port)
+    }
+
+    private static func serve(_ server: EngineServer, port: Int) async throws {
         _ = try await server.listen(host: "127.0.0.1", port: port)
         _ = try await server.listen(host: "::1", port: port)
         print("listening on port \(port)")

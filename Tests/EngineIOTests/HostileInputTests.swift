@@ -184,6 +184,32 @@ import Testing
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
+    /// Each has its answer, but those that came together cost one write.
+    @Test func pingsInARowAreAnsweredTogether() throws {
+        let fixture = EmbeddedServer()
+        let channel = try fixture.webSocket()
+        var bytes = ByteBuffer()
+        for index in 0..<100 {
+            bytes.writeMaskedWebSocketFrame(.ping, payload: ByteBuffer(string: "\(index)"), mask: WebSocketMask(1))
+        }
+        bytes.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: "4a"), mask: WebSocketMask(1))
+        fixture.send(bytes, to: channel)
+        var pongs = try #require(try channel.readOutbound(as: ByteBuffer.self))
+        for index in 0..<100 {
+            let header = try pongs.readWebSocketFrameHeader()
+            #expect(header?.opcode == .pong)
+            #expect(pongs.readString(length: header?.payloadLength ?? 0) == "\(index)")
+        }
+        #expect(pongs.readableBytes == 0)
+        #expect(try fixture.frames(of: channel) == [.text("4a")])
+        // Who does not read them gets none.
+        channel.isWritable = false
+        channel.pipeline.fireChannelWritabilityChanged()
+        fixture.send(.ping, [1], to: channel)
+        #expect(try fixture.frames(of: channel).isEmpty)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test func manyHeadersAreRefused() throws {
         let fixture = EmbeddedServer()
         let channel = try fixture.connect()

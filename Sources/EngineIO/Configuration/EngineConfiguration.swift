@@ -55,6 +55,9 @@ public struct EngineConfiguration: Sendable {
     /// What a peer may cost.
     public var limits = EngineLimits()
 
+    /// Whether WebSockets carry no Engine.IO: each message comes back, for the test suites of WebSocket itself.
+    package var echoesWebSockets = false
+
     /// Adds to the headers of an answer.
     public typealias HeaderHook = @Sendable (_ headers: inout [HTTPField], _ request: HandshakeRequest) -> Void
 
@@ -90,8 +93,8 @@ public struct EngineLimits: Sendable {
     public var maxPipelinedRequests = 16
     /// The most packets in one polling payload.
     public var maxPacketsPerPayload = 100_000
-    /// The most fragments of one WebSocket message.
-    public var maxFragments = 1024
+    /// The most fragments of one WebSocket message; they are put together as they come, so that one costs time only.
+    public var maxFragments = 131_072
     /// The most connections that the server keeps; further ones are told status 503.
     public var maxConnections: Int?
     /// The most connections from one IPv4 address, or one /64 network of IPv6; further ones are told status 429.

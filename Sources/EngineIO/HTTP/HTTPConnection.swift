@@ -543,6 +543,7 @@ extension HTTPConnection {
             return self.refuse(UpgradeRequest.Refusal(status: 503, message: "Service Unavailable"))
         }
         let configuration = self.server.configuration
+        if configuration.echoesWebSockets { return self.beginEcho(request) }
         let origin = request.head.headers.first(name: "origin")
         if let cors = configuration.cors {
             request.fields = cors.fields(origin: origin, preflight: (false, nil))
@@ -642,6 +643,17 @@ extension HTTPConnection {
                 query: request.query,
                 loop: self.loop
             )
+        }
+    }
+
+    private func beginEcho(_ request: UpgradeRequest) {
+        switch request.accept(self.server.configuration) {
+        case .success(let answer):
+            guard let handler = self.becomeWebSocket(compression: request.compression) else { return }
+            handler.beginEcho()
+            handler.writeAndFlush(answer)
+        case .failure(let refusal):
+            self.refuse(refusal)
         }
     }
 

@@ -23,6 +23,8 @@ final class WebSocketHandler: @unchecked Sendable {
         case session(EngineSession)
         case probe(UpgradeProbe)
         case closing(ClosingTimer)
+        /// For nobody: each comes back, see ``EngineConfiguration/echoesWebSockets``.
+        case echo
     }
 
     private let loop: EngineLoop
@@ -49,6 +51,8 @@ final class WebSocketHandler: @unchecked Sendable {
     func begin(_ session: EngineSession) { self.role = .session(session) }
 
     func begin(_ probe: UpgradeProbe) { self.role = .probe(probe) }
+
+    func beginEcho() { self.role = .echo }
 
     // MARK: Writing
 
@@ -154,7 +158,7 @@ final class WebSocketHandler: @unchecked Sendable {
     }
 
     private func decodeMessages(_ input: inout ByteBuffer) {
-        var pong: ByteBuffer?
+        var pongs: ByteBuffer?
         let rules = self.windowBits == 0 ? self.loop.webSocketRules : self.loop.compressingRules
         do throws(WebSocketError) {
             while let event = try self.decoder.next(
@@ -163,10 +167,11 @@ final class WebSocketHandler: @unchecked Sendable {
                 rules: rules
             ) {
                 if case .ping(let payload) = event {
-                    pong = payload
+                    pongs = pongs.take() ?? ByteBuffer()
+                    pongs?.writeWebSocketFrame(.pong, payload: payload)
                     continue
                 }
-                if let payload = pong.take() { self.answer(ping: payload) }
+                if let frames = pongs.take() { self.send(pongs: frames) }
                 switch event {
                 case .text(let text): self.received(text: text)
                 case .binary(let bytes): self.received(binary: bytes)
@@ -179,7 +184,7 @@ final class WebSocketHandler: @unchecked Sendable {
             self.decoder.stop()
             self.failed(error)
         }
-        if let pong { self.answer(ping: pong) }
+        if let pongs { self.send(pongs: pongs) }
     }
 
     private func received(text: ByteBuffer) {
@@ -187,6 +192,7 @@ final class WebSocketHandler: @unchecked Sendable {
         case .session(let session): session.received(text: text)
         case .probe(let probe): probe.received(EnginePacket(text: text))
         case .none, .closing: break
+        case .echo: self.echo(.text, text)
         }
     }
 
@@ -195,12 +201,23 @@ final class WebSocketHandler: @unchecked Sendable {
         case .session(let session): session.received(binary: binary)
         case .probe(let probe): probe.received(nil)
         case .none, .closing: break
+        case .echo: self.echo(.binary, binary)
         }
+    }
+
+    private func echo(_ opcode: WebSocketOpcode, _ payload: ByteBuffer) {
+        var frame = ByteBuffer()
+        if self.windowBits > 0 {
+            self.loop.compression.writeFrame(opcode, payload: payload, windowBits: Int(self.windowBits), into: &frame)
+        } else {
+            frame.writeWebSocketFrame(opcode, payload: payload)
+        }
+        self.writeAndFlush(frame)
     }
 
     private func received(compressed bytes: ByteBuffer, isText: Bool) throws(WebSocketError) {
         switch self.role {
-        case .session, .probe: break
+        case .session, .probe, .echo: break
         case .none, .closing: return
         }
         let message = try self.loop.compression.inflate(bytes, limit: self.loop.webSocketRules.maximumMessageBytes)
@@ -209,24 +226,22 @@ final class WebSocketHandler: @unchecked Sendable {
         self.received(text: message)
     }
 
-    /// Answers the last of the pings that came in a row (RFC 6455, section 5.5.3), if the peer reads at all.
-    private func answer(ping payload: ByteBuffer) {
+    /// Answers pings that came in a row, with one write, if the peer reads at all.
+    private func send(pongs frames: ByteBuffer) {
         switch self.role {
         case .session(let session): session.flushBeforeControlFrame()
-        case .probe: break
+        case .probe, .echo: break
         case .none, .closing: return
         }
         guard self.isWritable else { return }
-        var frame = ByteBuffer()
-        frame.writeWebSocketFrame(.pong, payload: payload)
-        self.writeAndFlush(frame)
+        self.writeAndFlush(frames)
     }
 
     private func received(closeCode code: WebSocketCloseCode?, reason: String) {
         switch self.role {
         case .session(let session): session.peerClosed(.answer(code, reason: reason))
         case .probe(let probe): probe.closed(.answer(code, reason: reason))
-        case .none, .closing: self.end(.answer(code, reason: reason))
+        case .none, .closing, .echo: self.end(.answer(code, reason: reason))
         }
     }
 
@@ -237,6 +252,8 @@ final class WebSocketHandler: @unchecked Sendable {
         case .probe(let probe):
             self.loop.metrics.malformedInput(.webSocketFrame)
             probe.closed(.failed(error.closeCode))
+        case .echo:
+            self.end(.failed(error.closeCode))
         case .none, .closing:
             self.context?.close(promise: nil)
         }
@@ -286,6 +303,7 @@ extension WebSocketHandler: ChannelInboundHandler {
     private func disappeared() {
         switch self.role {
         case .none: break
+        case .echo: self.role = .none
         case .session(let session): session.peerClosed(.gone)
         case .probe(let probe): probe.closed(.gone)
         case .closing(let timer):
