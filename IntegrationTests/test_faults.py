@@ -285,7 +285,8 @@ class Endings(FaultTestCase):
 class Pieces(FaultTestCase):
     """B7: bytes mean the same in whatever pieces they come."""
 
-    async def conversation(self, pieces):
+    async def conversation(self, pieces, farewell, answers):
+        """What comes back; the farewell is said once all answers are there, as a client that leaves waits for none."""
         client = await Wire.open(self.port)
         try:
             for piece in pieces:
@@ -296,6 +297,8 @@ class Pieces(FaultTestCase):
             frames = [status]
             with contextlib.suppress(Closed):
                 while True:
+                    if len(frames) == 1 + answers:
+                        client.send(farewell)
                     opcode, payload = await client.frame()
                     # Ids are all that differs.
                     frames.append((opcode, payload if b'"sid"' not in payload else payload[:9]))
@@ -308,18 +311,19 @@ class Pieces(FaultTestCase):
             upgrade(), frame("40"), frame('420["get-rooms"]'), frame(b"12", opcode=9),
             frame('451-1["join-room",{"_placeholder":true,"num":0}]'), frame(b"\0\1\xff", opcode=2),
             frame('422["join', final=False), frame(b"", opcode=10), frame('-room","lobby-\u00fc"]', opcode=0),
-            frame("41"), frame(b"\x03\xe8", opcode=8),
         ])  # fmt: skip
-        whole = await self.conversation([data])
-        self.assertEqual(whole[0], 101)
+        farewell = frame("41") + frame(b"\x03\xe8", opcode=8)
         # Open packet, CONNECT, three acknowledgements, a pong.
-        self.assertEqual(len(whole), 1 + 6 + 1, whole)
+        answers = 6
+        whole = await self.conversation([data], farewell, answers)
+        self.assertEqual(whole[0], 101)
+        self.assertEqual(len(whole), 1 + answers + 1, whole)
         for start in range(1, len(data), 20):
             offsets = range(start, min(start + 20, len(data)))
-            results = await asyncio.gather(*(self.conversation([data[:i], data[i:]]) for i in offsets))
+            results = await asyncio.gather(*(self.conversation([data[:i], data[i:]], farewell, answers) for i in offsets))
             for offset, result in zip(offsets, results):
                 self.assertEqual(result, whole, f"split at {offset} of {len(data)}")
-        single = await self.conversation([bytes([byte]) for byte in data])
+        single = await self.conversation([bytes([byte]) for byte in data], farewell, answers)
         self.assertEqual(single, whole)
 
     async def test_b7_polling_split_at_every_byte(self):

@@ -26,23 +26,23 @@ package final class EngineLoop: @unchecked Sendable {
     /// How long a peer may take to answer a close frame.
     let closeTimeout: TimeAmount
 
-    /// What payloads are unmasked into.
-    var scratch = ByteBuffer()
+    /// What payloads are unmasked into, while no read is being handled.
+    @exclusivity(unchecked) private var scratch: ByteBuffer?
     /// What every WebSocket on this loop is read into, while no read is in progress.
-    private var receiveBuffer = ByteBuffer()
+    @exclusivity(unchecked) private var receiveBuffer: ByteBuffer?
     static let receiveBufferSize = 65_536
     /// What the packets of one write are put together in, while no session is doing so.
-    private var sendBuffer = ByteBuffer()
+    @exclusivity(unchecked) private var sendBuffer: ByteBuffer?
 
     /// What is being written for one client alone.
     let direct = DirectFrames()
     /// The session whose bytes are being handled.
-    var reading: ObjectIdentifier?
+    @exclusivity(unchecked) var reading: ObjectIdentifier?
 
     var polling = TrafficCounts()
-    var webSocket = TrafficCounts()
+    @exclusivity(unchecked) var webSocket = TrafficCounts()
     /// The bytes in the sessions' queues, and what the metrics know of it.
-    var queuedBytes = 0
+    @exclusivity(unchecked) var queuedBytes = 0
     private var reportedQueuedBytes = 0
     package var timerLinks = TimerLinks()
     private static let reportInterval = TimeAmount.seconds(1)
@@ -101,25 +101,26 @@ package final class EngineLoop: @unchecked Sendable {
 
     /// The buffer to read into; comes back with ``giveBack(_:)``.
     func takeReceiveBuffer() -> ByteBuffer {
-        var buffer = ByteBuffer()
-        swap(&buffer, &self.receiveBuffer)
+        var buffer = self.receiveBuffer.take() ?? ByteBuffer()
         buffer.clear(minimumCapacity: Self.receiveBufferSize)
         return buffer
     }
 
     func giveBack(_ buffer: ByteBuffer) {
         self.receiveBuffer = buffer
-        // One big message must not keep its size for ever.
-        if self.scratch.capacity > Self.receiveBufferSize { self.scratch = ByteBuffer() }
         self.compression.shrink(to: Self.receiveBufferSize)
     }
 
-    /// The buffer to put a write together in; comes back with ``giveBack(sendBuffer:)``.
-    func takeSendBuffer() -> ByteBuffer {
-        var buffer = ByteBuffer()
-        swap(&buffer, &self.sendBuffer)
-        return buffer
+    /// The buffer to unmask payloads into; comes back with ``giveBack(scratch:)``.
+    func takeScratch() -> ByteBuffer { self.scratch.take() ?? ByteBuffer() }
+
+    /// Takes the buffer back, unless a big message has made it so big that it must not be kept for ever.
+    func giveBack(scratch buffer: consuming ByteBuffer) {
+        self.scratch = buffer.capacity > Self.receiveBufferSize ? nil : buffer
     }
+
+    /// The buffer to put a write together in; comes back with ``giveBack(sendBuffer:)``.
+    func takeSendBuffer() -> ByteBuffer { self.sendBuffer.take() ?? ByteBuffer() }
 
     /// Takes the buffer back; if the channel holds it, too, the next use replaces it.
     func giveBack(sendBuffer buffer: ByteBuffer) { self.sendBuffer = buffer }

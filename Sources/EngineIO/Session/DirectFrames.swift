@@ -7,18 +7,19 @@ import SocketIOWire
 /// gets answers; when another client is sent something, what the first one has so far becomes a packet of its own.
 final class DirectFrames {
     /// The session that the frames are for, if there are any.
-    private(set) var owner: EngineSession?
-    private var frames = ByteBuffer()
+    @exclusivity(unchecked) private(set) var owner: EngineSession?
+    /// `nil` while they are handed out; an empty buffer in their place would be one that all loops count references to.
+    @exclusivity(unchecked) private var frames: ByteBuffer?
     /// Whether somebody is appending right now, whose values may send something themselves.
-    private(set) var isOpen = false
+    @exclusivity(unchecked) private(set) var isOpen = false
     /// What the owner was sent meanwhile.
-    private var interjections: [EncodedPacket] = []
+    @exclusivity(unchecked) private var interjections: [EncodedPacket] = []
 
     /// What one big write must not keep for ever.
     private static var largestKept: Int { 131_072 }
 
     /// The bytes that wait for a session.
-    func bytes(of session: EngineSession) -> Int { self.owner === session ? self.frames.readableBytes : 0 }
+    func bytes(of session: EngineSession) -> Int { self.owner === session ? self.frames?.readableBytes ?? 0 : 0 }
 
     /// Hands out the buffer to append to; it comes back with ``end(_:)``.
     ///
@@ -31,19 +32,18 @@ final class DirectFrames {
             self.owner = session
         }
         self.isOpen = true
-        var frames = ByteBuffer()
-        swap(&frames, &self.frames)
+        var frames = self.frames.take() ?? ByteBuffer()
         // Only now, when nobody else holds it as a rule, this costs nothing.
         if !isOwner { frames.clear() }
         return frames
     }
 
-    /// Takes the buffer back; the frames are dropped if they have lost their owner.
+    /// Takes the buffer back, which is there; the frames are dropped if they have lost their owner.
     ///
     /// - Returns: What the owner was sent meanwhile and gets behind these frames.
-    func end(_ frames: consuming ByteBuffer) -> [EncodedPacket] {
+    func end(_ frames: consuming ByteBuffer?) -> [EncodedPacket] {
         self.isOpen = false
-        if frames.readableBytes == 0 { self.owner = nil }
+        if frames?.readableBytes ?? 0 == 0 { self.owner = nil }
         self.frames = frames
         guard !self.interjections.isEmpty else { return [] }
         defer { self.interjections = [] }
@@ -57,9 +57,7 @@ final class DirectFrames {
     func take(from session: EngineSession) -> ByteBuffer? {
         guard self.owner === session, !self.isOpen else { return nil }
         self.owner = nil
-        var frames = ByteBuffer()
-        swap(&frames, &self.frames)
-        return frames
+        return self.frames.take()
     }
 
     /// Takes a written buffer back to be used again.
@@ -72,7 +70,7 @@ final class DirectFrames {
     func seal(for session: EngineSession) -> ByteBuffer? {
         guard self.owner === session, !self.isOpen else { return nil }
         self.owner = nil
-        return ByteBufferAllocator().buffer(buffer: self.frames)
+        return self.frames.map { ByteBufferAllocator().buffer(buffer: $0) }
     }
 
     /// Drops a session's frames.

@@ -10,10 +10,9 @@ extension EngineSession {
     }
 
     /// A text message came over the session's WebSocket: one packet.
-    func received(text: ByteBuffer) {
+    func received(text: consuming ByteBuffer) {
         guard self.state == .open else { return }
         self.loop.webSocket.packetsReceived += 1
-        var text = text
         switch text.readInteger(as: UInt8.self).flatMap(EnginePacketType.init(rawValue:)) {
         case .message: self.delegate?.session(self, didReceiveText: text)
         case .some(let type): self.received(type)

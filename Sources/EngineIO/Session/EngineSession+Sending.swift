@@ -29,30 +29,32 @@ extension EngineSession {
     ///
     /// - Parameters:
     ///   - volatile: Whether it may be dropped because more than ``EngineLimits/volatileThreshold`` waits.
-    ///   - append: Appends one packet's frames; called at most once.
+    ///   - append: Appends one packet's frames to the buffer, which it may take meanwhile; called at most once.
     ///   - encode: Makes the same packet, for a connection that cannot take frames; called if `append` is not.
     /// - Throws: What a closure throws; then nothing was sent.
-    package func send<E: Error>(
+    package func send(
         volatile: Bool = false,
-        appending append: (inout ByteBuffer) throws(E) -> Void,
-        orEncoding encode: () throws(E) -> EncodedPacket
-    ) throws(E) {
+        appending append: (inout ByteBuffer?) throws -> Void,
+        orEncoding encode: () throws -> EncodedPacket
+    ) rethrows {
         guard self.state == .open, !(volatile && self.dropsVolatile()) else { return }
-        guard self.takesFrames, var frames = self.loop.direct.begin(for: self) else {
+        let direct = self.loop.direct
+        var frames = self.takesFrames ? direct.begin(for: self) : nil
+        guard let start = frames?.writerIndex else {
             self.enqueue(try encode())
             return
         }
-        let start = frames.writerIndex
-        do throws(E) {
+        do {
             try append(&frames)
         } catch {
-            self.enqueue(self.loop.direct.end(frames))
+            self.enqueue(direct.end(frames))
             throw error
         }
+        let end = frames?.writerIndex ?? 0
         self.loop.webSocket.packetsSent += 1
-        self.loop.webSocket.bytesSent += frames.writerIndex - start
-        let isLong = frames.readableBytes >= Self.batchSize
-        self.enqueue(self.loop.direct.end(frames))
+        self.loop.webSocket.bytesSent += end - start
+        let isLong = end >= Self.batchSize
+        self.enqueue(direct.end(frames))
         if isLong {
             self.flush()
         } else if self.loop.reading != ObjectIdentifier(self) {

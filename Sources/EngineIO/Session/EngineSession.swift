@@ -29,30 +29,30 @@ public final class EngineSession {
     public let protocolVersion: Int
     package let loop: EngineLoop
     let server: EngineServer
-    var delegate: (any EngineSessionDelegate)?
-    var link: Link
+    @exclusivity(unchecked) var delegate: (any EngineSessionDelegate)?
+    @exclusivity(unchecked) var link: Link
 
     package var timerLinks = TimerLinks()
 
     /// What waits to be sent; behind it comes what ``EngineLoop/direct`` holds for this session.
-    var outbox = Outbox()
+    @exclusivity(unchecked) var outbox = Outbox()
     /// The bytes in the outbox that the loop has been told of.
-    var notedBytes = 0
+    @exclusivity(unchecked) var notedBytes = 0
     /// The bytes handed to the channel, ever.
-    var handedBytes = 0
+    @exclusivity(unchecked) var handedBytes = 0
     /// How many of them the kernel had taken when the last deadline passed, if some were waiting then.
     var drainedBytes = -1
 
     /// Where the session is in its life.
-    public private(set) var state = State.open
+    @exclusivity(unchecked) public private(set) var state = State.open
     var heartbeat: Heartbeat
-    var isDirty = false
-    var isFlushing = false
-    var isOverflowing = false
+    @exclusivity(unchecked) var isDirty = false
+    @exclusivity(unchecked) var isFlushing = false
+    @exclusivity(unchecked) var isOverflowing = false
     /// What packets are made into for the session's WebSocket.
-    var form: WebSocketForm
+    @exclusivity(unchecked) var form: WebSocketForm
     /// Whether bytes arrived since the last deadline.
-    var hasReceived = false
+    @exclusivity(unchecked) var hasReceived = false
     var isPaused = false
 
     init(

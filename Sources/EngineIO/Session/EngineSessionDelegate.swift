@@ -6,7 +6,7 @@ public protocol EngineSessionDelegate: AnyObject {
     ///
     /// Its storage is used again for the next message: keep it only if necessary (keeping it costs the loop a new
     /// buffer).
-    func session(_ session: EngineSession, didReceiveText text: ByteBuffer)
+    func session(_ session: EngineSession, didReceiveText text: consuming ByteBuffer)
 
     /// A binary message arrived; its storage is used again for the next one, see ``session(_:didReceiveText:)``.
     func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer)

@@ -28,19 +28,19 @@ final class WebSocketHandler: @unchecked Sendable {
     }
 
     private let loop: EngineLoop
-    private var context: ChannelHandlerContext?
-    private var decoder = WebSocketDecoder()
+    @exclusivity(unchecked) private var context: ChannelHandlerContext?
+    @exclusivity(unchecked) private var decoder = WebSocketDecoder()
     /// The connection's socket, for as long as the channel has it open.
-    private var descriptor = SocketDescriptor.none
+    @exclusivity(unchecked) private var descriptor = SocketDescriptor.none
     /// Whether bytes may wait in the channel.
-    private var mayHaveBacklog = false
-    private var role = Role.none
+    @exclusivity(unchecked) private var mayHaveBacklog = false
+    @exclusivity(unchecked) private var role = Role.none
     /// The window that compressed messages to the peer may use; 0 if compression has not been agreed on.
     let windowBits: UInt8
     /// The connection's place among those of its address.
     private var ticket: ConnectionTicket?
     /// Whether the channel takes more bytes.
-    private(set) var isWritable = true
+    @exclusivity(unchecked) private(set) var isWritable = true
 
     init(loop: EngineLoop, compression: DeflateAgreement?, ticket: ConnectionTicket?) {
         self.loop = loop
@@ -149,23 +149,29 @@ final class WebSocketHandler: @unchecked Sendable {
     }
 
     private func decode(_ input: inout ByteBuffer) {
-        guard case .session(let session) = self.role else { return self.decodeMessages(&input) }
+        guard case .session(let session) = self.role else { return self.decodeMessages(&input, for: nil) }
         session.received(byteCount: input.readableBytes)
         self.loop.reading = ObjectIdentifier(session)
-        self.decodeMessages(&input)
+        self.decodeMessages(&input, for: session)
         self.loop.reading = nil
         session.readEnded()
     }
 
-    private func decodeMessages(_ input: inout ByteBuffer) {
+    /// Hands out the messages that the input holds.
+    ///
+    /// Decoder and scratch buffer are local while a read is handled: each use of a class's property costs a check.
+    ///
+    /// - Parameters:
+    ///   - input: Bytes from the peer, all of which are taken.
+    ///   - session: Whom the messages are for, which stays so throughout if it is known: a session that has ended takes
+    ///     no more.
+    private func decodeMessages(_ input: inout ByteBuffer, for session: EngineSession?) {
+        var decoder = self.decoder
+        var scratch = self.loop.takeScratch()
         var pongs: ByteBuffer?
         let rules = self.windowBits == 0 ? self.loop.webSocketRules : self.loop.compressingRules
         do throws(WebSocketError) {
-            while let event = try self.decoder.next(
-                from: &input,
-                scratch: &self.loop.scratch,
-                rules: rules
-            ) {
+            while let event = try decoder.next(from: &input, scratch: &scratch, rules: rules) {
                 if case .ping(let payload) = event {
                     pongs = pongs.take() ?? ByteBuffer()
                     pongs?.writeWebSocketFrame(.pong, payload: payload)
@@ -173,7 +179,8 @@ final class WebSocketHandler: @unchecked Sendable {
                 }
                 if let frames = pongs.take() { self.send(pongs: frames) }
                 switch event {
-                case .text(let text): self.received(text: text)
+                case .text(let text):
+                    if let session { session.received(text: text) } else { self.received(text: text) }
                 case .binary(let bytes): self.received(binary: bytes)
                 case .compressed(let bytes, let isText): try self.received(compressed: bytes, isText: isText)
                 case .ping, .pong: break
@@ -181,9 +188,11 @@ final class WebSocketHandler: @unchecked Sendable {
                 }
             }
         } catch {
-            self.decoder.stop()
+            decoder.stop()
             self.failed(error)
         }
+        self.decoder = decoder
+        self.loop.giveBack(scratch: scratch)
         if let pongs { self.send(pongs: pongs) }
     }
 

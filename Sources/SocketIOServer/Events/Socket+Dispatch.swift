@@ -6,20 +6,23 @@ import SocketIOWire
 
 extension Socket {
     /// Handles an EVENT packet: catch-all listeners, middlewares, handlers of the socket, handlers of the namespace.
-    func receive(_ packet: Packet) {
+    func receive(_ packet: consuming Packet) {
+        let id = packet.id
         guard let (name, arguments) = packet.event() else { return }
-        self.namespace.metrics.eventsReceived(on: self.shard)
+        let shard = self.shard
+        shard.uncountedEvents &+= 1
+        if shard.uncountedEvents >= 64 { self.namespace.metrics.flush(shard) }
         guard let extras = self.extras else {
-            guard let handlers = self.shard.handlers[name] else { return }
-            self.run(handlers, name: name, arguments: arguments, acknowledgementID: packet.id)
+            guard let handlers = shard.handlers[name] else { return }
+            self.run(handlers, name: name, arguments: arguments, acknowledgementID: id)
             return
         }
         for listener in extras.anyIncoming { listener(name, arguments) }
         if !extras.middlewares.isEmpty {
-            self.runMiddlewares(extras.middlewares, name: name, arguments: arguments, acknowledgementID: packet.id)
+            self.runMiddlewares(extras.middlewares, name: name, arguments: arguments, acknowledgementID: id)
             return
         }
-        self.dispatch(name: name, arguments: arguments, acknowledgementID: packet.id)
+        self.dispatch(name: name, arguments: arguments, acknowledgementID: id)
     }
 
     private func dispatch(name: String, arguments: Arguments, acknowledgementID: Int?) {
@@ -31,7 +34,12 @@ extension Socket {
         self.run(handlers, name: name, arguments: arguments, acknowledgementID: acknowledgementID)
     }
 
-    private func run(_ handlers: [EventHandler], name: String, arguments: Arguments, acknowledgementID: Int?) {
+    private func run(
+        _ handlers: [EventHandler],
+        name: consuming String,
+        arguments: consuming Arguments,
+        acknowledgementID: Int?
+    ) {
         let needsGuard = acknowledgementID != nil && !(handlers.count == 1 && handlers[0].answersOnce)
         let event = ReceivedEvent(
             socket: self,

@@ -13,14 +13,14 @@ final class NamespaceShard: @unchecked Sendable {
     let eventLoop: any EventLoop
     let executor: LoopTaskExecutor
     /// Handlers that every socket of the namespace shares.
-    var handlers: [String: [EventHandler]] = [:]
+    @exclusivity(unchecked) var handlers: [String: [EventHandler]] = [:]
     private var sockets: [SocketID: Socket] = [:]
     private(set) var connected: ContiguousArray<Socket> = []
     private(set) var rooms: [Room: RoomMembers] = [:]
     var broadcastAcknowledgements: [Int: BroadcastAcknowledgements] = [:]
     private var visit: UInt32 = 0
     /// Events that the counter has not been told of.
-    var uncountedEvents = 0
+    @exclusivity(unchecked) var uncountedEvents = 0
     /// How many sockets are connected; readable from any thread.
     let connectedCount = Atomic<Int>(0)
 

@@ -14,14 +14,14 @@ import SocketIOWire
 final class ClientConnection: EngineSessionDelegate, TimerTarget {
     let session: EngineSession
     private let server: SocketServer
-    private var decoder = PacketDecoder()
+    @exclusivity(unchecked) private var decoder = PacketDecoder()
     /// Most clients join one namespace.
-    private var first: Socket?
-    private var others: [Socket] = []
+    @exclusivity(unchecked) private var first: Socket?
+    @exclusivity(unchecked) private var others: [Socket] = []
     /// Whether the client has joined a namespace at least once.
-    private var hasJoined = false
+    @exclusivity(unchecked) private var hasJoined = false
     /// How many sockets have so much to do that nothing more is read.
-    private var overloadedSockets = 0
+    @exclusivity(unchecked) private var overloadedSockets = 0
     /// The place of the connect timeout, later that of attachments, in the loop's timers.
     var timerLinks = TimerLinks()
 
@@ -76,7 +76,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
 
     // MARK: From the connection
 
-    func session(_ session: EngineSession, didReceiveText text: ByteBuffer) {
+    func session(_ session: EngineSession, didReceiveText text: consuming ByteBuffer) {
         do {
             if let packet = try self.decoder.decode(text: text, limits: self.server.configuration.packetLimits) {
                 self.handle(packet)
@@ -122,7 +122,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
 
     // MARK: Packets
 
-    private func handle(_ packet: Packet) {
+    private func handle(_ packet: consuming Packet) {
         switch packet.type {
         case .event, .binaryEvent:
             guard let socket = self.connectedSocket(for: packet) else { return }

@@ -37,14 +37,7 @@ final class NamespaceMetrics: Sendable {
         self.failures = Counter(label: "socketio_handler_failures_total", dimensions: dimensions, factory: factory)
     }
 
-    /// An event arrived: told to the counter in portions, so that a packet costs an addition.
-    @inline(__always)
-    func eventsReceived(on shard: NamespaceShard) {
-        shard.uncountedEvents += 1
-        if shard.uncountedEvents >= 64 { self.flush(shard) }
-    }
-
-    /// Tells the counter what has accumulated on a loop.
+    /// Tells the counter of the events that have accumulated on a loop: in portions, so that a packet costs an addition.
     func flush(_ shard: NamespaceShard) {
         guard shard.uncountedEvents > 0 else { return }
         self.events.increment(by: Int64(shard.uncountedEvents))

@@ -34,13 +34,13 @@ public final class Socket: @unchecked Sendable {
     let auth: JSONValue
     let shared: Mutex<Shared>
 
-    var state = State.connecting
+    @exclusivity(unchecked) var state = State.connecting
     /// Marks that a broadcast which walks several rooms has seen this socket; see ``NamespaceShard/deliver(_:options:)``.
     var visited: UInt32 = 0
     /// Where this socket stands in ``NamespaceShard/connected``.
     var index: Int32 = -1
     /// Handlers, pending acknowledgements and mailbox; most sockets have none.
-    var extras: SocketExtras?
+    @exclusivity(unchecked) var extras: SocketExtras?
 
     init(id: SocketID, shard: NamespaceShard, client: ClientConnection, auth: JSONValue) {
         self.id = id

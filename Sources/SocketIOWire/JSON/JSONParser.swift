@@ -37,6 +37,13 @@ struct JSONParser {
         }
     }
 
+    /// What follows an element of an array.
+    ///
+    /// - Returns: Whether another one comes next.
+    mutating func readSeparator() throws(JSONError) -> Bool {
+        try self.scanner.skipSeparator(orEnd: UInt8(ascii: "]"))
+    }
+
     /// The next string, whose opening quote is next.
     @inline(__always)
     mutating func readString() throws(JSONError) -> String {

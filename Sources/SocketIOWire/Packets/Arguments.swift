@@ -2,35 +2,46 @@ import NIOCore
 
 /// The arguments of an event or of an acknowledgement, decoded from the packet's bytes when they are asked for.
 public struct Arguments: Sendable {
-    private enum Storage {
-        /// An array of JSON text; of an event's, what stands behind its name.
-        case payload(PacketPayload, nameEnd: Int?)
-        case values([JSONValue])
-    }
+    // Not an enumeration with a payload, whose copies cost more than those of its parts: these travel with every event.
 
-    private let storage: Storage
+    /// An array of JSON text, of which an event's arguments are what stands behind its name.
+    ///
+    /// `nil` if there are values.
+    private let text: ByteBuffer?
+    /// What placeholders in the text stand for.
+    private let attachments: [ByteBuffer]?
+    /// Where an event's name ends in the text.
+    private let nameEnd: Int?
+    private let elements: [JSONValue]?
 
     /// Arguments that exist as values.
     public init(_ values: [JSONValue]) {
-        self.storage = .values(values)
+        self.elements = values
+        self.text = nil
+        self.attachments = nil
+        self.nameEnd = nil
     }
 
     /// The elements of an array as arguments, as an acknowledgement carries them.
-    public init(_ payload: PacketPayload) {
-        self.storage = .payload(payload, nameEnd: nil)
+    public init(_ payload: consuming PacketPayload) {
+        self.init(payload, nameEnd: nil)
     }
 
     /// The elements behind the one that ends at an offset, as an event carries them.
-    init(_ payload: PacketPayload, behindElementAt offset: Int) {
-        self.storage = .payload(payload, nameEnd: offset)
+    init(_ payload: consuming PacketPayload, behindElementAt offset: Int) {
+        self.init(payload, nameEnd: offset)
+    }
+
+    private init(_ payload: consuming PacketPayload, nameEnd: Int?) {
+        self.text = payload.json
+        self.attachments = payload.attachments
+        self.nameEnd = nameEnd
+        self.elements = nil
     }
 
     /// How many there are, counted by walking the text.
     public var count: Int {
-        guard case .payload = self.storage else {
-            guard case .values(let values) = self.storage else { return 0 }
-            return values.count
-        }
+        if let values = self.elements { return values.count }
         var reader = self.makeReader()
         var count = 0
         while !reader.isAtEnd, (try? reader.skip()) != nil { count += 1 }
@@ -44,17 +55,15 @@ public struct Arguments: Sendable {
     ///
     /// - Throws: ``ArgumentError`` if they are not from a packet and turn out not to be JSON.
     public func values() throws(ArgumentError) -> [JSONValue] {
-        if case .values(let values) = self.storage { return values }
+        if let values = self.elements { return values }
         var reader = self.makeReader()
         return try reader.remainingValues()
     }
 
     /// A cursor that stands before the first argument.
     public func makeReader() -> Reader {
-        switch self.storage {
-        case .values(let values): Reader(values)
-        case .payload(let payload, let nameEnd): Reader(payload, nameEnd: nameEnd)
-        }
+        guard let text = self.text else { return Reader(self.elements ?? []) }
+        return Reader(text, attachments: self.attachments, nameEnd: self.nameEnd)
     }
 }
 
@@ -77,8 +86,14 @@ extension Arguments {
             self.isAtEnd = values.isEmpty
         }
 
-        fileprivate init(_ payload: PacketPayload, nameEnd: Int?) {
-            self.json = nameEnd.map { payload.makeReader(behindElementAt: $0) } ?? payload.makeReader()
+        fileprivate init(_ text: consuming ByteBuffer, attachments: [ByteBuffer]?, nameEnd: Int?) {
+            // The text was held against the decoder's limits before.
+            self.json = JSONReader(
+                text,
+                behindElementAt: nameEnd,
+                attachments: attachments,
+                limits: PacketPayload.greatestLimits
+            )
             self.values = nil
             self.isAtEnd = false
             do throws(JSONError) {
@@ -93,20 +108,46 @@ extension Arguments {
         ///
         /// - Returns: For an optional type `nil` if there are no more arguments; a surplus of arguments is nobody's error.
         /// - Throws: ``ArgumentError`` if there is no argument, or one of another type.
+        @inlinable
         public mutating func next<T: Decodable>(_ type: T.Type = T.self) throws(ArgumentError) -> T {
-            guard !self.isAtEnd else {
-                if let optional = T.self as? any OptionalArgument.Type, let none = optional.missing as? T {
-                    return none
-                }
-                throw ArgumentError(.missing, at: self.index, expected: T.self)
+            // The usual types without a decoder, decided where the caller's type is known. Where types are equal, the
+            // cast changes nothing.
+            if T.self == JSONValue.self {
+                return unsafeBitCast(try self.requiredValue(for: JSONValue.self), to: T.self)
             }
+            if T.self == String.self {
+                let value = try self.requiredValue(for: String.self)
+                if case .string(let string) = value { return unsafeBitCast(string, to: T.self) }
+                return try self.decode(value, as: T.self)
+            }
+            if T.self == Int.self {
+                let value = try self.requiredValue(for: Int.self)
+                if case .int(let integer) = value { return unsafeBitCast(integer, to: T.self) }
+                return try self.decode(value, as: T.self)
+            }
+            return try self.decodeNext(T.self)
+        }
+
+        /// The next argument as a value, which must be there.
+        @usableFromInline
+        mutating func requiredValue(for type: Any.Type) throws(ArgumentError) -> JSONValue {
             guard let value = try self.nextValue() else {
-                throw ArgumentError(.missing, at: self.index, expected: T.self)
+                throw ArgumentError(.missing, at: self.index, expected: type)
             }
-            // The usual types without a decoder. Where types are equal, the cast changes nothing.
-            if T.self == JSONValue.self { return unsafeBitCast(value, to: T.self) }
-            if T.self == String.self, case .string(let string) = value { return unsafeBitCast(string, to: T.self) }
-            if T.self == Int.self, case .int(let integer) = value { return unsafeBitCast(integer, to: T.self) }
+            return value
+        }
+
+        @usableFromInline
+        mutating func decodeNext<T: Decodable>(_ type: T.Type) throws(ArgumentError) -> T {
+            if self.isAtEnd, let optional = T.self as? any OptionalArgument.Type, let none = optional.missing as? T {
+                return none
+            }
+            return try self.decode(try self.requiredValue(for: T.self), as: T.self)
+        }
+
+        /// Decodes the value that was read last.
+        @usableFromInline
+        func decode<T: Decodable>(_ value: JSONValue, as type: T.Type) throws(ArgumentError) -> T {
             do {
                 return try value.decode(type)
             } catch {
@@ -125,7 +166,7 @@ extension Arguments {
                 self.isAtEnd = self.index == values.count
                 return value
             }
-            return try self.advance { json throws(JSONError) in try json.readValue() }
+            return try self.advance { json throws(JSONError) in try json.readElement() }
         }
 
         /// All arguments that have not been read.
@@ -142,19 +183,19 @@ extension Arguments {
                 _ = try self.nextValue()
                 return
             }
-            try self.advance { json throws(JSONError) in try json.skipValue() }
+            try self.advance { json throws(JSONError) in ((), try json.skipElement()) }
         }
 
         /// Passes one element of the text and steps to the next.
         private mutating func advance<T>(
-            _ pass: (inout JSONReader) throws(JSONError) -> T
+            _ pass: (inout JSONReader) throws(JSONError) -> (element: T, hasNext: Bool)
         ) throws(ArgumentError) -> T {
             do throws(JSONError) {
                 if let malformation = self.malformation { throw malformation }
-                let result = try pass(&self.json)
-                self.isAtEnd = try !self.json.nextElement()
+                let (element, hasNext) = try pass(&self.json)
+                self.isAtEnd = !hasNext
                 self.index += 1
-                return result
+                return element
             } catch {
                 self.malformation = error
                 throw ArgumentError(.malformed, at: self.index, expected: JSONValue.self, underlying: error)

@@ -68,7 +68,7 @@ extension EncodedPacket {
 
     /// What is written is all of the text, and there are no attachments.
     private convenience init(_ builder: consuming FrameBuilder) {
-        let layout = builder.finish(prefixLength: 0, attachments: []) { _, _ in }
+        let layout = builder.finish(prefixLength: 0, attachments: []) { _ in }
         self.init(frames: builder.buffer, layout)
     }
 

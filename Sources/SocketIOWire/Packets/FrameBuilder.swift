@@ -5,7 +5,7 @@ import NIOCore
 /// What stands before the payload depends on the payload: the frame header on its length, the packet's prefix on the
 /// attachments. So the payload is written first, at the place where it belongs if it is short and has no attachments,
 /// and moved only if it turns out not to be.
-struct FrameBuilder {
+struct FrameBuilder: ~Copyable {
     /// The payload is appended here.
     var buffer: ByteBuffer
     /// Where the frame begins.
@@ -44,28 +44,25 @@ struct FrameBuilder {
 
     /// Goes on in a buffer.
     ///
-    /// The buffer is taken, not copied, as two holders of it would make the first write copy all of it. It comes back
-    /// with ``complete(to:)`` or ``abandon(to:)``.
-    init(appendingTo buffer: inout ByteBuffer, prefixLength: Int, capacity: Int) {
+    /// The buffer is taken, not copied, as two holders of it would make the first write copy all of it; no empty buffer
+    /// is left in its place, as all threads count references to the same one. It comes back with ``complete(to:)`` or
+    /// ``abandon(to:)``.
+    init(appendingTo buffer: inout ByteBuffer?, prefixLength: Int, capacity: Int) {
         let lead = Self.shortestHeader + prefixLength
-        self.start = buffer.writerIndex
+        self.buffer = buffer.take() ?? ByteBuffer()
+        self.start = self.buffer.writerIndex
         self.lead = lead
-        self.buffer = Self.placeholder
-        swap(&self.buffer, &buffer)
         self.buffer.reserveCapacity(minimumWritableBytes: lead + capacity)
         self.buffer.moveWriterIndex(forwardBy: lead)
     }
 
-    /// What stands for a buffer that has been taken.
-    private static var placeholder: ByteBuffer { ByteBuffer() }
-
     /// Gives the buffer back.
-    mutating func complete(to buffer: inout ByteBuffer) { swap(&self.buffer, &buffer) }
+    consuming func complete(to buffer: inout ByteBuffer?) { buffer = self.buffer }
 
     /// Takes back what was written, and gives the buffer back.
-    mutating func abandon(to buffer: inout ByteBuffer) {
+    consuming func abandon(to buffer: inout ByteBuffer?) {
         self.buffer.moveWriterIndex(to: self.start)
-        swap(&self.buffer, &buffer)
+        buffer = self.buffer
     }
 
     /// Sets the header and the prefix before the payload, and appends the attachments' frames.
@@ -73,12 +70,13 @@ struct FrameBuilder {
     /// - Parameters:
     ///   - prefixLength: The bytes of the text before the payload.
     ///   - attachments: The bytes of the attachments.
-    ///   - writePrefix: Sets that many bytes at the index that it is given.
+    ///   - setPrefix: Sets that many bytes.
     /// - Returns: Where everything lies.
+    @inline(__always)
     mutating func finish(
         prefixLength: Int,
         attachments: [ByteBuffer],
-        writePrefix: (inout ByteBuffer, Int) -> Void
+        setPrefix: (UnsafeMutableRawBufferPointer) -> Void
     ) -> Layout {
         let payloadStart = self.start + self.lead
         let textLength = prefixLength + self.buffer.writerIndex - payloadStart
@@ -94,9 +92,14 @@ struct FrameBuilder {
                 self.movePayload(from: payloadStart, by: missing)
             }
         }
-        let textStart = start + header.encodedLength
-        self.buffer.setWebSocketFrameHeader(header, at: start)
-        writePrefix(&self.buffer, textStart)
+        let headerLength = header.encodedLength
+        let textStart = start + headerLength
+        // Put together aside and set at once: each access to the buffer costs more than all of these bytes.
+        withUnsafeTemporaryAllocation(byteCount: headerLength + prefixLength, alignment: 1) { lead in
+            header.set(at: lead)
+            setPrefix(UnsafeMutableRawBufferPointer(rebasing: lead[headerLength...]))
+            self.buffer.setBytes(UnsafeRawBufferPointer(lead), at: start)
+        }
         let text = textStart..<textStart + textLength
         guard !attachments.isEmpty else { return Layout(start: start, text: text, attachments: []) }
         let added = attachments.reduce(0) { $0 + WebSocketFrameHeader.maximumUnmaskedLength + $1.readableBytes }

@@ -19,13 +19,13 @@ public struct Packet: Sendable {
     /// The name and the arguments of an event.
     ///
     /// - Returns: `nil` for other packets, and for an event without a payload, which does nothing.
-    public func event() -> (name: String, arguments: Arguments)? {
+    public consuming func event() -> (name: String, arguments: Arguments)? {
         guard let name = self.eventName, let payload = self.payload else { return nil }
         return (name, Arguments(payload, behindElementAt: self.eventNameEnd))
     }
 
     /// The arguments of an acknowledgement, none if it has no payload.
-    public func acknowledgementArguments() -> Arguments {
+    public consuming func acknowledgementArguments() -> Arguments {
         self.payload.map { Arguments($0) } ?? Arguments([])
     }
 }
@@ -59,17 +59,8 @@ public struct PacketPayload: Sendable, Hashable {
         JSONReader(self.json, attachments: self.attachments, limits: Self.greatestLimits)
     }
 
-    /// A cursor that stands behind an element of the array that the text is.
-    func makeReader(behindElementAt offset: Int) -> JSONReader {
-        JSONReader(
-            self.json,
-            behindElementAt: offset,
-            attachments: self.attachments,
-            limits: Self.greatestLimits
-        )
-    }
-
-    private static var greatestLimits: JSONLimits {
+    /// Limits for text that has been held against others.
+    static var greatestLimits: JSONLimits {
         var limits = JSONLimits()
         limits.maximumDepth = JSONLimits.greatestDepth
         return limits

@@ -31,7 +31,7 @@ public struct PacketDecoder {
     ///
     /// - Returns: The packet, or `nil` if its attachments are to follow.
     public mutating func decode(
-        text: ByteBuffer,
+        text: consuming ByteBuffer,
         limits: PacketLimits = .standard
     ) throws(PacketError) -> Packet? {
         guard self.pending == nil else { throw PacketError(.unexpectedText) }
@@ -40,8 +40,9 @@ public struct PacketDecoder {
             guard header.length < bytes.count else { return (header, EventName?.none) }
             return (header, try Self.checkPayload(bytes, header, limits: limits.json))
         }
-        let jsonLength = text.readableBytes - header.length
-        let json = jsonLength > 0 ? text.getSlice(at: text.readerIndex + header.length, length: jsonLength) : nil
+        // What is left of the text is the payload: no other holder of its bytes, no count of references.
+        text.moveReaderIndex(forwardBy: header.length)
+        let json = text.readableBytes > 0 ? text : nil
         let type: PacketType =
             switch header.type {
             case .binaryEvent: .event

@@ -64,14 +64,14 @@ public enum PacketEncoder {
     /// Writes an event's frames behind what a WebSocket is sent with it; see ``event(_:namespace:id:write:)``.
     ///
     /// - Throws: What the closure throws; the buffer is as it was.
-    package static func appendEvent<E: Error>(
+    package static func appendEvent(
         _ name: String,
         namespace: String,
         id: Int?,
-        to frames: inout ByteBuffer,
-        write: (inout PayloadWriter) throws(E) -> Void
-    ) throws(E) {
-        try self.append(.event, namespace: namespace, id: id, to: &frames) { writer throws(E) in
+        to frames: inout ByteBuffer?,
+        write: (inout PayloadWriter) throws -> Void
+    ) rethrows {
+        try self.append(.event, namespace: namespace, id: id, to: &frames) { writer in
             writer.write(name)
             try write(&writer)
         }
@@ -80,12 +80,12 @@ public enum PacketEncoder {
     /// Writes an answer's frames behind what a WebSocket is sent with it; see ``acknowledgement(id:namespace:write:)``.
     ///
     /// - Throws: What the closure throws; the buffer is as it was.
-    package static func appendAcknowledgement<E: Error>(
+    package static func appendAcknowledgement(
         id: Int,
         namespace: String,
-        to frames: inout ByteBuffer,
-        write: (inout PayloadWriter) throws(E) -> Void
-    ) throws(E) {
+        to frames: inout ByteBuffer?,
+        write: (inout PayloadWriter) throws -> Void
+    ) rethrows {
         try self.append(.acknowledgement, namespace: namespace, id: id, to: &frames, write: write)
     }
 
@@ -173,31 +173,32 @@ public enum PacketEncoder {
         id: Int?,
         write: (inout PayloadWriter) throws(E) -> Void
     ) throws(E) -> EncodedPacket {
-        let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
+        let prefix = PacketPrefix(type: type, namespace: namespace, id: id, opensArray: true)
         var writer = PayloadWriter(prefixLength: prefix.length)
         try write(&writer)
         writer.closeArray()
         return prefix.packet(writer)
     }
 
-    private static func append<E: Error>(
+    // Not generic over the error, unlike the others: it is on the way of every answer.
+    private static func append(
         _ type: PacketType,
         namespace: String,
         id: Int?,
-        to frames: inout ByteBuffer,
-        write: (inout PayloadWriter) throws(E) -> Void
-    ) throws(E) {
-        let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
+        to frames: inout ByteBuffer?,
+        write: (inout PayloadWriter) throws -> Void
+    ) rethrows {
+        let prefix = PacketPrefix(type: type, namespace: namespace, id: id, opensArray: true)
         var writer = PayloadWriter(appendingTo: &frames, prefixLength: prefix.length)
-        do throws(E) {
+        do {
             try write(&writer)
         } catch {
-            writer.builder.abandon(to: &frames)
+            writer.abandon(to: &frames)
             throw error
         }
         writer.closeArray()
         _ = prefix.finish(&writer)
-        writer.builder.complete(to: &frames)
+        writer.complete(to: &frames)
     }
 }
 
@@ -207,18 +208,21 @@ private struct PacketPrefix {
     /// Empty for `/`.
     private let namespace: String
     private let id: Int?
+    /// Whether the payload is an array whose elements are written one by one: its opening bracket belongs to the prefix.
+    private let opensArray: Bool
 
-    init(type: PacketType, namespace: String, id: Int?) {
+    init(type: PacketType, namespace: String, id: Int?, opensArray: Bool = false) {
         self.type = type
         self.namespace = namespace == "/" ? "" : namespace
         self.id = id
+        self.opensArray = opensArray
     }
 
     /// The bytes that it takes if there are no attachments.
     var length: Int { self.length(attachmentCount: nil) }
 
     private func length(attachmentCount: Int?) -> Int {
-        var length = 2
+        var length = self.opensArray ? 3 : 2
         if let attachmentCount { length += attachmentCount.decimalLength + 1 }
         if !self.namespace.isEmpty { length += self.namespace.utf8.count + 1 }
         if let id { length += id.decimalLength }
@@ -242,28 +246,25 @@ private struct PacketPrefix {
             case .connect, .disconnect, .connectError: self.type
             }
         let length = self.length(attachmentCount: count)
-        return writer.builder.finish(prefixLength: length, attachments: attachments) { buffer, start in
-            // Put together aside and set at once: each access to the buffer costs more than all of these bytes.
-            withUnsafeTemporaryAllocation(byteCount: length, alignment: 1) { bytes in
-                bytes[0] = EnginePacketType.message.rawValue
-                bytes[1] = UInt8(ascii: "0") + type.rawValue
-                var index = 2
-                if let count {
-                    index += bytes.setDecimal(count, at: index)
-                    bytes[index] = UInt8(ascii: "-")
-                    index += 1
-                }
-                if !self.namespace.isEmpty {
-                    for byte in self.namespace.utf8 {
-                        bytes[index] = byte
-                        index += 1
-                    }
-                    bytes[index] = UInt8(ascii: ",")
-                    index += 1
-                }
-                if let id { bytes.setDecimal(id, at: index) }
-                buffer.setBytes(UnsafeRawBufferPointer(bytes), at: start)
+        return writer.builder.finish(prefixLength: length, attachments: attachments) { bytes in
+            bytes[0] = EnginePacketType.message.rawValue
+            bytes[1] = UInt8(ascii: "0") + type.rawValue
+            var index = 2
+            if let count {
+                index += bytes.setDecimal(count, at: index)
+                bytes[index] = UInt8(ascii: "-")
+                index += 1
             }
+            if !self.namespace.isEmpty {
+                for byte in self.namespace.utf8 {
+                    bytes[index] = byte
+                    index += 1
+                }
+                bytes[index] = UInt8(ascii: ",")
+                index += 1
+            }
+            if let id { index += bytes.setDecimal(id, at: index) }
+            if self.opensArray { bytes[index] = UInt8(ascii: "[") }
         }
     }
 }

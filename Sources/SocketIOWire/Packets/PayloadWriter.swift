@@ -1,7 +1,9 @@
 public import NIOCore
 
 /// Writes the elements of an event's or an acknowledgement's payload straight into the packet that will be sent.
-public struct PayloadWriter {
+///
+/// It is not copied, as two holders of the packet's bytes would make the next write copy all of them.
+public struct PayloadWriter: ~Copyable {
     var builder: FrameBuilder
     /// What the placeholders written so far stand for.
     private(set) var attachments: [ByteBuffer] = []
@@ -16,7 +18,7 @@ public struct PayloadWriter {
     }
 
     /// Writes behind what a buffer holds, which the builder keeps until it is done.
-    init(appendingTo buffer: inout ByteBuffer, prefixLength: Int) {
+    init(appendingTo buffer: inout ByteBuffer?, prefixLength: Int) {
         self.builder = FrameBuilder(appendingTo: &buffer, prefixLength: prefixLength, capacity: Self.estimate)
     }
 
@@ -47,23 +49,36 @@ public struct PayloadWriter {
     /// Writes anything that can be encoded.
     ///
     /// - Throws: What the value's own `encode(to:)` throws.
+    @inlinable
     public mutating func write<T: Encodable>(_ value: T) throws {
-        // Where types are equal, the cast changes nothing; `as?` would ask the runtime.
+        // Decided where the caller's type is known. Where types are equal, the cast changes nothing.
         if T.self == String.self {
             self.write(unsafeBitCast(value, to: String.self))
         } else if T.self == JSONValue.self {
             self.write(unsafeBitCast(value, to: JSONValue.self))
         } else if T.self == Int.self {
-            self.beginElement()
-            self.builder.buffer.writeJSONInteger(unsafeBitCast(value, to: Int.self))
-        } else if T.self == Bool.self, let value = value as? Bool {
+            self.write(integer: unsafeBitCast(value, to: Int.self))
+        } else if T.self == ByteBuffer.self {
+            self.write(unsafeBitCast(value, to: ByteBuffer.self))
+        } else {
+            try self.encode(value)
+        }
+    }
+
+    @usableFromInline
+    mutating func write(integer: Int) {
+        self.beginElement()
+        self.builder.buffer.writeJSONInteger(integer)
+    }
+
+    @usableFromInline
+    mutating func encode<T: Encodable>(_ value: T) throws {
+        if let value = value as? Bool {
             self.beginElement()
             self.builder.buffer.writeJSONBool(value)
-        } else if T.self == Double.self, let value = value as? Double {
+        } else if let value = value as? Double {
             self.beginElement()
             self.builder.buffer.writeJSONNumber(value)
-        } else if T.self == ByteBuffer.self, let value = value as? ByteBuffer {
-            self.write(value)
         } else {
             self.write(try JSONValue(encoding: value))
         }
@@ -96,8 +111,12 @@ public struct PayloadWriter {
         try reader.transcodeToJSON(into: &self.builder.buffer, attachments: &self.attachments)
     }
 
+    /// The opening bracket stands in the packet's prefix.
     private mutating func beginElement() {
-        self.builder.buffer.writeInteger(self.isEmpty ? UInt8(ascii: "[") : UInt8(ascii: ","))
+        guard self.isEmpty else {
+            self.builder.buffer.writeInteger(UInt8(ascii: ","))
+            return
+        }
         self.isEmpty = false
     }
 
@@ -106,8 +125,13 @@ public struct PayloadWriter {
         self.builder.buffer.writeJSON(value, attachments: &self.attachments)
     }
 
+    /// Gives the buffer that it was appended to back.
+    consuming func complete(to frames: inout ByteBuffer?) { self.builder.complete(to: &frames) }
+
+    /// Takes back what was written, and gives the buffer back.
+    consuming func abandon(to frames: inout ByteBuffer?) { self.builder.abandon(to: &frames) }
+
     mutating func closeArray() {
-        if self.isEmpty { self.builder.buffer.writeInteger(UInt8(ascii: "[")) }
         self.builder.buffer.writeInteger(UInt8(ascii: "]"))
     }
 }

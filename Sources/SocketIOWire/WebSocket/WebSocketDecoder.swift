@@ -107,9 +107,14 @@ package struct WebSocketDecoder {
                     input.moveReaderIndex(to: input.writerIndex)
                     return nil
                 case .idle:
-                    guard
-                        let header = try input.readWebSocketFrameHeader(allowsCompression: rules.allowsCompression)
-                    else {
+                    switch try Self.takeFrame(from: &input, into: &scratch, rules: rules) {
+                    case .whole(let header, let isASCII):
+                        return try self.event(header, payload: scratch, isASCII: isASCII)
+                    case .begun(let header):
+                        let reception = Reception()
+                        reception.frame = header
+                        self.state = .receiving(reception)
+                    case .noHeader:
                         if input.readableBytes > 0 {
                             let reception = Reception()
                             reception.header.writeBuffer(&input)
@@ -117,13 +122,6 @@ package struct WebSocketDecoder {
                         }
                         return nil
                     }
-                    try Self.check(header, rules: rules, during: nil)
-                    if header.payloadLength <= input.readableBytes, header.isFinal {
-                        return try self.wholeFrame(header, input: &input, scratch: &scratch)
-                    }
-                    let reception = Reception()
-                    reception.frame = header
-                    self.state = .receiving(reception)
                 case .receiving(let reception):
                     guard let event = try Self.resume(reception, input: &input, rules: rules) else { return nil }
                     if case .close = event {
@@ -140,27 +138,55 @@ package struct WebSocketDecoder {
         }
     }
 
-    /// The short way: the frame is all there, and no message is half received.
-    private mutating func wholeFrame(
+    /// What the input begins with.
+    private enum Start {
+        /// A frame that is a whole message or a control frame; its payload has been unmasked.
+        case whole(WebSocketFrameHeader, isASCII: Bool)
+        /// A frame that goes on beyond the input, or a message that goes on beyond the frame.
+        case begun(WebSocketFrameHeader)
+        case noHeader
+    }
+
+    /// Takes a frame's header, and its payload if all of it is there, in one look at the input's bytes.
+    private static func takeFrame(
+        from input: inout ByteBuffer,
+        into scratch: inout ByteBuffer,
+        rules: WebSocketRules
+    ) throws(WebSocketError) -> Start {
+        let (start, length) = try input.withUnsafeReadableBytes { bytes throws(WebSocketError) -> (Start, Int) in
+            let parsed = try WebSocketFrameHeader.parse(bytes, allowsCompression: rules.allowsCompression)
+            guard let (header, length) = parsed else { return (.noHeader, 0) }
+            try Self.check(header, rules: rules, during: nil)
+            guard header.isFinal, header.payloadLength <= bytes.count - length else { return (.begun(header), length) }
+            let end = length + header.payloadLength
+            scratch.clear(minimumCapacity: header.payloadLength)
+            let payload = UnsafeRawBufferPointer(rebasing: bytes[length..<end])
+            let isASCII = scratch.writeXORed(payload, with: header.mask ?? WebSocketMask(0), offset: 0)
+            return (.whole(header, isASCII: isASCII), end)
+        }
+        input.moveReaderIndex(forwardBy: length)
+        return start
+    }
+
+    /// What a frame means that is all there, while no message is half received.
+    private mutating func event(
         _ header: WebSocketFrameHeader,
-        input: inout ByteBuffer,
-        scratch: inout ByteBuffer
+        payload: ByteBuffer,
+        isASCII: Bool
     ) throws(WebSocketError) -> Event {
-        scratch.clear(minimumCapacity: header.payloadLength)
-        let isASCII = Self.append(header, from: &input, count: header.payloadLength, offset: 0, to: &scratch)
-        if header.isCompressed { return .compressed(scratch, isText: header.opcode == .text) }
+        if header.isCompressed { return .compressed(payload, isText: header.opcode == .text) }
         switch header.opcode {
         case .text:
-            guard isASCII || scratch.isValidUTF8 else { throw .invalidUTF8 }
-            return .text(scratch)
+            guard isASCII || payload.isValidUTF8 else { throw .invalidUTF8 }
+            return .text(payload)
         case .binary, .continuation:
-            return .binary(scratch)
+            return .binary(payload)
         case .ping:
-            return .ping(scratch)
+            return .ping(payload)
         case .pong:
-            return .pong(scratch)
+            return .pong(payload)
         case .close:
-            let event = try Self.closeEvent(scratch)
+            let event = try Self.closeEvent(payload)
             self.state = .closed
             return event
         }

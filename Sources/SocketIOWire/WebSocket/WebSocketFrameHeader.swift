@@ -43,6 +43,80 @@ package struct WebSocketFrameHeader: Hashable, Sendable {
     }
 }
 
+extension WebSocketFrameHeader {
+    /// Reads the header that some bytes begin with; what its first two bytes forbid is an error before the rest has come.
+    ///
+    /// - Returns: The header and the bytes that it takes, or `nil` while it is incomplete.
+    @inline(__always)
+    static func parse(
+        _ bytes: UnsafeRawBufferPointer,
+        allowsCompression: Bool
+    ) throws(WebSocketError) -> (header: WebSocketFrameHeader, length: Int)? {
+        guard bytes.count >= 2 else { return nil }
+        let first = bytes[0]
+        let second = bytes[1]
+        guard first & (allowsCompression ? 0x30 : 0x70) == 0 else { throw .reservedBitSet }
+        let isCompressed = first & 0x40 != 0
+        guard let opcode = WebSocketOpcode(rawValue: first & 0x0F) else { throw .unknownOpcode }
+        let isFinal = first & 0x80 != 0
+        let shortLength = Int(second & 0x7F)
+        if isCompressed, opcode.isControl || opcode == .continuation { throw .reservedBitSet }
+        if opcode.isControl {
+            guard isFinal else { throw .controlFrameFragmented }
+            guard shortLength <= 125 else { throw .controlFrameTooLong }
+        }
+        var length = 2
+        let payloadLength: Int
+        switch shortLength {
+        case 126:
+            guard bytes.count >= 4 else { return nil }
+            payloadLength = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+            length = 4
+        case 127:
+            guard bytes.count >= 10 else { return nil }
+            let announced = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt64.self))
+            guard let representable = Int(exactly: announced) else { throw .invalidLength }
+            payloadLength = representable
+            length = 10
+        default:
+            payloadLength = shortLength
+        }
+        var mask: WebSocketMask?
+        if second & 0x80 != 0 {
+            guard bytes.count >= length + 4 else { return nil }
+            mask = WebSocketMask(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: length, as: UInt32.self)))
+            length += 4
+        }
+        let header = WebSocketFrameHeader(
+            opcode: opcode,
+            isFinal: isFinal,
+            isCompressed: isCompressed,
+            mask: mask,
+            payloadLength: payloadLength
+        )
+        return (header, length)
+    }
+}
+
+extension WebSocketFrameHeader {
+    /// Sets the header, which has no mask, at the start of some memory.
+    @inline(__always)
+    func set(at bytes: UnsafeMutableRawBufferPointer) {
+        bytes[0] = self.opcode.rawValue | (self.isFinal ? 0x80 : 0) | (self.isCompressed ? 0x40 : 0)
+        switch self.payloadLength {
+        case ...125:
+            bytes[1] = UInt8(truncatingIfNeeded: self.payloadLength)
+        case ...0xFFFF:
+            bytes[1] = 126
+            let length = UInt16(truncatingIfNeeded: self.payloadLength).bigEndian
+            bytes.storeBytes(of: length, toByteOffset: 2, as: UInt16.self)
+        default:
+            bytes[1] = 127
+            bytes.storeBytes(of: UInt64(self.payloadLength).bigEndian, toByteOffset: 2, as: UInt64.self)
+        }
+    }
+}
+
 extension ByteBuffer {
     /// Reads a frame header; what its first two bytes forbid is an error before the rest has come.
     ///
@@ -52,49 +126,12 @@ extension ByteBuffer {
     package mutating func readWebSocketFrameHeader(
         allowsCompression: Bool = false
     ) throws(WebSocketError) -> WebSocketFrameHeader? {
-        guard let start = self.getInteger(at: self.readerIndex, as: UInt16.self) else { return nil }
-        guard start & (allowsCompression ? 0x3000 : 0x7000) == 0 else { throw .reservedBitSet }
-        let isCompressed = start & 0x4000 != 0
-        guard let opcode = WebSocketOpcode(rawValue: UInt8(truncatingIfNeeded: start >> 8) & 0x0F) else {
-            throw .unknownOpcode
+        let parsed = try self.withUnsafeReadableBytes { bytes throws(WebSocketError) in
+            try WebSocketFrameHeader.parse(bytes, allowsCompression: allowsCompression)
         }
-        let isFinal = start & 0x8000 != 0
-        let isMasked = start & 0x0080 != 0
-        let shortLength = Int(start & 0x007F)
-        if isCompressed, opcode.isControl || opcode == .continuation { throw .reservedBitSet }
-        if opcode.isControl {
-            guard isFinal else { throw .controlFrameFragmented }
-            guard shortLength <= 125 else { throw .controlFrameTooLong }
-        }
-        var offset = self.readerIndex + 2
-        let payloadLength: Int
-        switch shortLength {
-        case 126:
-            guard let length = self.getInteger(at: offset, as: UInt16.self) else { return nil }
-            payloadLength = Int(length)
-            offset += 2
-        case 127:
-            guard let length = self.getInteger(at: offset, as: UInt64.self) else { return nil }
-            guard let representable = Int(exactly: length) else { throw .invalidLength }
-            payloadLength = representable
-            offset += 8
-        default:
-            payloadLength = shortLength
-        }
-        var mask: WebSocketMask?
-        if isMasked {
-            guard let key = self.getInteger(at: offset, as: UInt32.self) else { return nil }
-            mask = WebSocketMask(key)
-            offset += 4
-        }
-        self.moveReaderIndex(to: offset)
-        return WebSocketFrameHeader(
-            opcode: opcode,
-            isFinal: isFinal,
-            isCompressed: isCompressed,
-            mask: mask,
-            payloadLength: payloadLength
-        )
+        guard let (header, length) = parsed else { return nil }
+        self.moveReaderIndex(forwardBy: length)
+        return header
     }
 
     /// Writes a frame header with the shortest form of its length.

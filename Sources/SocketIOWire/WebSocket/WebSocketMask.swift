@@ -30,33 +30,35 @@ extension ByteBuffer {
     /// - Returns: Whether all written bytes are ASCII.
     @discardableResult
     package mutating func writeXORed(_ source: ByteBufferView, with mask: WebSocketMask, offset: Int) -> Bool {
-        var isASCII = true
-        source.withUnsafeBytes { source in
-            let count = source.count
-            guard count > 0 else { return }
-            self.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { target in
-                let word = mask.word(at: offset)
-                var seen: UInt64 = 0
-                var index = 0
-                while index &+ 8 <= count {
-                    let value = source.loadUnaligned(fromByteOffset: index, as: UInt64.self) ^ word
-                    target.storeBytes(of: value, toByteOffset: index, as: UInt64.self)
-                    seen |= value
-                    index &+= 8
-                }
-                // `index` is a multiple of 4, so the word still starts with the right byte of the key.
-                withUnsafeBytes(of: word) { key in
-                    while index < count {
-                        let value = source[index] ^ key[index & 7]
-                        target[index] = value
-                        seen |= UInt64(value)
-                        index &+= 1
-                    }
-                }
-                isASCII = seen & 0x8080_8080_8080_8080 == 0
-                return count
+        source.withUnsafeBytes { self.writeXORed($0, with: mask, offset: offset) }
+    }
+
+    /// Writes bytes, which are not this buffer's own, XORed with a mask.
+    @discardableResult
+    mutating func writeXORed(_ source: UnsafeRawBufferPointer, with mask: WebSocketMask, offset: Int) -> Bool {
+        let count = source.count
+        guard count > 0 else { return true }
+        var seen: UInt64 = 0
+        self.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { target in
+            let word = mask.word(at: offset)
+            var index = 0
+            while index &+ 8 <= count {
+                let value = source.loadUnaligned(fromByteOffset: index, as: UInt64.self) ^ word
+                target.storeBytes(of: value, toByteOffset: index, as: UInt64.self)
+                seen |= value
+                index &+= 8
             }
+            // `index` is a multiple of 4, so the word still starts with the right byte of the key.
+            withUnsafeBytes(of: word) { key in
+                while index < count {
+                    let value = source[index] ^ key[index & 7]
+                    target[index] = value
+                    seen |= UInt64(value)
+                    index &+= 1
+                }
+            }
+            return count
         }
-        return isASCII
+        return seen & 0x8080_8080_8080_8080 == 0
     }
 }

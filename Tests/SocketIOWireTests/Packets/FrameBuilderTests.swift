@@ -13,11 +13,11 @@ struct FrameBuilderTests {
         let value = JSONValue.string(String(repeating: "x", count: length))
         for (namespace, id) in [("/", 7), ("/chat", 123_456), ("/" + String(repeating: "n", count: 200), 0)] {
             let whole = PacketEncoder.acknowledgement(id: id, arguments: [value], namespace: namespace)
-            var frames = ByteBuffer(string: "before")
+            var frames: ByteBuffer? = ByteBuffer(string: "before")
             PacketEncoder.appendAcknowledgement(id: id, namespace: namespace, to: &frames) { $0.write(value) }
-            #expect(frames.readString(length: 6) == "before")
+            #expect(frames?.readString(length: 6) == "before")
             #expect(frames == whole.frames)
-            frames.clear()
+            frames?.clear()
             PacketEncoder.appendAcknowledgement(id: id, namespace: namespace, to: &frames) { $0.write(value) }
             #expect(frames == whole.frames)
         }
@@ -29,20 +29,20 @@ struct FrameBuilderTests {
         let whole = PacketEncoder.event("files", arguments: arguments, namespace: "/a", id: 3)
         #expect(whole.attachments == arguments.compactMap { if case .binary(let bytes) = $0 { bytes } else { nil } })
         #expect(String(buffer: whole.text).hasPrefix(count == 0 ? "42/a,3[" : "45\(count)-/a,3["))
-        var frames = ByteBuffer(string: "before")
+        var frames: ByteBuffer? = ByteBuffer(string: "before")
         PacketEncoder.appendEvent("files", namespace: "/a", id: 3, to: &frames) { $0.write(contentsOf: arguments) }
-        #expect(frames.readString(length: 6) == "before")
+        #expect(frames?.readString(length: 6) == "before")
         #expect(frames == whole.frames)
     }
 
     @Test func whatCouldNotBeWrittenLeavesNothing() {
-        var frames = ByteBuffer(string: "before")
+        var frames: ByteBuffer? = ByteBuffer(string: "before")
         #expect(throws: Failure.self) {
-            try PacketEncoder.appendEvent("a", namespace: "/", id: nil, to: &frames) { (writer) throws(Failure) in
+            try PacketEncoder.appendEvent("a", namespace: "/", id: nil, to: &frames) { writer in
                 writer.write("half")
                 throw Failure()
             }
         }
-        #expect(String(buffer: frames) == "before")
+        #expect(frames.map { String(buffer: $0) } == "before")
     }
 }
