@@ -193,13 +193,28 @@ let targets: [Target] = [
     ),
 ]
 
+// Programs for those who work on this package, not for those who use it: only there when SOCKETIO_TARGETS names them,
+// as Benchmarks/run does.
+let tools: [Target] = [
+    .target(name: "CCounters", path: "Benchmarks/CCounters"),
+    .executableTarget(
+        name: "socketio-benchmarks",
+        dependencies: [
+            "CCounters", "SocketIOWire", "RESP", "EngineIO", "SocketIOServer", "RedisAdapters", nioCore, nioPosix,
+            nioConcurrency, logging, metrics,
+        ],
+        path: "Benchmarks/Sources",
+        swiftSettings: settings
+    ),
+]
+
 // SOCKETIO_TARGETS="RESPTests" builds only these, and what they depend on: a short edit-test cycle in one layer.
 let chosen = Context.environment["SOCKETIO_TARGETS"].map { names -> Set<String> in
     var chosen: Set<String> = []
     var open = names.split(separator: " ").map(String.init)
     while let name = open.popLast() {
         guard chosen.insert(name).inserted else { continue }
-        for dependency in targets.first(where: { $0.name == name })?.dependencies ?? [] {
+        for dependency in (targets + tools).first(where: { $0.name == name })?.dependencies ?? [] {
             if case .byNameItem(let name, _) = dependency { open.append(name) }
         }
     }
@@ -253,5 +268,5 @@ let package = Package(
     name: "swift-socketio-cluster",
     products: chosen == nil ? products : [],
     dependencies: dependencies,
-    targets: chosen.map { names in targets.filter { names.contains($0.name) } } ?? targets
+    targets: chosen.map { names in (targets + tools).filter { names.contains($0.name) } } ?? targets
 )
