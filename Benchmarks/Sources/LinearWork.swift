@@ -47,7 +47,7 @@ let linearWork: [LinearWork] = [
             var (decoder, scratch) = (WebSocketDecoder(), ByteBuffer())
             for byte in bytes.readableBytesView {
                 var input = ByteBuffer(integer: byte)
-                use(try? decoder.next(from: &input, scratch: &scratch, rules: WebSocketRules()))
+                use(try? decoder.next(from: &input, payload: &scratch, rules: WebSocketRules()))
             }
         }
     },
@@ -125,6 +125,6 @@ private func frame(_ text: String) -> ByteBuffer {
 
 private func events(of bytes: ByteBuffer) -> Int {
     var (bytes, scratch, decoder, count) = (bytes, ByteBuffer(), WebSocketDecoder(), 0)
-    while (try? decoder.next(from: &bytes, scratch: &scratch, rules: WebSocketRules())) != nil { count += 1 }
+    while (try? decoder.next(from: &bytes, payload: &scratch, rules: WebSocketRules())) != nil { count += 1 }
     return count
 }

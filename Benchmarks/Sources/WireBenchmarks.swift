@@ -113,7 +113,7 @@ let wireBenchmarks: [Benchmark] = [
         let rules = WebSocketRules()
         return repeated {
             var input = frame
-            use(try? decoder.next(from: &input, scratch: &scratch, rules: rules))
+            use(try? decoder.next(from: &input, payload: &scratch, rules: rules))
         }
     },
     Benchmark(name: "polling.read-payload") {

@@ -27,7 +27,7 @@ package final class EngineLoop: @unchecked Sendable {
     let closeTimeout: TimeAmount
 
     /// What payloads are unmasked into, while no read is being handled.
-    @exclusivity(unchecked) private var scratch: ByteBuffer?
+    @exclusivity(unchecked) private var payloadBuffer: ByteBuffer?
     /// What every WebSocket on this loop is read into, while no read is in progress.
     @exclusivity(unchecked) private var receiveBuffer: ByteBuffer?
     static let receiveBufferSize = 65_536
@@ -111,12 +111,12 @@ package final class EngineLoop: @unchecked Sendable {
         self.compression.shrink(to: Self.receiveBufferSize)
     }
 
-    /// The buffer to unmask payloads into; comes back with ``giveBack(scratch:)``.
-    func takeScratch() -> ByteBuffer { self.scratch.take() ?? ByteBuffer() }
+    /// The buffer to unmask payloads into; comes back with ``giveBack(payloadBuffer:)``.
+    func takePayloadBuffer() -> ByteBuffer { self.payloadBuffer.take() ?? ByteBuffer() }
 
     /// Takes the buffer back, unless a big message has made it so big that it must not be kept for ever.
-    func giveBack(scratch buffer: consuming ByteBuffer) {
-        self.scratch = buffer.capacity > Self.receiveBufferSize ? nil : buffer
+    func giveBack(payloadBuffer buffer: consuming ByteBuffer) {
+        self.payloadBuffer = buffer.capacity > Self.receiveBufferSize ? nil : buffer
     }
 
     /// The buffer to put a write together in; comes back with ``giveBack(sendBuffer:)``.

@@ -159,7 +159,7 @@ final class WebSocketHandler: @unchecked Sendable {
 
     /// Hands out the messages that the input holds.
     ///
-    /// Decoder and scratch buffer are local while a read is handled: each use of a class's property costs a check.
+    /// Decoder and payload buffer are local while a read is handled: each use of a class's property costs a check.
     ///
     /// - Parameters:
     ///   - input: Bytes from the peer, all of which are taken.
@@ -167,22 +167,22 @@ final class WebSocketHandler: @unchecked Sendable {
     ///     no more.
     private func decodeMessages(_ input: inout ByteBuffer, for session: EngineSession?) {
         var decoder = self.decoder
-        var scratch = self.loop.takeScratch()
+        var payload = self.loop.takePayloadBuffer()
         var pongs: ByteBuffer?
         let rules = self.windowBits == 0 ? self.loop.webSocketRules : self.loop.compressingRules
         do throws(WebSocketError) {
-            while let event = try decoder.next(from: &input, scratch: &scratch, rules: rules) {
-                if case .ping(let payload) = event {
+            while let event = try decoder.next(from: &input, payload: &payload, rules: rules) {
+                if case .ping = event {
                     pongs = pongs.take() ?? ByteBuffer()
                     pongs?.writeWebSocketFrame(.pong, payload: payload)
                     continue
                 }
                 if let frames = pongs.take() { self.send(pongs: frames) }
                 switch event {
-                case .text(let text):
-                    if let session { session.received(text: text) } else { self.received(text: text) }
-                case .binary(let bytes): self.received(binary: bytes)
-                case .compressed(let bytes, let isText): try self.received(compressed: bytes, isText: isText)
+                case .text:
+                    if let session { session.received(text: payload) } else { self.received(text: payload) }
+                case .binary: self.received(binary: payload)
+                case .compressed(let isText): try self.received(compressed: payload, isText: isText)
                 case .ping, .pong: break
                 case .close(let code, let reason): self.received(closeCode: code, reason: reason)
                 }
@@ -192,7 +192,7 @@ final class WebSocketHandler: @unchecked Sendable {
             self.failed(error)
         }
         self.decoder = decoder
-        self.loop.giveBack(scratch: scratch)
+        self.loop.giveBack(payloadBuffer: payload)
         if let pongs { self.send(pongs: pongs) }
     }
 

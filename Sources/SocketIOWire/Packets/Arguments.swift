@@ -27,12 +27,8 @@ public struct Arguments: Sendable {
         self.init(payload, nameEnd: nil)
     }
 
-    /// The elements behind the one that ends at an offset, as an event carries them.
-    init(_ payload: consuming PacketPayload, behindElementAt offset: Int) {
-        self.init(payload, nameEnd: offset)
-    }
-
-    private init(_ payload: consuming PacketPayload, nameEnd: Int?) {
+    /// The elements behind an event's name.
+    init(_ payload: consuming PacketPayload, nameEnd: Int?) {
         self.text = payload.json
         self.attachments = payload.attachments
         self.nameEnd = nameEnd

@@ -21,7 +21,7 @@ public struct Packet: Sendable {
     /// - Returns: `nil` for other packets, and for an event without a payload, which does nothing.
     public consuming func event() -> (name: String, arguments: Arguments)? {
         guard let name = self.eventName, let payload = self.payload else { return nil }
-        return (name, Arguments(payload, behindElementAt: self.eventNameEnd))
+        return (name, Arguments(payload, nameEnd: self.eventNameEnd))
     }
 
     /// The arguments of an acknowledgement, none if it has no payload.

@@ -27,23 +27,20 @@ package struct WebSocketRules: Hashable, Sendable {
 /// Turns the bytes of a WebSocket connection into messages and control frames (RFC 6455), strictly.
 ///
 /// It owns no connection: bytes go in, events come out, also one byte at a time. A frame that lies in the input as a
-/// whole is unmasked into the caller's scratch buffer and costs no allocation; what is incomplete is unmasked as it
+/// whole is unmasked into the caller's payload buffer and costs no allocation; what is incomplete is unmasked as it
 /// arrives into a buffer that grows with the bytes received, never with the length announced. Between messages the
 /// decoder is one empty word.
 package struct WebSocketDecoder {
-    /// What was received.
-    ///
-    /// A payload may share the scratch buffer: let go of it before the next call, or the scratch buffer has to be
-    /// allocated again.
+    /// What was received; its bytes are in the caller's payload buffer, so that nobody else holds them.
     package enum Event: Hashable, Sendable {
         /// A text message: valid UTF-8.
-        case text(ByteBuffer)
-        case binary(ByteBuffer)
+        case text
+        case binary
         /// A message as its sender compressed it: neither its length nor, if it is text, its UTF-8 has been checked.
-        case compressed(ByteBuffer, isText: Bool)
+        case compressed(isText: Bool)
         /// To be answered with a pong that carries the same payload.
-        case ping(ByteBuffer)
-        case pong(ByteBuffer)
+        case ping
+        case pong
         /// The last event; `code` is `nil` if the frame was empty.
         case close(code: WebSocketCloseCode?, reason: String)
     }
@@ -91,13 +88,14 @@ package struct WebSocketDecoder {
     ///
     /// - Parameters:
     ///   - input: Bytes from the peer, in order. All of them have been taken when the answer is `nil`.
-    ///   - scratch: A buffer for payloads, overwritten by each call; one per event loop is enough.
+    ///   - payload: What the event carries, overwritten by each call; one buffer for each event loop is enough. Whoever
+    ///     keeps its bytes makes the next call allocate others.
     ///   - rules: What is accepted.
     /// - Returns: `nil` if more bytes are needed, and for everything after a close frame or an error.
     /// - Throws: The peer's violation of the protocol; nothing is read after it.
     package mutating func next(
         from input: inout ByteBuffer,
-        scratch: inout ByteBuffer,
+        payload: inout ByteBuffer,
         rules: WebSocketRules
     ) throws(WebSocketError) -> Event? {
         do {
@@ -107,9 +105,9 @@ package struct WebSocketDecoder {
                     input.moveReaderIndex(to: input.writerIndex)
                     return nil
                 case .idle:
-                    switch try Self.takeFrame(from: &input, into: &scratch, rules: rules) {
+                    switch try Self.takeFrame(from: &input, into: &payload, rules: rules) {
                     case .whole(let header, let isASCII):
-                        return try self.event(header, payload: scratch, isASCII: isASCII)
+                        return try self.event(header, payload: payload, isASCII: isASCII)
                     case .begun(let header):
                         let reception = Reception()
                         reception.frame = header
@@ -123,7 +121,9 @@ package struct WebSocketDecoder {
                         return nil
                     }
                 case .receiving(let reception):
-                    guard let event = try Self.resume(reception, input: &input, rules: rules) else { return nil }
+                    guard let event = try Self.resume(reception, input: &input, payload: &payload, rules: rules) else {
+                        return nil
+                    }
                     if case .close = event {
                         self.state = .closed
                     } else if reception.isDone {
@@ -150,7 +150,7 @@ package struct WebSocketDecoder {
     /// Takes a frame's header, and its payload if all of it is there, in one look at the input's bytes.
     private static func takeFrame(
         from input: inout ByteBuffer,
-        into scratch: inout ByteBuffer,
+        into payload: inout ByteBuffer,
         rules: WebSocketRules
     ) throws(WebSocketError) -> Start {
         let (start, length) = try input.withUnsafeReadableBytes { bytes throws(WebSocketError) -> (Start, Int) in
@@ -159,9 +159,9 @@ package struct WebSocketDecoder {
             try Self.check(header, rules: rules, during: nil)
             guard header.isFinal, header.payloadLength <= bytes.count - length else { return (.begun(header), length) }
             let end = length + header.payloadLength
-            scratch.clear(minimumCapacity: header.payloadLength)
-            let payload = UnsafeRawBufferPointer(rebasing: bytes[length..<end])
-            let isASCII = scratch.writeXORed(payload, with: header.mask ?? WebSocketMask(0), offset: 0)
+            payload.clear(minimumCapacity: header.payloadLength)
+            let masked = UnsafeRawBufferPointer(rebasing: bytes[length..<end])
+            let isASCII = payload.writeXORed(masked, with: header.mask ?? WebSocketMask(0), offset: 0)
             return (.whole(header, isASCII: isASCII), end)
         }
         input.moveReaderIndex(forwardBy: length)
@@ -174,17 +174,17 @@ package struct WebSocketDecoder {
         payload: ByteBuffer,
         isASCII: Bool
     ) throws(WebSocketError) -> Event {
-        if header.isCompressed { return .compressed(payload, isText: header.opcode == .text) }
+        if header.isCompressed { return .compressed(isText: header.opcode == .text) }
         switch header.opcode {
         case .text:
             guard isASCII || payload.isValidUTF8 else { throw .invalidUTF8 }
-            return .text(payload)
+            return .text
         case .binary, .continuation:
-            return .binary(payload)
+            return .binary
         case .ping:
-            return .ping(payload)
+            return .ping
         case .pong:
-            return .pong(payload)
+            return .pong
         case .close:
             let event = try Self.closeEvent(payload)
             self.state = .closed
@@ -196,6 +196,7 @@ package struct WebSocketDecoder {
     private static func resume(
         _ reception: Reception,
         input: inout ByteBuffer,
+        payload: inout ByteBuffer,
         rules: WebSocketRules
     ) throws(WebSocketError) -> Event? {
         while true {
@@ -215,7 +216,7 @@ package struct WebSocketDecoder {
             guard reception.received == frame.payloadLength else { return nil }
             reception.frame = nil
             reception.received = 0
-            if let event = try Self.finish(frame, reception) { return event }
+            if let event = try Self.finish(frame, reception, payload: &payload) { return event }
         }
     }
 
@@ -285,7 +286,8 @@ package struct WebSocketDecoder {
 
     private static func finish(
         _ frame: WebSocketFrameHeader,
-        _ reception: Reception
+        _ reception: Reception,
+        payload: inout ByteBuffer
     ) throws(WebSocketError) -> Event? {
         switch frame.opcode {
         case .text, .binary, .continuation:
@@ -294,19 +296,19 @@ package struct WebSocketDecoder {
                 return nil
             }
             guard !reception.isText || reception.validator.isComplete else { throw .invalidUTF8 }
-            let message = reception.message
+            payload = reception.message
             reception.message = ByteBuffer()
             reception.isInMessage = false
             reception.fragments = 0
-            if reception.isCompressed { return .compressed(message, isText: reception.isText) }
-            return reception.isText ? .text(message) : .binary(message)
+            if reception.isCompressed { return .compressed(isText: reception.isText) }
+            return reception.isText ? .text : .binary
         case .ping, .pong, .close:
-            let payload = reception.control
+            payload = reception.control
             reception.control = ByteBuffer()
             switch frame.opcode {
-            case .ping: return .ping(payload)
+            case .ping: return .ping
             case .close: return try Self.closeEvent(payload)
-            default: return .pong(payload)
+            default: return .pong
             }
         }
     }

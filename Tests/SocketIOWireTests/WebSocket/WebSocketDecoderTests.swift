@@ -6,7 +6,7 @@ import Testing
 struct WebSocketDecoderTests {
     /// What a stream of bytes came to.
     struct Outcome: Hashable {
-        var events: [WebSocketDecoder.Event] = []
+        var events: [ReceivedMessage] = []
         var error: WebSocketError?
     }
 
@@ -66,7 +66,7 @@ struct WebSocketDecoderTests {
     static let long = ByteBuffer(string: String(repeating: "0123456789é", count: 6000))
 
     /// Streams that are as they should be, and the events in them.
-    static let valid: [(ByteBuffer, [WebSocketDecoder.Event])] = [
+    static let valid: [(ByteBuffer, [ReceivedMessage])] = [
         (Self.frame(.text, text("")), [.text(text(""))]),
         (Self.frame(.text, text("2probe")), [.text(text("2probe"))]),
         (Self.frame(.text, text("42[\"é€😀\"]")), [.text(text("42[\"é€😀\"]"))]),
@@ -172,7 +172,7 @@ struct WebSocketDecoderTests {
                 var scratch = ByteBuffer()
                 var rest = bytes
                 var first = rest.readSlice(length: cut) ?? ByteBuffer()
-                var seen: [WebSocketDecoder.Event] = []
+                var seen: [ReceivedMessage] = []
                 while let event = try decoder.next(from: &first, scratch: &scratch, rules: WebSocketRules()) {
                     seen.append(event)
                 }
@@ -184,7 +184,7 @@ struct WebSocketDecoderTests {
         }
     }
 
-    static let invalid: [(ByteBuffer, [WebSocketDecoder.Event], WebSocketError, UInt16)] = [
+    static let invalid: [(ByteBuffer, [ReceivedMessage], WebSocketError, UInt16)] = [
         // An unmasked frame of a client.
         (hex("8101 34"), [], .maskMissing, 1002),
         (hex("8900"), [], .maskMissing, 1002),
@@ -265,7 +265,7 @@ struct WebSocketDecoderTests {
         payload.writeString("bye")
         let outcome = Self.decode(Self.frame(.close, payload))
         if isValid {
-            let event = WebSocketDecoder.Event.close(code: WebSocketCloseCode(rawValue: UInt16(code)), reason: "bye")
+            let event = ReceivedMessage.close(code: WebSocketCloseCode(rawValue: UInt16(code)), reason: "bye")
             #expect(outcome == Outcome(events: [event]))
         } else {
             #expect(outcome == Outcome(error: .invalidCloseCode))
@@ -452,5 +452,33 @@ extension ByteBuffer {
     /// Where the bytes lie.
     var storageAddress: UInt {
         self.withVeryUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+    }
+}
+
+/// An event and what it carries.
+enum ReceivedMessage: Hashable {
+    case text(ByteBuffer)
+    case binary(ByteBuffer)
+    case compressed(ByteBuffer, isText: Bool)
+    case ping(ByteBuffer)
+    case pong(ByteBuffer)
+    case close(code: WebSocketCloseCode?, reason: String)
+}
+
+extension WebSocketDecoder {
+    fileprivate mutating func next(
+        from input: inout ByteBuffer,
+        scratch: inout ByteBuffer,
+        rules: WebSocketRules
+    ) throws(WebSocketError) -> ReceivedMessage? {
+        switch try self.next(from: &input, payload: &scratch, rules: rules) {
+        case nil: nil
+        case .text: .text(scratch)
+        case .binary: .binary(scratch)
+        case .compressed(let isText): .compressed(scratch, isText: isText)
+        case .ping: .ping(scratch)
+        case .pong: .pong(scratch)
+        case .close(let code, let reason): .close(code: code, reason: reason)
+        }
     }
 }
