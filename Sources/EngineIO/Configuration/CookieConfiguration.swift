@@ -25,3 +25,51 @@ public struct CookieConfiguration: Sendable {
     /// The reference implementation's cookie.
     public init() {}
 }
+
+/// No cookie can be made of a ``CookieConfiguration``: a value would end its attribute, and begin another.
+public struct CookieError: Error, Hashable, CustomStringConvertible {
+    /// The attribute.
+    public let attribute: String
+    /// Its value.
+    public let value: String
+
+    /// What is wrong.
+    public var description: String { "the cookie's \(self.attribute) can't be \(self.value.debugDescription)" }
+}
+
+extension CookieConfiguration {
+    /// Checks what applications may have from elsewhere (RFC 6265, section 4.1.1).
+    func validate() throws(CookieError) {
+        guard !self.name.isEmpty, self.name.utf8.allSatisfy(\.isTokenCharacter) else {
+            throw CookieError(attribute: "name", value: self.name)
+        }
+        if let path = self.path {
+            guard path.utf8.allSatisfy({ (0x20...0x7E).contains($0) && $0 != UInt8(ascii: ";") }) else {
+                throw CookieError(attribute: "path", value: path)
+            }
+        }
+        if let domain = self.domain {
+            let labels = (domain.hasPrefix(".") ? domain.dropFirst() : domain[...])
+                .utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+            guard domain.utf8.count <= 255, labels.allSatisfy(Self.isLabel) else {
+                throw CookieError(attribute: "domain", value: domain)
+            }
+        }
+    }
+
+    /// Letters, digits, and hyphens in between.
+    private static func isLabel(_ label: Substring.UTF8View) -> Bool {
+        guard (1...63).contains(label.count), label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-") else {
+            return false
+        }
+        return label.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+                true
+            default:
+                false
+            }
+        }
+    }
+}

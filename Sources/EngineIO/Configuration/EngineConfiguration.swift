@@ -1,4 +1,5 @@
 public import NIOCore
+public import SocketIOWire
 
 /// How an ``EngineServer`` behaves; the defaults are those of the reference implementation.
 public struct EngineConfiguration: Sendable {
@@ -39,6 +40,10 @@ public struct EngineConfiguration: Sendable {
     public var initialPacket: String?
     /// Decides whether a handshake is let in; called once a session, before it exists.
     public var allowRequest: (@Sendable (HandshakeRequest) async -> HandshakeDecision)?
+    /// Makes the ids of sessions; `nil` leaves it to the server.
+    ///
+    /// Ids are secret: who knows one can take its session over. Called on the connection's event loop. A handshake that gets the id of an open session is refused with error 3.
+    public var generateID: (@Sendable (HandshakeRequest) -> SessionID)?
     /// Adds headers to the answer of a session's first request.
     public var initialHeaders: HeaderHook?
     /// Adds headers to every polling answer with status 200 and every WebSocket handshake's answer.

@@ -620,8 +620,17 @@ extension HTTPConnection {
         {
             return self.refuse(error)
         }
+        var id: SessionID?
+        if request.session == nil, request.transport == .websocket {
+            id = self.server.makeID(for: request.handshake)
+            if id == nil {
+                self.server.admission.closedSession(request.handshake)
+                return self.refuse(.idInUse)
+            }
+        }
         guard let handler = self.becomeWebSocket(compression: request.compression) else {
-            if request.session == nil, request.transport == .websocket {
+            if let id {
+                self.server.discard(id)
                 self.server.admission.closedSession(request.handshake)
             }
             return
@@ -636,9 +645,10 @@ extension HTTPConnection {
             handler.flush()
             // The session lives on this loop, so this is at once.
             session.perform { $0.received(probe: handler, isTextOnly: isTextOnly) }
-        } else {
+        } else if let id {
             self.server.openWebSocketSession(
                 handler,
+                id: id,
                 request: request.handshake,
                 query: request.query,
                 loop: self.loop

@@ -19,6 +19,8 @@ public final class EngineServer: Sendable {
         var listeners: [any Channel] = []
         var isStopping = false
         var nextCounter: UInt32 = 0
+        /// The application's ids for sessions that are about to begin.
+        var promisedIDs: Set<SessionID> = []
     }
 
     let configuration: EngineConfiguration
@@ -81,8 +83,10 @@ public final class EngineServer: Sendable {
     ///   - host: A name or address.
     ///   - port: 0 takes any free one.
     /// - Returns: The address bound.
-    /// - Throws: ``ListenError`` if it cannot be bound.
+    /// - Throws: ``ListenError`` if it cannot be bound; ``CookieError`` if no cookie can be made of
+    ///   ``EngineConfiguration/cookie``.
     public func listen(host: String, port: Int) async throws -> SocketAddress {
+        try self.configuration.cookie?.validate()
         let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -198,6 +202,10 @@ public final class EngineServer: Sendable {
         loop: EngineLoop
     ) {
         if let error = self.admission.openSession(request) { return exchange.refuse(error) }
+        guard let id = self.makeID(for: request) else {
+            self.admission.closedSession(request)
+            return exchange.refuse(.idInUse)
+        }
         let polling = PollingLink(
             PollingLink.Style(
                 callback: query.callback,
@@ -206,7 +214,7 @@ public final class EngineServer: Sendable {
                 maximumPackets: self.configuration.maxPacketsPerPoll ?? request.maximumPacketsPerPoll
             )
         )
-        let session = self.makeSession(request, query, loop, .polling(polling), isTextOnly: false)
+        let session = self.makeSession(id, request, query, loop, .polling(polling), isTextOnly: false)
         session.enqueueOpening(
             self.openingPackets(
                 session.id,
@@ -221,30 +229,45 @@ public final class EngineServer: Sendable {
 
     func openWebSocketSession(
         _ handler: WebSocketHandler,
+        id: SessionID,
         request: HandshakeRequest,
         query: EngineQuery,
         loop: EngineLoop
     ) {
-        let session = self.makeSession(request, query, loop, .webSocket(handler), isTextOnly: query.isTextOnly)
+        let session = self.makeSession(id, request, query, loop, .webSocket(handler), isTextOnly: query.isTextOnly)
         handler.begin(session)
         session.enqueueOpening(self.openingPackets(session.id, upgrades: false))
         session.open(self.onSession)
     }
 
+    /// An id for a new session, which nobody else gets until the session ends; `nil` if the application's is in use.
+    func makeID(for request: HandshakeRequest) -> SessionID? {
+        guard let generate = self.configuration.generateID else {
+            var generator = SystemRandomNumberGenerator()
+            let counter = self.state.withLockedValue { state in
+                defer { state.nextCounter &+= 1 }
+                return state.nextCounter
+            }
+            return SessionID(counter: counter, using: &generator)
+        }
+        let id = generate(request)
+        let isFree = self.state.withLockedValue { $0.sessions[id] == nil && $0.promisedIDs.insert(id).inserted }
+        return isFree ? id : nil
+    }
+
+    /// There will be no session of that id.
+    func discard(_ id: SessionID) { _ = self.state.withLockedValue { $0.promisedIDs.remove(id) } }
+
     private func makeSession(
+        _ id: SessionID,
         _ request: HandshakeRequest,
         _ query: EngineQuery,
         _ loop: EngineLoop,
         _ link: EngineSession.Link,
         isTextOnly: Bool
     ) -> EngineSession {
-        var generator = SystemRandomNumberGenerator()
-        let counter = self.state.withLockedValue { state in
-            defer { state.nextCounter &+= 1 }
-            return state.nextCounter
-        }
         let session = EngineSession(
-            id: SessionID(counter: counter, using: &generator),
+            id: id,
             request: request,
             protocolVersion: query.isVersion4 ? 4 : 3,
             loop: loop,
@@ -253,7 +276,10 @@ public final class EngineServer: Sendable {
             isTextOnly: isTextOnly
         )
         let reference = SessionReference(session)
-        self.state.withLockedValue { $0.sessions[session.id] = reference }
+        self.state.withLockedValue { state in
+            state.sessions[session.id] = reference
+            if !state.promisedIDs.isEmpty { state.promisedIDs.remove(session.id) }
+        }
         self.metrics.connections.increment()
         self.logger.debug("Opened a session", metadata: ["sio.transport": "\(session.transport.rawValue)"])
         return session

@@ -70,6 +70,8 @@ public struct HandshakeError: Error, Hashable, Sendable {
         Self(.forbidden, context: message.map { ["message": $0] } ?? [:])
     }
 
+    static let idInUse = Self(.badRequest, context: ["name": "ID_GENERATION_ERROR"])
+
     static let unsupportedVersion = Self(.unsupportedProtocolVersion, context: ["protocol": "3"])
 
     static func serverFull(_ limit: String) -> Self { Self(.serverFull, context: ["limit": limit]) }
