@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import NIOPosix
 import RESP
 import RedisAdapters
 import SocketIOServer
@@ -7,22 +8,30 @@ import SocketIOWire
 
 /// The server that the load generator measures: three events, public API only.
 ///
-///     bench-server PORT [REDIS_URL]
+///     bench-server PORT [REDIS_URL] [--async] [--loops N]
 ///
 /// `echo` acknowledges with its argument, `join` joins a room, `broadcast` sends `msg` to a room. With a Redis URL
-/// several of them form a cluster through the pub/sub adapter.
+/// several of them form a cluster through the pub/sub adapter. With `--async` the handler of `echo` is asynchronous;
+/// `--loops` says how many event loops there are, one for each core if it does not.
 @main
 enum BenchServer {
     static func main() async throws {
-        let arguments = CommandLine.arguments
-        guard arguments.count >= 2, let port = Int(arguments[1]) else {
-            print("usage: bench-server PORT [REDIS_URL]")
+        var arguments = Array(CommandLine.arguments.dropFirst())
+        let isAsync = arguments.contains("--async")
+        arguments.removeAll { $0 == "--async" }
+        var loops: Int? = System.coreCount
+        if let index = arguments.firstIndex(of: "--loops") {
+            loops = arguments.indices.contains(index + 1) ? Int(arguments[index + 1]) : nil
+            arguments.removeSubrange(index..<min(index + 2, arguments.count))
+        }
+        guard let first = arguments.first, let port = Int(first), let loops, loops > 0, arguments.count <= 2 else {
+            print("usage: bench-server PORT [REDIS_URL] [--async] [--loops N]")
             return
         }
         var adapter: any AdapterFactory = InMemoryAdapterFactory()
-        if arguments.count > 2 {
+        if arguments.count > 1 {
             let redis = RESPClient(
-                configuration: try RESPConfiguration(url: arguments[2]),
+                configuration: try RESPConfiguration(url: arguments[1]),
                 logger: Logger(label: "bench-server.redis")
             )
             try await redis.connect()
@@ -30,10 +39,15 @@ enum BenchServer {
         }
         let io = SocketServer(
             configuration: SocketServerConfiguration(host: "127.0.0.1", port: port),
+            eventLoopGroup: MultiThreadedEventLoopGroup(numberOfThreads: loops),
             adapter: adapter,
             logger: Logger(label: "bench-server")
         )
-        io.sockets.on("echo") { (_: Socket, value: JSONValue) in value }
+        if isAsync {
+            io.sockets.on("echo") { (_: Socket, value: JSONValue) async in value }
+        } else {
+            io.sockets.on("echo") { (_: Socket, value: JSONValue) in value }
+        }
         io.sockets.on("join") { (socket: Socket, room: String) in socket.join(Room(room)) }
         io.sockets.on("broadcast") { (_: Socket, room: String, value: JSONValue) in
             io.sockets.to(Room(room)).emit("msg", value)
