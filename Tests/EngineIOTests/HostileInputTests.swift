@@ -46,6 +46,95 @@ import Testing
         #expect(fixture.server.sessionCount == 0)
     }
 
+    /// The first frames of a WebSocket that wants to take over a polling session (CVE-2022-21676).
+    @Test func spoiledFramesOnAProbe() throws {
+        let fixture = EmbeddedServer()
+        let poller = try fixture.connect()
+        _ = try fixture.request("GET", "EIO=4&transport=polling", on: poller)
+        let session = try #require(fixture.sessions.first)
+        var valid = ByteBuffer()
+        for text in ["2probe", "2probe"] {
+            valid.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: text), mask: WebSocketMask(0))
+        }
+        var generator = SplitMix(state: 21)
+        for index in 0..<valid.readableBytes {
+            for round in 0..<8 {
+                let probe = try fixture.webSocket(query: "EIO=4&transport=websocket&sid=\(session.id)")
+                var bytes = valid
+                let value = UInt8.random(in: 0...255, using: &generator)
+                // Those that were the trouble: each reserved bit, right at the beginning.
+                bytes.setInteger(index == 0 && round < 3 ? 0x81 | 0x10 << UInt8(round) : value, at: index)
+                fixture.send(bytes, to: probe)
+                _ = try? probe.finish(acceptAlreadyClosed: true)
+            }
+        }
+        // The session goes on where it was.
+        #expect(session.state == .open && session.transport == .polling)
+        _ = try? poller.finish(acceptAlreadyClosed: true)
+    }
+
+    /// Names that mean something elsewhere (CVE-2023-31125).
+    @Test(arguments: [
+        "__proto__", "constructor", "toString", "", "polling2", "POLLING", "websocket%00", "%70olling%20",
+    ])
+    func oddTransportsAreRefused(name: String) throws {
+        let fixture = EmbeddedServer()
+        let channel = try fixture.connect()
+        for query in ["EIO=4&transport=\(name)", "EIO=4&transport=polling&transport=\(name)"] {
+            let answer = try fixture.request("GET", query, on: channel)
+            #expect(answer.head.hasPrefix("HTTP/1.1 400 "))
+            #expect(String(buffer: answer.body) == #"{"code":0,"message":"Transport unknown"}"#)
+            let upgrade = try fixture.connect()
+            let text = EchoServer.upgrade().replacing("EIO=4&transport=websocket", with: query)
+            #expect(try fixture.exchange(text, on: upgrade).hasSuffix("\r\n\r\nTransport unknown"))
+            #expect(!upgrade.isActive)
+        }
+        #expect(fixture.server.sessionCount == 0)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    /// Not when they have arrived (CVE-2020-36048).
+    @Test func bodiesAreLimitedAsTheyArrive() throws {
+        let fixture = EmbeddedServer()
+        let opener = try fixture.connect()
+        _ = try fixture.request("GET", "EIO=4&transport=polling", on: opener)
+        let session = try #require(fixture.sessions.first)
+        let channel = try fixture.connect()
+        let head = "POST /engine.io/?EIO=4&transport=polling&sid=\(session.id) HTTP/1.1\r\nHost: x\r\n"
+        #expect(try fixture.exchange("\(head)Transfer-Encoding: chunked\r\n\r\n", on: channel).isEmpty)
+        let chunk = "186a0\r\n4\(String(repeating: "x", count: 99_999))\r\n"
+        for _ in 0..<10 { #expect(try fixture.exchange(chunk, on: channel).isEmpty) }
+        #expect(try fixture.exchange(chunk, on: channel).hasPrefix("HTTP/1.1 413 "))
+        #expect(fixture.delegate.messages.isEmpty)
+        #expect(session.state == .open)
+        // What goes on for ever is not read for ever.
+        for _ in 0..<30 where channel.isActive { _ = try? fixture.exchange(chunk, on: channel) }
+        #expect(!channel.isActive)
+        _ = try? opener.finish(acceptAlreadyClosed: true)
+    }
+
+    /// As long as a head may be (CVE-2021-32640).
+    @Test(arguments: ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Upgrade", "Connection", "Accept-Encoding"])
+    func longListsInHeadersAreHarmless(name: String) throws {
+        let fixture = EmbeddedServer { $0.perMessageDeflate = PerMessageDeflate() }
+        for value in [",", " ,", "a,", "a ,\t", "a;", "a=\"\\", "a" + String(repeating: " ", count: 100)] {
+            let list = String(repeating: value, count: 60_000 / value.utf8.count)
+            let channel = try fixture.connect()
+            let upgrade = EchoServer.upgrade().replacing("Host: x\r\n", with: "Host: x\r\n\(name): \(list)b\r\n")
+            let answer = try fixture.exchange(upgrade, on: channel)
+            #expect(answer.hasPrefix("HTTP/1.1 "), "\(name): \(value)")
+            let poller = try fixture.connect()
+            let polled = try fixture.request(
+                "GET",
+                "EIO=4&transport=polling",
+                fields: "\(name): \(list)\r\n",
+                on: poller
+            )
+            #expect(polled.head.hasPrefix("HTTP/1.1 "), "\(name): \(value)")
+            for channel in [channel, poller] { _ = try? channel.finish(acceptAlreadyClosed: true) }
+        }
+    }
+
     @Test func randomBytesInsteadOfHTTP() throws {
         let fixture = EmbeddedServer()
         var generator = SplitMix(state: 1)
@@ -171,7 +260,7 @@ import Testing
     }
 
     @Test func floodsOfPongsCostNothing() throws {
-        let fixture = EmbeddedServer()
+        let fixture = EmbeddedServer { $0.limits.maxControlPacketsPerSecond = nil }
         let channel = try fixture.webSocket()
         var bytes = ByteBuffer()
         for _ in 0..<100_000 {
@@ -181,6 +270,47 @@ import Testing
         #expect(fixture.text(of: channel).isEmpty)
         fixture.loop.advanceTime(by: .milliseconds(25_020))
         #expect(fixture.text(of: channel) == "\u{81}\u{1}2".latin1)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    /// Pings and pongs of both kinds, and packets that mean nothing.
+    @Test(arguments: [(WebSocketOpcode.ping, "x"), (.pong, "x"), (.text, "3"), (.text, "6"), (.text, "5")])
+    func floodsOfControlPacketsEndTheSession(opcode: WebSocketOpcode, payload: String) throws {
+        let fixture = EmbeddedServer()
+        let channel = try fixture.webSocket()
+        func send(_ count: Int) {
+            var bytes = ByteBuffer()
+            for _ in 0..<count {
+                bytes.writeMaskedWebSocketFrame(opcode, payload: ByteBuffer(string: payload), mask: WebSocketMask(1))
+            }
+            fixture.send(bytes, to: channel)
+        }
+        // As many in each second are none too many.
+        for _ in 0..<3 {
+            send(500)
+            send(500)
+            fixture.loop.advanceTime(by: .seconds(1))
+        }
+        #expect(fixture.delegate.closed.isEmpty)
+        _ = fixture.output(of: channel)
+        send(1000)
+        #expect(fixture.delegate.closed.isEmpty)
+        send(1)
+        #expect(fixture.delegate.closed == ["transport error"])
+        #expect(try fixture.frames(of: channel).last == RawConnection.Frame(opcode: .close, payload: [0x03, 0xF0]))
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func floodsOfEmptyPollsEndTheSession() throws {
+        let fixture = EmbeddedServer()
+        let channel = try fixture.connect()
+        _ = try fixture.request("GET", "EIO=4&transport=polling", on: channel)
+        let query = "EIO=4&transport=polling&sid=\(try #require(fixture.sessions.first).id)"
+        let body = Array((0..<1000).map { _ in "6" }.joined(separator: "\u{1E}").utf8)
+        #expect(try String(buffer: fixture.request("POST", query, body: body, on: channel).body) == "ok")
+        #expect(fixture.delegate.closed.isEmpty)
+        _ = try fixture.request("POST", query, body: [0x36], on: channel)
+        #expect(fixture.delegate.closed == ["transport error"])
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 

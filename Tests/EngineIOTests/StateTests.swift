@@ -71,6 +71,13 @@ import Testing
         #expect(state.end() == false)
     }
 
+    @Test func probesAreNumbered() {
+        var state = UpgradeState()
+        for _ in 0..<16 { #expect(state.received(self.packet("2probe")) == .answerProbe) }
+        #expect(state.received(self.packet("2probe")) == .fail)
+        #expect(state.received(self.packet("5")) == .ignore)
+    }
+
     @Test func upgradeNeedsNoProbe() {
         var state = UpgradeState()
         #expect(state.received(self.packet("5")) == .switchTransport)
@@ -163,6 +170,21 @@ import Testing
     ])
     func query(target: String, expected: [String]) {
         #expect(RequestTarget.query(of: target).map { "\($0.name)=\($0.value)" } == expected)
+    }
+
+    /// However many others there are, and without looking into them.
+    @Test func aFormHasOneValueThatMatters() {
+        let others = (0..<10_000).map { "p\($0)=1" }.joined(separator: "&")
+        #expect(RequestTarget.value(of: "d", in: others) == nil)
+        #expect(RequestTarget.value(of: "d", in: "\(others)&d=4a%20b+c&\(others)") == "4a b c")
+        #expect(RequestTarget.value(of: "d", in: "d=1&%64=2&e=d") == "2")
+        #expect(RequestTarget.value(of: "d", in: "&&d&") == "")
+        #expect(RequestTarget.value(of: "d", in: "d=a=b") == "a=b")
+        #expect(RequestTarget.value(of: "d", in: "") == nil)
+        #expect(RequestTarget.value(of: "d", in: "&") == nil)
+        #expect(
+            FormField.payload(of: ByteBuffer(string: #"\#(others)&d=4a\\nb\nc"#)) == ByteBuffer(string: "4a\\nb\nc")
+        )
     }
 
     @Test func repeatedParametersCostLinearMemory() {

@@ -13,6 +13,7 @@ import Testing
         case connected
         case halfRequest
         case opened
+        case refusedUpgrade
         case polling
         case halfPost
         case upgrading
@@ -41,7 +42,7 @@ import Testing
             #expect(server.server.sessionCount == 0)
             // Each session that was opened was closed, once.
             let closed = server.events.filter { if case .close = $0 { true } else { false } }.count
-            #expect(closed == 20 * (Stage.allCases.count - 2))
+            #expect(closed == 20 * (Stage.allCases.count - 3))
         }
     }
 
@@ -56,6 +57,10 @@ import Testing
         let first = try await server.connect()
         connections.append(first)
         if stage == .connected { return await finish() }
+        if stage == .refusedUpgrade {
+            try await first.send(EchoServer.upgrade("&sid=unknown"))
+            return await finish()
+        }
         if stage == .halfRequest {
             try await first.send("GET \(path) HTTP/1.1\r\nHo")
             return await finish()

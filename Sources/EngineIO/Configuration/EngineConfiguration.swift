@@ -100,6 +100,10 @@ public struct EngineLimits: Sendable {
     public var maxPacketsPerPayload = 100_000
     /// The most fragments of one WebSocket message; they are put together as they come, so that one costs time only.
     public var maxFragments = 131_072
+    /// The most packets without data that a client may send in a second: pings, pongs, empty polls.
+    ///
+    /// With more its session ends. Ordinary clients send one in ``EngineConfiguration/pingInterval``.
+    public var maxControlPacketsPerSecond: Int? = 1000
     /// The most connections that the server keeps; further ones are told status 503.
     public var maxConnections: Int?
     /// The most connections from one IPv4 address, or one /64 network of IPv6; further ones are told status 429.

@@ -4,11 +4,10 @@ import NIOCore
 enum FormField {
     /// The value of the field `d`, its line ends as the client escaped them restored.
     static func payload(of form: ByteBuffer) -> ByteBuffer {
-        let query = RequestTarget.query(of: "?" + String(buffer: form))
-        guard let field = query.last(where: { $0.name == "d" }) else { return ByteBuffer() }
+        guard let field = RequestTarget.value(of: "d", in: String(buffer: form)) else { return ByteBuffer() }
         // Forms carry line ends as CR LF: the client writes a line feed as `\n`, and `\n` as `\\n`.
         var result = ByteBuffer()
-        let bytes = Array(field.value.utf8)
+        let bytes = Array(field.utf8)
         var index = 0
         while index < bytes.count {
             if bytes[index...].starts(with: #"\\n"#.utf8) {

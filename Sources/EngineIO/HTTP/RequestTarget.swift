@@ -1,5 +1,8 @@
 /// Takes a request target apart as browsers' `URLSearchParams` does.
 enum RequestTarget {
+    /// How many parameters are looked at; more have no meaning to anybody.
+    private static let maximumCount = 256
+
     /// The query parameters in order, decoded; of a repeated one the last value stands, at the first one's place.
     static func query(of target: String) -> [(name: String, value: String)] {
         let bytes = target.utf8
@@ -7,17 +10,33 @@ enum RequestTarget {
         var query: [(name: String, value: String)] = []
         var rest = bytes[bytes.index(after: mark)...]
         if let fragment = rest.firstIndex(of: UInt8(ascii: "#")) { rest = rest[..<fragment] }
-        for pair in rest.split(separator: UInt8(ascii: "&")) {
+        for pair in rest.split(separator: UInt8(ascii: "&"), maxSplits: Self.maximumCount).prefix(Self.maximumCount) {
             let equals = pair.firstIndex(of: UInt8(ascii: "="))
             let name = Self.decode(pair[..<(equals ?? pair.endIndex)])
             let value = equals.map { Self.decode(pair[pair.index(after: $0)...]) } ?? ""
             if let index = query.firstIndex(where: { $0.name == name }) {
                 query[index].value = value
-            } else if query.count < 256 {
+            } else {
                 query.append((name, value))
             }
         }
         return query
+    }
+
+    /// The value of the last parameter of that name in a form; the others are not looked into, however many.
+    static func value(of name: String, in form: String) -> String? {
+        var rest = form.utf8[...]
+        while !rest.isEmpty {
+            // From the end, so that the first one found is the last.
+            let start = rest.lastIndex(of: UInt8(ascii: "&")).map { rest.index(after: $0) } ?? rest.startIndex
+            let pair = rest[start...]
+            let equals = pair.firstIndex(of: UInt8(ascii: "="))
+            if Self.decode(pair[..<(equals ?? pair.endIndex)]) == name {
+                return equals.map { Self.decode(pair[pair.index(after: $0)...]) } ?? ""
+            }
+            rest = start == rest.startIndex ? rest[..<start] : rest[..<rest.index(before: start)]
+        }
+        return nil
     }
 
     private static func decode(_ text: Substring.UTF8View) -> String {

@@ -25,6 +25,7 @@ package final class EngineLoop: @unchecked Sendable {
     let compression: LoopCompression
     /// How long a peer may take to answer a close frame.
     let closeTimeout: TimeAmount
+    let maxControlPackets: Int?
 
     /// What payloads are unmasked into, while no read is being handled.
     @exclusivity(unchecked) private var payloadBuffer: ByteBuffer?
@@ -73,6 +74,7 @@ package final class EngineLoop: @unchecked Sendable {
         self.compressingRules = rules
         self.compression = LoopCompression(configuration, eventLoop: eventLoop)
         self.closeTimeout = configuration.limits.closeTimeout
+        self.maxControlPackets = configuration.limits.maxControlPacketsPerSecond
     }
 
     // MARK: The end of the tick

@@ -37,6 +37,7 @@ struct EngineMetrics: Sendable {
         case payload
         case webSocketFrame = "websocket_frame"
         case tooLarge = "too_large"
+        case flood
     }
 
     /// What happened to a reader that does not keep up.

@@ -78,30 +78,66 @@ extension EngineSession {
         polling.finishedPost = exchange
         self.loop.polling.bytesReceived += body.readableBytes
         self.loop.countsChanged()
+        let maximum = self.server.configuration.limits.maxPacketsPerPayload
         if exchange.isBinary {
-            self.deliver(Version3PayloadReader(body, isBinary: true, maximumPackets: self.maximumPackets))
+            polling.rest = Version3PayloadReader(body, isBinary: true, maximumPackets: maximum)
         } else {
-            self.deliver(text: polling.callback == nil ? body : FormField.payload(of: body))
+            var text = polling.callback == nil ? body : FormField.payload(of: body)
+            // Other than over WebSocket, bytes that are no UTF-8 are repaired, as the reference implementation does.
+            if !text.isValidUTF8 { text = ByteBuffer(string: String(buffer: text)) }
+            polling.rest =
+                self.protocolVersion == 3
+                ? Version3PayloadReader(text, isBinary: false, maximumPackets: maximum)
+                : PollingPayloadReader(text, maximumPackets: maximum)
         }
-        if !self.isPaused || self.state == .closed { polling.answerFinishedPost() }
+        self.deliverTurn(of: polling)
     }
 
-    private var maximumPackets: Int { self.server.configuration.limits.maxPacketsPerPayload }
+    /// How much of a body is delivered before the loop's other connections have their turn: as much as one read of a
+    /// WebSocket brings.
+    private static var turnBytes: Int { EngineLoop.receiveBufferSize }
+    /// A loop runs everything that is due before it looks at its connections, so the next turn is not due at once.
+    private static var pauseBetweenTurns: TimeAmount { .microseconds(100) }
 
-    private func deliver(text: ByteBuffer) {
-        // Other than over WebSocket, bytes that are no UTF-8 are repaired, as the reference implementation does.
-        let text = text.isValidUTF8 ? text : ByteBuffer(string: String(buffer: text))
-        if self.protocolVersion == 3 {
-            self.deliver(Version3PayloadReader(text, isBinary: false, maximumPackets: self.maximumPackets))
-        } else {
-            self.deliver(PollingPayloadReader(text, maximumPackets: self.maximumPackets))
+    /// Delivers the next part of a body; who sent it is answered after the last.
+    private func deliverTurn(of polling: PollingLink) {
+        if self.deliverRest(of: polling) {
+            if !self.isPaused { self.awaitNextTurn(of: polling) }
+        } else if !self.isPaused || self.state == .closed {
+            polling.answerFinishedPost()
         }
     }
 
-    private func deliver(_ reader: some PayloadReader) {
+    func awaitNextTurn(of polling: PollingLink) {
+        guard !polling.isTurnDue else { return }
+        polling.isTurnDue = true
+        self.eventLoop.assumeIsolated().scheduleTask(in: Self.pauseBetweenTurns) {
+            polling.isTurnDue = false
+            if polling.rest != nil, !self.isPaused { self.deliverTurn(of: polling) }
+        }
+    }
+
+    /// Delivers some of what is left of a body.
+    ///
+    /// - Returns: Whether there is more.
+    func deliverRest(of polling: PollingLink) -> Bool {
+        guard let reader = polling.rest else { return false }
+        polling.isDelivering = true
+        polling.rest = nil
+        polling.rest = self.deliver(reader)
+        polling.isDelivering = false
+        return polling.rest != nil
+    }
+
+    /// - Returns: What is left of the packets; `nil` if nothing is.
+    private func deliver<Reader: PayloadReader>(_ reader: Reader) -> Reader? {
         var reader = reader
+        var bytes = 0
         do throws(PollingPayloadError) {
-            while self.state == .open, let packet = try reader.next() {
+            while self.state == .open {
+                guard bytes < Self.turnBytes else { return reader }
+                guard let packet = try reader.next() else { break }
+                bytes += packet.data.readableBytes + 2
                 self.loop.polling.packetsReceived += 1
                 switch packet.type {
                 case .message:
@@ -118,6 +154,7 @@ extension EngineSession {
             self.server.metrics.malformedInput(.payload)
             self.terminate(.parseError)
         }
+        return nil
     }
 
     /// A POST was longer than allowed, and has been refused.

@@ -48,6 +48,7 @@ extension EngineSession {
     }
 
     func received(_ type: EnginePacketType) {
+        guard self.takes(controlPackets: 1) else { return }
         switch type {
         case .ping, .pong:
             guard (type == .ping) == (self.protocolVersion == 3) else {
@@ -65,6 +66,19 @@ extension EngineSession {
         }
     }
 
+    /// Packets without data came: the protocol's, or pings and pongs of the WebSocket.
+    ///
+    /// - Returns: Whether the session goes on.
+    @discardableResult
+    func takes(controlPackets count: Int) -> Bool {
+        guard let limit = self.loop.maxControlPackets,
+            self.controlRate.exceeds(limit, adding: count, at: self.eventLoop.now)
+        else { return true }
+        self.server.metrics.malformedInput(.flood)
+        self.terminate(.transportError, "too many control packets", webSocket: .handshake(.policyViolation))
+        return false
+    }
+
     /// The WebSocket broke its protocol.
     func failed(_ error: WebSocketError) {
         self.server.metrics.malformedInput(error == .messageTooBig ? .tooLarge : .webSocketFrame)
@@ -79,7 +93,7 @@ extension EngineSession {
     /// Stops reading from the client until ``resumeReading()``; messages already read are still delivered.
     ///
     /// While polling, the client's requests are read on, but the next one that brought messages is answered only after
-    /// ``resumeReading()``, and a client sends one at a time.
+    /// ``resumeReading()``, and a client sends one at a time. Of a long one the rest is delivered after that, too.
     public func pauseReading() {
         guard !self.isPaused else { return }
         self.isPaused = true
@@ -92,7 +106,14 @@ extension EngineSession {
         self.isPaused = false
         switch self.link {
         case .webSocket(let handler): handler.setReading(true)
-        case .polling(let polling): polling.answerFinishedPost()
+        case .polling(let polling):
+            // Called by who is being delivered to, it changes nothing: there the answer comes after the last packet.
+            guard !polling.isDelivering else { return }
+            if polling.rest == nil {
+                polling.answerFinishedPost()
+            } else {
+                self.awaitNextTurn(of: polling)
+            }
         }
     }
 }

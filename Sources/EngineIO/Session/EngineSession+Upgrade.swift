@@ -57,7 +57,10 @@ extension EngineSession {
             get.answer(.payload(polling.answer([.close])))
         }
         polling.requests.takePost()?.destroy()
+        // Nothing that comes over the WebSocket may overtake it.
+        while self.deliverRest(of: polling) {}
         polling.answerFinishedPost()
+        guard self.state != .closed else { return }
         self.form = WebSocketForm(isVersion3: self.protocolVersion == 3, isTextOnly: probe.isTextOnly)
         self.link = .webSocket(probe.handler)
         probe.handler.begin(self)

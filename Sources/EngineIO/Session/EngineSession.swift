@@ -51,6 +51,7 @@ public final class EngineSession {
     @exclusivity(unchecked) var isOverflowing = false
     /// What packets are made into for the session's WebSocket.
     @exclusivity(unchecked) var form: WebSocketForm
+    var controlRate = ControlRate()
     /// Whether bytes arrived since the last deadline.
     @exclusivity(unchecked) var hasReceived = false
     var isPaused = false
@@ -171,6 +172,7 @@ public final class EngineSession {
                 get.answer(.payload(polling.answer([heldPoll])))
             }
             polling.requests.takePost()?.destroy()
+            polling.rest = nil
             polling.answerFinishedPost()
             self.endProbe(of: polling, .failed)
         }

@@ -24,6 +24,11 @@ final class PollingLink {
     var probe: UpgradeProbe?
     /// A POST that has been read, but is not answered yet.
     var finishedPost: HTTPExchange?
+    /// The packets of that POST that have not been delivered yet.
+    var rest: (any PayloadReader)?
+    var isDelivering = false
+    /// Whether more of them will be delivered when the loop has served its other connections.
+    var isTurnDue = false
     /// The last big answer to a GET.
     var lastAnswer: HTTPExchange?
     private var receivedBytes = 0

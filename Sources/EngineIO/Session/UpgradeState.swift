@@ -14,20 +14,23 @@ struct UpgradeState: Equatable {
         case ignore
     }
 
-    private enum State {
-        case waiting
-        case probed
+    private enum State: Equatable {
+        /// The client has asked so many times whether the WebSocket works.
+        case waiting(probes: UInt8)
         case ended
     }
 
-    private var state = State.waiting
+    /// How often a client may ask; one that means it asks once.
+    private static let maximumProbes: UInt8 = 16
+
+    private var state = State.waiting(probes: 0)
 
     /// A message arrived on the probe: `nil` if it was no packet, or binary.
     mutating func received(_ packet: EnginePacket?) -> Action {
         switch self.state {
-        case .waiting, .probed:
-            if let packet, packet.isProbe {
-                self.state = .probed
+        case .waiting(let probes):
+            if let packet, packet.isProbe, probes < Self.maximumProbes {
+                self.state = .waiting(probes: probes + 1)
                 return .answerProbe
             }
             self.state = .ended
@@ -43,6 +46,9 @@ struct UpgradeState: Equatable {
     /// - Returns: Whether it was still going on.
     mutating func end() -> Bool {
         defer { self.state = .ended }
-        return self.state != .ended
+        switch self.state {
+        case .waiting: return true
+        case .ended: return false
+        }
     }
 }

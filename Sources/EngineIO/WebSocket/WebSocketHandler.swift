@@ -169,10 +169,12 @@ final class WebSocketHandler: @unchecked Sendable {
         var decoder = self.decoder
         var payload = self.loop.takePayloadBuffer()
         var pongs: ByteBuffer?
+        var controlFrames = 0
         let rules = self.windowBits == 0 ? self.loop.webSocketRules : self.loop.compressingRules
         do throws(WebSocketError) {
             while let event = try decoder.next(from: &input, payload: &payload, rules: rules) {
                 if case .ping = event {
+                    controlFrames += 1
                     pongs = pongs.take() ?? ByteBuffer()
                     pongs?.writeWebSocketFrame(.pong, payload: payload)
                     continue
@@ -183,7 +185,8 @@ final class WebSocketHandler: @unchecked Sendable {
                     if let session { session.received(text: payload) } else { self.received(text: payload) }
                 case .binary: self.received(binary: payload)
                 case .compressed(let isText): try self.received(compressed: payload, isText: isText)
-                case .ping, .pong: break
+                case .ping: break
+                case .pong: controlFrames += 1
                 case .close(let code, let reason): self.received(closeCode: code, reason: reason)
                 }
             }
@@ -194,6 +197,7 @@ final class WebSocketHandler: @unchecked Sendable {
         self.decoder = decoder
         self.loop.giveBack(payloadBuffer: payload)
         if let pongs { self.send(pongs: pongs) }
+        if controlFrames > 0, case .session(let session) = self.role { session.takes(controlPackets: controlFrames) }
     }
 
     private func received(text: ByteBuffer) {

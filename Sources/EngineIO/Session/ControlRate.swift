@@ -1,0 +1,21 @@
+import NIOCore
+
+/// How many packets without data a client sends in a second: pings, pongs, and what else costs the server time and brings
+/// nobody anything.
+struct ControlRate {
+    private var second: UInt32 = 0
+    private var count: UInt32 = 0
+
+    /// Counts some more.
+    ///
+    /// - Returns: Whether they are more in this second than the limit.
+    mutating func exceeds(_ limit: Int, adding number: Int, at now: NIODeadline) -> Bool {
+        let second = UInt32(truncatingIfNeeded: now.uptimeNanoseconds / 1_000_000_000)
+        if second != self.second {
+            self.second = second
+            self.count = 0
+        }
+        self.count = UInt32(clamping: Int(self.count) + number)
+        return Int(self.count) > limit
+    }
+}
