@@ -1,0 +1,197 @@
+import NIOCore
+import NIOHTTP1
+import SocketIOWire
+
+/// What becomes of a request for an upgrade.
+extension HTTPConnection {
+    func decide(_ request: UpgradeRequest) {
+        if self.server.isStopping {
+            return self.refuse(UpgradeRequest.Refusal(status: 503, message: "Service Unavailable"))
+        }
+        let configuration = self.server.configuration
+        if configuration.echoesWebSockets { return self.beginEcho(request) }
+        let origin = request.head.headers.first(name: "origin")
+        if let cors = configuration.cors {
+            request.fields = cors.fields(origin: origin, preflight: (false, nil))
+        }
+        switch self.server.check(request.query, origin: origin) {
+        case .success(let transport): request.transport = transport
+        case .failure(let error): return self.refuse(error)
+        }
+        if let id = request.query.session {
+            guard let session = self.server.session(id) else {
+                return self.refuse(HandshakeError(.sessionUnknown, context: ["sid": id]))
+            }
+            request.session = session
+            return self.upgrade(request)
+        }
+        guard request.head.method == .GET else {
+            return self.refuse(
+                HandshakeError(.badHandshakeMethod, context: ["method": request.head.method.rawValue])
+            )
+        }
+        guard let allowRequest = configuration.allowRequest else { return self.upgrade(request) }
+        let handshake = request.handshake
+        // Nobody waits for this task: it ends with the closure, cancelled if the client goes away before.
+        request.decision = Task {
+            let decision = await allowRequest(handshake)
+            self.loop.eventLoop.execute {
+                guard case .decidingUpgrade(let current) = self.state else { return }
+                current.decision = nil
+                switch decision {
+                case .accept: self.upgrade(current)
+                case .refuse(let message): self.refuse(.forbidden(message))
+                }
+            }
+        }
+    }
+
+    private func refuse(_ error: HandshakeError) {
+        self.server.refused(error)
+        if error.isTemporary {
+            var buffer = ByteBuffer()
+            buffer.writeCapacityRefusal(error)
+            self.write(buffer)
+            return self.closeAfterFlush()
+        }
+        self.refuse(UpgradeRequest.Refusal(contentTypeName: "Content-type", message: error.clientMessage))
+    }
+
+    private func refuse(_ refusal: UpgradeRequest.Refusal) {
+        var buffer = ByteBuffer()
+        buffer.writeUpgradeRefusal(
+            status: refusal.status,
+            contentTypeName: refusal.contentTypeName,
+            message: refusal.message,
+            field: refusal.field
+        )
+        self.write(buffer)
+        self.closeAfterFlush()
+    }
+
+    private func upgrade(_ request: UpgradeRequest) {
+        let answer: ByteBuffer
+        switch request.accept(self.server.configuration) {
+        case .success(let accepted): answer = accepted
+        case .failure(let refusal): return self.refuse(refusal)
+        }
+        // The reference implementation finds out only after its 101, and writes this onto the WebSocket.
+        guard self.server.accepts(request.query) else { return self.refuse(.unsupportedVersion) }
+        if let session = request.session, request.transport == .websocket, session.loop !== self.loop {
+            self.transfer(to: session, request, answer)
+            return
+        }
+        if request.session == nil, request.transport == .websocket,
+            let error = self.server.admission.openSession(request.handshake)
+        {
+            return self.refuse(error)
+        }
+        var id: SessionID?
+        if request.session == nil, request.transport == .websocket {
+            id = self.server.makeID(for: request.handshake)
+            if id == nil {
+                self.server.admission.closedSession(request.handshake)
+                return self.refuse(.idInUse)
+            }
+        }
+        guard let handler = self.becomeWebSocket(compression: request.compression) else {
+            if let id {
+                self.server.discard(id)
+                self.server.admission.closedSession(request.handshake)
+            }
+            return
+        }
+        handler.write(answer)
+        guard request.transport == .websocket else {
+            handler.end(.handshake(nil))
+            return
+        }
+        let isTextOnly = request.query.isTextOnly
+        if let session = request.session {
+            handler.flush()
+            // The session lives on this loop, so this is at once.
+            session.perform { $0.received(probe: handler, isTextOnly: isTextOnly) }
+        } else if let id {
+            self.server.openWebSocketSession(
+                handler,
+                id: id,
+                request: request.handshake,
+                query: request.query,
+                loop: self.loop
+            )
+        }
+    }
+
+    private func beginEcho(_ request: UpgradeRequest) {
+        switch request.accept(self.server.configuration) {
+        case .success(let answer):
+            guard let handler = self.becomeWebSocket(compression: request.compression) else { return }
+            handler.beginEcho()
+            handler.writeAndFlush(answer)
+        case .failure(let refusal):
+            self.refuse(refusal)
+        }
+    }
+
+    /// Replaces the HTTP handlers; bytes that came behind the request reach the new one.
+    private func becomeWebSocket(compression: DeflateAgreement?) -> WebSocketHandler? {
+        guard let context = self.context else { return nil }
+        let handler = WebSocketHandler(loop: self.loop, compression: compression, ticket: self.ticket)
+        do {
+            try self.replaceHandlers(with: handler, in: context, promise: nil)
+            try context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator.shared(self.loop))
+            return handler
+        } catch {
+            context.close(promise: nil)
+            return nil
+        }
+    }
+
+    private func replaceHandlers(
+        with handler: any ChannelHandler,
+        in context: ChannelHandlerContext,
+        promise: EventLoopPromise<Void>?
+    ) throws {
+        let pipeline = context.pipeline.syncOperations
+        let decoder = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
+        try pipeline.addHandler(handler)
+        self.detach()
+        pipeline.removeHandler(context: context, promise: nil)
+        pipeline.removeHandler(context: decoder, promise: promise)
+    }
+
+    /// Gives the connection to the loop of the session that it wants to join.
+    ///
+    /// A session and what carries it are always on one loop, so that no packet hops. Channels cannot move, but sockets
+    /// can: the other loop gets a duplicate of this one's descriptor and the bytes already read from it.
+    private func transfer(to session: SessionReference, _ request: UpgradeRequest, _ answer: ByteBuffer) {
+        guard let context = self.context else { return }
+        // A peer that reads no answers must not make the collector grow while they wait.
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        let collector = TransferHandler(timeout: self.limits.requestTimeout)
+        let ticket = self.ticket
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        do {
+            try self.replaceHandlers(with: collector, in: context, promise: promise)
+        } catch {
+            promise.succeed()
+            context.close(promise: nil)
+            return
+        }
+        let isTextOnly = request.query.isTextOnly
+        let compression = request.compression
+        promise.futureResult.assumeIsolated().whenComplete { _ in
+            collector.transfer { socket, leftOver in
+                session.loop.adopt(
+                    socket,
+                    leftOver: leftOver,
+                    answer: answer,
+                    compression: compression,
+                    ticket: ticket,
+                    session: session,
+                    isTextOnly: isTextOnly
+                )
+            }
+        }
+    }
+}
