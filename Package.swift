@@ -143,8 +143,7 @@ let targets: [Target] = [
         name: "SocketIOServerTests",
         dependencies: [
             "SocketIOServer", "EngineIO", "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix, nioEmbedded,
-            logging,
-            metrics, metricsTestKit, lifecycleTestKit,
+            nioConcurrency, logging, metrics, metricsTestKit, lifecycleTestKit,
         ],
         resources: [.copy("Fixtures")],
         swiftSettings: settings

@@ -391,7 +391,7 @@ struct ConfigurationValues {
         #expect(node.server.engine.limits.maxQueuedBytes == 1_048_576)
         #expect(node.server.engine.limits.volatileThreshold == 0)
         #expect(node.server.packetLimits.maximumAttachments == 3)
-        #expect(node.server.mailboxLimit == 5)
+        #expect(node.server.limits.waitingEvents == 5)
         #expect(node.server.engine.cors?.credentials == true)
         #expect(node.server.engine.cors?.maxAge == 3600)
         let redis = try #require(node.redis)

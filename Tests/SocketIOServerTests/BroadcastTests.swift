@@ -156,7 +156,7 @@ import Testing
         try await TestServer(setUp: self.joining).run { io, address in
             let a = try await self.member(of: "r", at: address)
             let b = try await self.member(of: "r", at: address)
-            async let answers = io.sockets.to("r").timeout(.milliseconds(300)).emitWithAck("q", returning: Int.self)
+            async let answers = io.sockets.to("r").timeout(.seconds(2)).emitWithAck("q", returning: Int.self)
             let question = try #require(await a.nextText())
             try await a.send("43\(question.dropFirst(2).prefix { $0.isNumber })[1]")
             _ = await b.nextText()

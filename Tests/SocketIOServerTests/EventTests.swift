@@ -117,8 +117,7 @@ import Testing
         ).run { _, address in
             let client = try await TestClient.join(at: address)
             let header = "451-0[\"bytes\",{\"_placeholder\":true,\"num\":0}]"
-            try await client.send(header)
-            try await client.send(binary: [1, 2, 3])
+            try await client.send(together: [.text(header), .binary([1, 2, 3])])
             #expect(await client.next() == .text("430[3]"))
             try await client.send(header)
             #expect(await client.next() == .close)
@@ -128,7 +127,7 @@ import Testing
     /// A socket that can take more does not make the connection read on while another one can't.
     @Test func everyFullMailboxPausesReading() async throws {
         var configuration = SocketServerConfiguration()
-        configuration.mailboxLimit = 2
+        configuration.limits.waitingEvents = 2
         let gate = Gate()
         let order = Recorder<String>()
         let server = TestServer(
@@ -148,11 +147,8 @@ import Testing
         try await server.run { _, address in
             let client = try await TestClient.join(at: address)
             try await client.join("/slow")
-            var frames: [UInt8] = []
-            for text in Array(repeating: "42/slow,[\"wait\"]", count: 4) + (0..<4).map({ "42\($0)[\"quick\",\($0)]" }) {
-                frames += [0x81, 0x80 | UInt8(text.utf8.count), 0, 0, 0, 0] + Array(text.utf8)
-            }
-            try await client.send(raw: frames)
+            let texts = Array(repeating: "42/slow,[\"wait\"]", count: 4) + (0..<4).map({ "42\($0)[\"quick\",\($0)]" })
+            try await client.send(together: texts.map { .text($0) })
             for number in 0..<4 { #expect(await client.next() == .text("43\(number)[\(number)]")) }
             try await client.send("429[\"mark\"]")
             // By the time that others have been answered often, the mark would have been read, too.
@@ -170,7 +166,7 @@ import Testing
     /// More events than the mailbox takes: reading pauses and resumes, and nothing is lost.
     @Test func fullMailboxPausesReading() async throws {
         var configuration = SocketServerConfiguration()
-        configuration.mailboxLimit = 4
+        configuration.limits.waitingEvents = 4
         let gate = Gate()
         try await TestServer(
             configuration: configuration,

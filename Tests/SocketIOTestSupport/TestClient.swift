@@ -46,6 +46,21 @@ package final class TestClient {
         query: String = "",
         headers: [(String, String)] = []
     ) async throws -> TestClient {
+        let client = try await self.upgrade(address, query: query, headers: headers)
+        client.open = try await client.connection.frame().text
+        return client
+    }
+
+    /// Opens a WebSocket for a session that is polling; nothing has been sent over it.
+    package static func probe(of session: String, at address: SocketAddress) async throws -> TestClient {
+        try await self.upgrade(address, query: "&sid=\(session)", headers: [])
+    }
+
+    private static func upgrade(
+        _ address: SocketAddress,
+        query: String,
+        headers: [(String, String)]
+    ) async throws -> TestClient {
         let connection = try await RawConnection(address)
         let extra = headers.map { "\($0.0): \($0.1)\r\n" }.joined()
         try await connection.send(
@@ -57,9 +72,7 @@ package final class TestClient {
         guard response.status.contains(" 101 ") else {
             throw HandshakeFailed(response: response.head + response.text)
         }
-        let client = TestClient(connection)
-        client.open = try await connection.frame().text
-        return client
+        return TestClient(connection)
     }
 
     /// Opens a WebSocket and joins a namespace.

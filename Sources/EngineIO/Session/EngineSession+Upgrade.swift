@@ -65,6 +65,7 @@ extension EngineSession {
         self.link = .webSocket(probe.handler)
         probe.handler.begin(self)
         if self.isPaused { probe.handler.setReading(false) }
+        if self.state == .open { self.delegate?.session(self, didChangeTransport: self.transport) }
         if self.state == .open, self.protocolVersion != 3, self.heartbeat.isAwaitingClient {
             // The ping may have gone with the last poll or go over the WebSocket now: its pong gets its full time. (The
             // reference implementation forgets the deadline here, and with it a client that never answers.)

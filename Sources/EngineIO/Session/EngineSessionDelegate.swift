@@ -15,4 +15,12 @@ public protocol EngineSessionDelegate: AnyObject {
     ///
     /// The description says in more detail what happened, for logs; it never holds payload.
     func sessionDidClose(_ session: EngineSession, reason: CloseReason, description: String?)
+
+    /// The session has changed from polling to another transport.
+    func session(_ session: EngineSession, didChangeTransport transport: TransportName)
+}
+
+extension EngineSessionDelegate {
+    /// Does nothing.
+    public func session(_ session: EngineSession, didChangeTransport transport: TransportName) {}
 }

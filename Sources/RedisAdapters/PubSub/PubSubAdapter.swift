@@ -160,6 +160,8 @@ final class PubSubAdapter: Adapter {
             }
             state.isAvailable = isAvailable
         }
+        // What others published meanwhile has passed this node by.
+        if isAvailable { self.host.eventsMayBeMissing() }
     }
 
     // MARK: Telling

@@ -4,7 +4,7 @@ public import SocketIOWire
 public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What went wrong.
     public struct Code: Hashable, Sendable {
-        private enum Value { case timeout, disconnected, noTimeout, unexpected }
+        private enum Value { case timeout, disconnected, noTimeout, unexpected, tooMany }
         private let value: Value
 
         /// Nobody answered within the timeout.
@@ -15,6 +15,8 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
         public static let missingTimeout = Code(value: .noTimeout)
         /// The answer is not of the type that was asked for.
         public static let unexpectedAnswer = Code(value: .unexpected)
+        /// ``SocketLimits/pendingAcknowledgements`` events wait for this client's acknowledgement; it was not sent more.
+        public static let tooManyPending = Code(value: .tooMany)
     }
 
     /// What went wrong.
@@ -32,6 +34,12 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
         code: .disconnected,
         message: "the client disconnected before it acknowledged the event"
     )
+    static func tooMany(_ limit: Int) -> AcknowledgementError {
+        AcknowledgementError(
+            code: .tooManyPending,
+            message: "\(limit) events wait for the client's acknowledgement already, so this one was not sent"
+        )
+    }
 }
 
 /// Thrown by an event handler: answers the client's acknowledgement with `{"error": message, "data": data}`.

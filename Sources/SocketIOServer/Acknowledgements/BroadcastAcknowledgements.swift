@@ -4,13 +4,14 @@ import SocketIOWire
 
 /// The clients of one event loop from which acknowledgements of one broadcast are still expected.
 ///
-/// A client that leaves counts as finished. Touched on the loop only.
-final class BroadcastAcknowledgements {
+/// A client that leaves counts as finished, and after the timeout nobody is waited for. Touched on the loop only.
+final class BroadcastAcknowledgements: TimerTarget {
     private let id: Int
     private unowned let shard: NamespaceShard
     private var expected: Set<SocketID>
     private let onAnswer: @Sendable (JSONValue?) -> Void
     private let onLeft: @Sendable () -> Void
+    var timerLinks = TimerLinks()
 
     init(
         id: Int,
@@ -40,6 +41,10 @@ final class BroadcastAcknowledgements {
     }
 
     private func endIfComplete() {
-        if self.expected.isEmpty { self.shard.broadcastAcknowledgements[self.id] = nil }
+        guard self.expected.isEmpty else { return }
+        self.shard.timers?.cancel(self)
+        self.shard.broadcastAcknowledgements[self.id] = nil
     }
+
+    func timerFired(at now: NIODeadline) { self.shard.broadcastAcknowledgements[self.id] = nil }
 }

@@ -12,7 +12,7 @@ public protocol Adapter: Sendable {
     /// Joins the cluster; returns when this node hears what others publish.
     func start() async throws
 
-    /// Leaves the cluster. No call to the host happens after it returned.
+    /// Leaves the cluster, even while ``start()`` is under way. Calls to the host have no effect after it returned.
     func close() async
 
     /// The number of nodes that serve this namespace, this one included.
@@ -61,6 +61,54 @@ public protocol Adapter: Sendable {
     ) async throws -> Int
 }
 
+/// An adapter that keeps, for the whole cluster, the sessions of clients that were disconnected.
+///
+/// With ``SocketServerConfiguration/connectionStateRecovery`` on, a namespace asks it about clients that this node does
+/// not know. Offsets of events are its own business: it gets them back as it sent them.
+public protocol SessionKeepingAdapter: Adapter {
+    /// Keeps the session of a client that is away.
+    func persistSession(_ session: PersistedSession)
+
+    /// Gives a session away, and with it every event that its client missed since the offset.
+    ///
+    /// - Returns: `nil` if the session is unknown, or an event may be missing.
+    func restoreSession(_ id: SessionID, offset: String?) async throws -> RestoredSession?
+}
+
+/// What a client was when it was disconnected.
+public struct PersistedSession: Sendable {
+    /// The secret by which the client proves that it is the same.
+    public var id: SessionID
+    /// The id of its socket.
+    public var socketID: SocketID
+    /// The rooms that it was in, its own not counted.
+    public var rooms: [Room]
+    /// What the application had stored in `socket.data`.
+    public var data: JSONValue
+
+    /// A session.
+    public init(id: SessionID, socketID: SocketID, rooms: [Room], data: JSONValue) {
+        self.id = id
+        self.socketID = socketID
+        self.rooms = rooms
+        self.data = data
+    }
+}
+
+/// A session that goes on.
+public struct RestoredSession: Sendable {
+    /// What the client was.
+    public var session: PersistedSession
+    /// What it missed, in order, each with its offset as its last argument.
+    public var missedEvents: [EncodedPacket]
+
+    /// A session and what its client missed.
+    public init(session: PersistedSession, missedEvents: [EncodedPacket]) {
+        self.session = session
+        self.missedEvents = missedEvents
+    }
+}
+
 /// One broadcast event on its way to other nodes.
 public struct Broadcast: Sendable {
     /// `[event, argument...]`.
@@ -94,9 +142,14 @@ public protocol AdapterHost: Sendable, AnyObject {
     /// Delivers an encoded event to the matching sockets of this node.
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions)
 
+    /// Other nodes may have sent events that did not arrive here: whoever is away must not be told that it missed nothing.
+    func eventsMayBeMissing()
+
     /// Delivers an event that wants acknowledgements to the matching sockets of this node.
     ///
-    /// `onClientCount` is called once, then `onAcknowledgement` for each acknowledgement that arrives within the timeout.
+    /// `onClientCount` is called once, then `onAcknowledgement` for each acknowledgement that arrives within the timeout,
+    /// which the server may shorten. With too many broadcasts waiting neither is called: whoever asked runs into its own
+    /// timeout.
     func deliverWithAck(
         arguments: [JSONValue],
         options: BroadcastOptions,

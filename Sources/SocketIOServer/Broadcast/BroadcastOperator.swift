@@ -4,12 +4,30 @@ public import SocketIOWire
 
 /// Addresses some of a namespace's sockets, on all nodes; a value, so it may be kept and refined.
 public struct BroadcastOperator: Sendable {
-    let namespace: Namespace
+    /// Whose sockets are addressed.
+    enum Audience: Sendable {
+        case namespace(Namespace)
+        /// Those of the namespaces that are a parent's children when something is sent.
+        case children(ParentNamespace)
+
+        var namespaces: [Namespace] {
+            switch self {
+            case .namespace(let namespace): [namespace]
+            case .children(let parent): parent.children
+            }
+        }
+    }
+
+    let audience: Audience
     var options: BroadcastOptions
 
-    @usableFromInline
     init(namespace: Namespace, options: BroadcastOptions) {
-        self.namespace = namespace
+        self.audience = .namespace(namespace)
+        self.options = options
+    }
+
+    init(audience: Audience, options: BroadcastOptions) {
+        self.audience = audience
         self.options = options
     }
 
@@ -87,16 +105,23 @@ public struct BroadcastOperator: Sendable {
         do {
             for argument in repeat each arguments { values.append(try JSONValue(encoding: argument)) }
         } catch {
-            self.namespace.reportUnencodable(event: event, error: error)
+            self.audience.namespaces.first?.reportUnencodable(event: event, error: error)
             return nil
         }
         return values
     }
 
-    /// Delivers here at once, and tells the other nodes.
     private func emit(values: [JSONValue]) {
+        switch self.audience {
+        case .namespace(let namespace): self.emit(values, in: namespace)
+        case .children(let parent): for child in parent.children { self.emit(values, in: child) }
+        }
+    }
+
+    /// Delivers here at once, and tells the other nodes.
+    private func emit(_ values: [JSONValue], in namespace: Namespace) {
         guard case .string(let event)? = values.first,
-            let packet = self.namespace.encode(
+            let packet = namespace.encode(
                 event,
                 id: nil,
                 write: { writer in
@@ -104,11 +129,11 @@ public struct BroadcastOperator: Sendable {
                 }
             )
         else { return }
-        self.namespace.metrics.broadcasts.increment()
+        namespace.metrics.broadcasts.increment()
         if !self.options.flags.isLocal {
-            self.namespace.adapter.publish(Broadcast(arguments: values, options: self.options))
+            namespace.adapter.publish(Broadcast(arguments: values, options: self.options))
         }
-        self.namespace.deliver(packet, options: self.options)
+        namespace.deliver(packet, options: self.options)
     }
 
     /// Sends an event and gathers the acknowledgements of all addressed clients, on all nodes.
@@ -116,7 +141,7 @@ public struct BroadcastOperator: Sendable {
     /// - Returns: The first argument of each acknowledgement, in the order in which they arrived. A client that leaves
     ///   before it answers is not waited for.
     /// - Throws: ``AcknowledgementError`` with the answers that did arrive: when the time is up, when no timeout is set
-    ///   (``timeout(_:)``), or when an answer is no `Answer`.
+    ///   (``timeout(_:)``, or ``SocketServerConfiguration/acknowledgementTimeout``), or when an answer is no `Answer`.
     public func emitWithAck<each Argument: Encodable & Sendable, Answer: Decodable & Sendable>(
         _ event: String,
         _ arguments: repeat each Argument,
@@ -141,18 +166,32 @@ public struct BroadcastOperator: Sendable {
     }
 
     private func responses(to values: [JSONValue]) async throws -> [JSONValue] {
-        guard let milliseconds = self.options.flags.timeoutMilliseconds else {
+        switch self.audience {
+        case .namespace(let namespace):
+            return try await self.responses(to: values, in: namespace)
+        case .children(let parent):
+            return try await withThrowingTaskGroup(of: [JSONValue].self) { group in
+                for child in parent.children {
+                    group.addTask { try await self.responses(to: values, in: child) }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+        }
+    }
+
+    private func responses(to values: [JSONValue], in namespace: Namespace) async throws -> [JSONValue] {
+        let asked = self.options.flags.timeoutMilliseconds.map { TimeAmount.milliseconds(Int64($0)) }
+        guard let timeout = asked ?? namespace.acknowledgementTimeout else {
             throw AcknowledgementError(
                 code: .missingTimeout,
                 message: "a broadcast that waits for acknowledgements needs a timeout: call timeout(_:) before"
             )
         }
-        let timeout = TimeAmount.milliseconds(Int64(milliseconds))
         let collector = AcknowledgementCollector()
-        self.namespace.metrics.broadcasts.increment()
-        let timer = self.namespace.eventLoop.scheduleTask(in: timeout) { collector.timeOut() }
+        namespace.metrics.broadcasts.increment()
+        let timer = namespace.eventLoop.scheduleTask(in: timeout) { collector.timeOut() }
         defer { timer.cancel() }
-        self.namespace.deliverWithAck(
+        namespace.deliverWithAck(
             arguments: values,
             options: self.options,
             timeout: timeout,
@@ -163,7 +202,7 @@ public struct BroadcastOperator: Sendable {
         if self.options.flags.isLocal {
             collector.otherNodes(0)
         } else {
-            let adapter = self.namespace.adapter
+            let adapter = namespace.adapter
             let broadcast = Broadcast(arguments: values, options: self.options)
             // Ends when the adapter has counted the nodes; the collector's own timeout does not depend on it.
             Task {
@@ -186,39 +225,49 @@ public struct BroadcastOperator: Sendable {
     ///
     /// - Throws: ``ClusterError``, with the sockets that were received, if a node does not answer in time.
     public func fetchSockets() async throws -> [RemoteSocket] {
-        let local = await self.namespace.localSockets(self.options)
-        var descriptions = local
-        if !self.options.flags.isLocal {
-            let timeout = self.options.flags.timeoutMilliseconds.map { TimeAmount.milliseconds(Int64($0)) }
-            do {
-                descriptions += try await self.namespace.adapter.fetchSockets(self.options, timeout: timeout)
-            } catch var error as ClusterError {
-                error.partialSockets = local + error.partialSockets
-                throw error
+        var sockets: [RemoteSocket] = []
+        for namespace in self.audience.namespaces {
+            let local = await namespace.localSockets(self.options)
+            var descriptions = local
+            if !self.options.flags.isLocal {
+                let timeout = self.options.flags.timeoutMilliseconds.map { TimeAmount.milliseconds(Int64($0)) }
+                do {
+                    descriptions += try await namespace.adapter.fetchSockets(self.options, timeout: timeout)
+                } catch var error as ClusterError {
+                    error.partialSockets = local + error.partialSockets
+                    throw error
+                }
             }
+            sockets += descriptions.map { RemoteSocket(description: $0, namespace: namespace) }
         }
-        return descriptions.map { RemoteSocket(description: $0, namespace: self.namespace) }
+        return sockets
     }
 
     /// Makes the addressed sockets join these rooms.
     public func socketsJoin(_ rooms: [Room]) {
-        self.namespace.addLocalSockets(self.options, rooms: rooms)
-        if !self.options.flags.isLocal { self.namespace.adapter.addSockets(self.options, rooms: rooms) }
+        for namespace in self.audience.namespaces {
+            namespace.addLocalSockets(self.options, rooms: rooms)
+            if !self.options.flags.isLocal { namespace.adapter.addSockets(self.options, rooms: rooms) }
+        }
     }
 
     /// Makes the addressed sockets leave these rooms.
     public func socketsLeave(_ rooms: [Room]) {
-        self.namespace.delLocalSockets(self.options, rooms: rooms)
-        if !self.options.flags.isLocal { self.namespace.adapter.delSockets(self.options, rooms: rooms) }
+        for namespace in self.audience.namespaces {
+            namespace.delLocalSockets(self.options, rooms: rooms)
+            if !self.options.flags.isLocal { namespace.adapter.delSockets(self.options, rooms: rooms) }
+        }
     }
 
     /// Disconnects the addressed sockets.
     ///
     /// - Parameter closingConnection: Also leaves the connections' other namespaces and closes them.
     public func disconnectSockets(closingConnection: Bool = false) {
-        self.namespace.disconnectLocalSockets(self.options, closingConnection: closingConnection)
-        if !self.options.flags.isLocal {
-            self.namespace.adapter.disconnectSockets(self.options, closingConnection: closingConnection)
+        for namespace in self.audience.namespaces {
+            namespace.disconnectLocalSockets(self.options, closingConnection: closingConnection)
+            if !self.options.flags.isLocal {
+                namespace.adapter.disconnectSockets(self.options, closingConnection: closingConnection)
+            }
         }
     }
 }

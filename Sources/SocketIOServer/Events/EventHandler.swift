@@ -1,4 +1,5 @@
 import SocketIOWire
+import Synchronization
 
 /// What runs when a client's event arrives.
 @usableFromInline
@@ -18,10 +19,23 @@ struct EventHandler: Sendable {
     /// Whether the handler answers an acknowledgement once at most by construction.
     @usableFromInline
     let answersOnce: Bool
+    /// Identifies the handler; `nil` for those of a namespace, which stay.
+    var listener: EventListener?
+    /// Whether it runs for one event only.
+    var runsOnce = false
 
     @usableFromInline
     init(body: Body, answersOnce: Bool) {
         self.body = body
         self.answersOnce = answersOnce
     }
+}
+
+/// Identifies a handler or listener of a socket, so that ``Socket/off(_:)`` can remove it.
+public struct EventListener: Hashable, Sendable {
+    private let id: Int
+    private static let last = Atomic<Int>(0)
+
+    @usableFromInline
+    init() { self.id = Self.last.wrappingAdd(1, ordering: .relaxed).newValue }
 }

@@ -41,9 +41,9 @@ public struct ReceivedEvent: Sendable {
         let socket = self.socket
         let namespace = socket.namespace.name
         do {
-            guard socket.eventLoop.inEventLoop else {
+            guard socket.eventLoop.inEventLoop, socket.isUpToDate else {
                 let packet = try PacketEncoder.acknowledgement(id: id, namespace: namespace, write: write)
-                socket.eventLoop.execute { socket.session.send(packet) }
+                socket.shard.later { socket.session.send(packet) }
                 return
             }
             try socket.session.send(

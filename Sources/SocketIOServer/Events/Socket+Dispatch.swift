@@ -17,7 +17,7 @@ extension Socket {
             self.run(handlers, name: name, arguments: arguments, acknowledgementID: id)
             return
         }
-        for listener in extras.anyIncoming { listener(name, arguments) }
+        for listener in extras.anyIncoming { listener.body(name, arguments) }
         if !extras.middlewares.isEmpty {
             self.runMiddlewares(extras.middlewares, name: name, arguments: arguments, acknowledgementID: id)
             return
@@ -30,6 +30,8 @@ extension Socket {
         let own = self.extras?.events[name] ?? []
         let shared = self.shard.handlers[name] ?? []
         if own.isEmpty && shared.isEmpty { return }
+        // Before they run: a handler may send the same event to itself.
+        if own.contains(where: \.runsOnce) { self.extras?.events[name]?.removeAll(where: \.runsOnce) }
         let handlers = own.isEmpty ? shared : shared.isEmpty ? own : own + shared
         self.run(handlers, name: name, arguments: arguments, acknowledgementID: acknowledgementID)
     }
@@ -71,7 +73,7 @@ extension Socket {
     private func handlerFailed(_ event: ReceivedEvent, _ error: any Error) {
         event.acknowledge(error: error)
         if let extras = self.extras, !extras.errors.isEmpty {
-            for listener in extras.errors { listener(error) }
+            for listener in extras.errors { listener.body(error) }
         } else if !(error is RejectedEvent) {
             self.namespace.logger.debug(
                 "An event handler failed",
@@ -117,7 +119,7 @@ extension Socket {
     func enqueue(_ work: @escaping @Sendable @concurrent () async -> Void) {
         let extras = self.makeExtras()
         extras.mailbox.append(work)
-        if extras.mailbox.count >= self.namespace.mailboxLimit, !extras.isReadingPaused {
+        if extras.mailbox.count >= self.namespace.limits.waitingEvents, !extras.isReadingPaused {
             extras.isReadingPaused = true
             self.client.pauseReading()
         }
@@ -154,7 +156,7 @@ extension Socket {
             self.extras?.isWorking = false
             return nil
         }
-        if extras.isReadingPaused, extras.mailbox.count <= self.namespace.mailboxLimit / 2 {
+        if extras.isReadingPaused, extras.mailbox.count <= self.namespace.limits.waitingEvents / 2 {
             extras.isReadingPaused = false
             self.client.resumeReading()
         }
@@ -167,6 +169,6 @@ extension Socket {
     func notifyOutgoing(_ packet: EncodedPacket) {
         guard let extras = self.extras, !extras.anyOutgoing.isEmpty else { return }
         guard let name = packet.decodedEvent?.name else { return }
-        for listener in extras.anyOutgoing { listener(name, packet) }
+        for listener in extras.anyOutgoing { listener.body(name, packet) }
     }
 }

@@ -1,3 +1,5 @@
+public import EngineIO
+import NIOCore
 public import SocketIOWire
 
 extension Socket {
@@ -7,11 +9,14 @@ extension Socket {
     /// more than it takes are ignored. A handler that throws ``RejectedEvent`` tells the client so; one that throws
     /// something else, or whose arguments don't decode, answers a waiting client with `{"error": …}` and reaches
     /// ``onError(_:)``.
+    ///
+    /// - Returns: What ``off(_:)`` removes the handler with.
     @inlinable
+    @discardableResult
     public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
         _ event: String,
         _ handler: @escaping @Sendable (repeat each Argument) throws -> Reply
-    ) {
+    ) -> EventListener {
         self.add(
             .typed { (_: Socket, arguments: repeat each Argument) in try handler(repeat each arguments) },
             for: event
@@ -20,10 +25,11 @@ extension Socket {
 
     /// Runs a handler for an event of this client, on the socket's loop; an acknowledgement is answered with nothing.
     @inlinable
+    @discardableResult
     public func on<each Argument: Decodable & Sendable>(
         _ event: String,
         _ handler: @escaping @Sendable (repeat each Argument) throws -> Void
-    ) {
+    ) -> EventListener {
         self.add(
             .typed { (_: Socket, arguments: repeat each Argument) in try handler(repeat each arguments) },
             for: event
@@ -34,10 +40,11 @@ extension Socket {
     ///
     /// It starts on the socket's loop and stays there while it does not suspend.
     @inlinable
+    @discardableResult
     public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
         _ event: String,
         _ handler: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Reply
-    ) {
+    ) -> EventListener {
         self.add(
             .typed { (_: Socket, arguments: repeat each Argument) in try await handler(repeat each arguments) },
             for: event
@@ -46,41 +53,175 @@ extension Socket {
 
     /// Runs an asynchronous handler for an event of this client; an acknowledgement is answered with nothing.
     @inlinable
+    @discardableResult
     public func on<each Argument: Decodable & Sendable>(
         _ event: String,
         _ handler: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
-    ) {
+    ) -> EventListener {
         self.add(
             .typed { (_: Socket, arguments: repeat each Argument) in try await handler(repeat each arguments) },
             for: event
         )
     }
 
+    /// Runs a handler for the next event of that name, and is removed before; otherwise the same as `on`.
+    @inlinable
+    @discardableResult
+    public func once<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
+        _ event: String,
+        _ handler: @escaping @Sendable (repeat each Argument) throws -> Reply
+    ) -> EventListener {
+        self.add(
+            .typed { (_: Socket, arguments: repeat each Argument) in try handler(repeat each arguments) },
+            for: event,
+            once: true
+        )
+    }
+
+    /// Runs a handler for the next event of that name; an acknowledgement is answered with nothing.
+    @inlinable
+    @discardableResult
+    public func once<each Argument: Decodable & Sendable>(
+        _ event: String,
+        _ handler: @escaping @Sendable (repeat each Argument) throws -> Void
+    ) -> EventListener {
+        self.add(
+            .typed { (_: Socket, arguments: repeat each Argument) in try handler(repeat each arguments) },
+            for: event,
+            once: true
+        )
+    }
+
+    /// Runs an asynchronous handler for the next event of that name; what it returns answers the acknowledgement.
+    @inlinable
+    @discardableResult
+    public func once<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
+        _ event: String,
+        _ handler: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Reply
+    ) -> EventListener {
+        self.add(
+            .typed { (_: Socket, arguments: repeat each Argument) in try await handler(repeat each arguments) },
+            for: event,
+            once: true
+        )
+    }
+
+    /// Runs an asynchronous handler for the next event of that name; an acknowledgement is answered with nothing.
+    @inlinable
+    @discardableResult
+    public func once<each Argument: Decodable & Sendable>(
+        _ event: String,
+        _ handler: @escaping @Sendable @concurrent (repeat each Argument) async throws -> Void
+    ) -> EventListener {
+        self.add(
+            .typed { (_: Socket, arguments: repeat each Argument) in try await handler(repeat each arguments) },
+            for: event,
+            once: true
+        )
+    }
+
     /// Runs a handler that takes the event as it came and acknowledges it when it likes, by
     /// ``ReceivedEvent/acknowledge(_:)``.
-    public func onRaw(_ event: String, _ handler: @escaping @Sendable (ReceivedEvent) throws -> Void) {
+    @discardableResult
+    public func onRaw(_ event: String, _ handler: @escaping @Sendable (ReceivedEvent) throws -> Void) -> EventListener {
         self.add(EventHandler(body: .synchronous(handler), answersOnce: false), for: event)
     }
 
-    /// Removes all of this socket's own handlers of an event.
+    /// Removes a handler or listener of this socket.
+    public func off(_ listener: EventListener) {
+        self.onLoop { self.extras?.remove(listener) }
+    }
+
+    /// Removes all of this socket's own handlers of an event; those of its namespace stay.
     public func removeHandlers(of event: String) {
         self.onLoop { self.extras?.events[event] = nil }
     }
 
-    /// Sees every event of this client before its handlers do.
-    public func onAny(_ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void) {
-        self.onLoop { self.makeExtras().anyIncoming.append(listener) }
+    /// Removes all of this socket's own handlers of events.
+    public func removeAllHandlers() {
+        self.onLoop { self.extras?.events = [:] }
     }
 
-    /// Sees every event that is sent to this client, broadcasts included.
-    public func onAnyOutgoing(_ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void) {
-        self.onLoop {
-            self.makeExtras().anyOutgoing.append { name, packet in
-                guard let arguments = packet.decodedEvent?.arguments else { return }
-                listener(name, arguments)
-            }
+    /// How many handlers of that event the socket has of its own; to be asked on the socket's loop only.
+    public func handlerCount(of event: String) -> Int {
+        self.eventLoop.preconditionInEventLoop()
+        return self.extras?.events[event]?.count ?? 0
+    }
+
+    /// The events that the socket has handlers of its own for, in no order; to be asked on the socket's loop only.
+    public var handledEvents: [String] {
+        self.eventLoop.preconditionInEventLoop()
+        return self.extras.map { Array($0.events.keys) } ?? []
+    }
+
+    // MARK: Catch-all
+
+    /// Sees every event of this client before its handlers do.
+    @discardableResult
+    public func onAny(
+        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
+    )
+        -> EventListener
+    {
+        self.listen(listener) { $0.anyIncoming.append($1) }
+    }
+
+    /// Sees every event of this client, before the listeners that there are already.
+    @discardableResult
+    public func prependAny(
+        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
+    )
+        -> EventListener
+    {
+        self.listen(listener) { $0.anyIncoming.insert($1, at: 0) }
+    }
+
+    /// Removes every listener of ``onAny(_:)`` and ``prependAny(_:)``; ``off(_:)`` removes one.
+    public func offAny() {
+        self.onLoop { self.extras?.anyIncoming = [] }
+    }
+
+    /// Sees every event that is sent to this client, broadcasts included, acknowledgements not.
+    @discardableResult
+    public func onAnyOutgoing(
+        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
+    )
+        -> EventListener
+    {
+        self.listen(Self.outgoing(listener)) { $0.anyOutgoing.append($1) }
+    }
+
+    /// Sees every event that is sent to this client, before the listeners that there are already.
+    @discardableResult
+    public func prependAnyOutgoing(
+        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
+    )
+        -> EventListener
+    {
+        self.listen(Self.outgoing(listener)) { $0.anyOutgoing.insert($1, at: 0) }
+    }
+
+    /// Removes every listener of ``onAnyOutgoing(_:)`` and ``prependAnyOutgoing(_:)``; ``off(_:)`` removes one.
+    public func offAnyOutgoing() {
+        self.onLoop { self.extras?.anyOutgoing = [] }
+    }
+
+    /// How many listeners see every event of this client, and every event sent to it; on the socket's loop only.
+    public var catchAllListenerCounts: (incoming: Int, outgoing: Int) {
+        self.eventLoop.preconditionInEventLoop()
+        return (self.extras?.anyIncoming.count ?? 0, self.extras?.anyOutgoing.count ?? 0)
+    }
+
+    private static func outgoing(
+        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
+    ) -> @Sendable (String, EncodedPacket) -> Void {
+        { name, packet in
+            guard let arguments = packet.decodedEvent?.arguments else { return }
+            listener(name, arguments)
         }
     }
+
+    // MARK: The socket's own events
 
     /// Runs for every event of this client before its handlers; by throwing it drops the event.
     ///
@@ -90,26 +231,54 @@ extension Socket {
     }
 
     /// Runs when the socket is about to leave the namespace, while it still is in its rooms.
-    public func onDisconnecting(_ handler: @escaping @Sendable (DisconnectReason) -> Void) {
-        self.onLoop { self.makeExtras().disconnecting.append(handler) }
+    @discardableResult
+    public func onDisconnecting(_ handler: @escaping @Sendable (DisconnectReason) -> Void) -> EventListener {
+        self.listen(handler) { $0.disconnecting.append($1) }
     }
 
     /// Runs when the socket has left the namespace.
-    public func onDisconnect(_ handler: @escaping @Sendable (DisconnectReason) -> Void) {
-        self.onLoop { self.makeExtras().disconnect.append(handler) }
+    @discardableResult
+    public func onDisconnect(_ handler: @escaping @Sendable (DisconnectReason) -> Void) -> EventListener {
+        self.listen(handler) { $0.disconnect.append($1) }
     }
 
-    /// Runs when a handler or middleware fails, and when the client sends something that can't be decoded.
-    public func onError(_ handler: @escaping @Sendable (any Error) -> Void) {
-        self.onLoop { self.makeExtras().errors.append(handler) }
+    /// Runs when a handler or middleware fails, when the client sends something that can't be decoded, and when it
+    /// exceeds a limit (``LimitExceeded``).
+    @discardableResult
+    public func onError(_ handler: @escaping @Sendable (any Error) -> Void) -> EventListener {
+        self.listen(handler) { $0.errors.append($1) }
+    }
+
+    /// Runs when the client's connection changes from polling to another transport.
+    @discardableResult
+    public func onTransportChange(_ handler: @escaping @Sendable (TransportName) -> Void) -> EventListener {
+        self.listen(handler) { $0.transportChanges.append($1) }
+    }
+
+    private func listen<Body: Sendable>(
+        _ body: Body,
+        _ add: @escaping @Sendable (SocketExtras, Registered<Body>) -> Void
+    ) -> EventListener {
+        let registered = Registered(listener: EventListener(), body: body)
+        self.onLoop {
+            guard self.state != .disconnected else { return }
+            add(self.makeExtras(), registered)
+        }
+        return registered.listener
     }
 
     @usableFromInline
-    func add(_ handler: EventHandler, for event: String) {
+    func add(_ handler: EventHandler, for event: String, once: Bool = false) -> EventListener {
+        let listener = EventListener()
+        var handler = handler
+        handler.listener = listener
+        handler.runsOnce = once
+        let added = handler
         self.onLoop {
             guard self.state != .disconnected else { return }
-            self.makeExtras().events[event, default: []].append(handler)
+            self.makeExtras().events[event, default: []].append(added)
         }
+        return listener
     }
 }
 

@@ -10,12 +10,18 @@ extension Namespace {
 
     func hasLocalMembers(of room: Room) -> Bool { self.index.hasMembers(of: room) }
 
+    /// Delivers an event to this node's matching sockets.
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions) {
-        for shard in self.shards {
-            if shard.eventLoop.inEventLoop {
+        if let recovery = self.recovery, !options.flags.isVolatile {
+            recovery.broadcast(packet, options: options)
+            return
+        }
+        // A loop without sockets has nothing to do. Whoever knows that a socket has connected sees it counted.
+        for shard in self.shards where shard.connectedCount.load(ordering: .acquiring) > 0 {
+            if shard.isNext {
                 shard.deliver(packet, options: options)
             } else {
-                shard.eventLoop.execute { shard.deliver(packet, options: options) }
+                shard.later { shard.deliver(packet, options: options) }
             }
         }
     }
@@ -69,8 +75,10 @@ extension Namespace {
                         if socket.extras != nil { socket.notifyOutgoing(packet) }
                         socket.session.send(packet, volatile: options.flags.isVolatile)
                     }
-                    // Held by the loop until then; a broadcast that was answered by all is gone from the table already.
-                    shard.eventLoop.scheduleTask(in: timeout) { shard.broadcastAcknowledgements[id] = nil }
+                    // All may have left already.
+                    if let pending = shard.broadcastAcknowledgements[id] {
+                        shard.timers?.schedule(pending, in: timeout)
+                    }
                 }
                 if shard.eventLoop.inEventLoop { send() } else { shard.eventLoop.execute(send) }
             }
@@ -79,9 +87,7 @@ extension Namespace {
 
     func addLocalSockets(_ options: BroadcastOptions, rooms: [Room]) {
         self.onEveryShard { shard in
-            for socket in shard.targets(of: options) {
-                for room in rooms { shard.add(socket, to: room) }
-            }
+            for socket in shard.targets(of: options) { socket.enter(rooms) }
         }
     }
 
@@ -95,16 +101,16 @@ extension Namespace {
 
     func disconnectLocalSockets(_ options: BroadcastOptions, closingConnection: Bool) {
         self.onEveryShard { shard in
-            for socket in shard.targets(of: options) { socket.disconnect(closingConnection: closingConnection) }
+            for socket in shard.targets(of: options) { socket.sendAway(closingConnection: closingConnection) }
         }
     }
 
     private func onEveryShard(_ body: @escaping @Sendable (NamespaceShard) -> Void) {
         for shard in self.shards {
-            if shard.eventLoop.inEventLoop {
+            if shard.isNext {
                 body(shard)
             } else {
-                shard.eventLoop.execute { body(shard) }
+                shard.later { body(shard) }
             }
         }
     }

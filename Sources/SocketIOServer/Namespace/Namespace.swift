@@ -8,45 +8,50 @@ import Synchronization
 
 /// A channel of its own over the clients' connections: its own sockets, rooms, middlewares and handlers.
 ///
-/// Made by ``SocketServer/of(_:)``. Its methods may be called from any thread.
-public final class Namespace: Sendable {
-    struct Configuration: Sendable {
-        var middlewares: [@Sendable @concurrent (Socket) async throws -> Void] = []
-        var connectionHandlers: [@Sendable (Socket) -> Void] = []
-        var disconnectingHandlers: [@Sendable (Socket, DisconnectReason) -> Void] = []
-        var disconnectHandlers: [@Sendable (Socket, DisconnectReason) -> Void] = []
-        var handlers: [String: [EventHandler]] = [:]
-        var serverSideHandlers: [String: [@Sendable ([JSONValue], ServerSideReply?) -> Void]] = [:]
-    }
-
+/// Made by ``SocketServer/of(_:)-(String)``, or as a child of a ``ParentNamespace``. Its methods may be called from any
+/// thread.
+public final class Namespace: HandlerRegistry, Addressable {
     /// The name, with its leading slash: `/` for the main namespace.
     public let name: String
+    /// What this is a child of, if a client asked for it.
+    public let parent: ParentNamespace?
     let logger: Logger
     let metrics: NamespaceMetrics
     let index = NamespaceIndex()
-    let mailboxLimit: Int
+    let limits: SocketLimits
     let acknowledgementTimeout: TimeAmount?
     let shards: [NamespaceShard]
+    /// `nil` while clients that were away are new clients.
+    let recovery: NamespaceRecovery?
     private let shardOfLoop: [ObjectIdentifier: Int]
-    private let configuration = NIOLockedValueBox(Configuration())
+    private let handlers: NIOLockedValueBox<HandlerSet>
     private let lastAcknowledgementID = Atomic<Int>(0)
+    /// Broadcasts of other nodes that wait for acknowledgements of this node's clients.
+    let remoteAcknowledgements = Atomic<Int>(0)
     /// Set once, right after the namespace is made: adapter and namespace know each other.
     private let adapterBox = NIOLockedValueBox<(any Adapter)?>(nil)
 
-    init(name: String, server: SocketServer) {
+    init(name: String, server: SocketServer, parent: ParentNamespace? = nil) {
         self.name = name
+        self.parent = parent
         self.logger = server.logger
-        self.metrics = NamespaceMetrics(namespace: name, factory: server.metricsFactory)
-        self.mailboxLimit = server.configuration.mailboxLimit
+        self.metrics = parent?.metrics ?? NamespaceMetrics(namespace: name, factory: server.metricsFactory)
+        self.limits = server.configuration.limits
         self.acknowledgementTimeout = server.configuration.acknowledgementTimeout
+        let handlers = parent?.handlers ?? HandlerSet()
+        self.handlers = NIOLockedValueBox(handlers)
         var shards: [NamespaceShard] = []
         var shardOfLoop: [ObjectIdentifier: Int] = [:]
         for (index, executor) in server.executors.enumerated() {
-            shards.append(NamespaceShard(executor: executor))
+            let timers = server.engine.loop(of: executor.eventLoop)?.timers
+            shards.append(NamespaceShard(executor: executor, timers: timers, handlers: handlers.events))
             shardOfLoop[ObjectIdentifier(executor.eventLoop)] = index
         }
         self.shards = shards
         self.shardOfLoop = shardOfLoop
+        self.recovery = server.recoveryBudget.map {
+            NamespaceRecovery(namespace: name, budget: $0, shards: shards, server: server)
+        }
         for shard in shards { shard.adopt(by: self) }
         self.adapterBox.withLockedValue { $0 = server.adapterFactory.makeAdapter(for: NamespaceHost(self)) }
     }
@@ -66,16 +71,47 @@ public final class Namespace: Sendable {
     }
 
     var middlewares: [@Sendable @concurrent (Socket) async throws -> Void] {
-        self.configuration.withLockedValue { $0.middlewares }
+        self.handlers.withLockedValue { $0.middlewares }
     }
-    var connectionHandlers: [@Sendable (Socket) -> Void] {
-        self.configuration.withLockedValue { $0.connectionHandlers }
-    }
+    var connectionHandlers: [@Sendable (Socket) -> Void] { self.handlers.withLockedValue { $0.connection } }
     var disconnectingHandlers: [@Sendable (Socket, DisconnectReason) -> Void] {
-        self.configuration.withLockedValue { $0.disconnectingHandlers }
+        self.handlers.withLockedValue { $0.disconnecting }
     }
     var disconnectHandlers: [@Sendable (Socket, DisconnectReason) -> Void] {
-        self.configuration.withLockedValue { $0.disconnectHandlers }
+        self.handlers.withLockedValue { $0.disconnect }
+    }
+
+    func serverSideHandlers(of event: String) -> [@Sendable ([JSONValue], ServerSideReply?) -> Void] {
+        self.handlers.withLockedValue { $0.serverSide[event] ?? [] }
+    }
+
+    /// Adds a middleware or handler; to be done before clients connect.
+    public func register(_ registration: HandlerRegistration) {
+        self.handlers.withLockedValue { $0.add(registration) }
+        guard case .event(let event, let handler) = registration.kind else { return }
+        for shard in self.shards {
+            // To every loop in the order of registration, before any connection that is accepted later; and at once on
+            // the loop of a client whose CONNECT made the namespace, whose events may have been read already.
+            if shard.eventLoop.inEventLoop {
+                shard.handlers[event, default: []].append(handler)
+            } else {
+                shard.eventLoop.execute { shard.handlers[event, default: []].append(handler) }
+            }
+        }
+    }
+
+    /// Runs on the loop concerned, or on that of whoever asked, when rooms come and go and sockets enter and leave them
+    /// on this node: the events of Node's adapters.
+    ///
+    /// To be registered before clients connect. Sockets enter and leave the rooms of their own ids, too.
+    public func onRoomChange(_ handler: @escaping @Sendable (RoomChange) -> Void) {
+        for shard in self.shards {
+            if shard.eventLoop.inEventLoop {
+                shard.roomObservers.append(handler)
+            } else {
+                shard.eventLoop.execute { shard.roomObservers.append(handler) }
+            }
+        }
     }
 
     func nextAcknowledgementID() -> Int {
@@ -112,178 +148,23 @@ struct ReservedEventName: Error, CustomStringConvertible {
     var description: String { "\"\(self.name)\" is a reserved event name; choose another" }
 }
 
-// MARK: - Setting up
-
-extension Namespace {
-    /// Runs for every client that wants to connect, in the order of registration, before the next one.
-    ///
-    /// By throwing ``ConnectError`` it refuses the client, which gets the error's message and data as `connect_error`.
-    public func use(_ middleware: @escaping @Sendable @concurrent (Socket) async throws -> Void) {
-        self.configuration.withLockedValue { $0.middlewares.append(middleware) }
-    }
-
-    /// Runs for every client that has connected, on its loop, before anything else that the client sends is handled.
-    public func onConnection(_ handler: @escaping @Sendable (Socket) -> Void) {
-        self.configuration.withLockedValue { $0.connectionHandlers.append(handler) }
-    }
-
-    /// Runs when any socket of the namespace is about to leave it, while it still is in its rooms.
-    public func onDisconnecting(_ handler: @escaping @Sendable (Socket, DisconnectReason) -> Void) {
-        self.configuration.withLockedValue { $0.disconnectingHandlers.append(handler) }
-    }
-
-    /// Runs when any socket of the namespace has left it.
-    public func onDisconnect(_ handler: @escaping @Sendable (Socket, DisconnectReason) -> Void) {
-        self.configuration.withLockedValue { $0.disconnectHandlers.append(handler) }
-    }
-
-    /// Runs a handler for an event of any client; what it returns answers the acknowledgement.
-    ///
-    /// Unlike handlers that are registered on each socket, these cost no memory per connection. See
-    /// `Socket.on` for arguments and errors.
-    @inlinable
-    public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
-        _ event: String,
-        _ handler: @escaping @Sendable (Socket, repeat each Argument) throws -> Reply
-    ) {
-        self.add(.typed(handler), for: event)
-    }
-
-    /// Runs a handler for an event of any client; an acknowledgement is answered with nothing.
-    @inlinable
-    public func on<each Argument: Decodable & Sendable>(
-        _ event: String,
-        _ handler: @escaping @Sendable (Socket, repeat each Argument) throws -> Void
-    ) {
-        self.add(.typed(handler), for: event)
-    }
-
-    /// Runs an asynchronous handler for an event of any client, after the asynchronous handlers of its earlier events.
-    @inlinable
-    public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
-        _ event: String,
-        _ handler: @escaping @Sendable @concurrent (Socket, repeat each Argument) async throws -> Reply
-    ) {
-        self.add(.typed(handler), for: event)
-    }
-
-    /// Runs an asynchronous handler for an event of any client; an acknowledgement is answered with nothing.
-    @inlinable
-    public func on<each Argument: Decodable & Sendable>(
-        _ event: String,
-        _ handler: @escaping @Sendable @concurrent (Socket, repeat each Argument) async throws -> Void
-    ) {
-        self.add(.typed(handler), for: event)
-    }
-
-    /// Runs a handler that takes any client's event as it came and acknowledges it when it likes.
-    public func onRaw(_ event: String, _ handler: @escaping @Sendable (ReceivedEvent) throws -> Void) {
-        self.add(EventHandler(body: .synchronous(handler), answersOnce: false), for: event)
-    }
-
-    @usableFromInline
-    func add(_ handler: EventHandler, for event: String) {
-        self.configuration.withLockedValue { $0.handlers[event, default: []].append(handler) }
-        for shard in self.shards {
-            // Enqueued to every loop in the order of registration, before any connection that is accepted later.
-            shard.eventLoop.execute { shard.handlers[event, default: []].append(handler) }
-        }
-    }
-
-    /// Runs when another server of the cluster sends an event by `serverSideEmit`.
-    ///
-    /// - Parameters:
-    ///   - event: The event's name.
-    ///   - handler: Gets the arguments and, if the sender waits for an answer, the reply to give it with.
-    public func onServerSide(
-        _ event: String,
-        _ handler: @escaping @Sendable (_ arguments: [JSONValue], _ reply: ServerSideReply?) -> Void
-    ) {
-        self.configuration.withLockedValue { $0.serverSideHandlers[event, default: []].append(handler) }
-    }
-
-    func serverSideHandlers(of event: String) -> [@Sendable ([JSONValue], ServerSideReply?) -> Void] {
-        self.configuration.withLockedValue { $0.serverSideHandlers[event] ?? [] }
-    }
-}
-
-/// Answers another server's `serverSideEmitWithAck`; only the first answer counts.
-public struct ServerSideReply: Sendable {
-    let once = AnsweredOnce()
-    let send: @Sendable (JSONValue?) -> Void
-
-    /// Answers; `nil` answers with nothing.
-    public func callAsFunction(_ value: JSONValue?) {
-        if self.once.isFirst() { self.send(value) }
-    }
+/// What happened to a room of this node; see ``Namespace/onRoomChange(_:)``.
+public enum RoomChange: Sendable, Hashable {
+    /// The room has its first member on this node.
+    case created(Room)
+    /// A socket entered.
+    case joined(Room, SocketID)
+    /// A socket left.
+    case left(Room, SocketID)
+    /// The room's last member on this node has left.
+    case deleted(Room)
 }
 
 // MARK: - Addressing
 
 extension Namespace {
     /// Everybody in the namespace.
-    private var everybody: BroadcastOperator { BroadcastOperator(namespace: self, options: BroadcastOptions()) }
-
-    /// Sends an event to every client of the namespace, on all nodes.
-    @inlinable
-    public func emit<each Argument: Encodable & Sendable>(_ event: String, _ arguments: repeat each Argument) {
-        BroadcastOperator(namespace: self, options: BroadcastOptions()).emit(event, repeat each arguments)
-    }
-
-    /// Sends an event with these arguments to every client of the namespace, on all nodes.
-    public func emit(_ event: String, values: [JSONValue]) { self.everybody.emit(event, values: values) }
-
-    /// Sends the event `message` to every client of the namespace.
-    @inlinable
-    public func send<each Argument: Encodable & Sendable>(_ arguments: repeat each Argument) {
-        self.emit("message", repeat each arguments)
-    }
-
-    /// Addresses the members of these rooms; each once, however many of the rooms it is in.
-    public func to(_ rooms: Room...) -> BroadcastOperator { self.everybody.to(rooms) }
-
-    /// Addresses the members of these rooms; each once, however many of the rooms it is in.
-    public func to(_ rooms: [Room]) -> BroadcastOperator { self.everybody.to(rooms) }
-
-    /// Addresses the members of these rooms: the same as ``to(_:)-(Room...)``.
-    public func `in`(_ rooms: Room...) -> BroadcastOperator { self.everybody.to(rooms) }
-
-    /// Addresses the members of these rooms: the same as ``to(_:)-([Room])``.
-    public func `in`(_ rooms: [Room]) -> BroadcastOperator { self.everybody.to(rooms) }
-
-    /// Addresses everybody but the members of these rooms.
-    public func except(_ rooms: Room...) -> BroadcastOperator { self.everybody.except(rooms) }
-
-    /// Addresses everybody but the members of these rooms.
-    public func except(_ rooms: [Room]) -> BroadcastOperator { self.everybody.except(rooms) }
-
-    /// Addresses the sockets of this node only.
-    public var local: BroadcastOperator { self.everybody.local }
-
-    /// The next event is dropped for clients whose connection has more than a little unsent data.
-    public var volatile: BroadcastOperator { self.everybody.volatile }
-
-    /// Whether polling responses that carry the next event may be compressed.
-    public func compress(_ allowed: Bool) -> BroadcastOperator { self.everybody.compress(allowed) }
-
-    /// How long to wait for acknowledgements and answers of other nodes.
-    public func timeout(_ timeout: TimeAmount) -> BroadcastOperator { self.everybody.timeout(timeout) }
-
-    /// The namespace's sockets on all nodes.
-    ///
-    /// - Throws: ``ClusterError`` if a node does not answer in time.
-    public func fetchSockets() async throws -> [RemoteSocket] { try await self.everybody.fetchSockets() }
-
-    /// Makes every socket of the namespace, on all nodes, join these rooms.
-    public func socketsJoin(_ rooms: [Room]) { self.everybody.socketsJoin(rooms) }
-
-    /// Makes every socket of the namespace, on all nodes, leave these rooms.
-    public func socketsLeave(_ rooms: [Room]) { self.everybody.socketsLeave(rooms) }
-
-    /// Disconnects every socket of the namespace, on all nodes.
-    public func disconnectSockets(closingConnection: Bool = false) {
-        self.everybody.disconnectSockets(closingConnection: closingConnection)
-    }
+    public var everybody: BroadcastOperator { BroadcastOperator(namespace: self, options: BroadcastOptions()) }
 
     /// How many sockets of this node are connected to the namespace.
     public var localSocketCount: Int {

@@ -1,21 +1,29 @@
+import CoreMetrics
 import NIOCore
 import SocketIOWire
+import Synchronization
 
 /// What an adapter sees of its namespace: only what is its business.
+///
+/// A namespace that clients asked for may be gone before the last message for it has been dealt with.
 final class NamespaceHost: AdapterHost {
-    private unowned let namespace: Namespace
+    private weak let namespace: Namespace?
+    let name: String
+    let eventLoop: any EventLoop
 
-    init(_ namespace: Namespace) { self.namespace = namespace }
+    init(_ namespace: Namespace) {
+        self.namespace = namespace
+        self.name = namespace.name
+        self.eventLoop = namespace.eventLoop
+    }
 
-    var name: String { self.namespace.name }
-
-    var eventLoop: any EventLoop { self.namespace.eventLoop }
-
-    func hasLocalMembers(of room: Room) -> Bool { self.namespace.index.hasMembers(of: room) }
+    func hasLocalMembers(of room: Room) -> Bool { self.namespace?.index.hasMembers(of: room) ?? false }
 
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions) {
-        self.namespace.deliver(packet, options: options)
+        self.namespace?.deliver(packet, options: options)
     }
+
+    func eventsMayBeMissing() { self.namespace?.recovery?.forgetEvents() }
 
     func deliverWithAck(
         arguments: [JSONValue],
@@ -24,35 +32,57 @@ final class NamespaceHost: AdapterHost {
         onClientCount: @escaping @Sendable (Int) -> Void,
         onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
     ) {
-        self.namespace.deliverWithAck(
+        guard let namespace = self.namespace, let slot = RemoteAcknowledgementSlot(namespace) else { return }
+        namespace.deliverWithAck(
             arguments: arguments,
             options: options,
-            timeout: timeout,
+            timeout: min(timeout, namespace.limits.remoteAcknowledgementTimeout),
             onClientCount: onClientCount,
-            onAcknowledgement: onAcknowledgement,
-            onLeft: {}
+            onAcknowledgement: { value in slot.hold { onAcknowledgement(value) } },
+            onLeft: { slot.hold {} }
         )
     }
 
     func addLocalSockets(_ options: BroadcastOptions, rooms: [Room]) {
-        self.namespace.addLocalSockets(options, rooms: rooms)
+        self.namespace?.addLocalSockets(options, rooms: rooms)
     }
 
     func delLocalSockets(_ options: BroadcastOptions, rooms: [Room]) {
-        self.namespace.delLocalSockets(options, rooms: rooms)
+        self.namespace?.delLocalSockets(options, rooms: rooms)
     }
 
     func disconnectLocalSockets(_ options: BroadcastOptions, closingConnection: Bool) {
-        self.namespace.disconnectLocalSockets(options, closingConnection: closingConnection)
+        self.namespace?.disconnectLocalSockets(options, closingConnection: closingConnection)
     }
 
     func localSockets(_ options: BroadcastOptions) async -> [SocketDescription] {
-        await self.namespace.localSockets(options)
+        await self.namespace?.localSockets(options) ?? []
     }
 
-    func localRooms() async -> Set<Room> { await self.namespace.localRooms() }
+    func localRooms() async -> Set<Room> { await self.namespace?.localRooms() ?? [] }
 
     func serverSideEvent(_ arguments: [JSONValue], reply: (@Sendable (JSONValue?) -> Void)?) {
-        self.namespace.serverSideEvent(arguments, reply: reply)
+        self.namespace?.serverSideEvent(arguments, reply: reply)
     }
+}
+
+/// A place among the broadcasts of other nodes that wait for this node's clients; free again when nobody holds it.
+private final class RemoteAcknowledgementSlot: Sendable {
+    private let namespace: Namespace
+
+    /// Takes a place, if there is one.
+    init?(_ namespace: Namespace) {
+        self.namespace = namespace
+        let taken = namespace.remoteAcknowledgements.wrappingAdd(1, ordering: .relaxed).newValue
+        guard taken <= namespace.limits.remoteAcknowledgements else {
+            namespace.remoteAcknowledgements.wrappingSubtract(1, ordering: .relaxed)
+            namespace.metrics.remoteAcknowledgementsRefused.increment()
+            return nil
+        }
+    }
+
+    deinit { self.namespace.remoteAcknowledgements.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// Does something, and is held until then.
+    func hold(_ body: () -> Void) { body() }
 }

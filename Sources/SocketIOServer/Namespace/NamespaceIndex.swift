@@ -18,12 +18,24 @@ final class NamespaceIndex: Sendable {
     func remove(_ id: SocketID) { self.state.withLockedValue { _ = $0.sockets.remove(id) } }
     func contains(_ id: SocketID) -> Bool { self.state.withLockedValue { $0.sockets.contains(id) } }
 
-    func roomCreated(_ room: Room) { self.state.withLockedValue { $0.rooms[room, default: 0] += 1 } }
-
-    func roomDeleted(_ room: Room) {
+    /// A room has its first member on a loop.
+    ///
+    /// - Returns: Whether it had none on any other.
+    func roomCreated(_ room: Room) -> Bool {
         self.state.withLockedValue { state in
-            guard let count = state.rooms[room] else { return }
+            state.rooms[room, default: 0] += 1
+            return state.rooms[room] == 1
+        }
+    }
+
+    /// A room has lost its last member on a loop.
+    ///
+    /// - Returns: Whether it has none on any other.
+    func roomDeleted(_ room: Room) -> Bool {
+        self.state.withLockedValue { state in
+            guard let count = state.rooms[room] else { return false }
             state.rooms[room] = count > 1 ? count - 1 : nil
+            return count == 1
         }
     }
 

@@ -12,8 +12,12 @@ final class NamespaceShard: @unchecked Sendable {
     private unowned var owner: Namespace?
     let eventLoop: any EventLoop
     let executor: LoopTaskExecutor
+    /// The loop's timers; `nil` if the loop is none of the server's, as in some tests.
+    let timers: TimingWheel?
     /// Handlers that every socket of the namespace shares.
-    @exclusivity(unchecked) var handlers: [String: [EventHandler]] = [:]
+    @exclusivity(unchecked) var handlers: [String: [EventHandler]]
+    /// Who wants to know of rooms; seldom anybody.
+    var roomObservers: [@Sendable (RoomChange) -> Void] = []
     private var sockets: [SocketID: Socket] = [:]
     private(set) var connected: ContiguousArray<Socket> = []
     private(set) var rooms: [Room: RoomMembers] = [:]
@@ -23,10 +27,14 @@ final class NamespaceShard: @unchecked Sendable {
     @exclusivity(unchecked) var uncountedEvents = 0
     /// How many sockets are connected; readable from any thread.
     let connectedCount = Atomic<Int>(0)
+    /// How far this loop is with the events that are kept for clients who were away.
+    let logPosition = LogPosition()
 
-    init(executor: LoopTaskExecutor) {
+    init(executor: LoopTaskExecutor, timers: TimingWheel?, handlers: [String: [EventHandler]]) {
         self.eventLoop = executor.eventLoop
         self.executor = executor
+        self.timers = timers
+        self.handlers = handlers
     }
 
     /// The namespace that this is a part of.
@@ -40,6 +48,25 @@ final class NamespaceShard: @unchecked Sendable {
 
     func socket(_ id: SocketID) -> Socket? { self.sockets[id] }
 
+    // MARK: Order
+
+    /// Whether this is the loop, and what it was asked for before from within itself is done.
+    ///
+    /// While recovery is on, events may have to wait behind those of other threads, which have lower numbers; then
+    /// everything that follows waits behind them. Without recovery nothing ever waits.
+    @inline(__always)
+    var isNext: Bool { self.eventLoop.inEventLoop && self.logPosition.deferred == 0 }
+
+    /// Runs on the loop, behind everything that the caller has asked it for before.
+    func later(_ body: @escaping @Sendable () -> Void) {
+        guard self.eventLoop.inEventLoop else { return self.eventLoop.execute(body) }
+        self.logPosition.deferred += 1
+        self.eventLoop.execute {
+            self.logPosition.deferred -= 1
+            body()
+        }
+    }
+
     /// Whether that socket is connected; from another thread this asks the namespace's shared index.
     func isConnected(_ id: SocketID) -> Bool { self.namespace.index.contains(id) }
 
@@ -51,7 +78,15 @@ final class NamespaceShard: @unchecked Sendable {
         socket.index = Int32(self.connected.count)
         self.connected.append(socket)
         self.namespace.index.insert(socket.id)
-        self.connectedCount.store(self.connected.count, ordering: .relaxed)
+        self.connectedCount.store(self.connected.count, ordering: .releasing)
+        if !self.roomObservers.isEmpty {
+            self.tellObservers(.created(socket.id.room))
+            self.tellObservers(.joined(socket.id.room, socket.id))
+        }
+    }
+
+    private func tellObservers(_ change: RoomChange) {
+        for observer in self.roomObservers { observer(change) }
     }
 
     /// Takes a socket out of everything, connected or not.
@@ -61,7 +96,7 @@ final class NamespaceShard: @unchecked Sendable {
             shared.memberships = []
             return memberships
         }
-        for membership in memberships { self.remove(membership) }
+        for membership in memberships { self.remove(membership, of: socket) }
         guard socket.index >= 0 else { return }
         let index = Int(socket.index)
         self.connected.swapAt(index, self.connected.count - 1)
@@ -70,29 +105,46 @@ final class NamespaceShard: @unchecked Sendable {
         socket.index = -1
         self.sockets[socket.id] = nil
         self.namespace.index.remove(socket.id)
-        self.connectedCount.store(self.connected.count, ordering: .relaxed)
+        self.connectedCount.store(self.connected.count, ordering: .releasing)
         if !self.broadcastAcknowledgements.isEmpty {
             for pending in self.broadcastAcknowledgements.values { pending.left(socket) }
         }
+        if !self.roomObservers.isEmpty {
+            self.tellObservers(.left(socket.id.room, socket.id))
+            self.tellObservers(.deleted(socket.id.room))
+        }
     }
 
-    func add(_ socket: Socket, to room: Room) {
+    /// Makes a socket a member of a room.
+    ///
+    /// - Parameters:
+    ///   - socket: The socket.
+    ///   - room: The room.
+    ///   - limit: How many rooms it may be in.
+    /// - Returns: Whether it is a member now.
+    @discardableResult
+    func add(_ socket: Socket, to room: Room, limit: Int = .max) -> Bool {
         // Every connected socket is in the room of its own id, without an entry.
-        if SocketID(room.name) == socket.id { return }
+        if SocketID(room.name) == socket.id { return true }
+        guard socket.shared.withLock({ $0.memberships.count < limit || $0.isMember(of: room) }) else { return false }
         let members: RoomMembers
         if let existing = self.rooms[room] {
             members = existing
         } else {
             members = RoomMembers(room: room)
             self.rooms[room] = members
-            self.namespace.index.roomCreated(room)
+            if self.namespace.index.roomCreated(room) { self.tellObservers(.created(room)) }
         }
         let isNew = socket.shared.withLock { shared in
             if shared.memberships.contains(where: { $0.members === members }) { return false }
             shared.memberships.append(RoomMembership(members: members, index: members.sockets.count))
             return true
         }
-        if isNew { members.sockets.append(socket) }
+        guard isNew else { return true }
+        members.sockets.append(socket)
+        socket.ticket?.joined(room, at: self.logPosition.last)
+        self.tellObservers(.joined(room, socket.id))
+        return true
     }
 
     func remove(_ socket: Socket, from room: Room) {
@@ -101,11 +153,13 @@ final class NamespaceShard: @unchecked Sendable {
             guard let index = shared.memberships.firstIndex(where: { $0.members === members }) else { return nil }
             return shared.memberships.remove(at: index)
         }
-        if let membership { self.remove(membership) }
+        guard let membership else { return }
+        socket.ticket?.left(room, at: self.logPosition.last)
+        self.remove(membership, of: socket)
     }
 
     /// Closes the gap that a member leaves with the last one.
-    private func remove(_ membership: RoomMembership) {
+    private func remove(_ membership: RoomMembership, of socket: Socket) {
         let members = membership.members
         let last = members.sockets.removeLast()
         if membership.index < members.sockets.count {
@@ -115,9 +169,10 @@ final class NamespaceShard: @unchecked Sendable {
                 shared.memberships[place].index = membership.index
             }
         }
+        self.tellObservers(.left(members.room, socket.id))
         if members.sockets.isEmpty {
             self.rooms[members.room] = nil
-            self.namespace.index.roomDeleted(members.room)
+            if self.namespace.index.roomDeleted(members.room) { self.tellObservers(.deleted(members.room)) }
         }
     }
 
@@ -187,4 +242,8 @@ final class NamespaceShard: @unchecked Sendable {
             socket.session.send(packet, volatile: isVolatile, compress: allowsCompression)
         }
     }
+}
+
+extension Socket.Shared {
+    func isMember(of room: Room) -> Bool { self.memberships.contains { $0.members.room == room } }
 }

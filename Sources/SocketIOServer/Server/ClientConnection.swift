@@ -13,13 +13,19 @@ import SocketIOWire
 /// namespace that is not joined ends the connection.
 final class ClientConnection: EngineSessionDelegate, TimerTarget {
     let session: EngineSession
-    private let server: SocketServer
-    @exclusivity(unchecked) private var decoder = PacketDecoder()
+    let server: SocketServer
+    @exclusivity(unchecked) private(set) var decoder = PacketDecoder()
     /// Most clients join one namespace.
     @exclusivity(unchecked) private var first: Socket?
     @exclusivity(unchecked) private var others: [Socket] = []
+    /// Namespaces that the client wants to connect to, while it is found out whether they exist and whether it was there
+    /// before.
+    var pending: [String] = []
     /// Whether the client has joined a namespace at least once.
-    @exclusivity(unchecked) private var hasJoined = false
+    @exclusivity(unchecked) private(set) var hasJoined = false
+    /// Whether the client's packets and bytes are held against ``SocketLimits``.
+    private let isRateLimited: Bool
+    private var rates = ConnectionRates()
     /// How many sockets have so much to do that nothing more is read.
     @exclusivity(unchecked) private var overloadedSockets = 0
     /// The place of the connect timeout, later that of attachments, in the loop's timers.
@@ -28,12 +34,14 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     init(session: EngineSession, server: SocketServer) {
         self.session = session
         self.server = server
+        let limits = server.configuration.limits
+        self.isRateLimited = limits.packetRate != nil || limits.byteRate != nil
         session.timers.schedule(self, in: server.configuration.connectTimeout)
     }
 
-    private var sockets: [Socket] { (self.first.map { [$0] } ?? []) + self.others }
+    var sockets: [Socket] { (self.first.map { [$0] } ?? []) + self.others }
 
-    private func socket(in namespace: String) -> Socket? {
+    func socket(in namespace: String) -> Socket? {
         if let first = self.first, first.namespace.name == namespace { return first }
         return self.others.first { $0.namespace.name == namespace }
     }
@@ -44,7 +52,10 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         return socket
     }
 
-    private func remember(_ socket: Socket) {
+    /// How many namespaces the client has joined or wants to join.
+    var namespaceCount: Int { (self.first == nil ? 0 : 1) + self.others.count + self.pending.count }
+
+    func remember(_ socket: Socket) {
         if self.first == nil {
             self.first = socket
         } else {
@@ -77,6 +88,9 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     // MARK: From the connection
 
     func session(_ session: EngineSession, didReceiveText text: consuming ByteBuffer) {
+        if self.isRateLimited {
+            self.rates.spend(bytes: text.readableBytes, self.server.configuration.limits, self.now)
+        }
         do {
             if let packet = try self.decoder.decode(text: text, limits: self.server.configuration.packetLimits) {
                 self.handle(packet)
@@ -89,6 +103,9 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     }
 
     func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer) {
+        if self.isRateLimited {
+            self.rates.spend(bytes: bytes.readableBytes, self.server.configuration.limits, self.now)
+        }
         do {
             if let packet = try self.decoder.decode(binary: bytes, limits: self.server.configuration.packetLimits) {
                 if self.hasJoined { self.session.timers.cancel(self) }
@@ -101,9 +118,18 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         }
     }
 
+    private var now: NIODeadline { self.session.eventLoop.now }
+
+    func session(_ session: EngineSession, didChangeTransport transport: TransportName) {
+        for socket in self.sockets {
+            for listener in socket.extras?.transportChanges ?? [] { listener.body(transport) }
+        }
+    }
+
     func sessionDidClose(_ session: EngineSession, reason: CloseReason, description: String?) {
         self.stopConnectTimer()
-        self.closeAll(DisconnectReason(rawValue: reason.rawValue))
+        self.pending = []
+        self.closeAll(DisconnectReason(rawValue: reason.rawValue, details: description))
     }
 
     /// Sees to it that a packet which never becomes complete is not kept for ever.
@@ -116,13 +142,14 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     func timerFired(at now: NIODeadline) {
         // The attachments may have come, and not been read.
         if self.hasJoined, self.overloadedSockets > 0 { return self.awaitAttachment() }
-        self.server.metrics.rejected(self.hasJoined ? "attachment timeout" : "connect timeout")
+        self.server.metrics.rejected(self.hasJoined ? "attachment_timeout" : "connect_timeout")
         self.session.close()
     }
 
     // MARK: Packets
 
     private func handle(_ packet: consuming Packet) {
+        if self.isRateLimited, !self.isWithinRates(packet) { return }
         switch packet.type {
         case .event, .binaryEvent:
             guard let socket = self.connectedSocket(for: packet) else { return }
@@ -150,107 +177,90 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         return socket
     }
 
-    private func violation(_ what: String) {
-        self.server.metrics.malformed("protocol violation")
+    /// Whether the client may send this packet now; refuses it otherwise.
+    private func isWithinRates(_ packet: Packet) -> Bool {
+        switch self.rates.take(self.server.configuration.limits, self.now) {
+        case .within: return true
+        case .beyond(let limit, let isNews):
+            self.refuse(packet, limit, isNews: isNews)
+            return false
+        case .flood(let limit):
+            self.server.logger.debug("A client sends far too much; its connection is closed")
+            for socket in self.sockets {
+                socket.exceeded(limit)
+                if socket.state == .connected {
+                    self.session.send(PacketEncoder.disconnect(namespace: socket.namespace.name))
+                }
+                socket.close(.rateLimitExceeded)
+            }
+            self.session.close()
+            return false
+        }
+    }
+
+    private func refuse(_ packet: Packet, _ limit: LimitExceeded, isNews: Bool) {
+        switch packet.type {
+        case .connect:
+            self.refuse(packet.namespace, limit)
+        case .event, .binaryEvent:
+            guard let socket = self.connectedSocket(for: packet) else { return }
+            if let id = packet.id {
+                self.server.metrics.rejected(limit.code.rawValue)
+                let answer: JSONValue = ["error": .string(limit.description), "data": limit.json]
+                self.session.send(
+                    PacketEncoder.acknowledgement(id: id, arguments: [answer], namespace: packet.namespace)
+                )
+            } else if isNews {
+                socket.exceeded(limit)
+            } else {
+                self.server.metrics.rejected(limit.code.rawValue)
+            }
+        case .acknowledgement, .binaryAcknowledgement:
+            // Somebody waits for it, and it costs next to nothing.
+            guard let socket = self.connectedSocket(for: packet) else { return }
+            socket.acknowledged(packet)
+        case .disconnect:
+            guard let socket = self.connectedSocket(for: packet) else { return }
+            socket.close(.clientNamespaceDisconnect)
+        case .connectError:
+            self.violation("a CONNECT_ERROR packet from a client")
+        }
+    }
+
+    func violation(_ what: String) {
+        self.server.metrics.malformed(.violation)
         self.server.logger.debug(
             "A client broke the protocol; its connection is closed",
             metadata: ["reason": "\(what)", "sio.transport": "\(self.session.transport)"]
         )
-        self.session.close()
+        self.forceClose()
     }
 
     private func malformed(_ error: PacketError) {
-        self.server.metrics.malformed("packet")
+        self.server.metrics.malformed(.packet)
         self.server.logger.debug(
             "A client sent a malformed packet; its connection is closed",
             metadata: ["error": "\(error)", "sio.transport": "\(self.session.transport)"]
         )
         for socket in self.sockets {
             guard let listeners = socket.extras?.errors else { continue }
-            for listener in listeners { listener(error) }
+            for listener in listeners { listener.body(error) }
         }
+        self.forceClose()
+    }
+
+    /// Closes the connection, and ends its sockets at once: a client that polls may come for the answer much later.
+    private func forceClose() {
         self.session.close()
+        self.closeAll(.forcedClose)
     }
 
-    // MARK: Connecting
-
-    private func connect(_ packet: Packet) {
-        if let existing = self.socket(in: packet.namespace) {
-            switch existing.state {
-            case .connected, .disconnected:
-                self.violation("a second CONNECT to a joined namespace")
-            case .connecting:
-                // A repeated CONNECT while the first is in a middleware asks for what is under way already.
-                self.server.metrics.rejected("connect repeated")
-            }
-            return
-        }
-        guard let namespace = self.server.existing(packet.namespace) else {
-            self.server.metrics.rejected("invalid namespace")
-            self.session.send(
-                PacketEncoder.connectError(namespace: packet.namespace, message: "Invalid namespace", data: nil)
-            )
-            return
-        }
-        guard self.others.count + 1 < self.server.configuration.maximumNamespacesPerConnection else {
-            self.server.metrics.rejected("too many namespaces")
-            self.session.send(
-                PacketEncoder.connectError(namespace: packet.namespace, message: "Too many namespaces", data: nil)
-            )
-            return
-        }
-        let auth = (try? packet.payload?.value()) ?? .object([:])
-        let shard = namespace.shard(on: self.session.eventLoop)
-        let socket = Socket(id: self.server.makeSocketID(), shard: shard, client: self, auth: auth)
-        self.remember(socket)
-        let middlewares = namespace.middlewares
-        guard !middlewares.isEmpty else {
-            self.finishConnecting(socket)
-            return
-        }
-        // Ends with the middlewares; a client that leaves meanwhile is noticed when they are done.
-        Task(executorPreference: shard.executor) {
-            do {
-                for middleware in middlewares { try await middleware(socket) }
-                socket.onLoop { socket.client.finishConnecting(socket) }
-            } catch {
-                socket.onLoop { socket.client.refuse(socket, error) }
-            }
-        }
-    }
-
-    private func finishConnecting(_ socket: Socket) {
-        guard socket.state == .connecting else { return }
-        if !self.hasJoined {
-            self.hasJoined = true
-            self.stopConnectTimer()
-            if self.decoder.isWaitingForAttachments { self.awaitAttachment() }
-        }
-        let namespace = socket.namespace
-        socket.state = .connected
-        socket.shard.insert(socket)
-        self.session.send(PacketEncoder.connect(namespace: namespace.name, sid: socket.id.description, pid: nil))
-        namespace.metrics.sockets.increment()
-        for handler in namespace.connectionHandlers { handler(socket) }
-    }
-
-    private func refuse(_ socket: Socket, _ error: any Error) {
-        guard socket.state == .connecting else { return }
-        let namespace = socket.namespace
-        socket.close(.serverNamespaceDisconnect)
-        self.server.metrics.rejected("middleware")
-        var answer = ConnectError("Internal server error")
-        if let refusal = error as? ConnectError {
-            answer = refusal
-        } else {
-            self.server.logger.info(
-                "A middleware failed with an error that is no ConnectError; the client was refused",
-                metadata: ["sio.namespace": "\(namespace.name)", "error": "\(type(of: error))"]
-            )
-        }
-        self.session.send(
-            PacketEncoder.connectError(namespace: namespace.name, message: answer.message, data: answer.data)
-        )
+    /// The client has joined a namespace.
+    func joined() {
+        guard !self.hasJoined else { return }
+        self.hasJoined = true
+        self.stopConnectTimer()
+        if self.decoder.isWaitingForAttachments { self.awaitAttachment() }
     }
 
     private func stopConnectTimer() {

@@ -14,9 +14,23 @@ struct ServerMetrics: Sendable {
         Counter(label: "socketio_rejected_total", dimensions: [("reason", reason)], factory: self.factory).increment()
     }
 
-    /// A client sent something that the protocol does not allow.
-    func malformed(_ reason: String) {
-        Counter(label: "socketio_malformed_total", dimensions: [("reason", reason)], factory: self.factory).increment()
+    /// A client sent something that the protocol does not allow; the engine counts under the same label what is wrong
+    /// beneath.
+    func malformed(_ reason: Malformed) {
+        let dimensions = [("reason", reason.rawValue)]
+        Counter(label: "socketio_malformed_input_total", dimensions: dimensions, factory: self.factory).increment()
+    }
+
+    /// What can be wrong with a client's Socket.IO packets.
+    enum Malformed: String {
+        case packet = "socketio_packet"
+        case violation = "protocol_violation"
+    }
+
+    /// A client wanted to go on where it was.
+    func recovery(succeeded: Bool) {
+        let dimensions = [("result", succeeded ? "recovered" : "lost")]
+        Counter(label: "socketio_recoveries_total", dimensions: dimensions, factory: self.factory).increment()
     }
 }
 
@@ -25,6 +39,8 @@ final class NamespaceMetrics: Sendable {
     let sockets: Meter
     let broadcasts: Counter
     let unencodable: Counter
+    /// Broadcasts of other nodes that were not delivered, because too many wait for acknowledgements.
+    let remoteAcknowledgementsRefused: Counter
     private let events: Counter
     private let failures: Counter
 
@@ -33,6 +49,11 @@ final class NamespaceMetrics: Sendable {
         self.sockets = Meter(label: "socketio_sockets", dimensions: dimensions, factory: factory)
         self.broadcasts = Counter(label: "socketio_broadcasts_total", dimensions: dimensions, factory: factory)
         self.unencodable = Counter(label: "socketio_unencodable_events_total", dimensions: dimensions, factory: factory)
+        self.remoteAcknowledgementsRefused = Counter(
+            label: "socketio_remote_acknowledgements_refused_total",
+            dimensions: dimensions,
+            factory: factory
+        )
         self.events = Counter(label: "socketio_events_total", dimensions: dimensions, factory: factory)
         self.failures = Counter(label: "socketio_handler_failures_total", dimensions: dimensions, factory: factory)
     }

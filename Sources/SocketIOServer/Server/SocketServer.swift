@@ -20,7 +20,7 @@ import Synchronization
 ///
 /// Handlers and middlewares are to be registered before the server listens. Follows Socket.IO protocol 5 over Engine.IO
 /// protocol 4.
-public final class SocketServer: Sendable, Service {
+public final class SocketServer: Service, HandlerRegistry, Addressable {
     let configuration: SocketServerConfiguration
     let adapterFactory: any AdapterFactory
     let logger: Logger
@@ -28,13 +28,16 @@ public final class SocketServer: Sendable, Service {
     let metrics: ServerMetrics
     /// One for each event loop, in the order of the group.
     let executors: [LoopTaskExecutor]
+    /// `nil` while connection state recovery is off.
+    let recoveryBudget: RecoveryBudget?
+    private let directory: NamespaceDirectory
     private let group: any EventLoopGroup
     private let state = NIOLockedValueBox(State())
     private let lastID = Atomic<UInt32>(0)
 
     private struct State {
-        var namespaces: [String: Namespace] = [:]
         var engine: EngineServer?
+        var newNamespaceHandlers: [@Sendable (Namespace) -> Void] = []
         var hasStarted = false
         var isClosed = false
     }
@@ -60,6 +63,11 @@ public final class SocketServer: Sendable, Service {
         self.metricsFactory = metricsFactory
         self.metrics = ServerMetrics(factory: metricsFactory)
         self.group = eventLoopGroup
+        self.recoveryBudget = configuration.connectionStateRecovery.map { RecoveryBudget($0) }
+        self.directory = NamespaceDirectory(
+            maximumChildren: configuration.limits.dynamicNamespaces,
+            removesEmptyChildren: configuration.cleanupEmptyChildNamespaces
+        )
         self.executors = eventLoopGroup.makeIterator().map { LoopTaskExecutor(eventLoop: $0) }
         let engine = EngineServer(
             configuration: configuration.engine,
@@ -88,14 +96,61 @@ public final class SocketServer: Sendable, Service {
     public var sockets: Namespace { self.of("/") }
 
     /// The namespace of that name, made if it does not exist; a missing leading slash is added.
+    ///
+    /// A new one whose name is what a pattern of ``of(matching:)`` matches becomes a child of that parent.
     public func of(_ name: String) -> Namespace {
         let name = name.hasPrefix("/") ? name : "/" + name
         if let namespace = self.existing(name) { return namespace }
-        let made = Namespace(name: name, server: self)
-        let (namespace, startsNow) = self.state.withLockedValue { state in
-            if let namespace = state.namespaces[name] { return (namespace, false) }
-            state.namespaces[name] = made
-            return (made, state.hasStarted && !state.isClosed)
+        let parent = self.directory.parents.first { parent in
+            if case .pattern(let matches) = parent.rule { matches(name) } else { false }
+        }
+        let made = Namespace(name: name, server: self, parent: parent)
+        let namespace = self.directory.insert(made)
+        if namespace === made { self.began(made) }
+        return namespace
+    }
+
+    /// Lets clients connect to namespaces that do not exist, if the whole name matches a pattern.
+    ///
+    /// ```swift
+    /// io.of(matching: /\/tenant-\d+/).onConnection { socket in print(socket.namespace.name) }
+    /// ```
+    ///
+    /// Patterns and closures are asked in the order in which they were given. Names come from clients: a pattern that can
+    /// match the same text in very many ways costs time.
+    public func of<Output>(matching pattern: sending Regex<Output>) -> ParentNamespace {
+        // A regular expression may not be used by two threads at a time; it is asked once for each new name.
+        let pattern = NamePattern(pattern)
+        return self.addParent(.pattern { pattern.matches($0) })
+    }
+
+    /// Lets clients connect to namespaces that do not exist, if a closure says so.
+    ///
+    /// - Parameter decide: Gets the namespace's name and the client's `auth`; `false` or an error means no.
+    /// - Returns: What the namespaces that come into being so have in common.
+    public func of(
+        _ decide: @escaping @Sendable @concurrent (_ name: String, _ auth: JSONValue) async throws -> Bool
+    ) -> ParentNamespace {
+        self.addParent(.decision(decide))
+    }
+
+    private func addParent(_ rule: ParentNamespace.Rule) -> ParentNamespace {
+        self.directory.addParent { ParentNamespace(name: "/_\($0)", rule: rule, server: self) }
+    }
+
+    /// Runs when a namespace is made, the main one excepted, in whatever thread makes it: before the first client
+    /// connects to it.
+    public func onNewNamespace(_ handler: @escaping @Sendable (Namespace) -> Void) {
+        self.state.withLockedValue { $0.newNamespaceHandlers.append(handler) }
+    }
+
+    /// The namespaces that exist, by name.
+    public var namespaces: [String: Namespace] { self.directory.namespaces }
+
+    /// A namespace exists from now on.
+    private func began(_ namespace: Namespace) {
+        let (startsNow, handlers) = self.state.withLockedValue { state in
+            (state.hasStarted && !state.isClosed, state.newNamespaceHandlers)
         }
         if startsNow {
             // Awaited by nobody: a namespace that is made late joins the cluster as soon as it can.
@@ -105,18 +160,94 @@ public final class SocketServer: Sendable, Service {
                 } catch {
                     self.logger.info(
                         "A namespace could not join the cluster",
-                        metadata: ["sio.namespace": "\(name)", "error": "\(error)"]
+                        metadata: ["sio.namespace": "\(namespace.name)", "error": "\(error)"]
                     )
                 }
             }
         }
-        return namespace
+        guard namespace.name != "/" else { return }
+        for handler in handlers { handler(namespace) }
     }
 
-    /// The namespaces that exist, by name.
-    public var namespaces: [String: Namespace] { self.state.withLockedValue { $0.namespaces } }
+    // MARK: Namespaces that clients ask for
 
-    func existing(_ name: String) -> Namespace? { self.state.withLockedValue { $0.namespaces[name] } }
+    /// What becomes of a client that wants to connect to a namespace.
+    enum Admission {
+        /// The namespace exists, and counts one more socket until ``SocketServer/left(_:)``.
+        case admitted(Namespace)
+        case unknown
+        case tooManyNamespaces
+        /// A closure has to be asked, then the parents behind it.
+        case undecided([ParentNamespace])
+    }
+
+    func admit(_ name: String) -> Admission {
+        if let namespace = self.directory.enter(name) { return .admitted(namespace) }
+        let parents = self.directory.parents
+        for (index, parent) in parents.enumerated() {
+            switch parent.rule {
+            case .pattern(let matches): if matches(name) { return self.makeChild(name, of: parent) }
+            case .decision: return .undecided(Array(parents[index...]))
+            }
+        }
+        return .unknown
+    }
+
+    /// The same, when closures have to be asked.
+    func admit(_ name: String, auth: JSONValue, asking parents: [ParentNamespace]) async -> Admission {
+        for parent in parents {
+            switch parent.rule {
+            case .pattern(let matches): if matches(name) { return self.makeChild(name, of: parent) }
+            case .decision(let decide):
+                if (try? await decide(name, auth)) == true { return self.makeChild(name, of: parent) }
+            }
+        }
+        return .unknown
+    }
+
+    private func makeChild(_ name: String, of parent: ParentNamespace) -> Admission {
+        // Another client may have asked at the same time.
+        if let namespace = self.directory.enter(name) { return .admitted(namespace) }
+        let (hasRoom, evicted) = self.directory.makeRoom()
+        if let evicted { self.ended(evicted) }
+        guard hasRoom else { return .tooManyNamespaces }
+        let made = Namespace(name: name, server: self, parent: parent)
+        let namespace = self.directory.insert(made)
+        if namespace === made { self.began(made) }
+        guard let namespace = self.directory.enter(name) else { return .unknown }
+        return .admitted(namespace)
+    }
+
+    /// A namespace has one more socket, of a client that is one of its clients already.
+    func enteredAgain(_ namespace: Namespace) { _ = self.directory.enter(namespace.name) }
+
+    /// A socket of a namespace is no more.
+    func left(_ namespace: Namespace) {
+        guard namespace.parent != nil, let removed = self.directory.leave(namespace) else { return }
+        self.ended(removed)
+    }
+
+    /// Nobody who was away will come back to that namespace.
+    func removeIfEmpty(_ name: String, of recovery: NamespaceRecovery) {
+        guard let namespace = self.existing(name), namespace.recovery === recovery,
+            let removed = self.directory.removeIfEmpty(namespace)
+        else { return }
+        self.ended(removed)
+    }
+
+    /// A namespace is no longer in the directory.
+    private func ended(_ namespace: Namespace) {
+        // When the server closes, it closes every adapter itself.
+        guard !self.state.withLockedValue({ $0.isClosed }) else { return }
+        namespace.recovery?.close()
+        // Ends when the adapter has left the cluster.
+        Task { await namespace.adapter.close() }
+    }
+
+    func existing(_ name: String) -> Namespace? { self.directory.existing(name) }
+
+    /// Runs tasks on one of the server's loops.
+    func executor(on eventLoop: any EventLoop) -> LoopTaskExecutor { self.sockets.shard(on: eventLoop).executor }
 
     /// A new socket's id.
     func makeSocketID() -> SocketID {
@@ -134,7 +265,7 @@ public final class SocketServer: Sendable, Service {
         let namespaces = self.state.withLockedValue { state -> [Namespace] in
             guard !state.hasStarted else { return [] }
             state.hasStarted = true
-            return Array(state.namespaces.values)
+            return Array(self.directory.namespaces.values)
         }
         for namespace in namespaces { try await namespace.adapter.start() }
     }
@@ -175,13 +306,17 @@ public final class SocketServer: Sendable, Service {
         let namespaces = self.state.withLockedValue { state -> [Namespace]? in
             guard !state.isClosed else { return nil }
             state.isClosed = true
-            return Array(state.namespaces.values)
+            // The main one first.
+            return self.directory.namespaces.values.sorted { $0.name < $1.name }
         }
         self.shutdown.trigger()
         guard let namespaces else { return }
         await self.engine.stopListening()
         for namespace in namespaces { await namespace.closeLocalSockets(.serverShuttingDown) }
-        for namespace in namespaces { await namespace.adapter.close() }
+        for namespace in namespaces {
+            await namespace.adapter.close()
+            namespace.recovery?.close()
+        }
         await self.engine.close()
     }
 }
@@ -218,23 +353,20 @@ final class ShutdownSignal: Sendable {
 // MARK: - The main namespace's members
 
 extension SocketServer {
-    /// Sends an event to every client of the main namespace, on all nodes.
-    @inlinable
-    public func emit<each Argument: Encodable & Sendable>(_ event: String, _ arguments: repeat each Argument) {
-        self.sockets.emit(event, repeat each arguments)
-    }
+    /// Every client of the main namespace, on all nodes.
+    public var everybody: BroadcastOperator { self.sockets.everybody }
 
-    /// Addresses the members of these rooms of the main namespace.
-    public func to(_ rooms: Room...) -> BroadcastOperator { self.sockets.to(rooms) }
+    /// Adds a middleware or handler of the main namespace.
+    public func register(_ registration: HandlerRegistration) { self.sockets.register(registration) }
+}
 
-    /// Addresses everybody in the main namespace but the members of these rooms.
-    public func except(_ rooms: Room...) -> BroadcastOperator { self.sockets.except(rooms) }
+/// A regular expression for the names of namespaces.
+private final class NamePattern<Output>: Sendable {
+    private let pattern: Mutex<Regex<Output>>
 
-    /// Runs for every client that has connected to the main namespace.
-    public func onConnection(_ handler: @escaping @Sendable (Socket) -> Void) { self.sockets.onConnection(handler) }
+    init(_ pattern: sending Regex<Output>) { self.pattern = Mutex(pattern) }
 
-    /// Runs for every client that wants to connect to the main namespace.
-    public func use(_ middleware: @escaping @Sendable @concurrent (Socket) async throws -> Void) {
-        self.sockets.use(middleware)
+    func matches(_ name: String) -> Bool {
+        self.pattern.withLock { pattern in (try? pattern.wholeMatch(in: name)) != nil }
     }
 }

@@ -12,14 +12,20 @@ public struct SocketServerConfiguration: Sendable {
     public var connectTimeout: TimeAmount = .seconds(45)
     /// A client that has announced attachments and sends none of them for this long is disconnected.
     public var attachmentTimeout: TimeAmount = .seconds(60)
-    /// How long events sent to one client wait for its acknowledgement if they don't say; `nil`: until it leaves.
+    /// How long acknowledgements are waited for if an event does not say.
+    ///
+    /// `nil`: that of one client until it leaves; those of a broadcast not at all, it has to say.
     public var acknowledgementTimeout: TimeAmount?
     /// What a packet from a client may contain.
     public var packetLimits = PacketLimits()
-    /// How many events of one client may wait for its asynchronous handlers before the server stops reading from it.
-    public var mailboxLimit = 128
-    /// How many namespaces one connection may join.
-    public var maximumNamespacesPerConnection = 100
+    /// What one client, and one other node, may make the server do and keep.
+    public var limits = SocketLimits()
+    /// Whether namespaces that exist because a client asked for them go when their last client has gone.
+    ///
+    /// If not, as in Node, they stay until ``SocketLimits/dynamicNamespaces`` is reached; then empty ones make room.
+    public var cleanupEmptyChildNamespaces = false
+    /// Lets clients that were away for a moment go on where they were; `nil`: off, as in Node.
+    public var connectionStateRecovery: ConnectionStateRecovery?
 
     /// An address and port to listen on.
     public struct Listener: Sendable, Hashable {

@@ -123,7 +123,14 @@ public struct SocketOperator: Sendable {
 extension Socket {
     @usableFromInline
     func emit(_ event: String, options: EmitOptions, write: (inout PayloadWriter) throws -> Void) {
-        guard self.eventLoop.inEventLoop, self.extras?.anyOutgoing.isEmpty ?? true else {
+        if let recovery = self.namespace.recovery, !options.isVolatile {
+            guard let packet = self.namespace.encode(event, id: nil, write: write) else { return }
+            recovery.emit(packet, to: self, compress: options.allowsCompression)
+            return
+        }
+        guard self.eventLoop.inEventLoop, self.isUpToDate, options.allowsCompression,
+            self.extras?.anyOutgoing.isEmpty ?? true
+        else {
             guard let packet = self.namespace.encode(event, id: nil, write: write) else { return }
             self.onLoop { self.transmit(packet, options: options) }
             return
@@ -142,6 +149,11 @@ extension Socket {
         } catch {
             self.namespace.reportUnencodable(event: event, error: error)
         }
+    }
+
+    /// Sends an event that is not volatile; on the socket's loop.
+    func transmit(_ packet: EncodedPacket, compress: Bool) {
+        self.transmit(packet, options: EmitOptions(allowsCompression: compress))
     }
 
     private func transmit(_ packet: EncodedPacket, options: EmitOptions) {
@@ -169,6 +181,11 @@ extension Socket {
             self.onLoop {
                 guard self.state != .disconnected else {
                     continuation.resume(throwing: AcknowledgementError.disconnected)
+                    return
+                }
+                let limit = self.namespace.limits.pendingAcknowledgements
+                guard self.extras?.acknowledgements.count ?? 0 < limit else {
+                    continuation.resume(throwing: AcknowledgementError.tooMany(limit))
                     return
                 }
                 let pending = PendingAcknowledgement(id: id, socket: self, continuation: continuation)

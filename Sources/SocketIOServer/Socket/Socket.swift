@@ -1,5 +1,6 @@
 import CoreMetrics
 public import EngineIO
+import Logging
 public import NIOCore
 import OrderedCollections
 public import SocketIOWire
@@ -35,6 +36,11 @@ public final class Socket: @unchecked Sendable {
     let shared: Mutex<Shared>
 
     @exclusivity(unchecked) var state = State.connecting
+    /// Whether the client was away for a moment and has got everything that it missed: it has the id, the rooms and the
+    /// ``data`` that it had before.
+    public let isRecovered: Bool
+    /// What the client can come back with; `nil` while recovery is off, and before the socket has connected.
+    @exclusivity(unchecked) var ticket: RecoveryTicket?
     /// Marks that a broadcast which walks several rooms has seen this socket; see ``NamespaceShard/deliver(_:options:)``.
     var visited: UInt32 = 0
     /// Where this socket stands in ``NamespaceShard/connected``.
@@ -49,8 +55,31 @@ public final class Socket: @unchecked Sendable {
         self.client = client
         self.session = client.session
         self.auth = auth
+        self.isRecovered = false
         self.shared = Mutex(Shared())
     }
+
+    /// A client that comes back.
+    init(recovering ticket: RecoveryTicket, shard: NamespaceShard, client: ClientConnection, auth: JSONValue) {
+        self.id = ticket.socketID
+        self.shard = shard
+        self.namespace = shard.namespace
+        self.client = client
+        self.session = client.session
+        self.auth = auth
+        self.isRecovered = true
+        self.ticket = ticket
+        self.shared = Mutex(Shared(data: ticket.data))
+    }
+
+    /// Whether nothing that this socket was to be sent before waits behind events of other threads; on its loop.
+    ///
+    /// Nothing ever does without recovery, so that costs a packet one look at the socket.
+    @inline(__always)
+    var isUpToDate: Bool { self.ticket == nil || self.shard.logPosition.deferred == 0 }
+
+    /// The rooms that it is in, its own not counted.
+    var memberships: [Room] { self.shared.withLock { $0.memberships.map(\.members.room) } }
 
     /// The event loop of the socket's connection: synchronous handlers run on it.
     public var eventLoop: any EventLoop { self.shard.eventLoop }
@@ -96,6 +125,15 @@ public final class Socket: @unchecked Sendable {
         return self.session.transport
     }
 
+    /// How many bytes wait to be sent to the client, in all namespaces; to be asked on the socket's loop only.
+    ///
+    /// What is volatile is dropped above the engine's `limits.volatileThreshold`; above its `limits.maxQueuedBytes` the
+    /// connection closes.
+    public var queuedBytes: Int {
+        self.eventLoop.preconditionInEventLoop()
+        return self.session.queuedBytes
+    }
+
     /// The same client's socket in another namespace.
     ///
     /// - Parameter namespace: The namespace's name, with its leading slash.
@@ -105,12 +143,12 @@ public final class Socket: @unchecked Sendable {
         try? await self.eventLoop.submit { self.client.connectedSocket(in: namespace) }.get()
     }
 
-    /// Runs on the socket's loop: now, if this is that loop.
+    /// Runs on the socket's loop, after what the caller has asked for before: now, if this is that loop.
     func onLoop(_ body: @escaping @Sendable () -> Void) {
-        if self.eventLoop.inEventLoop {
+        if self.shard.isNext {
             body()
         } else {
-            self.eventLoop.execute(body)
+            self.shard.later(body)
         }
     }
 
@@ -126,14 +164,21 @@ public final class Socket: @unchecked Sendable {
 // MARK: - Rooms
 
 extension Socket {
-    /// Joins rooms; a socket that has disconnected joins nothing.
+    /// Joins rooms, up to ``SocketLimits/roomsPerSocket``; a socket that has disconnected joins nothing.
     public func join(_ rooms: Room...) { self.join(rooms) }
 
-    /// Joins rooms; a socket that has disconnected joins nothing.
+    /// Joins rooms, up to ``SocketLimits/roomsPerSocket``; a socket that has disconnected joins nothing.
     public func join(_ rooms: [Room]) {
-        self.onLoop {
-            guard self.state != .disconnected else { return }
-            for room in rooms { self.shard.add(self, to: room) }
+        self.onLoop { self.enter(rooms) }
+    }
+
+    /// The same, on the socket's loop.
+    func enter(_ rooms: [Room]) {
+        guard self.state != .disconnected else { return }
+        let limit = self.namespace.limits.roomsPerSocket
+        for room in rooms where !self.shard.add(self, to: room, limit: limit) {
+            self.exceeded(LimitExceeded(code: .roomsPerSocket, limit: limit))
+            return
         }
     }
 
@@ -170,12 +215,15 @@ extension Socket {
     ///
     /// - Parameter closingConnection: Also leaves the connection's other namespaces and closes the connection.
     public func disconnect(closingConnection: Bool = false) {
-        self.onLoop {
-            if closingConnection {
-                self.client.disconnectAll()
-            } else {
-                self.disconnectFromNamespace()
-            }
+        self.onLoop { self.sendAway(closingConnection: closingConnection) }
+    }
+
+    /// The same, on the socket's loop.
+    func sendAway(closingConnection: Bool) {
+        if closingConnection {
+            self.client.disconnectAll()
+        } else {
+            self.disconnectFromNamespace()
         }
     }
 
@@ -192,17 +240,36 @@ extension Socket {
         guard previous != .disconnected else { return }
         let listeners = self.extras
         if previous == .connected {
-            for handler in listeners?.disconnecting ?? [] { handler(reason) }
+            for handler in listeners?.disconnecting ?? [] { handler.body(reason) }
             for handler in self.namespace.disconnectingHandlers { handler(self, reason) }
         }
         self.state = .disconnected
+        if let ticket = self.ticket {
+            self.namespace.recovery?
+                .disconnected(self, ticket, mayComeBack: reason.isRecoverable, wasConnected: previous == .connected)
+        }
         self.shard.forget(self)
         self.client.forget(self)
         if previous == .connected {
             self.namespace.metrics.sockets.decrement()
-            for handler in listeners?.disconnect ?? [] { handler(reason) }
+            for handler in listeners?.disconnect ?? [] { handler.body(reason) }
             for handler in self.namespace.disconnectHandlers { handler(self, reason) }
         }
         listeners?.socketClosed()
+        self.client.server.left(self.namespace)
+    }
+
+    /// The client went beyond a limit: tells it, and the application.
+    func exceeded(_ limit: LimitExceeded) {
+        self.client.server.metrics.rejected(limit.code.rawValue)
+        self.namespace.logger.debug(
+            "A client is over a limit",
+            metadata: ["sio.socket.id": "\(self.id)", "reason": "\(limit.code.rawValue)"]
+        )
+        for listener in self.extras?.errors ?? [] { listener.body(limit) }
+        guard self.state == .connected else { return }
+        self.session.send(
+            PacketEncoder.event(LimitExceeded.event, arguments: [limit.json], namespace: self.namespace.name)
+        )
     }
 }

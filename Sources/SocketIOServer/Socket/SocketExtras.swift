@@ -1,4 +1,5 @@
 import DequeModule
+import EngineIO
 import NIOCore
 import SocketIOWire
 
@@ -7,18 +8,33 @@ import SocketIOWire
 /// Touched on the socket's loop only.
 final class SocketExtras {
     var events: [String: [EventHandler]] = [:]
-    var anyIncoming: [@Sendable (String, Arguments) -> Void] = []
-    var anyOutgoing: [@Sendable (String, EncodedPacket) -> Void] = []
+    var anyIncoming: [Registered<@Sendable (String, Arguments) -> Void>] = []
+    var anyOutgoing: [Registered<@Sendable (String, EncodedPacket) -> Void>] = []
     var middlewares: [@Sendable @concurrent (ReceivedEvent) async throws -> Void] = []
-    var disconnecting: [@Sendable (DisconnectReason) -> Void] = []
-    var disconnect: [@Sendable (DisconnectReason) -> Void] = []
-    var errors: [@Sendable (any Error) -> Void] = []
+    var disconnecting: [Registered<@Sendable (DisconnectReason) -> Void>] = []
+    var disconnect: [Registered<@Sendable (DisconnectReason) -> Void>] = []
+    var errors: [Registered<@Sendable (any Error) -> Void>] = []
+    var transportChanges: [Registered<@Sendable (TransportName) -> Void>] = []
     var acknowledgements: [Int: PendingAcknowledgement] = [:]
     var mailbox = Deque<@Sendable @concurrent () async -> Void>()
     var isWorking = false
     /// How long the mailbox was worked off since the loop last served its other connections meanwhile.
     var worked = TimeAmount.zero
     var isReadingPaused = false
+
+    /// Takes a handler out of wherever it is.
+    func remove(_ listener: EventListener) {
+        for name in Array(self.events.keys) {
+            self.events[name]?.removeAll { $0.listener == listener }
+            if self.events[name]?.isEmpty ?? false { self.events[name] = nil }
+        }
+        self.anyIncoming.removeAll { $0.listener == listener }
+        self.anyOutgoing.removeAll { $0.listener == listener }
+        self.disconnecting.removeAll { $0.listener == listener }
+        self.disconnect.removeAll { $0.listener == listener }
+        self.errors.removeAll { $0.listener == listener }
+        self.transportChanges.removeAll { $0.listener == listener }
+    }
 
     /// Breaks the reference cycles through handlers that hold the socket, and answers who waits for the client.
     func socketClosed() {
@@ -29,8 +45,15 @@ final class SocketExtras {
         self.disconnecting = []
         self.disconnect = []
         self.errors = []
+        self.transportChanges = []
         let pending = self.acknowledgements
         self.acknowledgements = [:]
         for acknowledgement in pending.values { acknowledgement.fail(.disconnected) }
     }
+}
+
+/// A handler and what identifies it.
+struct Registered<Body: Sendable>: Sendable {
+    let listener: EventListener
+    let body: Body
 }

@@ -207,9 +207,9 @@ extension SocketServerConfiguration {
         // As many bytes as that number of messages of the greatest length.
         self.packetLimits.maximumAttachmentBytes =
             max(1, self.packetLimits.maximumAttachments) * self.engine.maxHTTPBufferSize
-        self.mailboxLimit = limits["waitingEvents"].integer ?? self.mailboxLimit
-        self.maximumNamespacesPerConnection =
-            limits["namespacesPerConnection"].integer ?? self.maximumNamespacesPerConnection
+        self.limits.waitingEvents = limits["waitingEvents"].integer ?? self.limits.waitingEvents
+        self.limits.namespacesPerConnection =
+            limits["namespacesPerConnection"].integer ?? self.limits.namespacesPerConnection
         self.engine.cors = CORSConfiguration.from(settings["cors"])
     }
 }

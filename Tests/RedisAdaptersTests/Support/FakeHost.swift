@@ -29,6 +29,7 @@ final class FakeHost: AdapterHost {
         var acknowledgements: [JSONValue?] = []
         var serverSideAnswers: [JSONValue?] = []
         var lookups = 0
+        var gaps = 0
     }
 
     let name: String
@@ -43,6 +44,9 @@ final class FakeHost: AdapterHost {
     var calls: [Call] { self.state.withLockedValue { $0.calls } }
     /// How often it was asked for members of a room.
     var lookups: Int { self.state.withLockedValue { $0.lookups } }
+
+    /// How often it was told that events may be missing.
+    var gaps: Int { self.state.withLockedValue { $0.gaps } }
 
     func add(_ sockets: [FakeSocket]) {
         self.state.withLockedValue { state in
@@ -87,6 +91,8 @@ final class FakeHost: AdapterHost {
             .deliver(String(buffer: packet.text), packet.attachments.map { Array($0.readableBytesView) }, options)
         )
     }
+
+    func eventsMayBeMissing() { self.state.withLockedValue { $0.gaps += 1 } }
 
     func deliverWithAck(
         arguments: [JSONValue],

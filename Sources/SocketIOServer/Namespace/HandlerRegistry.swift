@@ -1,0 +1,140 @@
+public import SocketIOWire
+
+/// What middlewares and handlers can be registered on for many clients at once: a ``Namespace``, all children of a
+/// ``ParentNamespace``, or a ``SocketServer``, which means its main namespace.
+public protocol HandlerRegistry: Sendable {
+    /// Adds what the other methods make.
+    func register(_ registration: HandlerRegistration)
+}
+
+/// A middleware or handler on its way to where it is registered; made by the methods of ``HandlerRegistry``.
+public struct HandlerRegistration: Sendable {
+    @usableFromInline
+    enum Kind: Sendable {
+        case middleware(@Sendable @concurrent (Socket) async throws -> Void)
+        case connection(@Sendable (Socket) -> Void)
+        case disconnecting(@Sendable (Socket, DisconnectReason) -> Void)
+        case disconnect(@Sendable (Socket, DisconnectReason) -> Void)
+        case event(String, EventHandler)
+        case serverSide(String, @Sendable ([JSONValue], ServerSideReply?) -> Void)
+    }
+
+    @usableFromInline
+    let kind: Kind
+
+    @usableFromInline
+    init(_ kind: Kind) { self.kind = kind }
+}
+
+extension HandlerRegistry {
+    /// Runs for every client that wants to connect, in the order of registration, before the next one.
+    ///
+    /// By throwing ``ConnectError`` it refuses the client, which gets the error's message and data as `connect_error`.
+    public func use(_ middleware: @escaping @Sendable @concurrent (Socket) async throws -> Void) {
+        self.register(HandlerRegistration(.middleware(middleware)))
+    }
+
+    /// Runs for every client that has connected, on its loop, before anything else that the client sends is handled.
+    public func onConnection(_ handler: @escaping @Sendable (Socket) -> Void) {
+        self.register(HandlerRegistration(.connection(handler)))
+    }
+
+    /// Runs when any socket of the namespace is about to leave it, while it still is in its rooms.
+    public func onDisconnecting(_ handler: @escaping @Sendable (Socket, DisconnectReason) -> Void) {
+        self.register(HandlerRegistration(.disconnecting(handler)))
+    }
+
+    /// Runs when any socket of the namespace has left it.
+    public func onDisconnect(_ handler: @escaping @Sendable (Socket, DisconnectReason) -> Void) {
+        self.register(HandlerRegistration(.disconnect(handler)))
+    }
+
+    /// Runs a handler for an event of any client; what it returns answers the acknowledgement.
+    ///
+    /// Unlike handlers that are registered on each socket, these cost no memory per connection. See
+    /// `Socket.on` for arguments and errors.
+    @inlinable
+    public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
+        _ event: String,
+        _ handler: @escaping @Sendable (Socket, repeat each Argument) throws -> Reply
+    ) {
+        self.register(HandlerRegistration(.event(event, .typed(handler))))
+    }
+
+    /// Runs a handler for an event of any client; an acknowledgement is answered with nothing.
+    @inlinable
+    public func on<each Argument: Decodable & Sendable>(
+        _ event: String,
+        _ handler: @escaping @Sendable (Socket, repeat each Argument) throws -> Void
+    ) {
+        self.register(HandlerRegistration(.event(event, .typed(handler))))
+    }
+
+    /// Runs an asynchronous handler for an event of any client, after the asynchronous handlers of its earlier events.
+    @inlinable
+    public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
+        _ event: String,
+        _ handler: @escaping @Sendable @concurrent (Socket, repeat each Argument) async throws -> Reply
+    ) {
+        self.register(HandlerRegistration(.event(event, .typed(handler))))
+    }
+
+    /// Runs an asynchronous handler for an event of any client; an acknowledgement is answered with nothing.
+    @inlinable
+    public func on<each Argument: Decodable & Sendable>(
+        _ event: String,
+        _ handler: @escaping @Sendable @concurrent (Socket, repeat each Argument) async throws -> Void
+    ) {
+        self.register(HandlerRegistration(.event(event, .typed(handler))))
+    }
+
+    /// Runs a handler that takes any client's event as it came and acknowledges it when it likes.
+    public func onRaw(_ event: String, _ handler: @escaping @Sendable (ReceivedEvent) throws -> Void) {
+        let handler = EventHandler(body: .synchronous(handler), answersOnce: false)
+        self.register(HandlerRegistration(.event(event, handler)))
+    }
+
+    /// Runs when another server of the cluster sends an event by `serverSideEmit`.
+    ///
+    /// - Parameters:
+    ///   - event: The event's name.
+    ///   - handler: Gets the arguments and, if the sender waits for an answer, the reply to give it with.
+    public func onServerSide(
+        _ event: String,
+        _ handler: @escaping @Sendable (_ arguments: [JSONValue], _ reply: ServerSideReply?) -> Void
+    ) {
+        self.register(HandlerRegistration(.serverSide(event, handler)))
+    }
+}
+
+/// The middlewares and handlers of a namespace.
+struct HandlerSet: Sendable {
+    private(set) var middlewares: [@Sendable @concurrent (Socket) async throws -> Void] = []
+    private(set) var connection: [@Sendable (Socket) -> Void] = []
+    private(set) var disconnecting: [@Sendable (Socket, DisconnectReason) -> Void] = []
+    private(set) var disconnect: [@Sendable (Socket, DisconnectReason) -> Void] = []
+    private(set) var events: [String: [EventHandler]] = [:]
+    private(set) var serverSide: [String: [@Sendable ([JSONValue], ServerSideReply?) -> Void]] = [:]
+
+    mutating func add(_ registration: HandlerRegistration) {
+        switch registration.kind {
+        case .middleware(let middleware): self.middlewares.append(middleware)
+        case .connection(let handler): self.connection.append(handler)
+        case .disconnecting(let handler): self.disconnecting.append(handler)
+        case .disconnect(let handler): self.disconnect.append(handler)
+        case .event(let name, let handler): self.events[name, default: []].append(handler)
+        case .serverSide(let name, let handler): self.serverSide[name, default: []].append(handler)
+        }
+    }
+}
+
+/// Answers another server's `serverSideEmitWithAck`; only the first answer counts.
+public struct ServerSideReply: Sendable {
+    let once = AnsweredOnce()
+    let send: @Sendable (JSONValue?) -> Void
+
+    /// Answers; `nil` answers with nothing.
+    public func callAsFunction(_ value: JSONValue?) {
+        if self.once.isFirst() { self.send(value) }
+    }
+}

@@ -1,0 +1,58 @@
+import NIOConcurrencyHelpers
+import SocketIOWire
+import Synchronization
+
+/// What all namespaces have in common that clients ask for by a name nobody listed: middlewares, handlers, and one way
+/// to address the clients of all of them.
+///
+/// Made by ``SocketServer/of(matching:)`` and ``SocketServer/of(_:)->ParentNamespace``. A child is made when the first
+/// client connects to it, and has the middlewares and handlers that its parent has by then. Broadcasts reach the children
+/// that exist on this node, and through them those of the same names on other nodes.
+public final class ParentNamespace: HandlerRegistry, Addressable {
+    /// Decides whether a client may connect to a namespace that does not exist yet.
+    enum Rule: Sendable {
+        case pattern(@Sendable (String) -> Bool)
+        case decision(@Sendable @concurrent (String, JSONValue) async throws -> Bool)
+    }
+
+    private struct State {
+        var handlers = HandlerSet()
+        var children: [String: Namespace] = [:]
+    }
+
+    /// The parent's own name, which stands for its children in metrics: `/_0`, `/_1` and so on.
+    public let name: String
+    let rule: Rule
+    /// Shared by all children: their names come from clients, and metrics must not have that many dimensions.
+    let metrics: NamespaceMetrics
+    private let state = NIOLockedValueBox(State())
+
+    init(name: String, rule: Rule, server: SocketServer) {
+        self.name = name
+        self.rule = rule
+        self.metrics = NamespaceMetrics(namespace: name, factory: server.metricsFactory)
+    }
+
+    /// The children that exist on this node, in no order.
+    public var children: [Namespace] { self.state.withLockedValue { Array($0.children.values) } }
+
+    /// Adds a middleware or handler for children that are made later.
+    public func register(_ registration: HandlerRegistration) {
+        self.state.withLockedValue { $0.handlers.add(registration) }
+    }
+
+    /// Every client of every child.
+    public var everybody: BroadcastOperator {
+        BroadcastOperator(audience: .children(self), options: BroadcastOptions())
+    }
+
+    var handlers: HandlerSet { self.state.withLockedValue { $0.handlers } }
+
+    func adopt(_ child: Namespace) { self.state.withLockedValue { $0.children[child.name] = child } }
+
+    func disown(_ child: Namespace) {
+        self.state.withLockedValue { state in
+            if state.children[child.name] === child { state.children[child.name] = nil }
+        }
+    }
+}

@@ -1,0 +1,352 @@
+import DequeModule
+import EngineIO
+import NIOConcurrencyHelpers
+import NIOCore
+import OrderedCollections
+import SocketIOWire
+import Synchronization
+
+/// Lets a namespace's clients go on where they were: numbers and keeps its events, remembers who was in which rooms.
+///
+/// Every event gets its number with one lock held, and every loop handles events in the order of their numbers; so the
+/// last number that a client has seen says exactly what it has not seen. There is one of these only while
+/// ``SocketServerConfiguration/connectionStateRecovery`` is on: without it, events know nothing of it.
+final class NamespaceRecovery: Sendable {
+    private struct State {
+        var log: RecoveryLog
+        var tickets: [SessionID: RecoveryTicket] = [:]
+        /// The same tickets by the ids of the clients' sockets.
+        var ticketsOfSockets: [SocketID: RecoveryTicket] = [:]
+        /// Those that are away, the longest first; some have come back, or are away for another time.
+        var away = Deque<(ticket: RecoveryTicket, since: NIODeadline)>()
+        var awayCount = 0
+        var isSweepScheduled = false
+        var isClosed = false
+
+        mutating func remember(_ ticket: RecoveryTicket) {
+            self.tickets[ticket.id] = ticket
+            self.ticketsOfSockets[ticket.socketID] = ticket
+        }
+
+        mutating func forget(_ ticket: RecoveryTicket) {
+            self.tickets[ticket.id] = nil
+            if self.ticketsOfSockets[ticket.socketID] === ticket { self.ticketsOfSockets[ticket.socketID] = nil }
+        }
+    }
+
+    /// What is known about a client that says that it was here before.
+    enum Claim {
+        /// Nothing, or it was away for too long.
+        case unknown
+        /// It still has a socket.
+        case owned(by: Socket)
+        /// It may come back.
+        case away(RecoveryTicket)
+    }
+
+    let settings: ConnectionStateRecovery
+    private let name: String
+    private let budget: RecoveryBudget
+    private let codec = OffsetCodec()
+    private let shards: [NamespaceShard]
+    private weak let server: SocketServer?
+    private let mostBytes: Int
+    private let mostEvents: Int
+    private let state: NIOLockedValueBox<State>
+
+    init(namespace: String, budget: RecoveryBudget, shards: [NamespaceShard], server: SocketServer) {
+        self.name = namespace
+        self.budget = budget
+        self.settings = budget.settings
+        self.shards = shards
+        self.server = server
+        // What is sent at once must leave room in the connection's queue, or that would close it again.
+        self.mostBytes = server.configuration.engine.limits.maxQueuedBytes / 2
+        self.mostEvents = server.configuration.engine.limits.maxQueuedPackets / 2
+        self.state = NIOLockedValueBox(State(log: RecoveryLog(budget: budget, codec: self.codec)))
+    }
+
+    private var now: NIODeadline { self.shards[0].eventLoop.now }
+
+    // MARK: Events
+
+    /// Keeps an event and sends it to the sockets that it addresses.
+    func broadcast(_ packet: EncodedPacket, options: BroadcastOptions) {
+        let here = self.shards.first { $0.eventLoop.inEventLoop }
+        let now = self.now
+        let event = self.state.withLockedValue { state -> LoggedEvent? in
+            let event = state.log.append(packet, options, at: now)
+            let isInline = here?.logPosition.begin() ?? false
+            for shard in self.shards where !(isInline && shard === here) {
+                self.hand(event, to: shard, isOwn: shard === here) { $0.deliver(event) }
+            }
+            self.scheduleSweep(&state)
+            return isInline ? event : nil
+        }
+        guard let here, let event else { return }
+        here.deliver(event)
+        here.logPosition.end(event)
+    }
+
+    /// Keeps an event for one client and sends it: to the socket, or to its successor, or when the client comes back.
+    func emit(_ packet: EncodedPacket, to socket: Socket, compress: Bool) {
+        enum Outcome {
+            case notKept
+            case kept
+            case keptAndDue(LoggedEvent, Socket, RecoveryTicket)
+        }
+        let now = self.now
+        let outcome = self.state.withLockedValue { state -> Outcome in
+            guard let ticket = state.ticketsOfSockets[socket.id] else { return .notKept }
+            var options = BroadcastOptions(rooms: [socket.id.room])
+            if !compress { options.flags.set(.compress(false)) }
+            let event = state.log.append(packet, options, at: now)
+            self.scheduleSweep(&state)
+            guard let owner = ticket.owner else { return .kept }
+            let isOwn = owner.eventLoop.inEventLoop
+            if isOwn, owner.shard.logPosition.begin() { return .keptAndDue(event, owner, ticket) }
+            self.hand(event, to: owner.shard, isOwn: isOwn) { _ in owner.deliver(event, ticket, compress: compress) }
+            return .kept
+        }
+        switch outcome {
+        case .notKept:
+            // It has not connected yet, or nobody will come back.
+            socket.onLoop { socket.transmit(packet, compress: compress) }
+        case .kept:
+            break
+        case .keptAndDue(let event, let owner, let ticket):
+            owner.deliver(event, ticket, compress: compress)
+            owner.shard.logPosition.end(event)
+        }
+    }
+
+    /// Enqueues an event to a loop; with the lock held, so that every loop gets events in the order of their numbers.
+    private func hand(
+        _ event: LoggedEvent,
+        to shard: NamespaceShard,
+        isOwn: Bool,
+        _ deliver: @escaping @Sendable (NamespaceShard) -> Void
+    ) {
+        let position = shard.logPosition
+        position.inFlight.wrappingAdd(1, ordering: .relaxed)
+        // What the loop does from now on waits behind this, see `NamespaceShard.isNext`.
+        if isOwn { position.deferred += 1 }
+        shard.eventLoop.execute {
+            if isOwn { position.deferred -= 1 }
+            deliver(shard)
+            position.end(event)
+        }
+    }
+
+    /// Events of other nodes may be missing: whoever is away is a new client when it comes back.
+    func forgetEvents() { self.state.withLockedValue { $0.log.forgetAll() } }
+
+    // MARK: Clients
+
+    /// The last event whose effects on a loop's sockets are known.
+    private func position(of shard: NamespaceShard, _ state: State) -> Int {
+        shard.logPosition.inFlight.load(ordering: .relaxed) == 0 ? state.log.last : shard.logPosition.last
+    }
+
+    /// A new client has connected: remembers it from now on; on its loop.
+    func connected(_ socket: Socket) {
+        let id = self.server?.makeSocketID() ?? socket.id
+        let ticket = self.state.withLockedValue { state in
+            let position = self.position(of: socket.shard, state)
+            let ticket = RecoveryTicket(id: id, socketID: socket.id, connected: position, data: .object([:]))
+            for room in socket.memberships { ticket.joined(room, at: position) }
+            ticket.owner = socket
+            state.remember(ticket)
+            return ticket
+        }
+        socket.ticket = ticket
+    }
+
+    /// Looks after a client that says that it was here before.
+    func claim(_ id: SessionID) -> Claim {
+        let now = self.now
+        return self.state.withLockedValue { state in
+            guard let ticket = state.tickets[id] else { return .unknown }
+            if let owner = ticket.owner { return .owned(by: owner) }
+            guard let since = ticket.suspendedAt, since + self.settings.maxDisconnectionDuration >= now else {
+                self.forget(ticket, &state)
+                return .unknown
+            }
+            return .away(ticket)
+        }
+    }
+
+    /// Gives a client that was away its new socket, which is not connected yet.
+    ///
+    /// - Returns: Whether it was still away.
+    func adopt(_ ticket: RecoveryTicket, by socket: Socket) -> Bool {
+        self.state.withLockedValue { state in
+            guard ticket.owner == nil, state.tickets[ticket.id] === ticket else { return false }
+            ticket.owner = socket
+            self.cameBack(&state)
+            return true
+        }
+    }
+
+    /// What another node knew about a client that comes to this one.
+    func makeTicket(for session: PersistedSession, on shard: NamespaceShard) -> RecoveryTicket {
+        self.state.withLockedValue { state in
+            let position = self.position(of: shard, state)
+            let ticket = RecoveryTicket(
+                id: session.id,
+                socketID: session.socketID,
+                connected: position,
+                data: session.data
+            )
+            for room in session.rooms { ticket.joined(room, at: position) }
+            return ticket
+        }
+    }
+
+    /// Remembers a client that another node has given away.
+    ///
+    /// - Returns: Whether it has not come by another way meanwhile.
+    func insert(_ ticket: RecoveryTicket, of socket: Socket) -> Bool {
+        self.state.withLockedValue { state in
+            guard state.tickets[ticket.id] == nil else { return false }
+            ticket.owner = socket
+            state.remember(ticket)
+            return true
+        }
+    }
+
+    /// What a client has missed that has come back, which is about to be a member of its rooms again; on its loop.
+    ///
+    /// - Returns: All of it, or `nil` if something may be missing: then it has to be a new client.
+    func missedEvents(of ticket: RecoveryTicket, since offset: String?) -> [LoggedEvent]? {
+        let number = offset.map { self.codec.number(of: $0) }
+        // An offset, but none of this log.
+        if case .some(.none) = number { return nil }
+        return self.state.withLockedValue { state in
+            guard let start = ticket.start(after: number.flatMap { $0 }), let events = state.log.events(after: start)
+            else { return nil }
+            var missed: [LoggedEvent] = []
+            var bytes = 0
+            for event in events where ticket.isAddressed(by: event) {
+                bytes += event.bytes
+                guard bytes <= self.mostBytes, missed.count < self.mostEvents else { return nil }
+                missed.append(event)
+            }
+            ticket.skipsThrough = state.log.last
+            if let last = missed.last { ticket.lastSent = last.number }
+            return missed
+        }
+    }
+
+    /// A socket ends that has a ticket; on its loop, before it leaves its rooms.
+    func disconnected(_ socket: Socket, _ ticket: RecoveryTicket, mayComeBack: Bool, wasConnected: Bool) {
+        let now = self.now
+        let data = socket.data
+        let isAway = self.state.withLockedValue { state in
+            guard ticket.owner === socket else { return false }
+            ticket.owner = nil
+            guard mayComeBack, !state.isClosed else {
+                state.forget(ticket)
+                return false
+            }
+            if wasConnected {
+                ticket.data = data
+                ticket.suspended = self.position(of: socket.shard, state)
+            }
+            ticket.suspendedAt = now
+            state.away.append((ticket, now))
+            state.awayCount += 1
+            self.budget.sessions.wrappingAdd(1, ordering: .relaxed)
+            self.sweep(&state, at: now)
+            self.scheduleSweep(&state)
+            return true
+        }
+        guard isAway, let keeper = socket.namespace.adapter as? any SessionKeepingAdapter else { return }
+        keeper.persistSession(
+            PersistedSession(id: ticket.id, socketID: ticket.socketID, rooms: ticket.rooms, data: ticket.data)
+        )
+    }
+
+    /// Whether a client may come back.
+    var isAwaited: Bool { self.state.withLockedValue { $0.awayCount > 0 } }
+
+    // MARK: Forgetting
+
+    private func cameBack(_ state: inout State) {
+        state.awayCount -= 1
+        self.budget.sessions.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    private func forget(_ ticket: RecoveryTicket, _ state: inout State) {
+        state.forget(ticket)
+        self.cameBack(&state)
+    }
+
+    private func sweep(_ state: inout State, at now: NIODeadline) {
+        state.log.trim(at: now)
+        while let (ticket, since) = state.away.first {
+            if ticket.owner == nil, ticket.suspendedAt == since, state.tickets[ticket.id] === ticket {
+                let isOver = since + self.settings.maxDisconnectionDuration < now
+                guard isOver || self.budget.hasTooManySessions else { return }
+                self.forget(ticket, &state)
+            }
+            state.away.removeFirst()
+        }
+    }
+
+    /// Has what is too old forgotten even if nothing happens any more.
+    private func scheduleSweep(_ state: inout State) {
+        guard !state.isSweepScheduled, !state.isClosed else { return }
+        state.isSweepScheduled = true
+        let pause = TimeAmount.nanoseconds(self.settings.maxDisconnectionDuration.nanoseconds / 2) + .seconds(1)
+        self.shards[0].eventLoop.scheduleTask(in: pause) { [weak self] in self?.sweep() ?? () }
+    }
+
+    private func sweep() {
+        let now = self.now
+        let isAwaited = self.state.withLockedValue { state in
+            state.isSweepScheduled = false
+            self.sweep(&state, at: now)
+            if state.awayCount > 0 || !state.log.isEmpty { self.scheduleSweep(&state) }
+            return state.awayCount > 0
+        }
+        // A namespace that clients asked for may have been kept for those who were away.
+        if !isAwaited { self.server?.removeIfEmpty(self.name, of: self) }
+    }
+
+    /// The namespace is over: nothing is kept any more.
+    func close() {
+        self.state.withLockedValue { state in
+            state.isClosed = true
+            state.log.forgetAll()
+            self.budget.sessions.wrappingSubtract(state.awayCount, ordering: .relaxed)
+            state.tickets = [:]
+            state.ticketsOfSockets = [:]
+            state.away = []
+            state.awayCount = 0
+        }
+    }
+}
+
+// MARK: - On a socket's loop
+
+extension NamespaceShard {
+    /// Sends a logged event to every socket that it addresses.
+    func deliver(_ event: LoggedEvent) {
+        let compress = event.options.flags.allowsCompression
+        self.forEachTarget(of: event.options) { socket in
+            guard let ticket = socket.ticket else { return }
+            socket.deliver(event, ticket, compress: compress)
+        }
+    }
+}
+
+extension Socket {
+    /// Sends a logged event, unless the client got it when it came back.
+    func deliver(_ event: LoggedEvent, _ ticket: RecoveryTicket, compress: Bool) {
+        guard event.number > ticket.skipsThrough else { return }
+        guard self.state == .connected, self.ticket === ticket else { return }
+        ticket.lastSent = event.number
+        self.transmit(event.packet, compress: compress)
+    }
+}

@@ -1,0 +1,295 @@
+import CoreMetrics
+import EngineIO
+import Logging
+import NIOCore
+import OrderedCollections
+import SocketIOWire
+
+/// From CONNECT to its answer.
+///
+/// A namespace may have to be asked for, a socket of the same client to be closed on another loop, a middleware to decide:
+/// all of that takes time, during which there is one pending CONNECT for a namespace at most, and the connection may end.
+extension ClientConnection {
+    /// Handles a CONNECT packet.
+    func connect(_ packet: Packet) {
+        let name = packet.namespace
+        if let existing = self.socket(in: name), existing.state != .connecting {
+            self.violation("a second CONNECT to a joined namespace")
+            return
+        }
+        guard self.socket(in: name) == nil, !self.pending.contains(name) else {
+            // A repeated CONNECT while the first is under way asks for what it gets already.
+            self.server.metrics.rejected("connect_repeated")
+            return
+        }
+        let limits = self.server.configuration.limits
+        guard self.namespaceCount < limits.namespacesPerConnection else {
+            self.refuse(name, LimitExceeded(code: .namespacesPerConnection, limit: limits.namespacesPerConnection))
+            return
+        }
+        guard packet.payload?.json.readableBytes ?? 0 <= limits.authBytes else {
+            self.refuse(name, LimitExceeded(code: .authBytes, limit: limits.authBytes))
+            return
+        }
+        let auth = (try? packet.payload?.value()) ?? .object([:])
+        let admission = self.server.admit(name)
+        guard case .undecided(let parents) = admission else {
+            self.admitted(admission, name, auth)
+            return
+        }
+        let (server, eventLoop) = (self.server, self.session.eventLoop)
+        let connection = self.begins(name)
+        // Ends when the closures have decided; a connection that has ended by then hears nothing of it.
+        Task(executorPreference: server.executor(on: eventLoop)) {
+            let admission = await server.admit(name, auth: auth, asking: parents)
+            eventLoop.execute {
+                guard connection.value.ends(name) else {
+                    if case .admitted(let namespace) = admission { server.left(namespace) }
+                    return
+                }
+                connection.value.admitted(admission, name, auth)
+            }
+        }
+    }
+
+    /// Something is found out about a namespace: until then it is pending.
+    private func begins(_ name: String) -> NIOLoopBound<ClientConnection> {
+        self.pending.append(name)
+        return NIOLoopBound(self, eventLoop: self.session.eventLoop)
+    }
+
+    /// It has been found out.
+    ///
+    /// - Returns: Whether anybody is still interested: the connection may have ended.
+    private func ends(_ name: String) -> Bool {
+        guard let index = self.pending.firstIndex(of: name) else { return false }
+        self.pending.remove(at: index)
+        return true
+    }
+
+    private func admitted(_ admission: SocketServer.Admission, _ name: String, _ auth: JSONValue) {
+        switch admission {
+        case .admitted(let namespace):
+            self.enter(namespace, auth)
+        case .tooManyNamespaces:
+            let limit = self.server.configuration.limits.dynamicNamespaces
+            self.refuse(name, LimitExceeded(code: .dynamicNamespaces, limit: limit))
+        case .unknown, .undecided:
+            self.server.metrics.rejected("invalid_namespace")
+            self.session.send(PacketEncoder.connectError(namespace: name, message: "Invalid namespace", data: nil))
+        }
+    }
+
+    /// Refuses a CONNECT because of a limit.
+    func refuse(_ name: String, _ limit: LimitExceeded) {
+        self.server.metrics.rejected(limit.code.rawValue)
+        self.session.send(
+            PacketEncoder.connectError(namespace: name, message: limit.description, data: limit.json)
+        )
+    }
+
+    // MARK: New clients
+
+    private func enter(_ namespace: Namespace, _ auth: JSONValue) {
+        guard let recovery = namespace.recovery, case .string(let text)? = auth["pid"], let id = SessionID(text) else {
+            self.beginAnew(in: namespace, auth)
+            return
+        }
+        switch auth["offset"] {
+        case nil: self.recover(Return(id: id, offset: nil, auth: auth), in: namespace, recovery)
+        case .string(let offset)?: self.recover(Return(id: id, offset: offset, auth: auth), in: namespace, recovery)
+        default: self.beginAnew(in: namespace, auth)
+        }
+    }
+
+    private func beginAnew(in namespace: Namespace, _ auth: JSONValue) {
+        let shard = namespace.shard(on: self.session.eventLoop)
+        let socket = Socket(id: self.server.makeSocketID(), shard: shard, client: self, auth: auth)
+        self.remember(socket)
+        self.runMiddlewares(for: socket) { socket in socket.client.finishConnecting(socket) }
+    }
+
+    /// Asks the middlewares about a socket, then continues on the loop.
+    private func runMiddlewares(
+        for socket: Socket,
+        then body: @escaping @Sendable (Socket) -> Void
+    ) {
+        let middlewares = socket.namespace.middlewares
+        guard !middlewares.isEmpty else {
+            body(socket)
+            return
+        }
+        // Ends with the middlewares; a client that leaves meanwhile is noticed when they are done.
+        Task(executorPreference: socket.shard.executor) {
+            do {
+                for middleware in middlewares { try await middleware(socket) }
+                socket.onLoop { body(socket) }
+            } catch {
+                socket.onLoop { socket.client.refuse(socket, error) }
+            }
+        }
+    }
+
+    private func finishConnecting(_ socket: Socket) {
+        guard socket.state == .connecting else { return }
+        self.joined()
+        socket.namespace.recovery?.connected(socket)
+        self.finish(socket, missedEvents: [])
+    }
+
+    /// A socket is connected: the client gets what it missed, then the answer.
+    private func finish(_ socket: Socket, missedEvents: [EncodedPacket]) {
+        let namespace = socket.namespace
+        socket.state = .connected
+        socket.shard.insert(socket)
+        for event in missedEvents { self.session.send(event) }
+        self.session.send(
+            PacketEncoder.connect(
+                namespace: namespace.name,
+                sid: socket.id.description,
+                pid: socket.ticket?.id.description
+            )
+        )
+        namespace.metrics.sockets.increment()
+        for handler in namespace.connectionHandlers { handler(socket) }
+    }
+
+    private func refuse(_ socket: Socket, _ error: any Error) {
+        guard socket.state == .connecting else { return }
+        let namespace = socket.namespace
+        socket.close(.serverNamespaceDisconnect)
+        self.server.metrics.rejected("middleware")
+        var answer = ConnectError("Internal server error")
+        if let refusal = error as? ConnectError {
+            answer = refusal
+        } else {
+            self.server.logger.info(
+                "A middleware failed with an error that is no ConnectError; the client was refused",
+                metadata: ["sio.namespace": "\(namespace.name)", "error": "\(type(of: error))"]
+            )
+        }
+        self.session.send(
+            PacketEncoder.connectError(namespace: namespace.name, message: answer.message, data: answer.data)
+        )
+    }
+
+    // MARK: Clients that come back
+
+    /// What a client says that was here before.
+    private struct Return: Sendable {
+        let id: SessionID
+        /// The last event that it has seen.
+        let offset: String?
+        let auth: JSONValue
+        /// How often its old connection may still be found in the way.
+        var attempts = 2
+    }
+
+    private func recover(_ claim: Return, in namespace: Namespace, _ recovery: NamespaceRecovery) {
+        switch recovery.claim(claim.id) {
+        case .unknown: self.askAdapter(claim, in: namespace, recovery)
+        case .owned(let socket): self.replace(socket, claim, in: namespace, recovery)
+        case .away(let ticket):
+            let shard = namespace.shard(on: self.session.eventLoop)
+            let socket = Socket(recovering: ticket, shard: shard, client: self, auth: claim.auth)
+            guard recovery.adopt(ticket, by: socket) else { return self.lose(claim, in: namespace) }
+            self.remember(socket)
+            let finish: @Sendable (Socket) -> Void = { socket in
+                socket.client.finishRecovery(of: socket, claim, ticket, recovery)
+            }
+            if recovery.settings.skipMiddlewares {
+                finish(socket)
+            } else {
+                self.runMiddlewares(for: socket, then: finish)
+            }
+        }
+    }
+
+    /// The client can't go on where it was, so it is a new one.
+    private func lose(_ claim: Return, in namespace: Namespace) {
+        self.server.metrics.recovery(succeeded: false)
+        self.beginAnew(in: namespace, claim.auth)
+    }
+
+    /// The client is back before its old connection was known to be lost: ends that first.
+    private func replace(_ old: Socket, _ claim: Return, in namespace: Namespace, _ recovery: NamespaceRecovery) {
+        guard claim.attempts > 0, old.client !== self else { return self.lose(claim, in: namespace) }
+        var claim = claim
+        claim.attempts -= 1
+        let again = claim
+        let (server, eventLoop) = (self.server, self.session.eventLoop)
+        let connection = self.begins(namespace.name)
+        old.eventLoop.execute {
+            old.client.closeAll(.connectionReplaced)
+            old.client.session.close(discardingQueue: true)
+            eventLoop.execute {
+                guard connection.value.ends(namespace.name) else { return server.left(namespace) }
+                connection.value.recover(again, in: namespace, recovery)
+            }
+        }
+    }
+
+    private func finishRecovery(
+        of socket: Socket,
+        _ claim: Return,
+        _ ticket: RecoveryTicket,
+        _ recovery: NamespaceRecovery
+    ) {
+        guard socket.state == .connecting else { return }
+        guard let missed = recovery.missedEvents(of: ticket, since: claim.offset) else {
+            // The socket ends, and counts no longer; its successor does.
+            self.server.enteredAgain(socket.namespace)
+            socket.close(.serverNamespaceDisconnect)
+            self.lose(claim, in: socket.namespace)
+            return
+        }
+        self.goOn(socket, ticket, missedEvents: missed.map(\.packet))
+    }
+
+    private func goOn(_ socket: Socket, _ ticket: RecoveryTicket, missedEvents: [EncodedPacket]) {
+        self.server.metrics.recovery(succeeded: true)
+        self.joined()
+        for room in ticket.rooms { socket.shard.add(socket, to: room) }
+        self.finish(socket, missedEvents: missedEvents)
+    }
+
+    /// Another node may know the client.
+    private func askAdapter(_ claim: Return, in namespace: Namespace, _ recovery: NamespaceRecovery) {
+        guard let keeper = namespace.adapter as? any SessionKeepingAdapter else {
+            return self.lose(claim, in: namespace)
+        }
+        let (server, eventLoop) = (self.server, self.session.eventLoop)
+        let connection = self.begins(namespace.name)
+        // Ends with the adapter's answer; a connection that has ended by then hears nothing of it.
+        Task(executorPreference: server.executor(on: eventLoop)) {
+            let restored = try? await keeper.restoreSession(claim.id, offset: claim.offset)
+            eventLoop.execute {
+                guard connection.value.ends(namespace.name) else { return server.left(namespace) }
+                connection.value.answered(restored, claim, in: namespace, recovery)
+            }
+        }
+    }
+
+    private func answered(
+        _ restored: RestoredSession?,
+        _ claim: Return,
+        in namespace: Namespace,
+        _ recovery: NamespaceRecovery
+    ) {
+        guard let restored else { return self.lose(claim, in: namespace) }
+        let shard = namespace.shard(on: self.session.eventLoop)
+        let ticket = recovery.makeTicket(for: restored.session, on: shard)
+        let socket = Socket(recovering: ticket, shard: shard, client: self, auth: claim.auth)
+        guard recovery.insert(ticket, of: socket) else { return self.lose(claim, in: namespace) }
+        self.remember(socket)
+        let finish: @Sendable (Socket) -> Void = { socket in
+            guard socket.state == .connecting else { return }
+            socket.client.goOn(socket, ticket, missedEvents: restored.missedEvents)
+        }
+        if recovery.settings.skipMiddlewares {
+            finish(socket)
+        } else {
+            self.runMiddlewares(for: socket, then: finish)
+        }
+    }
+}

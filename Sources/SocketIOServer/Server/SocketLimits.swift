@@ -1,0 +1,113 @@
+public import NIOCore
+import OrderedCollections
+import SocketIOWire
+
+/// What one client, and one other node, may make a server do and keep.
+///
+/// Whoever exceeds a limit is told, see ``LimitExceeded``, and counted (`socketio_rejected_total`).
+public struct SocketLimits: Sendable {
+    /// How many namespaces one connection may have joined at a time.
+    public var namespacesPerConnection = 100
+    /// How many namespaces may exist because a client asked for them (``SocketServer/of(matching:)``).
+    public var dynamicNamespaces = 10_000
+    /// How many rooms a socket may be in, its own not counted.
+    public var roomsPerSocket = 1_000
+    /// How many events sent to one socket may wait for its acknowledgement.
+    public var pendingAcknowledgements = 1_000
+    /// The longest `auth` that a client may send with CONNECT, in bytes of JSON.
+    public var authBytes = 64 * 1024
+    /// How many events of one client may wait for its asynchronous handlers before the server stops reading from it.
+    public var waitingEvents = 128
+    /// How many packets a connection may send; `nil`: as many as it can.
+    ///
+    /// Off by default, as in Node: what is too much depends on what the application does with an event. A packet counts
+    /// once, however many attachments it has.
+    public var packetRate: RateLimit?
+    /// How many bytes of messages a connection may send; `nil`: as many as it can.
+    public var byteRate: RateLimit?
+    /// How many broadcasts of other nodes may wait for acknowledgements of this node's clients at a time.
+    public var remoteAcknowledgements = 1_024
+    /// The longest time for which another node's broadcast waits for acknowledgements here, whatever it asks for.
+    public var remoteAcknowledgementTimeout: TimeAmount = .minutes(5)
+
+    /// Limits that ordinary clients never meet.
+    public init() {}
+}
+
+/// So many a second in the long run, and a number at once after a pause: a token bucket.
+public struct RateLimit: Sendable, Hashable {
+    /// How many a second in the long run.
+    public var perSecond: Int
+    /// How many at once.
+    public var burst: Int
+
+    /// A rate.
+    ///
+    /// - Parameters:
+    ///   - perSecond: How many a second in the long run, at least 1.
+    ///   - burst: How many at once; twice `perSecond` if `nil`.
+    public init(perSecond: Int, burst: Int? = nil) {
+        self.perSecond = max(1, perSecond)
+        self.burst = max(1, burst ?? (perSecond > Int.max / 2 ? Int.max : perSecond * 2))
+    }
+}
+
+/// A client did, or was made to do, more than ``SocketLimits`` allows.
+///
+/// The client is told: a CONNECT is refused with this as the error's `data`; an event that wants an acknowledgement is
+/// answered with `{"error": message, "data": …}`; of anything else it hears by the event `limit_exceeded`, whose argument
+/// this is: `{"code": "packet_rate", "limit": 100, "retryAfter": 20}` (milliseconds). The application hears of it by
+/// ``Socket/onError(_:)``.
+public struct LimitExceeded: Error, Sendable, Hashable, CustomStringConvertible {
+    /// Which limit.
+    public struct Code: RawRepresentable, Hashable, Sendable {
+        /// The code as clients and metrics see it.
+        public let rawValue: String
+
+        /// A code with a text of one's own.
+        public init(rawValue: String) { self.rawValue = rawValue }
+
+        /// ``SocketLimits/namespacesPerConnection``.
+        public static let namespacesPerConnection = Code(rawValue: "namespaces_per_connection")
+        /// ``SocketLimits/dynamicNamespaces``.
+        public static let dynamicNamespaces = Code(rawValue: "dynamic_namespaces")
+        /// ``SocketLimits/roomsPerSocket``.
+        public static let roomsPerSocket = Code(rawValue: "rooms_per_socket")
+        /// ``SocketLimits/authBytes``.
+        public static let authBytes = Code(rawValue: "auth_bytes")
+        /// ``SocketLimits/packetRate``.
+        public static let packetRate = Code(rawValue: "packet_rate")
+        /// ``SocketLimits/byteRate``.
+        public static let byteRate = Code(rawValue: "byte_rate")
+    }
+
+    /// Which limit.
+    public var code: Code
+    /// The limit.
+    public var limit: Int
+    /// After how many milliseconds it is worth trying again; `nil` for limits that time does not lift.
+    public var retryAfterMilliseconds: Int?
+
+    /// The limit in words, for people.
+    public var description: String {
+        switch self.code {
+        case .namespacesPerConnection: "Too many namespaces"
+        case .dynamicNamespaces: "Too many namespaces exist"
+        case .roomsPerSocket: "Too many rooms"
+        case .authBytes: "Auth too large"
+        case .packetRate: "Too many packets"
+        case .byteRate: "Too many bytes"
+        default: "Limit exceeded"
+        }
+    }
+
+    /// The event by which clients are told when there is nothing to answer.
+    static let event = "limit_exceeded"
+
+    /// What the client gets.
+    var json: JSONValue {
+        var object: JSONObject = ["code": .string(self.code.rawValue), "limit": .int(self.limit)]
+        if let milliseconds = self.retryAfterMilliseconds { object["retryAfter"] = .int(milliseconds) }
+        return .object(object)
+    }
+}

@@ -1,0 +1,298 @@
+import MetricsTestKit
+import NIOCore
+import SocketIOServer
+import SocketIOTestSupport
+import SocketIOWire
+import Testing
+
+/// Namespaces that exist because a client asked for them.
+@Suite(.timeLimit(.minutes(1))) struct DynamicNamespaceTests {
+    @Test func patternMatchesTheWholeName() async throws {
+        try await TestServer(setUp: { io in _ = io.of(matching: /\/dyn-\d+/) }).run { io, address in
+            let client = try await TestClient.connect(to: address)
+            _ = try await client.join("/dyn-7")
+            for name in ["/dyn-", "/dyn-7x", "/x/dyn-7", "/dyn-7?a=b", "//dyn-7", "/dyn-%37"] {
+                try await #expect(client.connect(name) == "44\(name),{\"message\":\"Invalid namespace\"}")
+            }
+            #expect(Set(io.namespaces.keys) == ["/", "/dyn-7"])
+            let child = try #require(io.namespaces["/dyn-7"])
+            #expect(child.parent?.name == "/_0")
+            #expect(child.localSocketCount == 1)
+        }
+    }
+
+    @Test func closureSeesNameAndAuth() async throws {
+        struct Broken: Error {}
+        try await TestServer(setUp: { io in
+            _ = io.of { name, auth in
+                if name == "/broken" { throw Broken() }
+                return auth["token"] == "ok"
+            }
+        }).run { _, address in
+            let client = try await TestClient.connect(to: address)
+            try await #expect(client.connect("/a") == "44/a,{\"message\":\"Invalid namespace\"}")
+            try await #expect(
+                client.connect("/broken", auth: "{\"token\":\"ok\"}") == "44/broken,{\"message\":\"Invalid namespace\"}"
+            )
+            _ = try await client.join("/a", auth: ["token": "ok"])
+            // It exists now, so nobody is asked any more: who may enter is the middlewares' business.
+            let other = try await TestClient.connect(to: address)
+            _ = try await other.join("/a")
+        }
+    }
+
+    /// As in Node: the first one that says yes.
+    @Test func parentsAreAskedInTheirOrder() async throws {
+        let asked = Recorder<String>()
+        try await TestServer(setUp: { io in
+            let closure = io.of { name, _ in
+                asked.record(name)
+                return false
+            }
+            closure.onConnection { _ in asked.record("never") }
+            io.of(matching: /\/b.*/).onConnection { _ in asked.record("pattern") }
+        }).run { _, address in
+            let client = try await TestClient.connect(to: address)
+            _ = try await client.join("/b1")
+            #expect(await asked.next() == "/b1")
+            #expect(await asked.next() == "pattern")
+        }
+    }
+
+    @Test func childrenHaveTheirParentsMiddlewaresAndHandlers() async throws {
+        let events = Recorder<String>()
+        try await TestServer(setUp: { io in
+            let tenants = io.of(matching: /\/tenant-.+/)
+            tenants.use { socket in
+                guard socket.handshake.auth["ok"] == true else { throw ConnectError("no") }
+            }
+            tenants.onConnection { socket in events.record("connected \(socket.namespace.name)") }
+            tenants.onDisconnect { socket, reason in events.record("\(reason) \(socket.namespace.name)") }
+            tenants.on("echo") { (socket: Socket, text: String) in "\(socket.namespace.name) \(text)" }
+            io.onNewNamespace { namespace in
+                events.record("new \(namespace.name)")
+                namespace.on("late") { (_: Socket) in 1 }
+            }
+        }).run { _, address in
+            let client = try await TestClient.connect(to: address)
+            try await #expect(client.connect("/tenant-a") == "44/tenant-a,{\"message\":\"no\"}")
+            #expect(await events.next() == "new /tenant-a")
+            try await #expect(client.connect("/tenant-b", auth: "{\"ok\":true}")?.hasPrefix("40/tenant-b,{") == true)
+            try await client.send("42/tenant-b,1[\"echo\",\"x\"]")
+            try await client.send("42/tenant-b,2[\"late\"]")
+            #expect(await client.next() == .text("43/tenant-b,1[\"/tenant-b x\"]"))
+            #expect(await client.next() == .text("43/tenant-b,2[1]"))
+            try await client.send("41/tenant-b,")
+            #expect(await events.next() == "new /tenant-b")
+            #expect(await events.next() == "connected /tenant-b")
+            #expect(await events.next() == "client namespace disconnect /tenant-b")
+        }
+    }
+
+    /// Without a middleware there is no pause: the events behind a CONNECT in the same read find their handlers.
+    @Test func eventsRightBehindTheFirstConnectAreHandled() async throws {
+        try await TestServer(setUp: { io in
+            io.of(matching: /\/d\d/).on("echo") { (_: Socket, text: String) in text }
+            io.onNewNamespace { namespace in namespace.on("late") { (_: Socket) in 1 } }
+        }).run { _, address in
+            let client = try await TestClient.connect(to: address)
+            let texts = ["40/d1,", "42/d1,1[\"echo\",\"x\"]", "42/d1,2[\"late\"]"]
+            try await client.send(together: texts.map { .text($0) })
+            #expect(await client.nextText()?.hasPrefix("40/d1,{\"sid\"") == true)
+            #expect(await client.next() == .text("43/d1,1[\"x\"]"))
+            #expect(await client.next() == .text("43/d1,2[1]"))
+        }
+    }
+
+    @Test func parentAddressesTheClientsOfAllChildren() async throws {
+        try await TestServer().run { io, address in
+            let parent = io.of(matching: /\/p-\d/)
+            parent.on("join") { (socket: Socket, room: String) in socket.join(Room(room)) }
+            let a = try await TestClient.join("/p-1", at: address)
+            let b = try await TestClient.join("/p-2", at: address)
+            let outsider = try await TestClient.join(at: address)
+            try await b.send("42/p-2,0[\"join\",\"r\"]")
+            #expect(await b.next() == .text("43/p-2,0[]"))
+            #expect(Set(parent.children.map(\.name)) == ["/p-1", "/p-2"])
+            parent.emit("all", 1)
+            parent.to("r").emit("room")
+            parent.except("r").emit("rest")
+            #expect(await a.next() == .text("42/p-1,[\"all\",1]"))
+            #expect(await a.next() == .text("42/p-1,[\"rest\"]"))
+            #expect(await b.next() == .text("42/p-2,[\"all\",1]"))
+            #expect(await b.next() == .text("42/p-2,[\"room\"]"))
+            try await #expect(outsider.hasNothingMore())
+            // Unlike in Node, whose parents can't tell.
+            try await #expect(parent.fetchSockets().count == 2)
+            async let answers = parent.timeout(.seconds(20)).emitWithAck("q", returning: Int.self)
+            for (client, name, answer) in [(a, "/p-1", 1), (b, "/p-2", 2)] {
+                let question = try #require(await client.nextText())
+                let id = question.dropFirst(2 + name.utf8.count + 1).prefix { $0.isNumber }
+                try await client.send("43\(name),\(id)[\(answer)]")
+            }
+            try await #expect(Set(answers) == [1, 2])
+            parent.disconnectSockets()
+            #expect(await a.next() == .text("41/p-1,"))
+            #expect(await b.next() == .text("41/p-2,"))
+        }
+    }
+
+    @Test func namespaceOfTheServerBecomesAChildIfAPatternMatches() async throws {
+        try await TestServer().run { io, address in
+            let parent = io.of(matching: /\/x-\d/)
+            parent.on("who") { (_: Socket) in "child" }
+            #expect(io.of("x-1").parent === parent)
+            #expect(io.of("/y").parent == nil)
+            let client = try await TestClient.join("/x-1", at: address)
+            try await client.send("42/x-1,0[\"who\"]")
+            #expect(await client.next() == .text("43/x-1,0[\"child\"]"))
+        }
+    }
+
+    @Test func emptyChildrenGoIfToldTo() async throws {
+        var configuration = SocketServerConfiguration()
+        configuration.cleanupEmptyChildNamespaces = true
+        let adapters = AdapterRecorder()
+        let events = adapters.events
+        try await TestServer(
+            configuration: configuration,
+            adapter: adapters,
+            setUp: { io in
+                io.of(matching: /\/dyn-\d+/).use { socket in
+                    if socket.handshake.auth["no"] != nil { throw ConnectError("no") }
+                }
+            }
+        ).run { io, address in
+            #expect(await events.next() == "start /")
+            let client = try await TestClient.connect(to: address)
+            _ = try await client.join("/dyn-1")
+            #expect(await events.next() == "start /dyn-1")
+            let other = try await TestClient.connect(to: address)
+            _ = try await other.join("/dyn-1")
+            try await client.send("41/dyn-1,")
+            try await #expect(client.hasNothingMore())
+            #expect(io.namespaces.keys.contains("/dyn-1"))
+            // The last one, by the end of its connection.
+            await other.close()
+            #expect(await events.next() == "close /dyn-1")
+            #expect(Set(io.namespaces.keys) == ["/"])
+            // One that is refused leaves an empty one, too.
+            try await #expect(client.connect("/dyn-2", auth: "{\"no\":1}") == "44/dyn-2,{\"message\":\"no\"}")
+            #expect(await events.next() == "start /dyn-2")
+            #expect(await events.next() == "close /dyn-2")
+            #expect(Set(io.namespaces.keys) == ["/"])
+            // And it can be made again.
+            _ = try await client.join("/dyn-1")
+            #expect(await events.next() == "start /dyn-1")
+        }
+        #expect(await Set([events.next(), events.next()]) == ["close /", "close /dyn-1"])
+    }
+
+    /// Names come from clients, so there have to be bounds: empty ones make room, the others are refused.
+    @Test func numberOfChildrenIsBounded() async throws {
+        var configuration = SocketServerConfiguration()
+        configuration.limits.dynamicNamespaces = 2
+        let metrics = TestMetrics()
+        try await TestServer(
+            configuration: configuration,
+            metrics: metrics,
+            setUp: { io in _ = io.of(matching: /\/d-\d+/) }
+        ).run { io, address in
+            let client = try await TestClient.connect(to: address)
+            _ = try await client.join("/d-1")
+            _ = try await client.join("/d-2")
+            let refusal =
+                "44/d-3,{\"message\":\"Too many namespaces exist\",\"data\":{\"code\":\"dynamic_namespaces\",\"limit\":2}}"
+            try await #expect(client.connect("/d-3") == refusal)
+            let rejected = try metrics.expectCounter("socketio_rejected_total", [("reason", "dynamic_namespaces")])
+            #expect(rejected.totalValue == 1)
+            try await client.send("41/d-1,")
+            _ = try await client.join("/d-3")
+            #expect(Set(io.namespaces.keys) == ["/", "/d-2", "/d-3"])
+        }
+    }
+
+    /// A metric has one dimension for all children, however many names clients think of.
+    @Test func childrenShareTheirParentsMetrics() async throws {
+        let metrics = TestMetrics()
+        try await TestServer(metrics: metrics, setUp: { io in _ = io.of(matching: /\/d-\d+/) }).run { _, address in
+            let client = try await TestClient.connect(to: address)
+            for number in 0..<10 { _ = try await client.join("/d-\(number)") }
+            let meters = metrics.meters.filter { $0.label == "socketio_sockets" }
+            #expect(Set(meters.map { $0.dimensions.first?.1 }) == ["/", "/_0"])
+        }
+    }
+
+    @Test func closureThatTakesItsTimeMakesOneSocket() async throws {
+        let gate = Gate()
+        let asked = Recorder<Void>()
+        try await TestServer(setUp: { io in
+            _ = io.of { name, _ in
+                guard name == "/slow" else { return false }
+                asked.record(())
+                await gate.wait()
+                return true
+            }
+        }).run { io, address in
+            let client = try await TestClient.connect(to: address)
+            try await client.send("40/slow,")
+            try await client.send("40/slow,")
+            await asked.next()
+            let leaving = try await TestClient.connect(to: address)
+            try await leaving.send("40/slow,")
+            await asked.next()
+            await leaving.close()
+            gate.open()
+            #expect(await client.nextText()?.hasPrefix("40/slow,{") == true)
+            gate.open()
+            try await #expect(client.hasNothingMore())
+            #expect(io.namespaces["/slow"]?.localSocketCount == 1)
+        }
+    }
+
+    @Test func eventForANamespaceThatIsBeingDecidedClosesTheConnection() async throws {
+        let gate = Gate()
+        try await TestServer(setUp: { io in
+            _ = io.of { _, _ in
+                await gate.wait()
+                return true
+            }
+        }).run { _, address in
+            let client = try await TestClient.connect(to: address)
+            try await client.send("40/slow,")
+            try await client.send("42/slow,[\"x\"]")
+            #expect(await client.next() == .close)
+            gate.open()
+        }
+    }
+}
+
+/// Adapters that say when they start and close.
+struct AdapterRecorder: AdapterFactory {
+    let events = Recorder<String>()
+
+    func makeAdapter(for host: any AdapterHost) -> any Adapter { Recording(name: host.name, events: self.events) }
+
+    private struct Recording: Adapter {
+        let name: String
+        let events: Recorder<String>
+
+        func start() async throws { self.events.record("start \(self.name)") }
+        func close() async { self.events.record("close \(self.name)") }
+        func serverCount() async throws -> Int { 1 }
+        func publish(_ broadcast: Broadcast) {}
+        func addSockets(_ options: BroadcastOptions, rooms: [Room]) {}
+        func delSockets(_ options: BroadcastOptions, rooms: [Room]) {}
+        func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool) {}
+        func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] { [] }
+        func allRooms(timeout: TimeAmount?) async throws -> Set<Room> { [] }
+        func serverSideEmit(_ arguments: [JSONValue]) {}
+        func serverSideEmitWithAck(_ arguments: [JSONValue], timeout: TimeAmount?) async throws -> [JSONValue?] { [] }
+        func publishWithAck(
+            _ broadcast: Broadcast,
+            timeout: TimeAmount,
+            onClientCount: @escaping @Sendable (Int) -> Void,
+            onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
+        ) async throws -> Int { 0 }
+    }
+}
