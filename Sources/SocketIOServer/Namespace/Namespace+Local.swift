@@ -73,7 +73,11 @@ extension Namespace {
                 let send: @Sendable () -> Void = {
                     for socket in sockets where socket.state == .connected {
                         if socket.extras != nil { socket.notifyOutgoing(packet) }
-                        socket.session.send(packet, volatile: options.flags.isVolatile)
+                        socket.session.send(
+                            packet,
+                            volatile: options.flags.isVolatile,
+                            compress: options.flags.allowsCompression
+                        )
                     }
                     // All may have left already.
                     if let pending = shard.broadcastAcknowledgements[id] {
