@@ -83,6 +83,23 @@ class FaultTestCase(ClusterTestCase):
         meter.take()
         return meter
 
+    async def hinders_nobody(self, attack, name=None):
+        """Attacks; the honest client has to be served meanwhile.
+
+        Up to three times: a machine that has something else to do hinders it now and then, a node that lets itself be
+        kept does so every time.
+        """
+        meter = await self.meter()
+        slowest = []
+        while len(slowest) < 3:
+            meter.forget()
+            result = await attack()
+            slowest.append(meter.take()[1])
+            if slowest[-1] < UNHINDERED:
+                await meter.stop()
+                return result
+        self.fail(f"{name or 'the attack'} hindered the others each time: {slowest} s")
+
     async def sockets(self, room="io-role-public"):
         return (await self.publisher.get(f"/io/rooms/{room}/sockets"))["sockets"]
 
@@ -132,34 +149,35 @@ class SlowReaders(FaultTestCase):
         self.fail(f"still there: {await self.sockets(room)}")
 
     async def test_b1_readers_that_never_read_are_cut_off(self):
-        meter = await self.meter()
         memory, _ = self.resources()
-        with self.stopped_client("chat-b1"):
-            for _ in range(4):
-                reader = await self.joined(receive_buffer=4096)
-                await reader.call("join-room", "chat-b1")
-            self.assertEqual(len(await self.sockets("chat-b1")), 5)
-            await self.flood("chat-b1")
-        _, slowest = meter.take()
-        self.assertLess(slowest, UNHINDERED)
+
+        async def attack():
+            with self.stopped_client("chat-b1"):
+                for _ in range(4):
+                    reader = await self.joined(receive_buffer=4096)
+                    await reader.call("join-room", "chat-b1")
+                self.assertEqual(len(await self.sockets("chat-b1")), 5)
+                await self.flood("chat-b1")
+
+        await self.hinders_nobody(attack)
         # Five queues of 1 MiB, and what the allocator keeps of the broadcasts.
         self.assertLess(self.resources()[0] - memory, 48 * 2**20)
 
     async def test_b2_readers_of_1_KB_a_second_are_cut_off(self):
-        meter = await self.meter()
-        reader = await self.joined(receive_buffer=4096)
-        await reader.call("join-room", "chat-b2")
+        async def attack():
+            reader = await self.joined(receive_buffer=4096)
+            await reader.call("join-room", "chat-b2")
 
-        async def read_slowly():
-            with contextlib.suppress(ConnectionError):
-                while await reader.reader.read(1024):
-                    await asyncio.sleep(1)
+            async def read_slowly():
+                with contextlib.suppress(ConnectionError):
+                    while await reader.reader.read(1024):
+                        await asyncio.sleep(1)
 
-        task = asyncio.create_task(read_slowly())
-        self.addCleanup(task.cancel)
-        await self.flood("chat-b2")
-        _, slowest = meter.take()
-        self.assertLess(slowest, UNHINDERED)
+            task = asyncio.create_task(read_slowly())
+            self.addCleanup(task.cancel)
+            await self.flood("chat-b2")
+
+        await self.hinders_nobody(attack)
 
 
 class SlowSenders(FaultTestCase):
@@ -587,7 +605,6 @@ class Floods(FaultTestCase):
         return sent
 
     async def test_c17_floods_of_small_frames_and_events(self):
-        meter = await self.meter()
         memory, _ = self.resources()
         subscribe = '420["subscribe-entity",{"uid":"api::article.article","id":7}]'
         for name, data in {
@@ -595,24 +612,23 @@ class Floods(FaultTestCase):
             "noops": frame("6"), "empty events": frame('42["x"]'), "acknowledgements": frame("431[1]"),
             "CONNECT of an unknown namespace": frame("40/x,"), "events that wait": frame(subscribe),
         }.items():  # fmt: skip
-            sent = await self.flood(data * 2000, seconds=1)
+            sent = await self.hinders_nobody(lambda: self.flood(data * 2000, seconds=1), name)
             self.assertGreater(sent, 0)
-            _, slowest = meter.take()
-            self.assertLess(slowest, UNHINDERED, name)
         self.assertLess(self.resources()[0] - memory, 64 * 2**20)
 
     async def test_c17_floods_of_polls(self):
-        meter = await self.meter()
-        sid = await polling(self.port)
-        client = await Wire.open(self.port)
-        end = asyncio.get_running_loop().time() + 1
-        while asyncio.get_running_loop().time() < end:
-            for body in ["6", "\x1e".join(["6"] * 1000)]:
-                client.send(request("POST", f"transport=polling&sid={sid}", body.encode()))
-                await client.response()
-        client.close()
-        _, slowest = meter.take()
-        self.assertLess(slowest, UNHINDERED)
+        async def attack():
+            client = await Wire.open(self.port)
+            end = asyncio.get_running_loop().time() + 1
+            while asyncio.get_running_loop().time() < end:
+                # Too many of them end the session.
+                sid = await polling(self.port)
+                for body in ["6", "\x1e".join(["6"] * 900)]:
+                    client.send(request("POST", f"transport=polling&sid={sid}", body.encode()))
+                    self.assertEqual((await client.response())[0], 200)
+            client.close()
+
+        await self.hinders_nobody(attack)
 
     async def test_c12_ten_thousand_namespaces(self):
         memory, _ = self.resources()

@@ -238,6 +238,9 @@ class Meter:
             self.times.append(clock() - start)
             await asyncio.sleep(0.005)
 
+    def forget(self):
+        self.times = []
+
     def take(self):
         """The median and the 99th percentile since the last call, in seconds."""
         if self.task.done():

@@ -298,6 +298,7 @@ import Testing
         send(1)
         #expect(fixture.delegate.closed == ["transport error"])
         #expect(try fixture.frames(of: channel).last == RawConnection.Frame(opcode: .close, payload: [0x03, 0xF0]))
+        #expect(!channel.isActive)
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 

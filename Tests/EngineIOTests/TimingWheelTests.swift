@@ -99,6 +99,29 @@ import Testing
         }
     }
 
+    @Test func timeCanBeMadeToPass() {
+        let targets = ([59, 61, 62] as [Int64]).map { minutes in
+            let target = Target()
+            self.wheel.schedule(target, in: .minutes(minutes))
+            return target
+        }
+        self.wheel.advance(by: .minutes(60))
+        #expect(targets.map(\.fired.count) == [1, 0, 0])
+        // What is left, and what is new, comes when it should by either clock.
+        let new = Target()
+        self.wheel.schedule(new, in: .seconds(30))
+        self.loop.advanceTime(by: .milliseconds(29_990))
+        #expect(new.fired.isEmpty)
+        self.loop.advanceTime(by: .milliseconds(30))
+        #expect(new.fired.count == 1)
+        self.loop.advanceTime(by: .seconds(29))
+        #expect(targets.map(\.fired.count) == [1, 0, 0])
+        self.loop.advanceTime(by: .seconds(1))
+        #expect(targets.map(\.fired.count) == [1, 1, 0])
+        self.wheel.advance(by: .minutes(1))
+        #expect(targets.map(\.fired.count) == [1, 1, 1])
+    }
+
     @Test func aLongChainIsFreedWithoutRecursion() {
         var wheel: TimingWheel? = TimingWheel(eventLoop: self.loop)
         for _ in 0..<200_000 { wheel?.schedule(Target(), in: .seconds(30)) }

@@ -101,9 +101,13 @@ import Testing
 
     @Test func connectionWithoutNamespaceIsClosed() async throws {
         var configuration = SocketServerConfiguration()
-        configuration.connectTimeout = .milliseconds(50)
-        try await TestServer(configuration: configuration).run { _, address in
+        configuration.engine.pingInterval = .hours(4)
+        configuration.connectTimeout = .hours(1)
+        try await TestServer(configuration: configuration).run { server, address in
             let client = try await TestClient.connect(to: address)
+            await server.advanceTime(by: .minutes(59))
+            try await client.settle()
+            await server.advanceTime(by: .minutes(2))
             #expect(await client.next() == .close)
         }
     }

@@ -1,3 +1,4 @@
+import EngineIO
 import NIOCore
 import SocketIOServer
 import SocketIOTestSupport
@@ -108,18 +109,25 @@ import Testing
 
     @Test func attachmentsThatNeverComeEndTheConnection() async throws {
         var configuration = SocketServerConfiguration()
-        configuration.attachmentTimeout = .milliseconds(50)
+        // None of them passes by itself.
+        configuration.engine.pingInterval = .hours(4)
+        configuration.attachmentTimeout = .hours(1)
         try await TestServer(
             configuration: configuration,
             setUp: { io in
                 io.sockets.on("bytes") { (_: Socket, bytes: ByteBuffer) in bytes.readableBytes }
             }
-        ).run { _, address in
+        ).run { server, address in
             let client = try await TestClient.join(at: address)
             let header = "451-0[\"bytes\",{\"_placeholder\":true,\"num\":0}]"
             try await client.send(together: [.text(header), .binary([1, 2, 3])])
             #expect(await client.next() == .text("430[3]"))
+            await server.advanceTime(by: .minutes(61))
             try await client.send(header)
+            try await client.settle()
+            await server.advanceTime(by: .minutes(59))
+            try await client.settle()
+            await server.advanceTime(by: .minutes(2))
             #expect(await client.next() == .close)
         }
     }

@@ -111,6 +111,13 @@ package final class TestClient {
     /// Bytes as they are, not a frame.
     package func send(raw bytes: [UInt8]) async throws { try await self.connection.send(ByteBuffer(bytes: bytes)) }
 
+    /// Waits until the server has handled what was sent so far and has nothing to say to it.
+    package func settle() async throws {
+        try await self.connection.send(.ping, [7])
+        let frame = try await self.connection.frame()
+        guard frame.opcode == .pong else { throw Unexpected(text: frame.text) }
+    }
+
     /// The next frame; pings of Engine.IO are answered and passed over.
     package func next() async -> Frame {
         while let frame = try? await self.connection.frame() {

@@ -72,10 +72,11 @@ extension EngineSession {
     @discardableResult
     func takes(controlPackets count: Int) -> Bool {
         guard let limit = self.loop.maxControlPackets,
-            self.controlRate.exceeds(limit, adding: count, at: self.eventLoop.now)
+            self.controlRate.exceeds(limit, adding: count, at: self.timers.now)
         else { return true }
         self.server.metrics.malformedInput(.flood)
-        self.terminate(.transportError, "too many control packets", webSocket: .handshake(.policyViolation))
+        // At once: nobody waits for the answer of who floods.
+        self.terminate(.transportError, "too many control packets", webSocket: .answer(.policyViolation, reason: ""))
         return false
     }
 

@@ -11,7 +11,7 @@ extension EngineSession {
             handler.end(.handshake(nil))
             return
         }
-        let deadline = self.eventLoop.now + self.server.configuration.upgradeTimeout
+        let deadline = self.timers.now + self.server.configuration.upgradeTimeout
         let probe = UpgradeProbe(
             session: self,
             handler: handler,

@@ -45,6 +45,8 @@ package final class TimingWheel: @unchecked Sendable {
     private var callback: NIOScheduledCallback?
     private var callbackTick = UInt64.max
     private var isFiring = false
+    /// How far this clock is ahead of the loop's.
+    private var lead = TimeAmount.zero
 
     package init(eventLoop: any EventLoop, resolution: TimeAmount = .milliseconds(10)) {
         self.eventLoop = eventLoop
@@ -65,15 +67,25 @@ package final class TimingWheel: @unchecked Sendable {
         }
     }
 
-    /// The loop's time.
-    package var now: NIODeadline { self.eventLoop.now }
+    /// The loop's time, as far as timers are concerned.
+    package var now: NIODeadline { self.eventLoop.now + self.lead }
+
+    /// Lets time pass without waiting for it, for tests over real connections.
+    ///
+    /// What falls due in it is woken at once.
+    package func advance(by amount: TimeAmount) {
+        self.eventLoop.assertInEventLoop()
+        self.lead = self.lead + amount
+        self.cancelCallback()
+        self.fire()
+    }
 
     /// Wakes a target at a deadline, instead of any it had.
     package func schedule(_ target: any TimerTarget, at deadline: NIODeadline) {
         self.eventLoop.assertInEventLoop()
         if target.timerLinks.isScheduled { self.unlink(target) }
         if self.count == 0, !self.isFiring {
-            self.current = self.eventLoop.now.uptimeNanoseconds / self.resolution
+            self.current = self.now.uptimeNanoseconds / self.resolution
         }
         let nanoseconds = deadline.uptimeNanoseconds
         let tick = nanoseconds / self.resolution + (nanoseconds % self.resolution == 0 ? 0 : 1)
@@ -83,7 +95,7 @@ package final class TimingWheel: @unchecked Sendable {
 
     /// Wakes a target after an amount of time, instead of at any deadline it had.
     package func schedule(_ target: any TimerTarget, in amount: TimeAmount) {
-        self.schedule(target, at: self.eventLoop.now + amount)
+        self.schedule(target, at: self.now + amount)
     }
 
     /// Forgets a target's deadline, if it has one.
@@ -151,7 +163,7 @@ package final class TimingWheel: @unchecked Sendable {
         self.cancelCallback()
         // A loop that shuts down takes no more callbacks; then there is nothing left to time either.
         self.callback = try? self.eventLoop.scheduleCallback(
-            at: .uptimeNanoseconds(tick * self.resolution),
+            at: .uptimeNanoseconds(tick * self.resolution) - self.lead,
             handler: self
         )
         self.callbackTick = tick
@@ -168,8 +180,12 @@ extension TimingWheel: NIOScheduledCallbackHandler {
     package func handleScheduledCallback(eventLoop: some EventLoop) {
         self.callback = nil
         self.callbackTick = .max
+        self.fire()
+    }
+
+    private func fire() {
         self.isFiring = true
-        let now = self.eventLoop.now
+        let now = self.now
         let nowTick = now.uptimeNanoseconds / self.resolution
         while let tick = self.nextOccupiedTick(), tick <= nowTick {
             self.current = tick
