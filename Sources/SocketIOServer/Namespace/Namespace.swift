@@ -93,9 +93,9 @@ public final class Namespace: HandlerRegistry, Addressable {
             // To every loop in the order of registration, before any connection that is accepted later; and at once on
             // the loop of a client whose CONNECT made the namespace, whose events may have been read already.
             if shard.eventLoop.inEventLoop {
-                shard.handlers[event, default: []].append(handler)
+                shard.handlers.append(handler, for: event)
             } else {
-                shard.eventLoop.execute { shard.handlers[event, default: []].append(handler) }
+                shard.eventLoop.execute { shard.handlers.append(handler, for: event) }
             }
         }
     }

@@ -15,7 +15,7 @@ final class NamespaceShard: @unchecked Sendable {
     /// The loop's timers; `nil` if the loop is none of the server's, as in some tests.
     let timers: TimingWheel?
     /// Handlers that every socket of the namespace shares.
-    @exclusivity(unchecked) var handlers: [String: [EventHandler]]
+    @exclusivity(unchecked) var handlers: EventTable
     /// Who wants to know of rooms; seldom anybody.
     var roomObservers: [@Sendable (RoomChange) -> Void] = []
     private var sockets: [SocketID: Socket] = [:]
@@ -34,7 +34,7 @@ final class NamespaceShard: @unchecked Sendable {
         self.eventLoop = executor.eventLoop
         self.executor = executor
         self.timers = timers
-        self.handlers = handlers
+        self.handlers = EventTable(handlers)
     }
 
     /// The namespace that this is a part of.
