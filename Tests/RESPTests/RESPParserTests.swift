@@ -218,6 +218,23 @@ struct RESPParserTests {
         }
     }
 
+    @Test func theLongestLineMayComeInPieces() throws {
+        var limits = RESPLimits()
+        limits.maximumLineLength = 20
+        let longest = "+" + String(repeating: "x", count: 19)
+        for cut in 1..<22 {
+            let bytes = ByteBuffer(string: longest + "\r\n")
+            var parser = RESPParser(limits: limits)
+            parser.append(ByteBuffer(bytes: bytes.readableBytesView.prefix(cut)))
+            #expect(try parser.next() == nil)
+            parser.append(ByteBuffer(bytes: bytes.readableBytesView.dropFirst(cut)))
+            #expect(try parser.next() == .simpleString(String(longest.dropFirst())))
+        }
+        var parser = RESPParser(limits: limits)
+        parser.append(ByteBuffer(string: longest + "x\r"))
+        #expect(parser.error()?.code == .protocolViolation)
+    }
+
     @Test func deepReplyInManyPiecesIsLinear() throws {
         // 20,000 elements that arrive one by one: parsing from the start each time would take minutes.
         var parser = RESPParser()

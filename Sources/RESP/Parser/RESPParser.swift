@@ -179,10 +179,11 @@ package struct RESPParser: Sendable {
     /// The offset of the CR that ends the line at the reader index, or `nil` while its end has not arrived.
     private mutating func findLine() throws(RESPError) -> Int? {
         guard let lineFeed = self.searchLineFeed() else {
-            self.searched = min(self.buffer.readableBytes, self.limits.maximumLineLength + 1)
-            guard self.searched <= self.limits.maximumLineLength else {
+            // The longest line, and its carriage return.
+            guard self.buffer.readableBytes <= self.limits.maximumLineLength + 1 else {
                 throw .violation("a line of more than \(self.limits.maximumLineLength) bytes")
             }
+            self.searched = self.buffer.readableBytes
             return nil
         }
         self.searched = 0
