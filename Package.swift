@@ -193,7 +193,7 @@ let targets: [Target] = [
 ]
 
 // Programs for those who work on this package, not for those who use it: only there when SOCKETIO_TARGETS names them,
-// as Benchmarks/run does.
+// as Benchmarks/run and Fuzz/run do.
 let tools: [Target] = [
     .target(name: "CCounters", path: "Benchmarks/CCounters"),
     .executableTarget(
@@ -203,6 +203,15 @@ let tools: [Target] = [
             nioConcurrency, logging, metrics,
         ],
         path: "Benchmarks/Sources",
+        swiftSettings: settings
+    ),
+    .target(name: "CFuzzSupport", path: "Fuzz/CFuzzSupport"),
+    .executableTarget(
+        name: "socketio-fuzz",
+        dependencies: [
+            "CFuzzSupport", "SocketIOWire", "RESP", "EngineIO", "SocketIOServer", nioCore, nioEmbedded,
+        ],
+        path: "Fuzz/Sources",
         swiftSettings: settings
     ),
 ]

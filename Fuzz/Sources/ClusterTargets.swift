@@ -1,0 +1,89 @@
+import NIOCore
+import SocketIOWire
+
+/// MessagePack: as a tree, as JSON values, and straight into JSON text; the three agree.
+let messagePackTarget = Target(name: "messagepack") { input in
+    let values = measured(input.readableBytes, bytesForEach: Memory.values) {
+        Result { try JSONValue(parsingMessagePack: input) }
+    }
+    var text = ByteBuffer()
+    var attachments: [ByteBuffer] = []
+    let transcoded = measured(input.readableBytes, bytesForEach: Memory.transcoding) {
+        Result {
+            var reader = MessagePackReader(input)
+            try reader.transcodeToJSON(into: &text, attachments: &attachments)
+            try reader.expectEnd()
+        }
+    }
+    switch (values, transcoded) {
+    case (.failure, .failure): break
+    case (.success(let value), .success):
+        // Text that looks like a placeholder is one for the reader, in Node as here.
+        guard occurrences(of: "_placeholder", in: input) == 0 else { break }
+        var limits = JSONLimits()
+        limits.maximumDepth = JSONLimits.greatestDepth
+        var reader = JSONReader(text, attachments: attachments, limits: limits)
+        guard let read = try? reader.readValue(), (try? reader.expectEnd()) != nil else {
+            fatalError("what was transcoded is no JSON: \(String(buffer: text))")
+        }
+        let expected = PacketEncoder.event("e", arguments: [value])
+        let actual = PacketEncoder.event("e", arguments: [read])
+        require(
+            expected.text == actual.text && expected.attachments == actual.attachments,
+            "transcoded: \(String(buffer: actual.text)), as values: \(String(buffer: expected.text))"
+        )
+    default:
+        fatalError("values: \(values), transcoded: \(transcoded)")
+    }
+    guard let tree = try? MessagePackValue(parsing: input) else { return }
+    var written = ByteBuffer()
+    written.writeMessagePack(tree)
+    guard let again = try? MessagePackValue(parsing: written) else { fatalError("what was written cannot be read") }
+    var second = ByteBuffer()
+    second.writeMessagePack(again)
+    require(second == written, "another value comes back")
+}
+
+/// The cluster's messages as they come from Redis.
+let clusterTarget = Target(name: "cluster") { input in
+    let encoded = measured(input.readableBytes, bytesForEach: Memory.transcoding) { () -> EncodedPacket? in
+        guard let broadcast = try? ClassicBroadcast(parsing: input) else { return nil }
+        // An adapter passes on what is for its own namespace, which has a name that clients can be told.
+        guard broadcast.namespace.hasPrefix("/"), !broadcast.namespace.contains(",") else { return nil }
+        return try? broadcast.packet()
+    }
+    if let encoded { checkReadable(encoded) }
+    measured(input.readableBytes, bytesForEach: Memory.values) {
+        _ = try? ClassicRequest(parsing: input, namespace: "/")
+    }
+    let response = measured(input.readableBytes, bytesForEach: Memory.values) {
+        try? ClassicResponse(parsing: input)
+    }
+    guard let response else { return }
+    // Where a key is repeated, the last one counts, and the first one is seen.
+    guard occurrences(of: "requestId", in: input) == 1, let id = ClassicResponse.peekRequestID(input) else { return }
+    require(id == response.requestID, "seen at a glance: \(id), read: \(response.requestID)")
+}
+
+/// A packet for clients is one that can be read.
+private func checkReadable(_ packet: EncodedPacket) {
+    var text = packet.text
+    text.moveReaderIndex(forwardBy: 1)
+    var limits = PacketLimits()
+    limits.json.maximumDepth = JSONLimits.greatestDepth
+    limits.maximumNamespaceLength = .max
+    limits.maximumAttachments = .max
+    var decoder = PacketDecoder()
+    do throws(PacketError) {
+        _ = try decoder.decode(text: text, limits: limits)
+    } catch {
+        // Reserved names are what another node sent; the text is JSON all the same.
+        require(error.underlying == nil, "a packet for clients that is no JSON: \(String(buffer: text))")
+    }
+}
+
+private func occurrences(of text: String, in bytes: ByteBuffer) -> Int {
+    let (bytes, text) = (Array(bytes.readableBytesView), Array(text.utf8))
+    guard bytes.count >= text.count else { return 0 }
+    return (0...(bytes.count - text.count)).count { bytes[$0..<($0 + text.count)].elementsEqual(text) }
+}

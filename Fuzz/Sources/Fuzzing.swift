@@ -1,0 +1,122 @@
+import CFuzzSupport
+import NIOCore
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// What is fuzzed: a function that takes any bytes and stops the process if something is not as it must be.
+struct Target: Sendable {
+    let name: String
+    let run: @Sendable (ByteBuffer) -> Void
+}
+
+private let targets = [
+    jsonTarget, codableTarget, packetTarget, enginePacketTarget, payloadTarget, version3Target, messagePackTarget,
+    clusterTarget, webSocketTarget, inflateTarget, respTarget, requestTarget, serverTarget,
+]
+
+/// The target that `SOCKETIO_FUZZ_TARGET` names.
+private let chosen: Target = {
+    let name = getenv("SOCKETIO_FUZZ_TARGET").map { String(cString: $0) } ?? ""
+    guard let target = targets.first(where: { $0.name == name }) else {
+        print("SOCKETIO_FUZZ_TARGET must be one of: \(targets.map(\.name).joined(separator: " "))")
+        exit(2)
+    }
+    atexit { print("MEASURED \(largest.bytesForEach) bytes for each, \(largest.microseconds) µs") }
+    return target
+}()
+
+/// Called by libFuzzer with each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    chosen.run(ByteBuffer(bytes: UnsafeBufferPointer(start: bytes, count: count)))
+    return 0
+}
+
+/// Stops the process, which makes libFuzzer keep the input, if something is not so.
+func require(_ condition: Bool, _ message: @autoclosure () -> String) {
+    if !condition { fatalError(message()) }
+}
+
+// MARK: Measuring
+
+/// How many bytes of memory each byte of input may cost, at the same time.
+enum Memory {
+    /// For what the server does with every input: checking it, and passing it on.
+    static let passingOn = 10
+    /// For the text that MessagePack becomes: `nil` is one byte there and five here, in a buffer that doubles.
+    static let transcoding = 32
+    /// For a tree of values, which only who asks for one gets: `0,` becomes an element of 24 bytes, in an array that doubles.
+    static let values = 64
+}
+
+/// The longest that an input may take, in microseconds of processor time.
+private let longestTime: Int64 = 50_000
+/// What may be needed however short the input is.
+private let bytesBesides = 65_536
+
+/// The most that was measured; libFuzzer calls the targets from one thread only.
+nonisolated(unsafe) private var largest = (bytesForEach: Int64(0), microseconds: Int64(0))
+
+/// Does what the server does with an input, and stops the process if it takes too much memory or time.
+///
+/// What a target checks afterwards is not measured.
+///
+/// - Parameters:
+///   - count: The input's bytes.
+///   - bytesForEach: How much memory each of them may cost.
+///   - besides: How much more may be needed.
+///   - body: What is measured.
+/// - Returns: What came of it.
+func measured<Result>(
+    _ count: Int,
+    bytesForEach: Int = Memory.passingOn,
+    besides: Int = 0,
+    _ body: () -> Result
+) -> Result {
+    fuzz_measure_begin()
+    let result = body()
+    let time = fuzz_measure_microseconds()
+    let peak = fuzz_measure_peak_bytes()
+    let allowed = Int64(bytesBesides + besides + bytesForEach * count)
+    require(peak <= allowed, "\(count) bytes took \(peak) bytes of memory; \(allowed) are allowed")
+    require(time <= longestTime, "\(count) bytes took \(time) µs")
+    // Of a shorter input the constant part would be all that is seen.
+    if count >= 1024 { largest.bytesForEach = max(largest.bytesForEach, (peak - Int64(besides)) / Int64(count)) }
+    largest.microseconds = max(largest.microseconds, time)
+    return result
+}
+
+// MARK: Inputs
+
+extension ByteBuffer {
+    /// Takes the first byte, which chooses among ways to run a target; 0 of an empty input.
+    mutating func takeChoice() -> UInt8 { self.readInteger() ?? 0 }
+
+    /// The bytes in pieces, to be fed one after the other: the same bytes, cut at all places that the choice makes.
+    func pieces(_ choice: UInt8) -> [ByteBuffer] {
+        // Each piece in memory of its own, so that reading past its end is noticed.
+        func copy(_ length: Int, _ rest: inout ByteBuffer) -> ByteBuffer {
+            ByteBuffer(bytes: rest.readBytes(length: min(length, rest.readableBytes)) ?? [])
+        }
+        var rest = self
+        var pieces: [ByteBuffer] = []
+        switch choice {
+        case 0...15:
+            while rest.readableBytes > 0 { pieces.append(copy(Int(choice) + 1, &rest)) }
+        case 16...31:
+            var state = UInt32(choice) &* 2_654_435_761
+            while rest.readableBytes > 0 {
+                state = state &* 1_664_525 &+ 1_013_904_223
+                pieces.append(copy(1 + Int(state >> 24), &rest))
+            }
+        default:
+            pieces.append(copy(Int(choice), &rest))
+            if rest.readableBytes > 0 { pieces.append(copy(rest.readableBytes, &rest)) }
+        }
+        return pieces
+    }
+}
