@@ -162,6 +162,37 @@ struct MessagePackReaderTests {
         #expect(String(buffer: text) == "[\"\u{FFFD}(\\\"\\n\u{FFFD}\",{\"\u{FFFD}\\\"\":\"😀\"}]")
     }
 
+    /// A megabyte of a few bytes each would become hundreds of megabytes of placeholders, buffers and frames.
+    @Test func transcodingBoundsWhatItMakes() throws {
+        func transcode(
+            _ element: [UInt8],
+            count: Int
+        ) -> (outcome: MessagePackError.Reason?, bytes: Int, attachments: Int) {
+            var bytes = ByteBuffer(bytes: [0xDD])
+            bytes.writeInteger(UInt32(count))
+            bytes.reserveCapacity(minimumWritableBytes: element.count * count)
+            for _ in 0..<count { bytes.writeBytes(element) }
+            var reader = MessagePackReader(bytes)
+            var text = ByteBuffer()
+            var attachments: [ByteBuffer] = []
+            do throws(MessagePackError) {
+                try reader.transcodeToJSON(into: &text, attachments: &attachments)
+                return (nil, text.readableBytes, attachments.count)
+            } catch {
+                return (error.reason, text.readableBytes, attachments.count)
+            }
+        }
+        let most = MessagePackReader.mostAttachments
+        #expect(transcode([0xC4, 0], count: most).attachments == most)
+        #expect(transcode([0xC4, 0], count: most + 1) == (.tooManyAttachments, 0, 0))
+        #expect(transcode([0xC4, 0], count: 1_000_000) == (.tooManyAttachments, 0, 0))
+        #expect(transcode([0xD4, 1, 2], count: most + 1) == (.tooManyAttachments, 0, 0))
+        // A control character is one byte here, and six as JSON.
+        let string = [0xDA, 0xFF, 0xFF] + [UInt8](repeating: 1, count: 65_535)
+        #expect(transcode(string, count: 10).outcome == nil)
+        #expect(transcode(string, count: 1_000) == (.tooLong, 0, 0))
+    }
+
     @Test func transcodingLeavesNothingBehindWhenItFails() throws {
         var bytes = Self.packed([.binary(ByteBuffer(bytes: [1])), "a"])
         bytes.moveWriterIndex(to: bytes.writerIndex - 1)

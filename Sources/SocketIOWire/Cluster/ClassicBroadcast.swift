@@ -102,7 +102,7 @@ extension ClassicProtocolError {
         let reason: Reason =
             switch error.reason {
             case .unexpectedType, .unsupportedKey: .unexpectedShape
-            case .unexpectedEnd, .unusedByte, .tooDeep, .trailingBytes: .undecodable
+            case .unexpectedEnd, .unusedByte, .tooDeep, .tooManyAttachments, .tooLong, .trailingBytes: .undecodable
             }
         self.init(reason, error.description)
     }

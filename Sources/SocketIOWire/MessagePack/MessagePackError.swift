@@ -8,6 +8,8 @@ package struct MessagePackError: Error, Hashable, CustomStringConvertible {
         case unexpectedType = "a value of another type"
         case unsupportedKey = "a key that is neither text nor a number"
         case tooDeep = "nested too deeply"
+        case tooManyAttachments = "too many byte strings for one packet"
+        case tooLong = "more text than any client gets"
         case trailingBytes = "bytes after the value"
     }
 

@@ -21,6 +21,10 @@ package enum MessagePackKind: Sendable {
 package struct MessagePackReader {
     /// The greatest depth of arrays and maps; what is asked for beyond it counts as this.
     package static let greatestDepth = JSONLimits.greatestDepth
+    /// The most byte strings of one packet that is transcoded: a hundred times what an official client takes.
+    package static let mostAttachments = 1_024
+    /// The longest JSON text that a packet is transcoded to; MessagePack may say a sixth of it for as much.
+    package static let longestText = 64 * 1024 * 1024
 
     /// The bytes read from; offsets count from the first readable one.
     package let bytes: ByteBuffer
@@ -278,6 +282,7 @@ package struct MessagePackReader {
         depth: Int
     ) throws(MessagePackError) {
         let start = cursor.offset
+        guard text.writerIndex <= self.longestText else { throw MessagePackError(.tooLong, at: start) }
         switch try cursor.readHeader() {
         case .null: text.writeStaticString("null")
         case .bool(let value): text.writeJSONBool(value)
@@ -287,11 +292,17 @@ package struct MessagePackReader {
         case .double(let value): text.writeJSONNumber(value)
         case .string(let length): text.writeJSONString(repairingUTF8: cursor.take(length))
         case .binary(let length):
+            guard attachments.count < self.mostAttachments else {
+                throw MessagePackError(.tooManyAttachments, at: start)
+            }
             text.writeJSONPlaceholder(number: attachments.count)
             attachments.append(cursor.slice(length, of: buffer))
         case .timestamp(let value):
             if let iso8601 = value.iso8601 { text.writeJSONString(iso8601) } else { text.writeStaticString("null") }
         case .ext(let type, let length):
+            guard attachments.count < self.mostAttachments else {
+                throw MessagePackError(.tooManyAttachments, at: start)
+            }
             text.writeInteger(UInt8(ascii: "["))
             text.writeJSONInteger(Int(type))
             text.writeInteger(UInt8(ascii: ","))
