@@ -345,7 +345,10 @@ struct ConfigurationValues {
             """
             listen: {host: "::", port: 0, path: /live/, transports: [websocket], connectTimeout: 3s, threads: 2}
             heartbeat: {interval: 300ms, timeout: 200ms, upgradeTimeout: 1s}
-            limits: {messageSize: 64KiB, attachments: 3, queuedBytes: 1MiB, volatileBytes: 0, waitingEvents: 5}
+            limits:
+              {messageSize: 64KiB, attachments: 3, queuedBytes: 1MiB, volatileBytes: 0, waitingEvents: 5,
+               roomsPerSocket: 7, pendingAcknowledgements: 8, authSize: 9KiB, packetsPerSecond: 10, bytesPerSecond: 1KiB,
+               connections: 11, connectionsPerAddress: 12, sessionsPerAddress: 13}
             cors: {origins: ["https://a.example"], credentials: true, maxAge: 1h}
             adapter: {type: redis, redis: {url: "redis://u:p%40@h:7/2", key: chat, requestsTimeout: 250ms}}
             publish: {enabled: false}
@@ -392,6 +395,14 @@ struct ConfigurationValues {
         #expect(node.server.engine.limits.volatileThreshold == 0)
         #expect(node.server.packetLimits.maximumAttachments == 3)
         #expect(node.server.limits.waitingEvents == 5)
+        #expect(node.server.limits.roomsPerSocket == 7 && node.server.limits.pendingAcknowledgements == 8)
+        #expect(node.server.limits.authBytes == 9_216)
+        #expect(node.server.limits.packetRate == RateLimit(perSecond: 10, burst: 20))
+        // A message of the greatest length still passes.
+        #expect(node.server.limits.byteRate == RateLimit(perSecond: 1_024, burst: 65_536))
+        #expect(node.server.engine.limits.maxConnections == 11)
+        #expect(node.server.engine.limits.maxConnectionsPerAddress == 12)
+        #expect(node.server.engine.limits.maxSessionsPerAddress == 13)
         #expect(node.server.engine.cors?.credentials == true)
         #expect(node.server.engine.cors?.maxAge == 3600)
         let redis = try #require(node.redis)

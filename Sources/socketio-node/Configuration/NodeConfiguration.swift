@@ -180,6 +180,9 @@ extension ConfigurationProblem {
 extension Setting {
     /// A duration.
     var time: TimeAmount? { self.integer.map { .milliseconds(Int64($0)) } }
+
+    /// A number of which 0 stands for none.
+    var limit: Int? { self.integer.flatMap { $0 > 0 ? $0 : nil } }
 }
 
 extension SocketServerConfiguration {
@@ -210,6 +213,18 @@ extension SocketServerConfiguration {
         self.limits.waitingEvents = limits["waitingEvents"].integer ?? self.limits.waitingEvents
         self.limits.namespacesPerConnection =
             limits["namespacesPerConnection"].integer ?? self.limits.namespacesPerConnection
+        self.limits.roomsPerSocket = limits["roomsPerSocket"].integer ?? self.limits.roomsPerSocket
+        self.limits.pendingAcknowledgements =
+            limits["pendingAcknowledgements"].integer ?? self.limits.pendingAcknowledgements
+        self.limits.authBytes = limits["authSize"].integer ?? self.limits.authBytes
+        self.limits.packetRate = limits["packetsPerSecond"].limit.map { RateLimit(perSecond: $0) }
+        // A message of the greatest length must pass.
+        self.limits.byteRate = limits["bytesPerSecond"].limit.map {
+            RateLimit(perSecond: $0, burst: max(2 * $0, self.engine.maxHTTPBufferSize))
+        }
+        self.engine.limits.maxConnections = limits["connections"].limit
+        self.engine.limits.maxConnectionsPerAddress = limits["connectionsPerAddress"].limit
+        self.engine.limits.maxSessionsPerAddress = limits["sessionsPerAddress"].limit
         self.engine.cors = CORSConfiguration.from(settings["cors"])
     }
 }

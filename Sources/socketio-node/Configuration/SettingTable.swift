@@ -99,6 +99,55 @@ enum SettingTable {
             "The most namespaces that one connection may join."
         ),
         SettingField(
+            "roomsPerSocket",
+            .integer(1...1_000_000),
+            default: "1000",
+            "The most rooms that a socket may be in."
+        ),
+        SettingField(
+            "pendingAcknowledgements",
+            .integer(1...1_000_000),
+            default: "1000",
+            "Events sent to one client that may wait for its acknowledgement."
+        ),
+        SettingField(
+            "authSize",
+            .bytes(64...1_073_741_824),
+            default: "64KiB",
+            "The longest `auth` that a client may send when it connects."
+        ),
+        SettingField(
+            "packetsPerSecond",
+            .integer(0...1_000_000_000),
+            default: "0",
+            "Packets that one connection may send in the long run, and twice as many at once; 0: as many as it can. "
+                + "Refused ones are answered with the reason; who goes on is disconnected."
+        ),
+        SettingField(
+            "bytesPerSecond",
+            .bytes(0...1_073_741_824),
+            default: "0",
+            "Bytes of messages that one connection may send in the long run; 0: as many as it can."
+        ),
+        SettingField(
+            "connections",
+            .integer(0...100_000_000),
+            default: "0",
+            "The most connections of all clients; 0: as many as the system allows."
+        ),
+        SettingField(
+            "connectionsPerAddress",
+            .integer(0...100_000_000),
+            default: "0",
+            "The most connections of one address; behind a proxy all are the proxy's. 0: no limit."
+        ),
+        SettingField(
+            "sessionsPerAddress",
+            .integer(0...100_000_000),
+            default: "0",
+            "The most clients of one address, polling ones included. 0: no limit."
+        ),
+        SettingField(
             "requestTimeout",
             .duration(100...3_600_000),
             default: "30s",
