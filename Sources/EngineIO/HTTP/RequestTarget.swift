@@ -1,10 +1,10 @@
 /// Takes a request target apart as browsers' `URLSearchParams` does.
-enum RequestTarget {
+package enum RequestTarget {
     /// How many parameters are looked at; more have no meaning to anybody.
     private static let maximumCount = 256
 
     /// The query parameters in order, decoded; of a repeated one the last value stands, at the first one's place.
-    static func query(of target: String) -> [(name: String, value: String)] {
+    package static func query(of target: String) -> [(name: String, value: String)] {
         let bytes = target.utf8
         guard let mark = bytes.firstIndex(of: UInt8(ascii: "?")) else { return [] }
         var query: [(name: String, value: String)] = []

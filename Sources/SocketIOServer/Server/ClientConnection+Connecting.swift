@@ -12,7 +12,33 @@ import SocketIOWire
 extension ClientConnection {
     /// Handles a CONNECT packet.
     func connect(_ packet: Packet) {
-        let name = packet.namespace
+        guard self.isVersion2 else {
+            let bytes = packet.payload?.json.readableBytes ?? 0
+            self.connect(to: packet.namespace, authBytes: bytes) { (try? packet.payload?.value()) ?? .object([:]) }
+            return
+        }
+        // What clients of protocol 5 send as `auth` is a query behind the namespace's name here.
+        let name = packet.namespace.prefix { $0 != "?" }
+        self.connect(to: String(name), authBytes: packet.namespace.utf8.count - name.utf8.count) {
+            let query = RequestTarget.query(of: packet.namespace)
+            return .object(JSONObject(query.map { ($0.name, .string($0.value)) }) { $1 })
+        }
+    }
+
+    /// Joins the main namespace for a client of Socket.IO 2, which takes that for granted.
+    func connectVersion2() {
+        let connection = NIOLoopBound(self, eventLoop: self.session.eventLoop)
+        // When the session has this connection as its delegate.
+        self.session.eventLoop.execute {
+            guard connection.value.session.state == .open else { return }
+            connection.value.connect(to: "/", authBytes: 0) { .object([:]) }
+        }
+    }
+
+    /// Whether the client speaks the protocol of Socket.IO 2: the same packets, but for those that connect.
+    private var isVersion2: Bool { self.session.protocolVersion == 3 }
+
+    private func connect(to name: String, authBytes: Int, auth readAuth: () -> JSONValue) {
         if let existing = self.socket(in: name), existing.state != .connecting {
             self.violation("a second CONNECT to a joined namespace")
             return
@@ -27,11 +53,11 @@ extension ClientConnection {
             self.refuse(name, LimitExceeded(code: .namespacesPerConnection, limit: limits.namespacesPerConnection))
             return
         }
-        guard packet.payload?.json.readableBytes ?? 0 <= limits.authBytes else {
+        guard authBytes <= limits.authBytes else {
             self.refuse(name, LimitExceeded(code: .authBytes, limit: limits.authBytes))
             return
         }
-        let auth = (try? packet.payload?.value()) ?? .object([:])
+        let auth = readAuth()
         let admission = self.server.admit(name)
         guard case .undecided(let parents) = admission else {
             self.admitted(admission, name, auth)
@@ -76,16 +102,22 @@ extension ClientConnection {
             self.refuse(name, LimitExceeded(code: .dynamicNamespaces, limit: limit))
         case .unknown, .undecided:
             self.server.metrics.rejected("invalid_namespace")
-            self.session.send(PacketEncoder.connectError(namespace: name, message: "Invalid namespace", data: nil))
+            self.sendError(name, message: "Invalid namespace", data: nil)
         }
     }
 
     /// Refuses a CONNECT because of a limit.
     func refuse(_ name: String, _ limit: LimitExceeded) {
         self.server.metrics.rejected(limit.code.rawValue)
-        self.session.send(
-            PacketEncoder.connectError(namespace: name, message: limit.description, data: limit.json)
-        )
+        self.sendError(name, message: limit.description, data: limit.json)
+    }
+
+    private func sendError(_ name: String, message: String, data: JSONValue?) {
+        guard self.isVersion2 else {
+            self.session.send(PacketEncoder.connectError(namespace: name, message: message, data: data))
+            return
+        }
+        self.session.send(PacketEncoder.packet(.connectError, namespace: name, data: data ?? .string(message)))
     }
 
     // MARK: New clients
@@ -144,11 +176,13 @@ extension ClientConnection {
         socket.shard.insert(socket)
         for event in missedEvents { self.session.send(event) }
         self.session.send(
-            PacketEncoder.connect(
-                namespace: namespace.name,
-                sid: socket.id.description,
-                pid: socket.ticket?.id.description
-            )
+            self.isVersion2
+                ? PacketEncoder.connect(namespace: namespace.name, auth: nil)
+                : PacketEncoder.connect(
+                    namespace: namespace.name,
+                    sid: socket.id.description,
+                    pid: socket.ticket?.id.description
+                )
         )
         namespace.metrics.sockets.increment()
         for handler in namespace.connectionHandlers { handler(socket) }
@@ -168,9 +202,7 @@ extension ClientConnection {
                 metadata: ["sio.namespace": "\(namespace.name)", "error": "\(type(of: error))"]
             )
         }
-        self.session.send(
-            PacketEncoder.connectError(namespace: namespace.name, message: answer.message, data: answer.data)
-        )
+        self.sendError(namespace.name, message: answer.message, data: answer.data)
     }
 
     // MARK: Clients that come back

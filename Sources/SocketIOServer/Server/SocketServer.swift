@@ -75,7 +75,10 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
             logger: logger,
             metricsFactory: metricsFactory,
             onSession: { [weak self] session in
-                self.map { ClientConnection(session: session, server: $0) }
+                guard let self else { return nil }
+                let connection = ClientConnection(session: session, server: self)
+                if session.protocolVersion == 3 { connection.connectVersion2() }
+                return connection
             }
         )
         self.state.withLockedValue { $0.engine = engine }
