@@ -273,26 +273,11 @@ struct AdapterRecorder: AdapterFactory {
 
     func makeAdapter(for host: any AdapterHost) -> any Adapter { Recording(name: host.name, events: self.events) }
 
-    private struct Recording: Adapter {
+    private struct Recording: LonelyAdapter {
         let name: String
         let events: Recorder<String>
 
         func start() async throws { self.events.record("start \(self.name)") }
         func close() async { self.events.record("close \(self.name)") }
-        func serverCount() async throws -> Int { 1 }
-        func publish(_ broadcast: Broadcast) {}
-        func addSockets(_ options: BroadcastOptions, rooms: [Room]) {}
-        func delSockets(_ options: BroadcastOptions, rooms: [Room]) {}
-        func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool) {}
-        func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] { [] }
-        func allRooms(timeout: TimeAmount?) async throws -> Set<Room> { [] }
-        func serverSideEmit(_ arguments: [JSONValue]) {}
-        func serverSideEmitWithAck(_ arguments: [JSONValue], timeout: TimeAmount?) async throws -> [JSONValue?] { [] }
-        func publishWithAck(
-            _ broadcast: Broadcast,
-            timeout: TimeAmount,
-            onClientCount: @escaping @Sendable (Int) -> Void,
-            onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
-        ) async throws -> Int { 0 }
     }
 }

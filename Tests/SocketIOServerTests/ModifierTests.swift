@@ -117,7 +117,7 @@ private struct PublicationRecorder: AdapterFactory {
 
     func makeAdapter(for host: any AdapterHost) -> any Adapter { Recording(publications: self.publications) }
 
-    private struct Recording: Adapter {
+    private struct Recording: LonelyAdapter {
         let publications: Recorder<String>
 
         func publish(_ broadcast: Broadcast) {
@@ -129,19 +129,5 @@ private struct PublicationRecorder: AdapterFactory {
         func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool) {
             self.publications.record("disconnectSockets")
         }
-
-        func start() async throws {}
-        func close() async {}
-        func serverCount() async throws -> Int { 1 }
-        func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] { [] }
-        func allRooms(timeout: TimeAmount?) async throws -> Set<Room> { [] }
-        func serverSideEmit(_ arguments: [JSONValue]) {}
-        func serverSideEmitWithAck(_ arguments: [JSONValue], timeout: TimeAmount?) async throws -> [JSONValue?] { [] }
-        func publishWithAck(
-            _ broadcast: Broadcast,
-            timeout: TimeAmount,
-            onClientCount: @escaping @Sendable (Int) -> Void,
-            onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
-        ) async throws -> Int { 0 }
     }
 }

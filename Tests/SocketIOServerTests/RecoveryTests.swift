@@ -662,7 +662,7 @@ private final class KeepingAdapterFactory: AdapterFactory {
 
     func makeAdapter(for host: any AdapterHost) -> any Adapter { Keeping(factory: self) }
 
-    private struct Keeping: SessionKeepingAdapter {
+    private struct Keeping: SessionKeepingAdapter, LonelyAdapter {
         let factory: KeepingAdapterFactory
 
         func persistSession(_ session: PersistedSession) { self.factory.persisted.record(session) }
@@ -672,23 +672,5 @@ private final class KeepingAdapterFactory: AdapterFactory {
             let event = PacketEncoder.event("kept", arguments: [.string(offset ?? "none")])
             return RestoredSession(session: session, missedEvents: [event])
         }
-
-        func start() async throws {}
-        func close() async {}
-        func serverCount() async throws -> Int { 1 }
-        func publish(_ broadcast: Broadcast) {}
-        func addSockets(_ options: BroadcastOptions, rooms: [Room]) {}
-        func delSockets(_ options: BroadcastOptions, rooms: [Room]) {}
-        func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool) {}
-        func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] { [] }
-        func allRooms(timeout: TimeAmount?) async throws -> Set<Room> { [] }
-        func serverSideEmit(_ arguments: [JSONValue]) {}
-        func serverSideEmitWithAck(_ arguments: [JSONValue], timeout: TimeAmount?) async throws -> [JSONValue?] { [] }
-        func publishWithAck(
-            _ broadcast: Broadcast,
-            timeout: TimeAmount,
-            onClientCount: @escaping @Sendable (Int) -> Void,
-            onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
-        ) async throws -> Int { 0 }
     }
 }

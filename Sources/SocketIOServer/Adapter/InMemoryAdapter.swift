@@ -1,5 +1,5 @@
-import NIOCore
-import SocketIOWire
+package import NIOCore
+package import SocketIOWire
 
 /// The adapter of a server that is alone: there are no other nodes to tell anything.
 public struct InMemoryAdapterFactory: AdapterFactory {
@@ -10,19 +10,28 @@ public struct InMemoryAdapterFactory: AdapterFactory {
     public func makeAdapter(for host: any AdapterHost) -> any Adapter { InMemoryAdapter() }
 }
 
-struct InMemoryAdapter: Adapter {
-    func start() async throws {}
-    func close() async {}
-    func serverCount() async throws -> Int { 1 }
-    func publish(_ broadcast: Broadcast) {}
-    func addSockets(_ options: BroadcastOptions, rooms: [Room]) {}
-    func delSockets(_ options: BroadcastOptions, rooms: [Room]) {}
-    func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool) {}
-    func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] { [] }
-    func allRooms(timeout: TimeAmount?) async throws -> Set<Room> { [] }
-    func serverSideEmit(_ arguments: [JSONValue]) {}
-    func serverSideEmitWithAck(_ arguments: [JSONValue], timeout: TimeAmount?) async throws -> [JSONValue?] { [] }
-    func publishWithAck(
+struct InMemoryAdapter: LonelyAdapter {}
+
+/// An adapter that knows of no other nodes.
+package protocol LonelyAdapter: Adapter {}
+
+extension LonelyAdapter {
+    package func start() async throws {}
+    package func close() async {}
+    package func serverCount() async throws -> Int { 1 }
+    package func publish(_ broadcast: Broadcast) {}
+    package func addSockets(_ options: BroadcastOptions, rooms: [Room]) {}
+    package func delSockets(_ options: BroadcastOptions, rooms: [Room]) {}
+    package func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool) {}
+    package func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] {
+        []
+    }
+    package func allRooms(timeout: TimeAmount?) async throws -> Set<Room> { [] }
+    package func serverSideEmit(_ arguments: [JSONValue]) {}
+    package func serverSideEmitWithAck(_ arguments: [JSONValue], timeout: TimeAmount?) async throws -> [JSONValue?] {
+        []
+    }
+    package func publishWithAck(
         _ broadcast: Broadcast,
         timeout: TimeAmount,
         onClientCount: @escaping @Sendable (Int) -> Void,
