@@ -56,8 +56,17 @@ private func server(on loop: EmbeddedEventLoop, _ options: UInt8) -> SocketServe
     if options & 2 != 0 { configuration.engine.allowEIO3 = true }
     if options & 4 != 0 { configuration.engine.trustedProxies = ["127.0.0.1"].compactMap { AddressRange($0) } }
     if options & 8 != 0 { configuration.engine.cookie = CookieConfiguration() }
+    if options & 16 != 0 {
+        configuration.connectionStateRecovery = ConnectionStateRecovery(maxDisconnectionDuration: .seconds(30))
+    }
+    if options & 32 != 0 {
+        configuration.limits.packetRate = RateLimit(perSecond: 1, burst: 5)
+        configuration.limits.byteRate = RateLimit(perSecond: 100)
+    }
+    configuration.cleanupEmptyChildNamespaces = options & 64 != 0
     let io = SocketServer(configuration: configuration, eventLoopGroup: loop)
     _ = io.of("/admin")
+    _ = io.of(matching: /\/tenant-\d+/)
     io.sockets.on("echo") { (_: Socket, text: String, number: Double?) in text }
     io.sockets.on("text") { (socket: Socket, text: String) in socket.join(Room(text)) }
     io.sockets.on("number") { (socket: Socket, number: Double?) in socket.emit("number", number) }
