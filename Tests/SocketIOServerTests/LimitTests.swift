@@ -192,7 +192,7 @@ import Testing
     @Test func pendingAcknowledgementsAreBounded() async throws {
         try await self.run {
             $0.pendingAcknowledgements = 2
-        } _: { io, address, _ in
+        } _: { io, address, metrics in
             let client = try await TestClient.join(at: address)
             let id = client.id
             let socketID = try #require(SocketID(id))
@@ -205,6 +205,7 @@ import Testing
             } throws: { error in
                 (error as? AcknowledgementError)?.code == .tooManyPending
             }
+            #expect(try self.rejected(metrics, "pending_acknowledgements") == 1)
             try await client.send("430[1]")
             try await client.send("431[1]")
             try await #expect(first + second == 2)

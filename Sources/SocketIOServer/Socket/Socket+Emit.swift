@@ -185,6 +185,7 @@ extension Socket {
                 }
                 let limit = self.namespace.limits.pendingAcknowledgements
                 guard self.extras?.acknowledgements.count ?? 0 < limit else {
+                    self.client.server.metrics.rejected("pending_acknowledgements")
                     continuation.resume(throwing: AcknowledgementError.tooMany(limit))
                     return
                 }
