@@ -1,6 +1,7 @@
 """Clients that are not polite: single bytes, frames and HTTP requests as a test wants them. Standard library only."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -175,7 +176,9 @@ class Wire:
     def reset(self):
         """Ends the connection with a TCP reset."""
         raw = self.writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # The other side may have ended it before.
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     def close(self):

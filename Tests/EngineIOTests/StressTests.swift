@@ -140,7 +140,7 @@ import Testing
             let connection = try await server.connect()
             try await connection.setReading(false)
             try await server.wait(for: id) { session in
-                for _ in 0..<50 { session.send(text: ByteBuffer(repeating: 0x78, count: 200_000)) }
+                session.send(text: ByteBuffer(repeating: 0x78, count: 10_000_000))
                 return true
             }
             try await connection.send("GET /engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -152,7 +152,7 @@ import Testing
             }
             try await connection.setReading(true)
             let response = try await connection.response()
-            #expect(response.body.count == 50 * 200_002 - 1)
+            #expect(response.body.count == 10_000_001)
             try await server.wait(for: id) { session in
                 session.timerFired(at: session.timers.now)
                 return session.state == .closed

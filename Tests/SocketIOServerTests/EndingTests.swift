@@ -114,6 +114,26 @@ import Testing
         }
     }
 
+    /// A handler of the end that asks for the end once more is not asked again.
+    @Test func endingWhileEndingChangesNothing() async throws {
+        try await self.run { io, address, reasons in
+            let told = Recorder<DisconnectReason>()
+            io.onConnection { socket in
+                socket.onDisconnecting { reason in
+                    told.record(reason)
+                    socket.disconnect()
+                    io.in(socket.id.room).disconnectSockets()
+                }
+            }
+            let client = try await TestClient.join(at: address)
+            try await client.reset()
+            #expect(await reasons.next() == .transportClose)
+            #expect(await told.next() == .transportClose)
+            told.record(.serverShuttingDown)
+            #expect(await told.next() == .serverShuttingDown)
+        }
+    }
+
     /// Known failure 1: what waits for a client that does not read is bounded, and the application hears why it went.
     @Test func slowReaderIsCutOff() async throws {
         try await self.run {

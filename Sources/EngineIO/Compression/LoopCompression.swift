@@ -124,7 +124,8 @@ final class LoopCompression: @unchecked Sendable {
     ///   - header: The request's `Accept-Encoding`.
     /// - Returns: The compressed body and what to call it; `nil` if the body stays as it is.
     func compress(_ body: ByteBuffer, accepting header: String) -> (ByteBuffer, ContentEncoding)? {
-        guard body.readableBytes >= self.bodies.threshold, let encoding = ContentEncoding.preferred(by: header),
+        guard body.readableBytes >= self.bodies.threshold, body.readableBytes <= self.bodies.largestBody,
+            let encoding = ContentEncoding.preferred(by: header),
             let deflater = self.deflater(encoding.format, level: self.bodies.level, memoryLevel: 8)
         else { return nil }
         var compressed = ByteBuffer()

@@ -21,9 +21,12 @@ public struct PerMessageDeflate: Sendable {
 public struct HTTPCompression: Sendable {
     /// Bodies shorter than this, in bytes, are sent as they are.
     public var threshold = 1024
+    /// Bodies longer than this, in bytes, are sent as they are: compressing keeps a loop's other clients waiting, a megabyte
+    /// for some 40 ms.
+    public var largestBody = 262_144
     /// From 1, fast, to 9, small.
     public var level = 6
 
-    /// The reference implementation's settings.
+    /// The reference implementation's settings, and a bound.
     public init() {}
 }

@@ -41,12 +41,10 @@ extension EngineSession {
     func answer(_ get: HTTPExchange, of polling: PollingLink) {
         let answer = self.takePayload(for: polling)
         // An answer that takes its time on the line is progress, see ``PollingLink``.
-        if answer.body.readableBytes >= PollingLink.bigAnswer {
-            // Said here, because the connection may be on another loop and get to it later.
-            get.isBeingSent = true
-            polling.lastAnswer = get
-        } else {
-            polling.lastAnswer = nil
+        guard answer.body.readableBytes < PollingLink.bigAnswer || polling.begin(get) else {
+            self.server.metrics.slowConsumer(.closed)
+            self.terminate(.transportError, "slow reader", flushing: false)
+            return get.answer(.empty(status: 400))
         }
         get.answer(.payload(answer))
     }

@@ -160,7 +160,11 @@ public final class EngineSession {
         flushing: Bool = true
     ) {
         guard self.state != .closed else { return }
-        if flushing { self.flush() }
+        if flushing {
+            self.flush()
+            // A connection that breaks while it is written to ends its session within that call.
+            guard self.state != .closed else { return }
+        }
         self.state = .closed
         self.timers.cancel(self)
         self.discardOutbox()

@@ -41,16 +41,22 @@ struct Outbox {
 
     /// Takes what goes into one answer to a poll.
     ///
-    /// - Parameter maximumParts: How many Engine.IO packets that may be; one with its attachments is taken in any case.
+    /// One packet with its attachments is taken in any case.
+    ///
+    /// - Parameters:
+    ///   - maximumParts: How many Engine.IO packets that may be.
+    ///   - maximumBytes: How many bytes they may have.
     /// - Returns: The first packets.
-    mutating func removePackets(maximumParts: Int) -> [EncodedPacket] {
+    mutating func removePackets(maximumParts: Int, maximumBytes: Int) -> [EncodedPacket] {
         guard let first = self.first else { return [] }
         var packets = [first]
         packets.reserveCapacity(self.count)
         var parts = first.partCount
+        var bytes = first.pollingLength
         for packet in self.rest {
             parts += packet.partCount
-            guard parts <= maximumParts else { break }
+            bytes += packet.pollingLength
+            guard parts <= maximumParts, bytes <= maximumBytes else { break }
             packets.append(packet)
         }
         guard packets.count < self.count else {

@@ -5,6 +5,11 @@ import SocketIOWire
 final class PollingLink {
     /// From this size on an answer's way to the client counts as progress.
     static let bigAnswer = 65_536
+    /// What waits beyond that is for the next poll: neither putting an answer together nor compressing it may keep the loop
+    /// from others for long.
+    static let longestAnswer = 1_048_576
+    /// How many big answers may be on their way at once: a client reads one before it polls again.
+    static let mostAnswers = 4
 
     /// What the client's first request says about how it wants to be answered.
     struct Style {
@@ -29,8 +34,8 @@ final class PollingLink {
     var isDelivering = false
     /// Whether more of them will be delivered when the loop has served its other connections.
     var isTurnDue = false
-    /// The last big answer to a GET.
-    var lastAnswer: HTTPExchange?
+    /// The last big answers to GETs.
+    private var answers: [HTTPExchange] = []
     private var receivedBytes = 0
 
     init(_ style: Style) { self.style = style }
@@ -46,14 +51,30 @@ final class PollingLink {
 
     /// Whether a POST grew, or a big answer is still on its way, since the last question.
     func hasProgressed() -> Bool {
-        if let answer = self.lastAnswer, answer.isBeingSent { return true }
-        self.lastAnswer = nil
+        if self.hasAnswersUnderWay { return true }
         let received = self.requests.post?.receivedBytes ?? 0
         defer { self.receivedBytes = received }
         return received > 0 && received != self.receivedBytes
     }
 
     // MARK: Answers
+
+    /// Remembers a big answer that is about to be sent.
+    ///
+    /// - Returns: Whether the client reads its answers.
+    func begin(_ answer: HTTPExchange) -> Bool {
+        _ = self.hasAnswersUnderWay
+        guard self.answers.count < Self.mostAnswers else { return false }
+        // Said here, because the connection may be on another loop and get to it later.
+        answer.isBeingSent = true
+        self.answers.append(answer)
+        return true
+    }
+
+    private var hasAnswersUnderWay: Bool {
+        self.answers.removeAll { !$0.isBeingSent }
+        return !self.answers.isEmpty
+    }
 
     /// An answer of packets without data.
     func answer(_ packets: [EnginePacketType]) -> PollingAnswer {
@@ -71,7 +92,7 @@ final class PollingLink {
 
     /// An answer of what waits, as much as the client takes at once.
     func answer(from outbox: inout Outbox) -> PollingAnswer {
-        let packets = outbox.removePackets(maximumParts: self.style.maximumPackets)
+        let packets = outbox.removePackets(maximumParts: self.style.maximumPackets, maximumBytes: Self.longestAnswer)
         var answer = PollingAnswer(
             body: ByteBufferAllocator().buffer(capacity: packets.reduce(0) { $0 + $1.pollingLength }),
             callback: self.style.callback

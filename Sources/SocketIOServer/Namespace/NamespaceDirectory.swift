@@ -10,6 +10,8 @@ final class NamespaceDirectory: Sendable {
         var parents: [ParentNamespace] = []
         /// The sockets of each child.
         var sockets: [String: Int] = [:]
+        /// Children that nobody may enter yet, because the application is being told of them.
+        var beingMade: Set<String> = []
         /// Children without a socket.
         var empty: Set<String> = []
     }
@@ -40,11 +42,15 @@ final class NamespaceDirectory: Sendable {
 
     /// Adds a namespace, unless there is one of that name.
     ///
+    /// - Parameters:
+    ///   - namespace: The namespace.
+    ///   - isClosed: Whether nobody may enter it before ``open(_:)``.
     /// - Returns: The one that is in the directory.
-    func insert(_ namespace: Namespace) -> Namespace {
+    func insert(_ namespace: Namespace, isClosed: Bool = false) -> Namespace {
         self.state.withLockedValue { state in
             if let existing = state.namespaces[namespace.name] { return existing }
             state.namespaces[namespace.name] = namespace
+            if isClosed { state.beingMade.insert(namespace.name) }
             if let parent = namespace.parent {
                 state.sockets[namespace.name] = 0
                 state.empty.insert(namespace.name)
@@ -54,10 +60,13 @@ final class NamespaceDirectory: Sendable {
         }
     }
 
-    /// A client wants to connect to a namespace: counts its socket if that exists.
+    /// Lets clients enter a namespace that was inserted closed.
+    func open(_ namespace: Namespace) { self.state.withLockedValue { _ = $0.beingMade.remove(namespace.name) } }
+
+    /// A client wants to connect to a namespace: counts its socket if that exists and is open.
     func enter(_ name: String) -> Namespace? {
         self.state.withLockedValue { state in
-            guard let namespace = state.namespaces[name] else { return nil }
+            guard let namespace = state.namespaces[name], !state.beingMade.contains(name) else { return nil }
             guard namespace.parent != nil else { return namespace }
             state.sockets[name, default: 0] += 1
             state.empty.remove(name)
@@ -99,7 +108,7 @@ final class NamespaceDirectory: Sendable {
     func makeRoom() -> (Bool, Namespace?) {
         self.state.withLockedValue { state in
             guard state.sockets.count >= self.maximumChildren else { return (true, nil) }
-            for name in state.empty {
+            for name in state.empty where !state.beingMade.contains(name) {
                 if let namespace = state.namespaces[name], let removed = self.remove(namespace, &state) {
                     return (true, removed)
                 }

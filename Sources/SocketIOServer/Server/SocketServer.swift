@@ -33,6 +33,8 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     private let directory: NamespaceDirectory
     private let group: any EventLoopGroup
     private let state = NIOLockedValueBox(State())
+    /// Held while a namespace is made that a client asked for.
+    private let making = NIOLock()
     private let lastID = Atomic<UInt32>(0)
 
     private struct State {
@@ -209,16 +211,21 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     }
 
     private func makeChild(_ name: String, of parent: ParentNamespace) -> Admission {
-        // Another client may have asked at the same time.
-        if let namespace = self.directory.enter(name) { return .admitted(namespace) }
-        let (hasRoom, evicted) = self.directory.makeRoom()
-        if let evicted { self.ended(evicted) }
-        guard hasRoom else { return .tooManyNamespaces }
-        let made = Namespace(name: name, server: self, parent: parent)
-        let namespace = self.directory.insert(made)
-        if namespace === made { self.began(made) }
-        guard let namespace = self.directory.enter(name) else { return .unknown }
-        return .admitted(namespace)
+        // One at a time: whoever asks for the same name meanwhile gets in when the application knows of the namespace,
+        // whose handlers may add the middleware that keeps him out.
+        self.making.withLock {
+            if let namespace = self.directory.enter(name) { return .admitted(namespace) }
+            let (hasRoom, evicted) = self.directory.makeRoom()
+            if let evicted { self.ended(evicted) }
+            guard hasRoom else { return .tooManyNamespaces }
+            let made = Namespace(name: name, server: self, parent: parent)
+            if self.directory.insert(made, isClosed: true) === made {
+                self.began(made)
+                self.directory.open(made)
+            }
+            guard let namespace = self.directory.enter(name) else { return .unknown }
+            return .admitted(namespace)
+        }
     }
 
     /// A namespace has one more socket, of a client that is one of its clients already.

@@ -41,6 +41,8 @@ public final class Socket: @unchecked Sendable {
     public let isRecovered: Bool
     /// What the client can come back with; `nil` while recovery is off, and before the socket has connected.
     @exclusivity(unchecked) var ticket: RecoveryTicket?
+    /// Whether the handlers are being told that the socket is about to leave.
+    private var isEnding = false
     /// Marks that a broadcast which walks several rooms has seen this socket; see ``NamespaceShard/deliver(_:options:)``.
     var visited: UInt32 = 0
     /// Where this socket stands in ``NamespaceShard/connected``.
@@ -237,7 +239,9 @@ extension Socket {
     /// Ends the socket: handlers hear of it while it still has its rooms, then it leaves them.
     func close(_ reason: DisconnectReason) {
         let previous = self.state
-        guard previous != .disconnected else { return }
+        guard previous != .disconnected, !self.isEnding else { return }
+        // A handler of the end may ask for the end.
+        self.isEnding = true
         let listeners = self.extras
         if previous == .connected {
             for handler in listeners?.disconnecting ?? [] { handler.body(reason) }
