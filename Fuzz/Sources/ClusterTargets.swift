@@ -32,6 +32,7 @@ let messagePackTarget = Target(name: "messagepack") { input in
             expected.text == actual.text && expected.attachments == actual.attachments,
             "transcoded: \(String(buffer: actual.text)), as values: \(String(buffer: expected.text))"
         )
+    case (.success, .failure(let error as MessagePackError)) where error.reason == .tooManyAttachments: break
     default:
         fatalError("values: \(values), transcoded: \(transcoded)")
     }
