@@ -343,12 +343,14 @@ struct ConfigurationValues {
         let hash = String(repeating: "0f", count: 64)
         let loaded = load(
             """
-            listen: {host: "::", port: 0, path: /live/, transports: [websocket], connectTimeout: 3s, threads: 2}
+            listen:
+              {host: "::", port: 0, path: /live/, transports: [websocket], connectTimeout: 3s, threads: 2, allowEIO3: true,
+               compressPolls: false, compressMessages: true}
             heartbeat: {interval: 300ms, timeout: 200ms, upgradeTimeout: 1s}
             limits:
               {messageSize: 64KiB, attachments: 3, queuedBytes: 1MiB, volatileBytes: 0, waitingEvents: 5,
                roomsPerSocket: 7, pendingAcknowledgements: 8, authSize: 9KiB, packetsPerSecond: 10, bytesPerSecond: 1KiB,
-               connections: 11, connectionsPerAddress: 12, sessionsPerAddress: 13}
+               controlPacketsPerSecond: 14, connections: 11, connectionsPerAddress: 12, sessionsPerAddress: 13}
             cors: {origins: ["https://a.example"], credentials: true, maxAge: 1h}
             adapter: {type: redis, redis: {url: "redis://u:p%40@h:7/2", key: chat, requestsTimeout: 250ms}}
             publish: {enabled: false}
@@ -387,6 +389,8 @@ struct ConfigurationValues {
         #expect(node.listen.host == "::" && node.listen.port == 0 && node.listen.threads == 2)
         #expect(node.server.engine.path == "/live")
         #expect(node.server.engine.transports == [.websocket])
+        #expect(node.server.engine.allowEIO3)
+        #expect(node.server.engine.httpCompression == nil && node.server.engine.perMessageDeflate != nil)
         #expect(node.server.connectTimeout == .seconds(3))
         #expect(node.server.engine.pingInterval == .milliseconds(300))
         #expect(node.server.engine.pingTimeout == .milliseconds(200))
@@ -400,6 +404,7 @@ struct ConfigurationValues {
         #expect(node.server.limits.packetRate == RateLimit(perSecond: 10, burst: 20))
         // A message of the greatest length still passes.
         #expect(node.server.limits.byteRate == RateLimit(perSecond: 1_024, burst: 65_536))
+        #expect(node.server.engine.limits.maxControlPacketsPerSecond == 14)
         #expect(node.server.engine.limits.maxConnections == 11)
         #expect(node.server.engine.limits.maxConnectionsPerAddress == 12)
         #expect(node.server.engine.limits.maxSessionsPerAddress == 13)

@@ -196,6 +196,9 @@ extension SocketServerConfiguration {
         }
         self.engine.transports = listen["transports"].texts.compactMap { TransportName(rawValue: $0) }
         self.engine.allowUpgrades = listen["allowUpgrades"].bool ?? true
+        self.engine.allowEIO3 = listen["allowEIO3"].bool ?? false
+        self.engine.httpCompression = listen["compressPolls"].bool ?? true ? HTTPCompression() : nil
+        self.engine.perMessageDeflate = listen["compressMessages"].bool ?? false ? PerMessageDeflate() : nil
         self.connectTimeout = listen["connectTimeout"].time ?? self.connectTimeout
         self.engine.pingInterval = heartbeat["interval"].time ?? self.engine.pingInterval
         self.engine.pingTimeout = heartbeat["timeout"].time ?? self.engine.pingTimeout
@@ -222,6 +225,7 @@ extension SocketServerConfiguration {
         self.limits.byteRate = limits["bytesPerSecond"].limit.map {
             RateLimit(perSecond: $0, burst: max(2 * $0, self.engine.maxHTTPBufferSize))
         }
+        self.engine.limits.maxControlPacketsPerSecond = limits["controlPacketsPerSecond"].limit
         self.engine.limits.maxConnections = limits["connections"].limit
         self.engine.limits.maxConnectionsPerAddress = limits["connectionsPerAddress"].limit
         self.engine.limits.maxSessionsPerAddress = limits["sessionsPerAddress"].limit

@@ -36,6 +36,19 @@ enum SettingTable {
             "The transports that clients may use."
         ),
         SettingField("allowUpgrades", .bool, default: "true", "Whether a polling client may change to WebSocket."),
+        SettingField("allowEIO3", .bool, default: "false", "Whether Socket.IO 2 clients may connect, too."),
+        SettingField(
+            "compressPolls",
+            .bool,
+            default: "true",
+            "Whether answers to polls of 1 KB to 256 KB are compressed."
+        ),
+        SettingField(
+            "compressMessages",
+            .bool,
+            default: "false",
+            "Whether WebSocket clients that offer permessage-deflate get messages from 1 KB on compressed, and may send such."
+        ),
         SettingField(
             "connectTimeout",
             .duration(1...3_600_000),
@@ -128,6 +141,12 @@ enum SettingTable {
             .bytes(0...1_073_741_824),
             default: "0",
             "Bytes of messages that one connection may send in the long run; 0: as many as it can."
+        ),
+        SettingField(
+            "controlPacketsPerSecond",
+            .integer(0...1_000_000_000),
+            default: "1000",
+            "Pings, pongs and other packets without data that one connection may send; 0: as many as it can."
         ),
         SettingField(
             "connections",
