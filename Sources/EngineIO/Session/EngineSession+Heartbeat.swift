@@ -9,8 +9,13 @@ extension EngineSession: TimerTarget {
         let wait =
             self.protocolVersion == 3
             ? configuration.pingInterval + configuration.pingTimeout : configuration.pingInterval
-        self.timers.schedule(self, in: wait)
+        self.timers.schedule(self, in: self.inTime(wait))
     }
+
+    /// A wait whose end is met up to one resolution of the timers early instead of late.
+    ///
+    /// The client counts interval and timeout, too: a session that is over for it must not be open here.
+    private func inTime(_ wait: TimeAmount) -> TimeAmount { wait - self.timers.resolution }
 
     package func timerFired(at now: NIODeadline) {
         switch self.state {
@@ -19,7 +24,7 @@ extension EngineSession: TimerTarget {
             case .sendPing:
                 self.markProgress()
                 self.enqueue(.ping)
-                self.timers.schedule(self, at: now + self.server.configuration.pingTimeout)
+                self.timers.schedule(self, at: now + self.inTime(self.server.configuration.pingTimeout))
             case .waitOn:
                 self.markProgress()
                 self.timers.schedule(self, at: now + self.server.configuration.pingTimeout)

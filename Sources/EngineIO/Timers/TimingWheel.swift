@@ -34,7 +34,7 @@ package final class TimingWheel: @unchecked Sendable {
     private static let mask = UInt64(slotCount - 1)
 
     private let eventLoop: any EventLoop
-    private let resolution: UInt64
+    private let tickLength: UInt64
     private var slots: [(any TimerTarget)?]
     private var occupied: [UInt64]
     /// The slot that is being emptied.
@@ -50,7 +50,7 @@ package final class TimingWheel: @unchecked Sendable {
 
     package init(eventLoop: any EventLoop, resolution: TimeAmount = .milliseconds(10)) {
         self.eventLoop = eventLoop
-        self.resolution = UInt64(max(1, resolution.nanoseconds))
+        self.tickLength = UInt64(max(1, resolution.nanoseconds))
         self.slots = Array(repeating: nil, count: Self.slotCount)
         self.occupied = Array(repeating: 0, count: Self.slotCount / 64)
     }
@@ -85,13 +85,16 @@ package final class TimingWheel: @unchecked Sendable {
         self.eventLoop.assertInEventLoop()
         if target.timerLinks.isScheduled { self.unlink(target) }
         if self.count == 0, !self.isFiring {
-            self.current = self.now.uptimeNanoseconds / self.resolution
+            self.current = self.now.uptimeNanoseconds / self.tickLength
         }
         let nanoseconds = deadline.uptimeNanoseconds
-        let tick = nanoseconds / self.resolution + (nanoseconds % self.resolution == 0 ? 0 : 1)
+        let tick = nanoseconds / self.tickLength + (nanoseconds % self.tickLength == 0 ? 0 : 1)
         self.link(target, tick: max(tick, self.current + 1))
         if !self.isFiring { self.scheduleCallback() }
     }
+
+    /// How late a deadline may be met.
+    package var resolution: TimeAmount { .nanoseconds(Int64(clamping: self.tickLength)) }
 
     /// Wakes a target after an amount of time, instead of at any deadline it had.
     package func schedule(_ target: any TimerTarget, in amount: TimeAmount) {
@@ -163,7 +166,7 @@ package final class TimingWheel: @unchecked Sendable {
         self.cancelCallback()
         // A loop that shuts down takes no more callbacks; then there is nothing left to time either.
         self.callback = try? self.eventLoop.scheduleCallback(
-            at: .uptimeNanoseconds(tick * self.resolution) - self.lead,
+            at: .uptimeNanoseconds(tick * self.tickLength) - self.lead,
             handler: self
         )
         self.callbackTick = tick
@@ -186,7 +189,7 @@ extension TimingWheel: NIOScheduledCallbackHandler {
     private func fire() {
         self.isFiring = true
         let now = self.now
-        let nowTick = now.uptimeNanoseconds / self.resolution
+        let nowTick = now.uptimeNanoseconds / self.tickLength
         while let tick = self.nextOccupiedTick(), tick <= nowTick {
             self.current = tick
             self.empty(slot: Int(tick & Self.mask), now: now, nowTick: nowTick)
