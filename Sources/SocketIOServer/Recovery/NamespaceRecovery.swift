@@ -238,33 +238,44 @@ final class NamespaceRecovery: Sendable {
         }
     }
 
-    /// A socket ends that has a ticket; on its loop, before it leaves its rooms.
-    func disconnected(_ socket: Socket, _ ticket: RecoveryTicket, mayComeBack: Bool, wasConnected: Bool) {
-        let now = self.now
+    /// A connected socket ends that has a ticket: remembers what it was; on its loop, before it leaves its rooms.
+    func suspend(_ ticket: RecoveryTicket, of socket: Socket) {
         let data = socket.data
-        let isAway = self.state.withLockedValue { state in
-            guard ticket.owner === socket else { return false }
+        self.state.withLockedValue { state in
+            ticket.data = data
+            ticket.suspended = self.position(of: socket.shard, state)
+        }
+    }
+
+    /// A socket has ended that had a ticket: from now on the client may come back; on its loop.
+    ///
+    /// Only when nothing is left of the socket, whose id its successor has, too: that may be on another loop already.
+    func release(_ ticket: RecoveryTicket, of socket: Socket, mayComeBack: Bool) {
+        let now = self.now
+        let session = self.state.withLockedValue { state -> PersistedSession? in
+            guard ticket.owner === socket else { return nil }
             ticket.owner = nil
             guard mayComeBack, !state.isClosed else {
                 state.forget(ticket)
-                return false
-            }
-            if wasConnected {
-                ticket.data = data
-                ticket.suspended = self.position(of: socket.shard, state)
+                return nil
             }
             ticket.suspendedAt = now
             state.away.append((ticket, now))
             state.awayCount += 1
             self.budget.sessions.wrappingAdd(1, ordering: .relaxed)
+            // Nobody else may look at the ticket later: it may have got its next owner.
+            let session = PersistedSession(
+                id: ticket.id,
+                socketID: ticket.socketID,
+                rooms: ticket.rooms,
+                data: ticket.data
+            )
             self.sweep(&state, at: now)
             self.scheduleSweep(&state)
-            return true
+            return session
         }
-        guard isAway, let keeper = socket.namespace.adapter as? any SessionKeepingAdapter else { return }
-        keeper.persistSession(
-            PersistedSession(id: ticket.id, socketID: ticket.socketID, rooms: ticket.rooms, data: ticket.data)
-        )
+        guard let session, let keeper = socket.namespace.adapter as? any SessionKeepingAdapter else { return }
+        keeper.persistSession(session)
     }
 
     /// Whether a client may come back.

@@ -248,12 +248,12 @@ extension Socket {
             for handler in self.namespace.disconnectingHandlers { handler(self, reason) }
         }
         self.state = .disconnected
-        if let ticket = self.ticket {
-            self.namespace.recovery?
-                .disconnected(self, ticket, mayComeBack: reason.isRecoverable, wasConnected: previous == .connected)
-        }
+        if previous == .connected, let ticket = self.ticket { self.namespace.recovery?.suspend(ticket, of: self) }
         self.shard.forget(self)
         self.client.forget(self)
+        if let ticket = self.ticket {
+            self.namespace.recovery?.release(ticket, of: self, mayComeBack: reason.isRecoverable)
+        }
         if previous == .connected {
             self.namespace.metrics.sockets.decrement()
             for handler in listeners?.disconnect ?? [] { handler.body(reason) }
