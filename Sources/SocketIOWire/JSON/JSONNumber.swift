@@ -1,3 +1,5 @@
+import NIOCore
+
 /// Numbers as JavaScript reads and writes them.
 enum JSONNumber {
     /// The value of a number whose text has been checked against the grammar.
@@ -43,6 +45,16 @@ enum JSONNumber {
         var parts = Decimal(of: text)
         if let exact = parts.exactDouble { return exact }
         return parts.roundedDouble(of: text)
+    }
+
+    /// The string that JavaScript makes of a number whose text has been checked: `9007199254740992` of its successor,
+    /// `Infinity` of `1e999`.
+    static func string(of text: UnsafeRawBufferPointer) -> String {
+        let value = self.double(of: text)
+        guard value.isFinite else { return value < 0 ? "-Infinity" : "Infinity" }
+        var string = ByteBuffer()
+        string.writeJSONNumber(value)
+        return String(buffer: string)
     }
 
     /// A decimal number taken apart.

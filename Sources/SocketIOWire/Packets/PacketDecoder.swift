@@ -142,10 +142,9 @@ public struct PacketDecoder {
             return isReservedEventName(name) ? nil : EventName(text: name, end: scanner.offset)
         case .number:
             let start = scanner.offset
-            let isInteger = try scanner.skipNumber()
-            var text = ByteBuffer()
-            text.writeJSON(JSONNumber.value(of: scanner.text(from: start, to: scanner.offset), isInteger: isInteger))
-            return EventName(text: String(buffer: text), end: scanner.offset)
+            _ = try scanner.skipNumber()
+            let name = JSONNumber.string(of: scanner.text(from: start, to: scanner.offset))
+            return EventName(text: name, end: scanner.offset)
         case .null, .bool, .array, .object:
             return nil
         }
