@@ -8,6 +8,7 @@ import SocketIOWire
 /// The servers that the official protocol test suites expect.
 ///
 ///     conformance-server engine|socket|websocket PORT
+///     conformance-server packets
 ///
 /// The first two ping every 300 ms, wait 200 ms for the pong, accept 1,000,000 bytes, allow every origin, and listen on
 /// IPv4 and IPv6. The third is what Autobahn's suite talks to: plain WebSockets, with permessage-deflate, messages of up
@@ -16,6 +17,7 @@ import SocketIOWire
 enum ConformanceServer {
     static func main() async throws {
         let arguments = CommandLine.arguments
+        if arguments.dropFirst() == ["packets"] { return PacketDump.run() }
         guard arguments.count == 3, let port = Int(arguments[2]) else {
             print(self.usage)
             return
@@ -28,7 +30,7 @@ enum ConformanceServer {
         }
     }
 
-    private static let usage = "usage: conformance-server engine|socket|websocket PORT"
+    private static let usage = "usage: conformance-server engine|socket|websocket PORT, or conformance-server packets"
 
     private static func engineConfiguration(path: String) -> EngineConfiguration {
         var configuration = EngineConfiguration()
