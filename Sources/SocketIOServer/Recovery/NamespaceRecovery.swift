@@ -1,4 +1,3 @@
-import DequeModule
 import EngineIO
 import NIOConcurrencyHelpers
 import NIOCore
@@ -17,20 +16,49 @@ final class NamespaceRecovery: Sendable {
         var tickets: [SessionID: RecoveryTicket] = [:]
         /// The same tickets by the ids of the clients' sockets.
         var ticketsOfSockets: [SocketID: RecoveryTicket] = [:]
-        /// Those that are away, the longest first; some have come back, or are away for another time.
-        var away = Deque<(ticket: RecoveryTicket, since: NIODeadline)>()
-        var awayCount = 0
+        /// Those that are away, the longest first.
+        private(set) var away = ArrivalQueue<SessionID>()
+        /// What those are counted as.
+        private var awayBytes = 0
         var isSweepScheduled = false
         var isClosed = false
+
+        init(log: RecoveryLog) { self.log = log }
+
+        /// What is kept, all of it.
+        var use: RecoveryUse {
+            RecoveryUse(events: self.log.count, bytes: self.log.bytes + self.awayBytes, sessions: self.away.count)
+        }
+
+        /// Who has been away for the longest time.
+        var longestAway: RecoveryTicket? { self.away.first.flatMap { self.tickets[$0] } }
 
         mutating func remember(_ ticket: RecoveryTicket) {
             self.tickets[ticket.id] = ticket
             self.ticketsOfSockets[ticket.socketID] = ticket
         }
 
+        mutating func left(_ ticket: RecoveryTicket) {
+            self.away.append(ticket.id)
+            self.awayBytes += ticket.bytes
+        }
+
+        mutating func cameBack(_ ticket: RecoveryTicket) {
+            if self.away.remove(ticket.id) { self.awayBytes -= ticket.bytes }
+        }
+
         mutating func forget(_ ticket: RecoveryTicket) {
+            self.cameBack(ticket)
             self.tickets[ticket.id] = nil
             if self.ticketsOfSockets[ticket.socketID] === ticket { self.ticketsOfSockets[ticket.socketID] = nil }
+        }
+
+        mutating func forgetAll() {
+            self.log.forgetAll()
+            self.tickets = [:]
+            self.ticketsOfSockets = [:]
+            self.away = ArrivalQueue()
+            self.awayBytes = 0
         }
     }
 
@@ -52,6 +80,8 @@ final class NamespaceRecovery: Sendable {
     private weak let server: SocketServer?
     private let mostBytes: Int
     private let mostEvents: Int
+    /// How many bytes a client may be sent that it was sent before.
+    private let repetitions: RateLimit
     private let state: NIOLockedValueBox<State>
 
     init(namespace: String, budget: RecoveryBudget, shards: [NamespaceShard], server: SocketServer) {
@@ -63,10 +93,32 @@ final class NamespaceRecovery: Sendable {
         // What is sent at once must leave room in the connection's queue, or that would close it again.
         self.mostBytes = server.configuration.engine.limits.maxQueuedBytes / 2
         self.mostEvents = server.configuration.engine.limits.maxQueuedPackets / 2
-        self.state = NIOLockedValueBox(State(log: RecoveryLog(budget: budget, codec: self.codec)))
+        // Four times in a row all that can be sent at once, then that much in a minute.
+        let (all, overflows) = self.mostBytes.multipliedReportingOverflow(by: 4)
+        self.repetitions = RateLimit(perSecond: self.mostBytes / 60, burst: overflows ? .max : all)
+        self.state = NIOLockedValueBox(State(log: RecoveryLog(codec: self.codec)))
+    }
+
+    deinit {
+        let use = self.state.withLockedValue { $0.use }
+        self.budget.changed(self, from: use, to: RecoveryUse())
     }
 
     private var now: NIODeadline { self.shards[0].eventLoop.now }
+
+    /// Does something with the lock held, and counts what is kept then.
+    private func withState<Result>(_ body: (inout State) -> Result) -> Result {
+        defer { self.budget.enforce() }
+        return self.withCountedState(body)
+    }
+
+    private func withCountedState<Result>(_ body: (inout State) -> Result) -> Result {
+        self.state.withLockedValue { state in
+            let before = state.use
+            defer { self.budget.changed(self, from: before, to: state.use) }
+            return body(&state)
+        }
+    }
 
     // MARK: Events
 
@@ -74,7 +126,8 @@ final class NamespaceRecovery: Sendable {
     func broadcast(_ packet: EncodedPacket, options: BroadcastOptions) {
         let here = self.shards.first { $0.eventLoop.inEventLoop }
         let now = self.now
-        let event = self.state.withLockedValue { state -> LoggedEvent? in
+        let event = self.withState { state -> LoggedEvent? in
+            self.sweep(&state, at: now)
             let event = state.log.append(packet, options, at: now)
             let isInline = here?.logPosition.begin() ?? false
             for shard in self.shards where !(isInline && shard === here) {
@@ -96,10 +149,11 @@ final class NamespaceRecovery: Sendable {
             case keptAndDue(LoggedEvent, Socket, RecoveryTicket)
         }
         let now = self.now
-        let outcome = self.state.withLockedValue { state -> Outcome in
+        let outcome = self.withState { state -> Outcome in
             guard let ticket = state.ticketsOfSockets[socket.id] else { return .notKept }
             var options = BroadcastOptions(rooms: [socket.id.room])
             if !compress { options.flags.set(.compress(false)) }
+            self.sweep(&state, at: now)
             let event = state.log.append(packet, options, at: now)
             self.scheduleSweep(&state)
             guard let owner = ticket.owner else { return .kept }
@@ -139,7 +193,7 @@ final class NamespaceRecovery: Sendable {
     }
 
     /// Events of other nodes may be missing: whoever is away is a new client when it comes back.
-    func forgetEvents() { self.state.withLockedValue { $0.log.forgetAll() } }
+    func forgetEvents() { self.withState { $0.log.forgetAll() } }
 
     // MARK: Clients
 
@@ -165,11 +219,11 @@ final class NamespaceRecovery: Sendable {
     /// Looks after a client that says that it was here before.
     func claim(_ id: SessionID) -> Claim {
         let now = self.now
-        return self.state.withLockedValue { state in
+        return self.withState { state in
             guard let ticket = state.tickets[id] else { return .unknown }
             if let owner = ticket.owner { return .owned(by: owner) }
             guard let since = ticket.suspendedAt, since + self.settings.maxDisconnectionDuration >= now else {
-                self.forget(ticket, &state)
+                state.forget(ticket)
                 return .unknown
             }
             return .away(ticket)
@@ -180,10 +234,10 @@ final class NamespaceRecovery: Sendable {
     ///
     /// - Returns: Whether it was still away.
     func adopt(_ ticket: RecoveryTicket, by socket: Socket) -> Bool {
-        self.state.withLockedValue { state in
+        self.withState { state in
             guard ticket.owner == nil, state.tickets[ticket.id] === ticket else { return false }
             ticket.owner = socket
-            self.cameBack(&state)
+            state.cameBack(ticket)
             return true
         }
     }
@@ -199,6 +253,7 @@ final class NamespaceRecovery: Sendable {
                 data: session.data
             )
             for room in session.rooms { ticket.joined(room, at: position) }
+            ticket.measure()
             return ticket
         }
     }
@@ -222,20 +277,24 @@ final class NamespaceRecovery: Sendable {
         let number = offset.map { self.codec.number(of: $0) }
         // An offset, but none of this log.
         if case .some(.none) = number { return nil }
-        return self.state.withLockedValue { state in
-            guard let start = ticket.start(after: number.flatMap { $0 }), let events = state.log.events(after: start)
-            else { return nil }
-            var missed: [LoggedEvent] = []
-            var bytes = 0
-            for event in events where ticket.isAddressed(by: event) {
-                bytes += event.bytes
-                guard bytes <= self.mostBytes, missed.count < self.mostEvents else { return nil }
-                missed.append(event)
-            }
+        let seen = number.flatMap { $0 }
+        guard let start = ticket.start(after: seen) else { return nil }
+        let audience = ticket.audience
+        let found = self.state.withLockedValue { state in
             ticket.skipsThrough = state.log.last
-            if let last = missed.last { ticket.lastSent = last.number }
-            return missed
+            return state.log.events(after: start, for: audience, limit: 2 * self.mostEvents)
         }
+        guard let found else { return nil }
+        let own = ticket.socketID.room
+        let missed = found.filter { !ticket.isExcepted(from: $0, own: own) }
+        let bytes = missed.reduce(0) { $0 + $1.bytes }
+        guard bytes <= self.mostBytes, missed.count <= self.mostEvents else { return nil }
+        let lastSent = ticket.lastSent ?? 0
+        let repeated = missed.reduce(0) { $1.number <= lastSent ? $0 + $1.bytes : $0 }
+        guard ticket.repetitions.take(repeated, of: self.repetitions, at: self.now) == .taken else { return nil }
+        if let seen { ticket.seen = seen }
+        if let last = missed.last { ticket.lastSent = max(lastSent, last.number) }
+        return missed
     }
 
     /// A connected socket ends that has a ticket: remembers what it was; on its loop, before it leaves its rooms.
@@ -245,6 +304,7 @@ final class NamespaceRecovery: Sendable {
             ticket.data = data
             ticket.suspended = self.position(of: socket.shard, state)
         }
+        ticket.measure()
     }
 
     /// A socket has ended that had a ticket: from now on the client may come back; on its loop.
@@ -252,7 +312,7 @@ final class NamespaceRecovery: Sendable {
     /// Only when nothing is left of the socket, whose id its successor has, too: that may be on another loop already.
     func release(_ ticket: RecoveryTicket, of socket: Socket, mayComeBack: Bool) {
         let now = self.now
-        let session = self.state.withLockedValue { state -> PersistedSession? in
+        let session = self.withState { state -> PersistedSession? in
             guard ticket.owner === socket else { return nil }
             ticket.owner = nil
             guard mayComeBack, !state.isClosed else {
@@ -260,9 +320,7 @@ final class NamespaceRecovery: Sendable {
                 return nil
             }
             ticket.suspendedAt = now
-            state.away.append((ticket, now))
-            state.awayCount += 1
-            self.budget.sessions.wrappingAdd(1, ordering: .relaxed)
+            state.left(ticket)
             // Nobody else may look at the ticket later: it may have got its next owner.
             let session = PersistedSession(
                 id: ticket.id,
@@ -279,29 +337,33 @@ final class NamespaceRecovery: Sendable {
     }
 
     /// Whether a client may come back.
-    var isAwaited: Bool { self.state.withLockedValue { $0.awayCount > 0 } }
+    var isAwaited: Bool { self.state.withLockedValue { !$0.away.isEmpty } }
 
     // MARK: Forgetting
 
-    private func cameBack(_ state: inout State) {
-        state.awayCount -= 1
-        self.budget.sessions.wrappingSubtract(1, ordering: .relaxed)
-    }
-
-    private func forget(_ ticket: RecoveryTicket, _ state: inout State) {
-        state.forget(ticket)
-        self.cameBack(&state)
-    }
-
-    private func sweep(_ state: inout State, at now: NIODeadline) {
-        state.log.trim(at: now)
-        while let (ticket, since) = state.away.first {
-            if ticket.owner == nil, ticket.suspendedAt == since, state.tickets[ticket.id] === ticket {
-                let isOver = since + self.settings.maxDisconnectionDuration < now
-                guard isOver || self.budget.hasTooManySessions else { return }
-                self.forget(ticket, &state)
+    /// Forgets the oldest of what is limited: all namespaces together keep too much, and this one most of it.
+    func forgetOldest(_ kind: RecoveryBudget.Kind) {
+        self.withCountedState { state in
+            let ticket = state.longestAway
+            switch kind {
+            case .events: state.log.forgetOldest()
+            case .sessions: if let ticket { state.forget(ticket) }
+            case .bytes:
+                if let ticket, let since = ticket.suspendedAt, state.log.oldest.map({ since < $0 }) ?? true {
+                    state.forget(ticket)
+                } else {
+                    state.log.forgetOldest()
+                }
             }
-            state.away.removeFirst()
+        }
+    }
+
+    /// Forgets what is too old.
+    private func sweep(_ state: inout State, at now: NIODeadline) {
+        let duration = self.settings.maxDisconnectionDuration
+        while let oldest = state.log.oldest, oldest + duration < now { state.log.forgetOldest() }
+        while let ticket = state.longestAway, let since = ticket.suspendedAt, since + duration < now {
+            state.forget(ticket)
         }
     }
 
@@ -315,11 +377,11 @@ final class NamespaceRecovery: Sendable {
 
     private func sweep() {
         let now = self.now
-        let isAwaited = self.state.withLockedValue { state in
+        let isAwaited = self.withState { state in
             state.isSweepScheduled = false
             self.sweep(&state, at: now)
-            if state.awayCount > 0 || !state.log.isEmpty { self.scheduleSweep(&state) }
-            return state.awayCount > 0
+            if !state.away.isEmpty || !state.log.isEmpty { self.scheduleSweep(&state) }
+            return !state.away.isEmpty
         }
         // A namespace that clients asked for may have been kept for those who were away.
         if !isAwaited { self.server?.removeIfEmpty(self.name, of: self) }
@@ -327,14 +389,9 @@ final class NamespaceRecovery: Sendable {
 
     /// The namespace is over: nothing is kept any more.
     func close() {
-        self.state.withLockedValue { state in
+        self.withState { state in
             state.isClosed = true
-            state.log.forgetAll()
-            self.budget.sessions.wrappingSubtract(state.awayCount, ordering: .relaxed)
-            state.tickets = [:]
-            state.ticketsOfSockets = [:]
-            state.away = []
-            state.awayCount = 0
+            state.forgetAll()
         }
     }
 }

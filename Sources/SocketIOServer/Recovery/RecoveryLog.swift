@@ -3,28 +3,6 @@ import NIOCore
 import SocketIOWire
 import Synchronization
 
-/// How much all namespaces of a server keep for clients that are away.
-final class RecoveryBudget: Sendable {
-    let settings: ConnectionStateRecovery
-    let events = Atomic<Int>(0)
-    let bytes = Atomic<Int>(0)
-    let sessions = Atomic<Int>(0)
-
-    init(_ settings: ConnectionStateRecovery) { self.settings = settings }
-
-    var isExceeded: Bool {
-        self.events.load(ordering: .relaxed) > self.settings.maximumEvents
-            || self.bytes.load(ordering: .relaxed) > self.settings.maximumBytes
-    }
-
-    var hasTooManySessions: Bool { self.sessions.load(ordering: .relaxed) > self.settings.maximumSessions }
-
-    func count(events: Int, bytes: Int) {
-        self.events.wrappingAdd(events, ordering: .relaxed)
-        self.bytes.wrappingAdd(bytes, ordering: .relaxed)
-    }
-}
-
 /// An event as it was sent, with its offset.
 struct LoggedEvent: Sendable {
     /// Where it stands in its namespace's order of events.
@@ -34,8 +12,13 @@ struct LoggedEvent: Sendable {
     let options: BroadcastOptions
     let time: NIODeadline
 
-    /// What it is counted as.
-    var bytes: Int { self.packet.frames.readableBytes + 128 }
+    /// What it is counted as: its bytes, and what it takes to find it by its rooms.
+    var bytes: Int {
+        var bytes = 128 + self.packet.frames.readableBytes
+        for room in self.options.rooms { bytes += 96 + room.name.utf8.count }
+        for room in self.options.except { bytes += 16 + room.name.utf8.count }
+        return bytes
+    }
 }
 
 /// How far one loop is with a namespace's logged events, which every loop handles in their order.
@@ -70,55 +53,107 @@ final class LogPosition: @unchecked Sendable {
 /// A value behind the lock of ``NamespaceRecovery``.
 struct RecoveryLog {
     private var events = Deque<LoggedEvent>()
-    private let budget: RecoveryBudget
+    /// The numbers of the events for each room, and under `nil` of those for everybody: what a client has missed is found
+    /// without a look at what others have.
+    private var numbers: [Room?: Deque<Int>] = [:]
     private let codec: OffsetCodec
     /// The number of the last event.
     private(set) var last = 0
     /// The number of the last event that is not kept any more.
     private(set) var forgotten = 0
+    /// What the events are counted as.
+    private(set) var bytes = 0
 
-    init(budget: RecoveryBudget, codec: OffsetCodec) {
-        self.budget = budget
-        self.codec = codec
-    }
+    init(codec: OffsetCodec) { self.codec = codec }
 
     var isEmpty: Bool { self.events.isEmpty }
+    var count: Int { self.events.count }
+    /// When the oldest event was sent.
+    var oldest: NIODeadline? { self.events.first?.time }
 
     mutating func append(_ packet: EncodedPacket, _ options: BroadcastOptions, at now: NIODeadline) -> LoggedEvent {
         self.last += 1
         let packet = packet.appendingArgument(self.codec.text(of: self.last))
         let event = LoggedEvent(number: self.last, packet: packet, options: options, time: now)
         self.events.append(event)
-        self.budget.count(events: 1, bytes: event.bytes)
-        self.trim(at: now)
+        self.bytes += event.bytes
+        if options.rooms.isEmpty {
+            self.numbers[nil, default: []].append(event.number)
+        } else {
+            for room in options.rooms { self.numbers[room, default: []].append(event.number) }
+        }
         return event
     }
 
-    /// Forgets what is too old, and the oldest while there is too much.
-    mutating func trim(at now: NIODeadline) {
-        while let first = self.events.first,
-            first.time + self.budget.settings.maxDisconnectionDuration < now || self.budget.isExceeded
-        {
-            self.forgotten = first.number
-            self.budget.count(events: -1, bytes: -first.bytes)
-            self.events.removeFirst()
+    mutating func forgetOldest() {
+        guard let event = self.events.popFirst() else { return }
+        self.forgotten = event.number
+        self.bytes -= event.bytes
+        if event.options.rooms.isEmpty {
+            self.forgetNumber(of: nil)
+        } else {
+            for room in event.options.rooms { self.forgetNumber(of: room) }
         }
+    }
+
+    private mutating func forgetNumber(of room: Room?) {
+        guard var numbers = self.numbers.removeValue(forKey: room) else { return }
+        numbers.removeFirst()
+        if !numbers.isEmpty { self.numbers[room] = numbers }
     }
 
     /// Forgets every event, so that nobody is taken for one who missed nothing.
     mutating func forgetAll() {
-        for event in self.events { self.budget.count(events: -1, bytes: -event.bytes) }
         self.events.removeAll()
+        self.numbers.removeAll()
+        self.bytes = 0
         self.last += 1
         self.forgotten = self.last
     }
 
-    /// The events behind that one, or `nil` if some are not kept any more.
-    func events(after number: Int) -> Deque<LoggedEvent>.SubSequence? {
+    /// The events behind that one that were sent to a client's rooms while it was in them, in order.
+    ///
+    /// - Parameters:
+    ///   - number: The last event that the client need not be sent.
+    ///   - audience: Its rooms, and when it was there.
+    ///   - limit: How many events may be looked at.
+    /// - Returns: `nil` if some are not kept any more, or there are too many.
+    func events(
+        after number: Int,
+        for audience: [(room: Room?, stays: RecoveryTicket.Stays)],
+        limit: Int
+    ) -> [LoggedEvent]? {
         guard number >= self.forgotten, number <= self.last else { return nil }
-        let start = number - self.forgotten
-        guard start <= self.events.count else { return nil }
-        return self.events[(self.events.startIndex + start)...]
+        var found: [Int] = []
+        var looked = 0
+        for (room, stays) in audience {
+            guard let numbers = self.numbers[room] else { continue }
+            let start = numbers.firstIndex(behind: max(number, stays.first))
+            let end = max(start, numbers.firstIndex(behind: stays.last))
+            looked += end - start
+            guard looked <= limit else { return nil }
+            for number in numbers[start..<end] where stays.cover(number) { found.append(number) }
+        }
+        found.sort()
+        var events: [LoggedEvent] = []
+        events.reserveCapacity(found.count)
+        // An event for two of its rooms is there twice.
+        for number in found where number != events.last?.number {
+            events.append(self.events[number - self.forgotten - 1])
+        }
+        return events
+    }
+}
+
+extension Deque<Int> {
+    /// The index of the first number that is greater; the numbers are in order.
+    fileprivate func firstIndex(behind number: Int) -> Int {
+        var (low, high) = (0, self.count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if self[middle] > number { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 }
 

@@ -1,4 +1,5 @@
 import NIOCore
+import OrderedCollections
 import SocketIOWire
 
 /// What is known about one client so that it can come back: from its connection on, not only from its disconnection.
@@ -7,12 +8,22 @@ final class RecoveryTicket: @unchecked Sendable {
     // one, and otherwise by whoever holds the log's lock; `owner` itself is touched with that lock held only.
 
     /// When the client was in a room.
-    private struct Stay {
-        let room: Room
-        /// The last event before it came.
-        let joined: Int
+    struct Stays {
+        /// The last event before it came, if it is in the room.
+        fileprivate(set) var joined: Int?
+        /// Its earlier stays: the last event before it came, and the last one that it got as a member.
+        fileprivate(set) var past: [(joined: Int, left: Int)] = []
+
+        /// The last event before it came for the first time.
+        var first: Int { self.past.first?.joined ?? self.joined ?? .max }
         /// The last event that it got as a member.
-        var left: Int?
+        var last: Int { self.joined == nil ? self.past.last?.left ?? 0 : .max }
+
+        /// Whether it was in the room when that event was sent.
+        func cover(_ number: Int) -> Bool {
+            if let joined = self.joined, joined < number { return true }
+            return self.past.contains { $0.joined < number && number <= $0.left }
+        }
     }
 
     /// The secret by which the client proves that it is the same.
@@ -28,13 +39,20 @@ final class RecoveryTicket: @unchecked Sendable {
     var suspendedAt: NIODeadline?
     /// The last event sent to the client, if there was one.
     var lastSent: Int?
+    /// The last event that the client had seen when it came back, by its own account.
+    var seen: Int?
+    /// What the client has used of the right to be sent again what it was sent already.
+    var repetitions = TokenBucket()
     /// Up to here events were sent to the client when it came back; the same events, on their way to its loop, are not
     /// sent again.
     var skipsThrough = 0
     var data: JSONValue
-    private var stays: [Stay] = []
+    private var stays: OrderedDictionary<Room, Stays> = [:]
+    private var pastStays = 0
     /// From here on ``stays`` is complete.
     private var completeFrom = 0
+    /// What the ticket is counted as while the client is away.
+    private(set) var bytes = 0
 
     init(id: SessionID, socketID: SocketID, connected: Int, data: JSONValue) {
         self.id = id
@@ -47,45 +65,58 @@ final class RecoveryTicket: @unchecked Sendable {
     // MARK: Rooms
 
     /// The rooms that the client is in, its own not counted.
-    var rooms: [Room] { self.stays.lazy.filter { $0.left == nil }.map(\.room) }
+    var rooms: [Room] { self.stays.elements.lazy.filter { $0.value.joined != nil }.map(\.key) }
 
     func joined(_ room: Room, at number: Int) {
-        guard !self.stays.contains(where: { $0.room == room && $0.left == nil }) else { return }
-        self.stays.append(Stay(room: room, joined: number))
+        var stays = self.stays[room] ?? Stays()
+        guard stays.joined == nil else { return }
+        stays.joined = number
+        self.stays[room] = stays
     }
 
     func left(_ room: Room, at number: Int) {
-        guard let index = self.stays.firstIndex(where: { $0.room == room && $0.left == nil }) else { return }
-        self.stays[index].left = number
-        self.forgetOldStays()
+        guard var stays = self.stays[room], let joined = stays.joined else { return }
+        stays.joined = nil
+        stays.past.append((joined, number))
+        self.stays[room] = stays
+        self.pastStays += 1
+        if self.pastStays > Self.rememberedStays { self.forgetOldStays() }
     }
 
     private static let rememberedStays = 256
 
     /// Keeps a client that goes in and out of rooms from being remembered at length.
     private func forgetOldStays() {
-        guard self.stays.count > Self.rememberedStays else { return }
-        let over = self.stays.compactMap(\.left).sorted()
-        guard over.count > Self.rememberedStays / 2 else { return }
-        let limit = over[over.count / 2]
+        let ends = self.stays.values.flatMap { $0.past.map(\.left) }.sorted()
+        let limit = ends[ends.count / 2]
         self.completeFrom = max(self.completeFrom, limit)
-        self.stays.removeAll { $0.left.map { $0 <= limit } ?? false }
-    }
-
-    /// Whether the client should have got that event.
-    func isAddressed(by event: LoggedEvent) -> Bool {
-        let options = event.options
-        guard event.number > self.connected else { return false }
-        for room in options.except where self.isMember(of: room, at: event.number) { return false }
-        if options.rooms.isEmpty { return true }
-        return options.rooms.contains { self.isMember(of: $0, at: event.number) }
-    }
-
-    private func isMember(of room: Room, at number: Int) -> Bool {
-        if room == self.socketID.room { return true }
-        return self.stays.contains { stay in
-            stay.room == room && stay.joined < number && stay.left.map { number <= $0 } ?? true
+        self.stays = self.stays.compactMapValues { stays in
+            var stays = stays
+            stays.past.removeAll { $0.left <= limit }
+            return stays.joined == nil && stays.past.isEmpty ? nil : stays
         }
+        self.pastStays = self.stays.values.reduce(0) { $0 + $1.past.count }
+    }
+
+    /// Where events may have been sent that the client should have got: everywhere, to itself, to its rooms.
+    var audience: [(room: Room?, stays: Stays)] {
+        var always = Stays()
+        always.joined = self.connected
+        return [(nil, always), (self.socketID.room, always)] + self.stays.elements.map { ($0.key, $0.value) }
+    }
+
+    /// Whether the client was in one of the rooms whose members that event is not for.
+    func isExcepted(from event: LoggedEvent, own: Room) -> Bool {
+        event.options.except.contains { room in
+            room == own || self.stays[room]?.cover(event.number) ?? false
+        }
+    }
+
+    /// Works out what the ticket takes: the names of rooms and the data are the application's, or its clients'.
+    func measure() {
+        var bytes = 512 + 48 * self.pastStays + self.data.footprint
+        for room in self.stays.keys { bytes += 96 + room.name.utf8.count }
+        self.bytes = bytes
     }
 
     // MARK: Coming back
@@ -95,6 +126,8 @@ final class RecoveryTicket: @unchecked Sendable {
     /// - Parameter offset: The last event that the client has seen, by its own account.
     /// - Returns: The last event that the client certainly need not be sent again, or `nil` if that can't be told.
     func start(after offset: Int?) -> Int? {
+        // Nobody unsees an event.
+        if let seen = self.seen, offset.map({ $0 < seen }) ?? true { return nil }
         let start: Int
         switch (offset, self.lastSent) {
         case (nil, nil): start = self.suspended
@@ -105,5 +138,29 @@ final class RecoveryTicket: @unchecked Sendable {
             start = offset == lastSent ? max(offset, self.suspended) : offset
         }
         return start >= self.completeFrom ? start : nil
+    }
+}
+
+extension JSONValue {
+    /// How many bytes of memory the value takes, roughly.
+    fileprivate var footprint: Int {
+        var bytes = 0
+        // Values may be nested deeper than functions should be.
+        var rest = [self]
+        while let value = rest.popLast() {
+            bytes += 32
+            switch value {
+            case .null, .bool, .int, .double: break
+            case .string(let text): bytes += text.utf8.count
+            case .binary(let buffer): bytes += buffer.readableBytes
+            case .array(let values): rest += values
+            case .object(let members):
+                for (key, value) in members {
+                    bytes += 32 + key.utf8.count
+                    rest.append(value)
+                }
+            }
+        }
+        return bytes
     }
 }
