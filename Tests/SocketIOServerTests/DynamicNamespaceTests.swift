@@ -1,5 +1,9 @@
+import Dispatch
+import EngineIO
 import MetricsTestKit
 import NIOCore
+import NIOPosix
+import RegexBuilder
 import SocketIOServer
 import SocketIOTestSupport
 import SocketIOWire
@@ -212,6 +216,147 @@ import Testing
         }
     }
 
+    /// Clients that are away may come back to a child; but for that it does not keep its place from others.
+    @Test func childrenThatClientsMayComeBackToMakeRoomLast() async throws {
+        var configuration = SocketServerConfiguration()
+        configuration.limits.dynamicNamespaces = 2
+        configuration.connectionStateRecovery = ConnectionStateRecovery()
+        let disconnects = Recorder<String>()
+        try await TestServer(
+            configuration: configuration,
+            setUp: { io in
+                io.of(matching: /\/d-\d+/).onDisconnect { socket, _ in disconnects.record(socket.namespace.name) }
+            }
+        ).run { io, address in
+            let away = try await TestClient.join("/d-1", at: address)
+            await away.close()
+            _ = await disconnects.next()
+            let client = try await TestClient.join("/d-2", at: address)
+            try await client.send("41/d-2,")
+            _ = await disconnects.next()
+            _ = try await client.join("/d-3")
+            #expect(Set(io.namespaces.keys) == ["/", "/d-1", "/d-3"])
+            _ = try await client.join("/d-4")
+            #expect(Set(io.namespaces.keys) == ["/", "/d-3", "/d-4"])
+        }
+    }
+
+    @Test func oneAddressHasItsShare() async throws {
+        var configuration = SocketServerConfiguration()
+        configuration.limits.dynamicNamespacesPerAddress = 2
+        configuration.engine.trustedProxies = ["127.0.0.1"].compactMap { AddressRange($0) }
+        try await TestServer(
+            configuration: configuration,
+            setUp: { io in _ = io.of(matching: /\/d-\d+/) }
+        ).run { _, address in
+            // From one network, over two connections.
+            var clients: [TestClient] = []
+            for forwarded in ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"] {
+                clients.append(try await TestClient.connect(to: address, headers: [("X-Forwarded-For", forwarded)]))
+            }
+            _ = try await clients[0].join("/d-1")
+            _ = try await clients[1].join("/d-2")
+            let refusal =
+                "44/d-3,{\"message\":\"Too many namespaces of one address\","
+                + "\"data\":{\"code\":\"dynamic_namespaces_per_address\",\"limit\":2}}"
+            try await #expect(clients[0].connect("/d-3") == refusal)
+            _ = try await clients[2].join("/d-3")
+            _ = try await clients[0].join("/d-3")
+        }
+    }
+
+    /// What a pattern is matched with has a length that the application knows.
+    @Test func longNamesAreNotMatched() async throws {
+        try await TestServer(setUp: { io in
+            _ = io.of(matching: /\/d+/)
+            _ = io.of("/" + String(repeating: "e", count: 200))
+        }).run { _, address in
+            let client = try await TestClient.connect(to: address)
+            _ = try await client.join("/" + String(repeating: "d", count: 127))
+            let long = "/" + String(repeating: "d", count: 128)
+            try await #expect(
+                client.connect(long)
+                    == "44\(long),{\"message\":\"Namespace name too long\","
+                    + "\"data\":{\"code\":\"dynamic_namespace_bytes\",\"limit\":128}}"
+            )
+            // Those that exist have the names that they have.
+            _ = try await client.join("/" + String(repeating: "e", count: 200))
+        }
+    }
+
+    // MARK: What is slow
+
+    /// Two clients whose connections are on different loops.
+    private func withTwoLoops(
+        _ setUp: (SocketServer) -> Void,
+        _ body: (TestClient, TestClient) async throws -> Void
+    ) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let io = SocketServer(eventLoopGroup: group)
+        io.sockets.on("loop") { (socket: Socket) in "\(ObjectIdentifier(socket.eventLoop))" }
+        setUp(io)
+        let address = try await io.listen(host: "127.0.0.1", port: 0)
+        var clients: [String?: TestClient] = [:]
+        while clients.count < 2 {
+            let client = try await TestClient.join(at: address)
+            clients[try await self.answer(to: client)] = client
+        }
+        let both = Array(clients.values)
+        try await body(both[0], both[1])
+        await io.close()
+        try await group.shutdownGracefully()
+    }
+
+    /// Asks for the loop, which answers only if it does not stand still.
+    private func answer(to client: TestClient) async throws -> String? {
+        try await client.send("420[\"loop\"]")
+        let answer = await client.nextText()
+        #expect(answer?.hasPrefix("430[") == true)
+        return answer
+    }
+
+    /// A client's name may take a pattern long: on one loop, not on those of all other clients.
+    @Test func slowPatternHoldsUpNoOtherLoop() async throws {
+        let begun = Recorder<Void>()
+        let gate = DispatchSemaphore(value: 0)
+        let setUp = { (io: SocketServer) in _ = io.of(matching: Regex { Slow(begun: begun, gate: gate) }) }
+        try await self.withTwoLoops(setUp) { first, second in
+            try await first.send("40/slow,")
+            await begun.next()
+            try await second.send("40/other,")
+            _ = try await self.answer(to: second)
+            gate.signal()
+            #expect(await first.nextText()?.hasPrefix("40/slow,{") == true)
+            #expect(await second.nextText()?.hasPrefix("40/other,{") == true)
+        }
+    }
+
+    /// The application takes its time with one namespace: who wants another one has nothing to wait for.
+    @Test func makingANamespaceHoldsUpNoOtherLoop() async throws {
+        let begun = Recorder<Void>()
+        let gate = DispatchSemaphore(value: 0)
+        let setUp = { (io: SocketServer) in
+            _ = io.of(matching: /\/\w+/)
+            io.onNewNamespace { namespace in
+                guard namespace.name == "/slow" else { return }
+                begun.record(())
+                gate.wait()
+                namespace.use { _ in throw ConnectError("closed") }
+            }
+        }
+        try await self.withTwoLoops(setUp) { first, second in
+            try await first.send("40/slow,")
+            await begun.next()
+            // Nor does who wants the same keep others waiting; but it gets in no sooner.
+            try await second.send("40/slow,")
+            _ = try await self.answer(to: second)
+            try await #expect(second.connect("/other")?.hasPrefix("40/other,{") == true)
+            gate.signal()
+            #expect(await first.nextText() == "44/slow,{\"message\":\"closed\"}")
+            #expect(await second.nextText() == "44/slow,{\"message\":\"closed\"}")
+        }
+    }
+
     /// A metric has one dimension for all children, however many names clients think of.
     @Test func childrenShareTheirParentsMetrics() async throws {
         let metrics = TestMetrics()
@@ -264,6 +409,26 @@ import Testing
             #expect(await client.next() == .close)
             gate.open()
         }
+    }
+}
+
+/// Matches everything; with some names it takes its time.
+private struct Slow: CustomConsumingRegexComponent {
+    typealias RegexOutput = Substring
+
+    let begun: Recorder<Void>
+    let gate: DispatchSemaphore
+
+    func consuming(
+        _ input: String,
+        startingAt index: String.Index,
+        in bounds: Range<String.Index>
+    ) throws -> (upperBound: String.Index, output: Substring)? {
+        if input.hasSuffix("slow") {
+            self.begun.record(())
+            self.gate.wait()
+        }
+        return (bounds.upperBound, input[index..<bounds.upperBound])
     }
 }
 

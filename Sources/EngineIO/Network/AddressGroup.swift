@@ -1,5 +1,5 @@
 /// What connections are counted by: one IPv4 address, or the 64 bits of an IPv6 address that one customer gets.
-struct AddressGroup: Hashable, Sendable {
+package struct AddressGroup: Hashable, Sendable {
     /// The network bits of an IPv6 address; an IPv4 address as a number, which no network that is in use equals.
     private let value: UInt64
 

@@ -113,8 +113,10 @@ final class Admission: Sendable {
         self.state.withLockedValue { $0.all.sessions -= 1 }
     }
 
+    /// What the client behind a request is counted by.
+    ///
     /// Worked out when needed: it follows from what the session keeps anyway.
-    private func group(of request: HandshakeRequest) -> AddressGroup? {
+    func group(of request: HandshakeRequest) -> AddressGroup? {
         let address = self.address(of: request)
         // A proxy that did not say for whom it asks is nobody's address.
         return self.clients.isTrusted(address) ? nil : IPAddress(address).map(AddressGroup.init)

@@ -195,6 +195,9 @@ public final class EngineServer: Sendable {
     /// The address of the client behind a session's request: its connection's, or what trusted proxies say.
     public func clientAddress(of request: HandshakeRequest) -> String { self.admission.address(of: request) }
 
+    /// What the client behind a request is counted by; `nil` if that is nobody's address.
+    package func addressGroup(of request: HandshakeRequest) -> AddressGroup? { self.admission.group(of: request) }
+
     func openPollingSession(
         _ exchange: HTTPExchange,
         request: HandshakeRequest,

@@ -1,27 +1,68 @@
+import EngineIO
 import NIOConcurrencyHelpers
 
 /// The namespaces of a server: those that it made, and those that clients asked for.
 ///
 /// Asked when a client connects to a namespace, never by a packet of one that has joined. The sockets of a child are
 /// counted, the connecting ones included, so that it can go with the last of them and no client joins one that is going.
+///
+/// A child is held by the address whose client came when it had no socket, until it has none again: so nobody can take
+/// all places from the others. Nothing of the application's runs with the lock held.
 final class NamespaceDirectory: Sendable {
+    /// A client for which a namespace may have to be made.
+    struct Client: Sendable {
+        /// What it is counted by; `nil`: it is nobody's, as one behind a proxy that does not say for whom it asks.
+        let address: AddressGroup?
+    }
+
+    private struct Child {
+        var sockets = 0
+        /// Who holds it, while it has sockets.
+        var holder: AddressGroup?
+    }
+
     private struct State {
         var namespaces: [String: Namespace] = [:]
         var parents: [ParentNamespace] = []
-        /// The sockets of each child.
-        var sockets: [String: Int] = [:]
-        /// Children that nobody may enter yet, because the application is being told of them.
-        var beingMade: Set<String> = []
-        /// Children without a socket.
-        var empty: Set<String> = []
+        var children: [String: Child] = [:]
+        /// Children that nobody else may enter yet, because the application is being told of them; and who waits for that.
+        var beingMade: [String: [@Sendable () -> Void]] = [:]
+        /// Children without a socket, to which nobody will come back; the longest idle first.
+        var idle = ArrivalQueue<String>()
+        /// Children without a socket, to which clients that are away may come back; the longest empty first.
+        var awaited = ArrivalQueue<String>()
+        /// How many children each address holds.
+        var held: [AddressGroup: Int] = [:]
+
+        mutating func hold(_ name: String, by address: AddressGroup?) {
+            self.idle.remove(name)
+            self.awaited.remove(name)
+            self.children[name] = Child(sockets: 1, holder: address)
+            if let address { self.held[address, default: 0] += 1 }
+        }
+
+        mutating func release(_ child: Child) {
+            guard let address = child.holder, let count = self.held[address] else { return }
+            self.held[address] = count > 1 ? count - 1 : nil
+        }
+
+        mutating func remove(_ namespace: Namespace) {
+            self.namespaces[namespace.name] = nil
+            self.idle.remove(namespace.name)
+            self.awaited.remove(namespace.name)
+            if let child = self.children.removeValue(forKey: namespace.name) { self.release(child) }
+            namespace.parent?.disown(namespace)
+        }
     }
 
     private let state = NIOLockedValueBox(State())
     private let maximumChildren: Int
+    private let maximumHeld: Int
     private let removesEmptyChildren: Bool
 
-    init(maximumChildren: Int, removesEmptyChildren: Bool) {
-        self.maximumChildren = maximumChildren
+    init(limits: SocketLimits, removesEmptyChildren: Bool) {
+        self.maximumChildren = limits.dynamicNamespaces
+        self.maximumHeld = limits.dynamicNamespacesPerAddress ?? .max
         self.removesEmptyChildren = removesEmptyChildren
     }
 
@@ -30,6 +71,9 @@ final class NamespaceDirectory: Sendable {
     var parents: [ParentNamespace] { self.state.withLockedValue { $0.parents } }
 
     func existing(_ name: String) -> Namespace? { self.state.withLockedValue { $0.namespaces[name] } }
+
+    /// How many children addresses hold; for tests.
+    var heldCount: Int { self.state.withLockedValue { $0.held.values.reduce(0, +) } }
 
     /// Adds a parent; its number is how many there were before.
     func addParent(_ make: (Int) -> ParentNamespace) -> ParentNamespace {
@@ -42,88 +86,169 @@ final class NamespaceDirectory: Sendable {
 
     /// Adds a namespace, unless there is one of that name.
     ///
-    /// - Parameters:
-    ///   - namespace: The namespace.
-    ///   - isClosed: Whether nobody may enter it before ``open(_:)``.
     /// - Returns: The one that is in the directory.
-    func insert(_ namespace: Namespace, isClosed: Bool = false) -> Namespace {
+    func insert(_ namespace: Namespace) -> Namespace {
         self.state.withLockedValue { state in
             if let existing = state.namespaces[namespace.name] { return existing }
             state.namespaces[namespace.name] = namespace
-            if isClosed { state.beingMade.insert(namespace.name) }
             if let parent = namespace.parent {
-                state.sockets[namespace.name] = 0
-                state.empty.insert(namespace.name)
+                if state.children[namespace.name] == nil {
+                    state.children[namespace.name] = Child()
+                    state.idle.append(namespace.name)
+                }
                 parent.adopt(namespace)
             }
             return namespace
         }
     }
 
-    /// Lets clients enter a namespace that was inserted closed.
-    func open(_ namespace: Namespace) { self.state.withLockedValue { _ = $0.beingMade.remove(namespace.name) } }
+    // MARK: Coming
+
+    /// What becomes of a client that wants to enter a namespace.
+    enum Entry {
+        /// Its socket counts, until it leaves.
+        case entered(Namespace)
+        /// There is no such namespace.
+        case unknown
+        /// It is not known yet who wants to enter a child that has no sockets: ask again.
+        case unheld
+        /// The application is being told of it: ask again when that is done.
+        case beingMade
+        /// The client's address holds too many children.
+        case holdsTooMany
+    }
 
     /// A client wants to connect to a namespace: counts its socket if that exists and is open.
-    func enter(_ name: String) -> Namespace? {
+    ///
+    /// - Parameters:
+    ///   - name: The namespace's name.
+    ///   - client: The client, which has to be known only for a child without sockets.
+    /// - Returns: What becomes of it.
+    func enter(_ name: String, _ client: Client? = nil) -> Entry {
         self.state.withLockedValue { state in
-            guard let namespace = state.namespaces[name], !state.beingMade.contains(name) else { return nil }
-            guard namespace.parent != nil else { return namespace }
-            state.sockets[name, default: 0] += 1
-            state.empty.remove(name)
-            return namespace
+            guard state.beingMade[name] == nil else { return .beingMade }
+            guard let namespace = state.namespaces[name] else { return .unknown }
+            guard let child = state.children[name] else { return .entered(namespace) }
+            if child.sockets > 0 {
+                state.children[name]?.sockets += 1
+                return .entered(namespace)
+            }
+            guard let client else { return .unheld }
+            guard self.mayHold(client, state) else { return .holdsTooMany }
+            state.hold(name, by: client.address)
+            return .entered(namespace)
         }
     }
+
+    private func mayHold(_ client: Client, _ state: State) -> Bool {
+        client.address.map { state.held[$0, default: 0] < self.maximumHeld } ?? true
+    }
+
+    /// A namespace has one more socket, of a client that is one of its clients already.
+    func enterAgain(_ namespace: Namespace) {
+        self.state.withLockedValue { state in
+            guard state.namespaces[namespace.name] === namespace else { return }
+            state.children[namespace.name]?.sockets += 1
+        }
+    }
+
+    // MARK: Making
+
+    /// Whether a child may be made.
+    enum Reservation {
+        /// It may, and then has to be inserted and opened; the other one has to go for it.
+        case reserved(evicted: Namespace?)
+        /// There is one of that name by now, or there is about to be.
+        case exists
+        case holdsTooMany
+        /// There are too many, all of which have sockets.
+        case full
+    }
+
+    /// Keeps a place for a child, and counts its first socket; until it is open, nobody else enters.
+    ///
+    /// If need be, the child that has been idle for the longest time makes room, or the one that clients have not come
+    /// back to for the longest time.
+    func reserve(_ name: String, for client: Client) -> Reservation {
+        self.state.withLockedValue { state in
+            guard state.namespaces[name] == nil, state.beingMade[name] == nil else { return .exists }
+            guard self.mayHold(client, state) else { return .holdsTooMany }
+            var evicted: Namespace?
+            if state.children.count >= self.maximumChildren {
+                guard let oldest = state.idle.first ?? state.awaited.first, let namespace = state.namespaces[oldest]
+                else { return .full }
+                state.remove(namespace)
+                evicted = namespace
+            }
+            state.beingMade[name] = []
+            state.hold(name, by: client.address)
+            return .reserved(evicted: evicted)
+        }
+    }
+
+    /// Lets everybody enter the namespace for which a place was reserved.
+    func open(_ namespace: Namespace) {
+        let waiting = self.state.withLockedValue { state in
+            // The application may have made one of that name itself meanwhile, which is nobody's child.
+            if namespace.parent == nil, let child = state.children.removeValue(forKey: namespace.name) {
+                state.release(child)
+            }
+            return state.beingMade.removeValue(forKey: namespace.name) ?? []
+        }
+        for resume in waiting { resume() }
+    }
+
+    /// Runs when a namespace is not being made any more: at once, if it is not now.
+    func whenMade(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let isMade = self.state.withLockedValue { state in
+            guard state.beingMade[name] != nil else { return true }
+            state.beingMade[name]?.append(body)
+            return false
+        }
+        if isMade { body() }
+    }
+
+    // MARK: Going
 
     /// A socket of a child is no more.
     ///
     /// - Returns: The child, if it goes with it.
     func leave(_ namespace: Namespace) -> Namespace? {
         self.state.withLockedValue { state in
-            guard state.namespaces[namespace.name] === namespace, let count = state.sockets[namespace.name] else {
+            let name = namespace.name
+            guard state.namespaces[name] === namespace, let child = state.children[name] else { return nil }
+            guard child.sockets <= 1 else {
+                state.children[name]?.sockets -= 1
                 return nil
             }
-            state.sockets[namespace.name] = count - 1
-            guard count <= 1 else { return nil }
-            state.empty.insert(namespace.name)
-            return self.removesEmptyChildren ? self.remove(namespace, &state) : nil
+            state.release(child)
+            state.children[name] = Child()
+            if namespace.recovery?.isAwaited ?? false {
+                state.awaited.append(name)
+                return nil
+            }
+            return self.isIdle(namespace, &state)
         }
     }
 
-    /// A child has nobody left who might come back.
+    /// A child may have nobody left who might come back.
     ///
     /// - Returns: The child, if it goes.
-    func removeIfEmpty(_ namespace: Namespace) -> Namespace? {
-        guard self.removesEmptyChildren else { return nil }
-        return self.state.withLockedValue { state in
-            guard state.namespaces[namespace.name] === namespace, state.empty.contains(namespace.name) else {
-                return nil
-            }
-            return self.remove(namespace, &state)
-        }
-    }
-
-    /// Makes room for one more child, if need be by removing one without sockets.
-    ///
-    /// - Returns: Whether there is room, and the child that had to go.
-    func makeRoom() -> (Bool, Namespace?) {
+    func isAwaitedNoLonger(_ namespace: Namespace) -> Namespace? {
         self.state.withLockedValue { state in
-            guard state.sockets.count >= self.maximumChildren else { return (true, nil) }
-            for name in state.empty where !state.beingMade.contains(name) {
-                if let namespace = state.namespaces[name], let removed = self.remove(namespace, &state) {
-                    return (true, removed)
-                }
-            }
-            return (false, nil)
+            guard state.namespaces[namespace.name] === namespace, !(namespace.recovery?.isAwaited ?? false),
+                state.awaited.remove(namespace.name)
+            else { return nil }
+            return self.isIdle(namespace, &state)
         }
     }
 
-    /// Removes a child without sockets, unless somebody may come back to it.
-    private func remove(_ namespace: Namespace, _ state: inout State) -> Namespace? {
-        if namespace.recovery?.isAwaited ?? false { return nil }
-        state.namespaces[namespace.name] = nil
-        state.sockets[namespace.name] = nil
-        state.empty.remove(namespace.name)
-        namespace.parent?.disown(namespace)
+    private func isIdle(_ namespace: Namespace, _ state: inout State) -> Namespace? {
+        guard self.removesEmptyChildren else {
+            state.idle.append(namespace.name)
+            return nil
+        }
+        state.remove(namespace)
         return namespace
     }
 }

@@ -11,7 +11,7 @@ import Synchronization
 public final class ParentNamespace: HandlerRegistry, Addressable {
     /// Decides whether a client may connect to a namespace that does not exist yet.
     enum Rule: Sendable {
-        case pattern(@Sendable (String) -> Bool)
+        case pattern(NamePattern)
         case decision(@Sendable @concurrent (String, JSONValue) async throws -> Bool)
     }
 

@@ -384,7 +384,7 @@ final class NamespaceRecovery: Sendable {
             return !state.away.isEmpty
         }
         // A namespace that clients asked for may have been kept for those who were away.
-        if !isAwaited { self.server?.removeIfEmpty(self.name, of: self) }
+        if !isAwaited { self.server?.isAwaitedNoLonger(self.name, self) }
     }
 
     /// The namespace is over: nothing is kept any more.

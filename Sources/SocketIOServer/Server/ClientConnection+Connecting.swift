@@ -57,23 +57,38 @@ extension ClientConnection {
             self.refuse(name, LimitExceeded(code: .authBytes, limit: limits.authBytes))
             return
         }
-        let auth = readAuth()
-        let admission = self.server.admit(name)
+        self.seekAdmission(to: name, readAuth())
+    }
+
+    private func seekAdmission(to name: String, _ auth: JSONValue) {
+        let (server, eventLoop, request) = (self.server, self.session.eventLoop, self.session.request)
+        let admission = server.admit(name, request)
         guard case .undecided(let parents) = admission else {
             self.admitted(admission, name, auth)
             return
         }
-        let (server, eventLoop) = (self.server, self.session.eventLoop)
         let connection = self.begins(name)
         // Ends when the closures have decided; a connection that has ended by then hears nothing of it.
         Task(executorPreference: server.executor(on: eventLoop)) {
-            let admission = await server.admit(name, auth: auth, asking: parents)
+            let admission = await server.admit(name, request, auth: auth, asking: parents)
             eventLoop.execute {
                 guard connection.value.ends(name) else {
                     if case .admitted(let namespace) = admission { server.left(namespace) }
                     return
                 }
                 connection.value.admitted(admission, name, auth)
+            }
+        }
+    }
+
+    /// Another client is making the namespace: goes on when that is done.
+    private func awaitMaking(of name: String, _ auth: JSONValue) {
+        let eventLoop = self.session.eventLoop
+        let connection = self.begins(name)
+        self.server.whenMade(name) {
+            eventLoop.execute {
+                guard connection.value.ends(name) else { return }
+                connection.value.seekAdmission(to: name, auth)
             }
         }
     }
@@ -97,9 +112,10 @@ extension ClientConnection {
         switch admission {
         case .admitted(let namespace):
             self.enter(namespace, auth)
-        case .tooManyNamespaces:
-            let limit = self.server.configuration.limits.dynamicNamespaces
-            self.refuse(name, LimitExceeded(code: .dynamicNamespaces, limit: limit))
+        case .refused(let limit):
+            self.refuse(name, limit)
+        case .beingMade:
+            self.awaitMaking(of: name, auth)
         case .unknown, .undecided:
             self.server.metrics.rejected("invalid_namespace")
             self.sendError(name, message: "Invalid namespace", data: nil)

@@ -9,7 +9,17 @@ public struct SocketLimits: Sendable {
     /// How many namespaces one connection may have joined at a time.
     public var namespacesPerConnection = 100
     /// How many namespaces may exist because a client asked for them (``SocketServer/of(matching:)``).
+    ///
+    /// Of those without clients, the one that has been so for the longest time makes room for a new one.
     public var dynamicNamespaces = 10_000
+    /// How many of them one IPv4 address, or one /64 network of IPv6, may hold; `nil`: as many as there may be.
+    ///
+    /// An address holds those to which its client came when they had none, for as long as they have some. Behind a proxy
+    /// this needs `engine.trustedProxies`, or all clients have the proxy's address.
+    public var dynamicNamespacesPerAddress: Int? = 1_000
+    /// The longest name of such a namespace, in bytes of UTF-8 with its leading slash: the name is what patterns are
+    /// matched with.
+    public var dynamicNamespaceBytes = 128
     /// How many rooms a socket may be in, its own not counted.
     public var roomsPerSocket = 1_000
     /// How many events sent to one socket may wait for its acknowledgement.
@@ -71,6 +81,10 @@ public struct LimitExceeded: Error, Sendable, Hashable, CustomStringConvertible 
         public static let namespacesPerConnection = Code(rawValue: "namespaces_per_connection")
         /// ``SocketLimits/dynamicNamespaces``.
         public static let dynamicNamespaces = Code(rawValue: "dynamic_namespaces")
+        /// ``SocketLimits/dynamicNamespacesPerAddress``.
+        public static let dynamicNamespacesPerAddress = Code(rawValue: "dynamic_namespaces_per_address")
+        /// ``SocketLimits/dynamicNamespaceBytes``.
+        public static let dynamicNamespaceBytes = Code(rawValue: "dynamic_namespace_bytes")
         /// ``SocketLimits/roomsPerSocket``.
         public static let roomsPerSocket = Code(rawValue: "rooms_per_socket")
         /// ``SocketLimits/authBytes``.
@@ -93,6 +107,8 @@ public struct LimitExceeded: Error, Sendable, Hashable, CustomStringConvertible 
         switch self.code {
         case .namespacesPerConnection: "Too many namespaces"
         case .dynamicNamespaces: "Too many namespaces exist"
+        case .dynamicNamespacesPerAddress: "Too many namespaces of one address"
+        case .dynamicNamespaceBytes: "Namespace name too long"
         case .roomsPerSocket: "Too many rooms"
         case .authBytes: "Auth too large"
         case .packetRate: "Too many packets"

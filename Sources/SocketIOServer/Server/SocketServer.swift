@@ -33,8 +33,6 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     private let directory: NamespaceDirectory
     private let group: any EventLoopGroup
     private let state = NIOLockedValueBox(State())
-    /// Held while a namespace is made that a client asked for.
-    private let making = NIOLock()
     private let lastID = Atomic<UInt32>(0)
 
     private struct State {
@@ -67,7 +65,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         self.group = eventLoopGroup
         self.recoveryBudget = configuration.connectionStateRecovery.map { RecoveryBudget($0) }
         self.directory = NamespaceDirectory(
-            maximumChildren: configuration.limits.dynamicNamespaces,
+            limits: configuration.limits,
             removesEmptyChildren: configuration.cleanupEmptyChildNamespaces
         )
         self.executors = eventLoopGroup.makeIterator().map { LoopTaskExecutor(eventLoop: $0) }
@@ -107,7 +105,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         let name = name.hasPrefix("/") ? name : "/" + name
         if let namespace = self.existing(name) { return namespace }
         let parent = self.directory.parents.first { parent in
-            if case .pattern(let matches) = parent.rule { matches(name) } else { false }
+            if case .pattern(let pattern) = parent.rule { pattern.matches(name) } else { false }
         }
         let made = Namespace(name: name, server: self, parent: parent)
         let namespace = self.directory.insert(made)
@@ -121,12 +119,11 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// io.of(matching: /\/tenant-\d+/).onConnection { socket in print(socket.namespace.name) }
     /// ```
     ///
-    /// Patterns and closures are asked in the order in which they were given. Names come from clients: a pattern that can
-    /// match the same text in very many ways costs time.
+    /// Patterns and closures are asked in the order in which they were given. Names come from clients, and have
+    /// ``SocketLimits/dynamicNamespaceBytes`` bytes at most: a pattern that can match the same text in very many ways
+    /// costs time all the same.
     public func of<Output>(matching pattern: sending Regex<Output>) -> ParentNamespace {
-        // A regular expression may not be used by two threads at a time; it is asked once for each new name.
-        let pattern = NamePattern(pattern)
-        return self.addParent(.pattern { pattern.matches($0) })
+        self.addParent(.pattern(NamePattern(pattern)))
     }
 
     /// Lets clients connect to namespaces that do not exist, if a closure says so.
@@ -181,55 +178,100 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         /// The namespace exists, and counts one more socket until ``SocketServer/left(_:)``.
         case admitted(Namespace)
         case unknown
-        case tooManyNamespaces
-        /// A closure has to be asked, then the parents behind it.
+        case refused(LimitExceeded)
+        /// Another client is making it: to be asked again, see ``SocketServer/whenMade(_:_:)``.
+        case beingMade
+        /// A closure has to be asked, or a pattern that another thread uses; then the parents behind it.
         case undecided([ParentNamespace])
     }
 
-    func admit(_ name: String) -> Admission {
-        if let namespace = self.directory.enter(name) { return .admitted(namespace) }
+    func admit(_ name: String, _ request: HandshakeRequest) -> Admission {
+        if let admission = self.enter(name, request) { return admission }
         let parents = self.directory.parents
+        guard !parents.isEmpty else { return .unknown }
+        let limit = self.configuration.limits.dynamicNamespaceBytes
+        guard name.utf8.count <= limit else {
+            return .refused(LimitExceeded(code: .dynamicNamespaceBytes, limit: limit))
+        }
         for (index, parent) in parents.enumerated() {
             switch parent.rule {
-            case .pattern(let matches): if matches(name) { return self.makeChild(name, of: parent) }
+            case .pattern(let pattern):
+                switch pattern.matchesAtOnce(name) {
+                case true?: return self.makeChild(name, of: parent, request)
+                case false?: continue
+                case nil: return .undecided(Array(parents[index...]))
+                }
             case .decision: return .undecided(Array(parents[index...]))
             }
         }
         return .unknown
     }
 
-    /// The same, when closures have to be asked.
-    func admit(_ name: String, auth: JSONValue, asking parents: [ParentNamespace]) async -> Admission {
+    /// The same, when it may take time to decide.
+    func admit(
+        _ name: String,
+        _ request: HandshakeRequest,
+        auth: JSONValue,
+        asking parents: [ParentNamespace]
+    ) async -> Admission {
         for parent in parents {
-            switch parent.rule {
-            case .pattern(let matches): if matches(name) { return self.makeChild(name, of: parent) }
-            case .decision(let decide):
-                if (try? await decide(name, auth)) == true { return self.makeChild(name, of: parent) }
-            }
+            let isChild =
+                switch parent.rule {
+                case .pattern(let pattern): await pattern.matchesInTurn(name)
+                case .decision(let decide): (try? await decide(name, auth)) == true
+                }
+            if isChild { return self.makeChild(name, of: parent, request) }
         }
         return .unknown
     }
 
-    private func makeChild(_ name: String, of parent: ParentNamespace) -> Admission {
-        // One at a time: whoever asks for the same name meanwhile gets in when the application knows of the namespace,
-        // whose handlers may add the middleware that keeps him out.
-        self.making.withLock {
-            if let namespace = self.directory.enter(name) { return .admitted(namespace) }
-            let (hasRoom, evicted) = self.directory.makeRoom()
+    /// What becomes of a client of a namespace that exists; `nil` if it does not.
+    private func enter(_ name: String, _ request: HandshakeRequest) -> Admission? {
+        var entry = self.directory.enter(name)
+        if case .unheld = entry { entry = self.directory.enter(name, self.client(of: request)) }
+        return switch entry {
+        case .entered(let namespace): .admitted(namespace)
+        case .beingMade: .beingMade
+        case .holdsTooMany: self.holdsTooMany
+        case .unknown, .unheld: nil
+        }
+    }
+
+    private func client(of request: HandshakeRequest) -> NamespaceDirectory.Client {
+        NamespaceDirectory.Client(address: self.engine.addressGroup(of: request))
+    }
+
+    private var holdsTooMany: Admission {
+        let limit = self.configuration.limits.dynamicNamespacesPerAddress ?? .max
+        return .refused(LimitExceeded(code: .dynamicNamespacesPerAddress, limit: limit))
+    }
+
+    /// Makes a namespace for a client.
+    ///
+    /// Whoever asks for the same name meanwhile gets in when the application knows of the namespace, whose handlers may
+    /// add the middleware that keeps him out; other names have nothing to wait for.
+    private func makeChild(_ name: String, of parent: ParentNamespace, _ request: HandshakeRequest) -> Admission {
+        switch self.directory.reserve(name, for: self.client(of: request)) {
+        case .exists: return self.enter(name, request) ?? .unknown
+        case .holdsTooMany: return self.holdsTooMany
+        case .full:
+            let limit = self.configuration.limits.dynamicNamespaces
+            return .refused(LimitExceeded(code: .dynamicNamespaces, limit: limit))
+        case .reserved(let evicted):
             if let evicted { self.ended(evicted) }
-            guard hasRoom else { return .tooManyNamespaces }
             let made = Namespace(name: name, server: self, parent: parent)
-            if self.directory.insert(made, isClosed: true) === made {
-                self.began(made)
-                self.directory.open(made)
-            }
-            guard let namespace = self.directory.enter(name) else { return .unknown }
+            let namespace = self.directory.insert(made)
+            if namespace === made { self.began(made) }
+            self.directory.open(namespace)
             return .admitted(namespace)
         }
     }
 
+    /// Runs when a namespace that a client asked for has been made.
+    func whenMade(_ name: String, _ body: @escaping @Sendable () -> Void) { self.directory.whenMade(name, body) }
+
     /// A namespace has one more socket, of a client that is one of its clients already.
-    func enteredAgain(_ namespace: Namespace) { _ = self.directory.enter(namespace.name) }
+    func enteredAgain(_ namespace: Namespace) { self.directory.enterAgain(namespace) }
 
     /// A socket of a namespace is no more.
     func left(_ namespace: Namespace) {
@@ -238,9 +280,9 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     }
 
     /// Nobody who was away will come back to that namespace.
-    func removeIfEmpty(_ name: String, of recovery: NamespaceRecovery) {
+    func isAwaitedNoLonger(_ name: String, _ recovery: NamespaceRecovery) {
         guard let namespace = self.existing(name), namespace.recovery === recovery,
-            let removed = self.directory.removeIfEmpty(namespace)
+            let removed = self.directory.isAwaitedNoLonger(namespace)
         else { return }
         self.ended(removed)
     }
@@ -368,15 +410,4 @@ extension SocketServer {
 
     /// Adds a middleware or handler of the main namespace.
     public func register(_ registration: HandlerRegistration) { self.sockets.register(registration) }
-}
-
-/// A regular expression for the names of namespaces.
-private final class NamePattern<Output>: Sendable {
-    private let pattern: Mutex<Regex<Output>>
-
-    init(_ pattern: sending Regex<Output>) { self.pattern = Mutex(pattern) }
-
-    func matches(_ name: String) -> Bool {
-        self.pattern.withLock { pattern in (try? pattern.wholeMatch(in: name)) != nil }
-    }
 }
