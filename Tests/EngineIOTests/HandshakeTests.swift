@@ -67,7 +67,9 @@ import Testing
         ("path", cookie { $0.path = "/\r\nSet-Cookie: a=b" }), ("path", cookie { $0.path = "/é" }),
         ("domain", cookie { $0.domain = "example.com; Secure" }), ("domain", cookie { $0.domain = "example.com\n" }),
         ("domain", cookie { $0.domain = "-example.com" }), ("domain", cookie { $0.domain = "example..com" }),
-        ("domain", cookie { $0.domain = "" }), ("domain", cookie { $0.domain = String(repeating: "a", count: 64) }),
+        ("expires", cookie { $0.expires = .max }), ("expires", cookie { $0.expires = .min }),
+        ("partitioned", cookie { $0.partitioned = true }), ("domain", cookie { $0.domain = "" }),
+        ("domain", cookie { $0.domain = String(repeating: "a", count: 64) }),
     ])
     func cookiesThatSayMoreAreRefused(attribute: String, cookie: CookieConfiguration) async throws {
         let error = #expect(throws: CookieError.self) { try cookie.validate() }
@@ -85,6 +87,35 @@ import Testing
         ] {
             try cookie.validate()
         }
+    }
+
+    /// In the order of the `cookie` package, 0.7.2: what it writes for the same options.
+    @Test func attributesHaveTheirOrder() throws {
+        let id = try #require(SessionID("AAAAAAAAAAAAAAAAAAA1"))
+        let everything = Self.cookie { cookie in
+            cookie.maxAge = 3
+            cookie.domain = "a.example"
+            cookie.expires = 1_445_412_480
+            cookie.secure = true
+            cookie.partitioned = true
+            cookie.priority = .high
+            cookie.sameSite = CookieConfiguration.SameSite.none
+        }
+        try everything.validate()
+        #expect(
+            everything.headerValue(for: id)
+                == "io=AAAAAAAAAAAAAAAAAAA1; Max-Age=3; Domain=a.example; Path=/; "
+                + "Expires=Wed, 21 Oct 2015 07:28:00 GMT; HttpOnly; Secure; Partitioned; Priority=High; SameSite=None"
+        )
+    }
+
+    @Test(arguments: [
+        (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+        (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"), (-11_644_473_600, "Mon, 01 Jan 1601 00:00:00 GMT"),
+    ])
+    func datesAreWrittenAsHTTPDoes(seconds: Int, text: String) {
+        #expect(HTTPDate.range.contains(seconds))
+        #expect(HTTPDate.string(fromSeconds: seconds) == text)
     }
 
     // MARK: Origins

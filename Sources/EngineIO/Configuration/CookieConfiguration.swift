@@ -7,6 +7,13 @@ public struct CookieConfiguration: Sendable {
         case none = "None"
     }
 
+    /// The `Priority` attribute: which cookies Chromium's browsers drop last.
+    public enum Priority: String, Sendable {
+        case low = "Low"
+        case medium = "Medium"
+        case high = "High"
+    }
+
     /// The cookie's name.
     public var name = "io"
     /// The `Path` attribute; `nil` leaves it out.
@@ -19,8 +26,14 @@ public struct CookieConfiguration: Sendable {
     public var maxAge: Int?
     /// The `Domain` attribute.
     public var domain: String?
+    /// The `Expires` attribute, in seconds since 1970; where both are set, browsers take ``maxAge``.
+    public var expires: Int?
     /// The `Secure` attribute.
     public var secure = false
+    /// The `Partitioned` attribute: a cookie for each site that embeds the server; needs ``secure``.
+    public var partitioned = false
+    /// The `Priority` attribute; `nil` leaves it out.
+    public var priority: Priority?
 
     /// The reference implementation's cookie.
     public init() {}
@@ -47,6 +60,12 @@ extension CookieConfiguration {
             guard path.utf8.allSatisfy({ (0x20...0x7E).contains($0) && $0 != UInt8(ascii: ";") }) else {
                 throw CookieError(attribute: "path", value: path)
             }
+        }
+        if let expires = self.expires, !HTTPDate.range.contains(expires) {
+            throw CookieError(attribute: "expires", value: "\(expires)")
+        }
+        guard !self.partitioned || self.secure else {
+            throw CookieError(attribute: "partitioned", value: "true without secure")
         }
         if let domain = self.domain {
             let labels = (domain.hasPrefix(".") ? domain.dropFirst() : domain[...])

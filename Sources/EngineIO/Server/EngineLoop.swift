@@ -155,21 +155,7 @@ package final class EngineLoop: @unchecked Sendable {
         let second = time(nil)
         guard second != self.dateSecond else { return self.dateField }
         self.dateSecond = second
-        var seconds = second
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        let days: [StaticString] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-        let months: [StaticString] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ]
-        func twoDigits(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        var field = ByteBuffer()
-        field.writeStaticString("Date: ")
-        field.writeStaticString(days[Int(parts.tm_wday)])
-        field.writeString(", \(twoDigits(parts.tm_mday)) ")
-        field.writeStaticString(months[Int(parts.tm_mon)])
-        field.writeString(" \(Int(parts.tm_year) + 1900) ")
-        field.writeString("\(twoDigits(parts.tm_hour)):\(twoDigits(parts.tm_min)):\(twoDigits(parts.tm_sec)) GMT\r\n")
+        let field = ByteBuffer(string: "Date: \(HTTPDate.string(fromSeconds: Int(second)))\r\n")
         self.dateField = field
         return field
     }
