@@ -14,6 +14,6 @@ import Testing
         collector.remoteClients(.min)
         collector.otherNodes(1)
         collector.timeOut()
-        await #expect(throws: AcknowledgementError.self) { try await collector.responses() }
+        await #expect(throws: AcknowledgementError.self) { try await collector.answers() }
     }
 }

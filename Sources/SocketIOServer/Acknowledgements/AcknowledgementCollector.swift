@@ -7,22 +7,22 @@ import SocketIOWire
 /// the time is up. Finishes once.
 final class AcknowledgementCollector: Sendable {
     private struct State {
-        var responses: [JSONValue] = []
+        var answers: [ClientAnswer<JSONValue>] = []
         var missingClients = 0
         var missingCounts = 1
         /// `nil` until the adapter knows how many other nodes there are.
         var otherNodes: Int?
         var countsFromOthers = 0
-        var continuation: CheckedContinuation<[JSONValue], any Error>?
-        var outcome: Result<[JSONValue], any Error>?
+        var continuation: CheckedContinuation<[ClientAnswer<JSONValue>], any Error>?
+        var outcome: Result<[ClientAnswer<JSONValue>], any Error>?
     }
 
     private let state = NIOLockedValueBox(State())
 
     /// Waits for the end; to be called once.
-    func responses() async throws -> [JSONValue] {
+    func answers() async throws -> [ClientAnswer<JSONValue>] {
         try await withCheckedThrowingContinuation { continuation in
-            let outcome: Result<[JSONValue], any Error>? = self.state.withLockedValue { state in
+            let outcome: Result<[ClientAnswer<JSONValue>], any Error>? = self.state.withLockedValue { state in
                 if state.outcome == nil { state.continuation = continuation }
                 return state.outcome
             }
@@ -54,10 +54,14 @@ final class AcknowledgementCollector: Sendable {
         self.update { $0.otherNodes = count }
     }
 
-    /// A client answered; `nil`: with no argument.
-    func answered(_ value: JSONValue?) {
+    /// A client answered.
+    ///
+    /// - Parameters:
+    ///   - value: The first argument; `nil`: there was none.
+    ///   - socketID: The client's socket; `nil`: on another node.
+    func answered(_ value: JSONValue?, by socketID: SocketID? = nil) {
         self.update { state in
-            state.responses.append(value ?? .null)
+            state.answers.append(ClientAnswer(socketID: socketID, value: value ?? .null))
             state.missingClients -= 1
         }
     }
@@ -71,19 +75,20 @@ final class AcknowledgementCollector: Sendable {
     func timeOut() {
         self.finish { state in
             var error = AcknowledgementError.timeout
-            error.responses = state.responses
+            error.answers = state.answers
             return .failure(error)
         }
     }
 
     private func update(_ change: (inout State) -> Void) {
-        let finished = self.state.withLockedValue { state -> CheckedContinuation<[JSONValue], any Error>? in
+        let finished = self.state.withLockedValue {
+            state -> CheckedContinuation<[ClientAnswer<JSONValue>], any Error>? in
             guard state.outcome == nil else { return nil }
             change(&state)
             guard state.missingCounts == 0, state.missingClients <= 0, let others = state.otherNodes,
                 state.countsFromOthers >= others
             else { return nil }
-            state.outcome = .success(state.responses)
+            state.outcome = .success(state.answers)
             let continuation = state.continuation
             state.continuation = nil
             return continuation
@@ -93,10 +98,10 @@ final class AcknowledgementCollector: Sendable {
         }
     }
 
-    private func finish(_ outcome: (State) -> Result<[JSONValue], any Error>) {
+    private func finish(_ outcome: (State) -> Result<[ClientAnswer<JSONValue>], any Error>) {
         let (continuation, result) = self.state.withLockedValue { state in
             guard state.outcome == nil else {
-                return (nil as CheckedContinuation<[JSONValue], any Error>?, state.outcome)
+                return (nil as CheckedContinuation<[ClientAnswer<JSONValue>], any Error>?, state.outcome)
             }
             state.outcome = outcome(state)
             let continuation = state.continuation

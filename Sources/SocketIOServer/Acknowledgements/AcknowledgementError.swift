@@ -23,8 +23,14 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
     public var code: Code
     /// The same in words.
     public var message: String
+    /// Answers that did arrive (broadcasts only), and whose they are.
+    public var answers: [ClientAnswer<JSONValue>] = []
+
     /// Answers that did arrive (broadcasts only): the first argument of each.
-    public var responses: [JSONValue] = []
+    public var responses: [JSONValue] {
+        get { self.answers.map(\.value) }
+        set { self.answers = newValue.map { ClientAnswer(socketID: nil, value: $0) } }
+    }
 
     /// What went wrong, in words.
     public var description: String { self.message }

@@ -9,7 +9,7 @@ final class BroadcastAcknowledgements: TimerTarget {
     private let id: Int
     private unowned let shard: NamespaceShard
     private var expected: Set<SocketID>
-    private let onAnswer: @Sendable (JSONValue?) -> Void
+    private let onAnswer: @Sendable (SocketID, JSONValue?) -> Void
     private let onLeft: @Sendable () -> Void
     var timerLinks = TimerLinks()
 
@@ -17,7 +17,7 @@ final class BroadcastAcknowledgements: TimerTarget {
         id: Int,
         shard: NamespaceShard,
         expected: Set<SocketID>,
-        onAnswer: @escaping @Sendable (JSONValue?) -> Void,
+        onAnswer: @escaping @Sendable (SocketID, JSONValue?) -> Void,
         onLeft: @escaping @Sendable () -> Void
     ) {
         self.id = id
@@ -30,7 +30,7 @@ final class BroadcastAcknowledgements: TimerTarget {
     func acknowledged(by socket: Socket, _ arguments: Arguments) {
         guard self.expected.remove(socket.id) != nil else { return }
         var reader = arguments.makeReader()
-        self.onAnswer(try? reader.nextValue())
+        self.onAnswer(socket.id, try? reader.nextValue())
         self.endIfComplete()
     }
 

@@ -147,39 +147,55 @@ public struct BroadcastOperator: Sendable {
         _ arguments: repeat each Argument,
         returning answer: Answer.Type = Answer.self
     ) async throws -> [Answer] {
+        try await self.emitCollectingAnswers(event, repeat each arguments, returning: answer).map { $0.value }
+    }
+
+    /// Sends an event and gathers the acknowledgements of all addressed clients, on all nodes, with whose they are.
+    ///
+    /// - Returns: The first argument of each acknowledgement, and the id of its socket if that is on this node, in the
+    ///   order in which they arrived. A client that leaves before it answers is not waited for.
+    /// - Throws: What ``emitWithAck(_:_:returning:)`` throws.
+    public func emitCollectingAnswers<each Argument: Encodable & Sendable, Answer: Decodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument,
+        returning answer: Answer.Type = Answer.self
+    ) async throws -> [ClientAnswer<Answer>] {
         guard let values = self.values(event, repeat each arguments) else {
             throw AcknowledgementError(
                 code: .unexpectedAnswer,
                 message: "the event could not be encoded, so it was not sent; the log says why"
             )
         }
-        let responses = try await self.responses(to: values)
+        let answers = try await self.answers(to: values)
         do {
-            return try responses.map { try $0.decode(Answer.self) }
+            return try answers.map { ClientAnswer(socketID: $0.socketID, value: try $0.value.decode(Answer.self)) }
         } catch {
             throw AcknowledgementError(
                 code: .unexpectedAnswer,
                 message: "an acknowledgement of \"\(event)\" is no \(Answer.self): \(error)",
-                responses: responses
+                answers: answers
             )
         }
     }
 
-    private func responses(to values: [JSONValue]) async throws -> [JSONValue] {
+    private func answers(to values: [JSONValue]) async throws -> [ClientAnswer<JSONValue>] {
         switch self.audience {
         case .namespace(let namespace):
-            return try await self.responses(to: values, in: namespace)
+            return try await self.answers(to: values, in: namespace)
         case .children(let parent):
-            return try await withThrowingTaskGroup(of: [JSONValue].self) { group in
+            return try await withThrowingTaskGroup(of: [ClientAnswer<JSONValue>].self) { group in
                 for child in parent.children {
-                    group.addTask { try await self.responses(to: values, in: child) }
+                    group.addTask { try await self.answers(to: values, in: child) }
                 }
                 return try await group.reduce(into: []) { $0 += $1 }
             }
         }
     }
 
-    private func responses(to values: [JSONValue], in namespace: Namespace) async throws -> [JSONValue] {
+    private func answers(
+        to values: [JSONValue],
+        in namespace: Namespace
+    ) async throws -> [ClientAnswer<JSONValue>] {
         let asked = self.options.flags.timeoutMilliseconds.map { TimeAmount.milliseconds(Int64($0)) }
         guard let timeout = asked ?? namespace.acknowledgementTimeout else {
             throw AcknowledgementError(
@@ -196,7 +212,7 @@ public struct BroadcastOperator: Sendable {
             options: self.options,
             timeout: timeout,
             onClientCount: { collector.localClients($0) },
-            onAcknowledgement: { collector.answered($0) },
+            onAcknowledgement: { collector.answered($1, by: $0) },
             onLeft: { collector.left() }
         )
         if self.options.flags.isLocal {
@@ -216,7 +232,7 @@ public struct BroadcastOperator: Sendable {
                 if let others { collector.otherNodes(others) }
             }
         }
-        return try await collector.responses()
+        return try await collector.answers()
     }
 
     // MARK: Sockets of all nodes

@@ -34,7 +34,7 @@ extension Namespace {
         options: BroadcastOptions,
         timeout: TimeAmount,
         onClientCount: @escaping @Sendable (Int) -> Void,
-        onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void,
+        onAcknowledgement: @escaping @Sendable (SocketID, JSONValue?) -> Void,
         onLeft: @escaping @Sendable () -> Void
     ) {
         let id = self.nextAcknowledgementID()

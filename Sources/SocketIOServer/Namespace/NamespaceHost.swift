@@ -38,7 +38,7 @@ final class NamespaceHost: AdapterHost {
             options: options,
             timeout: min(timeout, namespace.limits.remoteAcknowledgementTimeout),
             onClientCount: onClientCount,
-            onAcknowledgement: { value in slot.hold { onAcknowledgement(value) } },
+            onAcknowledgement: { _, value in slot.hold { onAcknowledgement(value) } },
             onLeft: { slot.hold {} }
         )
     }
