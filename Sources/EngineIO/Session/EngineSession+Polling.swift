@@ -117,23 +117,26 @@ extension EngineSession {
 
     /// Delivers some of what is left of a body.
     ///
+    /// - Parameters:
+    ///   - polling: What has the body.
+    ///   - ignoresPause: Whether it is delivered even while nothing is to be read.
     /// - Returns: Whether there is more.
-    func deliverRest(of polling: PollingLink) -> Bool {
+    func deliverRest(of polling: PollingLink, ignoresPause: Bool = false) -> Bool {
         guard let reader = polling.rest else { return false }
         polling.isDelivering = true
         polling.rest = nil
-        polling.rest = self.deliver(reader)
+        polling.rest = self.deliver(reader, ignoresPause)
         polling.isDelivering = false
         return polling.rest != nil
     }
 
     /// - Returns: What is left of the packets; `nil` if nothing is.
-    private func deliver<Reader: PayloadReader>(_ reader: Reader) -> Reader? {
+    private func deliver<Reader: PayloadReader>(_ reader: Reader, _ ignoresPause: Bool) -> Reader? {
         var reader = reader
         var bytes = 0
         do throws(PollingPayloadError) {
             while self.state == .open {
-                guard bytes < Self.turnBytes else { return reader }
+                guard bytes < Self.turnBytes, ignoresPause || !self.isPaused else { return reader }
                 guard let packet = try reader.next() else { break }
                 bytes += packet.data.readableBytes + 2
                 self.loop.polling.packetsReceived += 1

@@ -91,10 +91,11 @@ extension EngineSession {
         self.terminate(.transportClose, webSocket: ending)
     }
 
-    /// Stops reading from the client until ``resumeReading()``; messages already read are still delivered.
+    /// Stops reading from the client until ``resumeReading()``.
     ///
-    /// While polling, the client's requests are read on, but the next one that brought messages is answered only after
-    /// ``resumeReading()``, and a client sends one at a time. Of a long one the rest is delivered after that, too.
+    /// Called while a message is delivered, it is the last: what has been read behind it is not decoded before that, and
+    /// then in a later tick. While polling, the client's requests are read on, but the next one that brought messages is
+    /// answered only after ``resumeReading()``, and a client sends one at a time.
     public func pauseReading() {
         guard !self.isPaused else { return }
         self.isPaused = true

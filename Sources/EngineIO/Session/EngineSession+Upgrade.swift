@@ -57,8 +57,8 @@ extension EngineSession {
             get.answer(.payload(polling.answer([.close])))
         }
         polling.requests.takePost()?.destroy()
-        // Nothing that comes over the WebSocket may overtake it.
-        while self.deliverRest(of: polling) {}
+        // Nothing that comes over the WebSocket may overtake it, a pause neither: it is one body at most.
+        while self.deliverRest(of: polling, ignoresPause: true) {}
         polling.answerFinishedPost()
         guard self.state != .closed else { return }
         self.form = WebSocketForm(isVersion3: self.protocolVersion == 3, isTextOnly: probe.isTextOnly)

@@ -41,6 +41,12 @@ final class WebSocketHandler: @unchecked Sendable {
     private var ticket: ConnectionTicket?
     /// Whether the channel takes more bytes.
     @exclusivity(unchecked) private(set) var isWritable = true
+    /// Whether messages are taken; if not, what has been read waits in ``undecoded``.
+    @exclusivity(unchecked) private var isReading = true
+    /// Whether the messages of a read are being handed out.
+    @exclusivity(unchecked) private var isDecoding = false
+    /// Bytes that came while no messages were taken, or while one was being handled.
+    @exclusivity(unchecked) private var undecoded: ByteBuffer?
 
     init(loop: EngineLoop, compression: DeflateAgreement?, ticket: ConnectionTicket?) {
         self.loop = loop
@@ -93,8 +99,15 @@ final class WebSocketHandler: @unchecked Sendable {
         (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
+    /// Takes messages, or takes none until it is told to again: what has been read by then is not decoded either.
     func setReading(_ isReading: Bool) {
-        try? self.context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
+        self.isReading = isReading
+        guard isReading, self.undecoded != nil else { return self.setAutoRead(isReading) }
+        self.decodeSoon()
+    }
+
+    private func setAutoRead(_ isOn: Bool) {
+        try? self.context?.channel.syncOptions?.setOption(.autoRead, value: isOn)
     }
 
     // MARK: Ending
@@ -148,13 +161,43 @@ final class WebSocketHandler: @unchecked Sendable {
         self.decode(&input)
     }
 
-    private func decode(_ input: inout ByteBuffer) {
+    private func decode(_ input: inout ByteBuffer, isNew: Bool = true) {
+        // Handling a message can make the channel hand over more bytes before it returns: they wait their turn.
+        guard !self.isDecoding, self.undecoded == nil else {
+            if case .session(let session) = self.role { session.received(byteCount: input.readableBytes) }
+            return self.keep(input)
+        }
         guard case .session(let session) = self.role else { return self.decodeMessages(&input, for: nil) }
-        session.received(byteCount: input.readableBytes)
+        if isNew { session.received(byteCount: input.readableBytes) }
         self.loop.reading = ObjectIdentifier(session)
         self.decodeMessages(&input, for: session)
         self.loop.reading = nil
         session.readEnded()
+    }
+
+    private func keep(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
+        // A copy, because the loop reads into the same buffer again.
+        var undecoded = self.undecoded.take() ?? ByteBuffer()
+        undecoded.writeImmutableBuffer(bytes)
+        self.undecoded = undecoded
+    }
+
+    /// Keeps what a read has left, before what came meanwhile.
+    private func keepRest(of input: inout ByteBuffer) {
+        let later = self.undecoded.take()
+        self.keep(input)
+        input.moveReaderIndex(to: input.writerIndex)
+        if let later { self.keep(later) }
+        if self.isReading { self.decodeSoon() }
+    }
+
+    private func decodeSoon() {
+        self.loop.eventLoop.execute {
+            guard self.isReading, var bytes = self.undecoded.take() else { return }
+            self.decode(&bytes, isNew: false)
+            if self.isReading, self.undecoded == nil { self.setAutoRead(true) }
+        }
     }
 
     /// Hands out the messages that the input holds.
@@ -162,17 +205,18 @@ final class WebSocketHandler: @unchecked Sendable {
     /// Decoder and payload buffer are local while a read is handled: each use of a class's property costs a check.
     ///
     /// - Parameters:
-    ///   - input: Bytes from the peer, all of which are taken.
+    ///   - input: Bytes from the peer, all of which are taken: what is not decoded now is kept.
     ///   - session: Whom the messages are for, which stays so throughout if it is known: a session that has ended takes
     ///     no more.
     private func decodeMessages(_ input: inout ByteBuffer, for session: EngineSession?) {
+        self.isDecoding = true
         var decoder = self.decoder
         var payload = self.loop.takePayloadBuffer()
         var pongs: ByteBuffer?
         var controlFrames = 0
         let rules = self.windowBits == 0 ? self.loop.webSocketRules : self.loop.compressingRules
         do throws(WebSocketError) {
-            while let event = try decoder.next(from: &input, payload: &payload, rules: rules) {
+            while self.isReading, let event = try decoder.next(from: &input, payload: &payload, rules: rules) {
                 if case .ping = event {
                     controlFrames += 1
                     pongs = pongs.take() ?? ByteBuffer()
@@ -195,7 +239,9 @@ final class WebSocketHandler: @unchecked Sendable {
             self.failed(error)
         }
         self.decoder = decoder
+        self.isDecoding = false
         self.loop.giveBack(payloadBuffer: payload)
+        if input.readableBytes > 0 || self.undecoded != nil { self.keepRest(of: &input) }
         if let pongs { self.send(pongs: pongs) }
         if controlFrames > 0, case .session(let session) = self.role { session.takes(controlPackets: controlFrames) }
     }
@@ -314,6 +360,7 @@ extension WebSocketHandler: ChannelInboundHandler {
     }
 
     private func disappeared() {
+        self.undecoded = nil
         switch self.role {
         case .none: break
         case .echo: self.role = .none

@@ -18,10 +18,13 @@ final class EmbeddedServer {
         var sessions: [EngineSession] = []
         var messages: [String] = []
         var closed: [String] = []
+        /// What else is done about a message.
+        var onText: (EngineSession, String) -> Void = { _, _ in }
 
         func session(_ session: EngineSession, didReceiveText text: ByteBuffer) {
             self.messages.append(String(buffer: text))
             session.send(text: text)
+            self.onText(session, String(buffer: text))
         }
 
         func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer) { session.send(binary: bytes) }

@@ -1,0 +1,150 @@
+import NIOCore
+import NIOEmbedded
+import SocketIOTestSupport
+import SocketIOWire
+import Testing
+
+@testable import EngineIO
+
+/// Reads whose messages are not all handed out at once: the client is to wait, or the channel calls again meanwhile.
+@Suite(.timeLimit(.minutes(1))) struct HeldReadTests {
+    /// Hands over more bytes, or the connection's end, from within the first write.
+    private final class Reentering: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        private var more: ByteBuffer?
+        private let ends: Bool
+
+        init(_ more: ByteBuffer, ends: Bool = false) {
+            self.more = more
+            self.ends = ends
+        }
+
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            context.write(data, promise: promise)
+            guard let more = self.more.take() else { return }
+            context.fireChannelRead(NIOAny(more))
+            context.fireChannelReadComplete()
+            if self.ends { context.fireChannelInactive() }
+        }
+    }
+
+    private static func frames(_ texts: String...) -> ByteBuffer {
+        var bytes = ByteBuffer()
+        for text in texts {
+            bytes.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: text), mask: WebSocketMask(5))
+        }
+        return bytes
+    }
+
+    @Test func bytesThatComeWhileAMessageIsHandledWaitTheirTurn() throws {
+        let server = EmbeddedServer()
+        let channel = try server.webSocket()
+        var first = Self.frames("4a", "4b", "4c")
+        // The read ends within a frame.
+        let second = try #require(first.getSlice(at: first.writerIndex - 3, length: 3))
+        first.moveWriterIndex(to: first.writerIndex - 3)
+        var more = second
+        more.writeImmutableBuffer(Self.frames("4d"))
+        try channel.pipeline.syncOperations.addHandler(Reentering(more), position: .first)
+        server.delegate.onText = { session, _ in session.flush() }
+        server.send(first, to: channel)
+        #expect(server.delegate.messages == ["a", "b", "c", "d"])
+        #expect(server.delegate.closed.isEmpty)
+        server.send("4e", to: channel)
+        #expect(try server.frames(of: channel).map(\.text) == ["4a", "4b", "4c", "4d", "4e"])
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func anEndWhileAMessageIsHandledIsTheEnd() throws {
+        let server = EmbeddedServer()
+        let channel = try server.webSocket()
+        try channel.pipeline.syncOperations.addHandler(Reentering(Self.frames("4c"), ends: true), position: .first)
+        server.delegate.onText = { session, _ in session.flush() }
+        server.send(Self.frames("4a", "4b"), to: channel)
+        #expect(server.delegate.messages == ["a"])
+        #expect(server.delegate.closed == ["transport close"])
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func aPauseLeavesTheRestOfTheReadUndecoded() throws {
+        let server = EmbeddedServer()
+        let channel = try server.webSocket()
+        let session = try #require(server.sessions.first)
+        server.delegate.onText = { session, text in if text != "b" { session.pauseReading() } }
+        var bytes = Self.frames("4a", "4b", "4c")
+        // Nobody looks at this before its turn.
+        bytes.writeBytes([0xFF, 0xFF])
+        server.send(bytes, to: channel)
+        #expect(server.delegate.messages == ["a"])
+        session.resumeReading()
+        #expect(server.delegate.messages == ["a"])
+        // At once paused again.
+        session.pauseReading()
+        server.loop.run()
+        #expect(server.delegate.messages == ["a"])
+        session.resumeReading()
+        // What comes before the rest's turn stays behind it.
+        server.delegate.onText = { session, text in if text == "c" { session.pauseReading() } }
+        server.loop.run()
+        #expect(server.delegate.messages == ["a", "b", "c"])
+        #expect(server.delegate.closed.isEmpty)
+        session.resumeReading()
+        server.loop.run()
+        #expect(server.delegate.closed == ["transport error"])
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func whatIsReadInAPauseStaysBehindWhatWasLeft() throws {
+        let server = EmbeddedServer()
+        let channel = try server.webSocket()
+        let session = try #require(server.sessions.first)
+        server.delegate.onText = { session, text in if text == "a" { session.pauseReading() } }
+        server.send(Self.frames("4a", "4b"), to: channel)
+        server.send(Self.frames("4c"), to: channel)
+        session.resumeReading()
+        try channel.writeInbound(Self.frames("4d"))
+        server.loop.run()
+        #expect(server.delegate.messages == ["a", "b", "c", "d"])
+        server.send("4e", to: channel)
+        #expect(server.delegate.messages.last == "e")
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func aSessionThatEndsInAPauseDeliversNothingMore() throws {
+        let server = EmbeddedServer()
+        let channel = try server.webSocket()
+        let session = try #require(server.sessions.first)
+        server.delegate.onText = { session, _ in session.pauseReading() }
+        server.send(Self.frames("4a", "4b"), to: channel)
+        session.close()
+        server.loop.run()
+        #expect(server.delegate.messages == ["a"])
+        #expect(server.delegate.closed == ["forced close"])
+        // The closing handshake is waited for, and found behind the rest.
+        var close = ByteBuffer()
+        close.writeMaskedWebSocketFrame(.close, payload: ByteBuffer(), mask: WebSocketMask(1))
+        server.send(close, to: channel)
+        #expect(!channel.isActive)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func aPauseHoldsTheRestOfABody() throws {
+        let server = EmbeddedServer()
+        let channel = try server.connect()
+        _ = try server.request("GET", "EIO=4&transport=polling", on: channel)
+        let session = try #require(server.sessions.first)
+        server.delegate.onText = { session, _ in session.pauseReading() }
+        let query = "EIO=4&transport=polling&sid=\(session.id)"
+        let body = Array("4a\u{1E}4b".utf8)
+        #expect(try server.request("POST", query, body: body, on: channel).head.isEmpty)
+        for expected in [["a"], ["a", "b"]] {
+            server.loop.advanceTime(by: .milliseconds(1))
+            #expect(server.delegate.messages == expected)
+            #expect(server.text(of: channel).isEmpty)
+            session.resumeReading()
+        }
+        server.loop.advanceTime(by: .milliseconds(1))
+        #expect(server.text(of: channel).hasSuffix("\r\n\r\nok"))
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+}
