@@ -132,45 +132,6 @@ import Testing
         }
     }
 
-    /// A socket that can take more does not make the connection read on while another one can't.
-    @Test func everyFullMailboxPausesReading() async throws {
-        var configuration = SocketServerConfiguration()
-        configuration.limits.waitingEvents = 2
-        let gate = Gate()
-        let order = Recorder<String>()
-        let server = TestServer(
-            configuration: configuration,
-            setUp: { io in
-                io.of("/slow").on("wait") { (_: Socket) async in
-                    await gate.wait()
-                    order.record("wait")
-                }
-                io.sockets.on("quick") { (_: Socket, number: Int) async -> Int in
-                    await Task.yield()
-                    return number
-                }
-                io.sockets.on("mark") { (_: Socket) in order.record("mark") }
-            }
-        )
-        try await server.run { _, address in
-            let client = try await TestClient.join(at: address)
-            try await client.join("/slow")
-            let texts = Array(repeating: "42/slow,[\"wait\"]", count: 4) + (0..<4).map({ "42\($0)[\"quick\",\($0)]" })
-            try await client.send(together: texts.map { .text($0) })
-            for number in 0..<4 { #expect(await client.next() == .text("43\(number)[\(number)]")) }
-            try await client.send("429[\"mark\"]")
-            // By the time that others have been answered often, the mark would have been read, too.
-            let other = try await TestClient.join(at: address)
-            for number in 0..<50 {
-                try await other.send("42\(number)[\"quick\",\(number)]")
-                #expect(await other.next() == .text("43\(number)[\(number)]"))
-            }
-            for _ in 0..<4 { gate.open() }
-            #expect(await order.next() == "wait")
-            #expect(await client.next() == .text("439[]"))
-        }
-    }
-
     /// More events than the mailbox takes: reading pauses and resumes, and nothing is lost.
     @Test func fullMailboxPausesReading() async throws {
         var configuration = SocketServerConfiguration()

@@ -121,7 +121,7 @@ extension Socket {
         extras.mailbox.append(work)
         if extras.mailbox.count >= self.namespace.limits.waitingEvents, !extras.isReadingPaused {
             extras.isReadingPaused = true
-            self.client.pauseReading()
+            self.client.pauseReading(.waitingEvents)
         }
         guard !extras.isWorking else { return }
         extras.isWorking = true

@@ -26,8 +26,10 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     /// Whether the client's packets and bytes are held against ``SocketLimits``.
     private let isRateLimited: Bool
     private var rates = ConnectionRates()
-    /// How many sockets have so much to do that nothing more is read.
-    @exclusivity(unchecked) private var overloadedSockets = 0
+    /// How many reasons there are to read nothing more.
+    @exclusivity(unchecked) private var pauses = 0
+    /// Waits until the bytes that have come are within their rate.
+    private var debt: Scheduled<Void>?
     /// The place of the connect timeout, later that of attachments, in the loop's timers.
     var timerLinks = TimerLinks()
 
@@ -73,24 +75,42 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
 
     // MARK: Back-pressure
 
-    /// Stops reading from the client until every socket that asked for it has called ``resumeReading()``.
-    func pauseReading() {
-        self.overloadedSockets += 1
-        if self.overloadedSockets == 1 { self.session.pauseReading() }
+    /// Stops reading from the client until everybody who asked for it has called ``resumeReading()``.
+    func pauseReading(_ reason: ServerMetrics.Pause) {
+        self.server.metrics.paused(reason)
+        self.pauses += 1
+        if self.pauses == 1 { self.session.pauseReading() }
     }
 
-    /// One of the sockets can take more.
+    /// One of the reasons not to read is gone.
     func resumeReading() {
-        self.overloadedSockets -= 1
-        if self.overloadedSockets == 0 { self.session.resumeReading() }
+        self.pauses -= 1
+        if self.pauses == 0 { self.session.resumeReading() }
+    }
+
+    /// Counts a message's bytes; a client that has sent too many is not read from until they are within its rate.
+    private func spend(_ count: Int) {
+        guard let rate = self.server.configuration.limits.byteRate else { return }
+        self.rates.spend(bytes: count, of: rate, self.now)
+        guard self.debt == nil, self.awaitPayment(of: rate) else { return }
+        self.pauseReading(.byteRate)
+    }
+
+    /// - Returns: Whether there is a debt to wait for.
+    private func awaitPayment(of rate: RateLimit) -> Bool {
+        guard let time = self.rates.byteDebt(of: rate, self.now) else { return false }
+        // What comes later can be more than what is known now, so the time is only when to look again.
+        self.debt = self.session.eventLoop.assumeIsolated().scheduleTask(in: min(time, .hours(1))) {
+            self.debt = nil
+            if !self.awaitPayment(of: rate) { self.resumeReading() }
+        }
+        return true
     }
 
     // MARK: From the connection
 
     func session(_ session: EngineSession, didReceiveText text: consuming ByteBuffer) {
-        if self.isRateLimited {
-            self.rates.spend(bytes: text.readableBytes, self.server.configuration.limits, self.now)
-        }
+        if self.isRateLimited { self.spend(text.readableBytes) }
         do {
             if let packet = try self.decoder.decode(text: text, limits: self.server.configuration.packetLimits) {
                 self.handle(packet)
@@ -103,9 +123,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     }
 
     func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer) {
-        if self.isRateLimited {
-            self.rates.spend(bytes: bytes.readableBytes, self.server.configuration.limits, self.now)
-        }
+        if self.isRateLimited { self.spend(bytes.readableBytes) }
         do {
             if let packet = try self.decoder.decode(binary: bytes, limits: self.server.configuration.packetLimits) {
                 if self.hasJoined { self.session.timers.cancel(self) }
@@ -128,6 +146,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
 
     func sessionDidClose(_ session: EngineSession, reason: CloseReason, description: String?) {
         self.stopConnectTimer()
+        self.debt?.cancel()
         self.pending = []
         self.closeAll(DisconnectReason(rawValue: reason.rawValue, details: description))
     }
@@ -141,7 +160,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
 
     func timerFired(at now: NIODeadline) {
         // The attachments may have come, and not been read.
-        if self.hasJoined, self.overloadedSockets > 0 { return self.awaitAttachment() }
+        if self.hasJoined, self.pauses > 0 { return self.awaitAttachment() }
         self.server.metrics.rejected(self.hasJoined ? "attachment_timeout" : "connect_timeout")
         self.session.close()
     }

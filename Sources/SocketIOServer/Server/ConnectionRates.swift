@@ -18,24 +18,21 @@ struct ConnectionRates {
     }
 
     /// A message has come.
-    mutating func spend(bytes count: Int, _ limits: SocketLimits, _ now: NIODeadline) {
-        if let rate = limits.byteRate { self.bytes.spend(count, of: rate, at: now) }
+    mutating func spend(bytes count: Int, of rate: RateLimit, _ now: NIODeadline) {
+        self.bytes.spend(count, of: rate, at: now)
     }
+
+    /// How long it takes until as many bytes have come as the rate allows; `nil` if there were no more.
+    func byteDebt(of rate: RateLimit, _ now: NIODeadline) -> TimeAmount? { self.bytes.debt(of: rate, at: now) }
 
     /// A packet is complete.
     mutating func take(_ limits: SocketLimits, _ now: NIODeadline) -> Answer {
-        if let rate = limits.byteRate, case .refused(let pause) = self.bytes.answer(of: rate, at: now) {
-            return self.refuse(LimitExceeded(.byteRate, rate, pause), rate: limits.packetRate ?? Self.refusalRate, now)
-        }
         if let rate = limits.packetRate, case .refused(let pause) = self.packets.take(1, of: rate, at: now) {
             return self.refuse(LimitExceeded(.packetRate, rate, pause), rate: rate, now)
         }
         self.isTold = false
         return .within
     }
-
-    /// How many packets a client may send that is told not to, if no rate is set for packets.
-    private static let refusalRate = RateLimit(perSecond: 100)
 
     private mutating func refuse(_ limit: LimitExceeded, rate: RateLimit, _ now: NIODeadline) -> Answer {
         guard self.refusals.take(1, of: rate, at: now) == .taken else { return .flood(limit) }

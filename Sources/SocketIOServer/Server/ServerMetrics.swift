@@ -6,8 +6,33 @@ import Synchronization
 /// Counts what concerns the server as a whole.
 struct ServerMetrics: Sendable {
     private let factory: any MetricsFactory
+    private let pausesForRate: Counter
+    private let pausesForHandlers: Counter
 
-    init(factory: any MetricsFactory) { self.factory = factory }
+    init(factory: any MetricsFactory) {
+        self.factory = factory
+        func pauses(_ reason: String) -> Counter {
+            Counter(label: "socketio_reading_paused_total", dimensions: [("reason", reason)], factory: factory)
+        }
+        self.pausesForRate = pauses("byte_rate")
+        self.pausesForHandlers = pauses("waiting_events")
+    }
+
+    /// Why nothing more is read from a client for now.
+    enum Pause {
+        /// It has sent more bytes than ``SocketLimits/byteRate``.
+        case byteRate
+        /// Its sockets' handlers have enough to do.
+        case waitingEvents
+    }
+
+    /// There is a reason not to read from a client.
+    func paused(_ reason: Pause) {
+        switch reason {
+        case .byteRate: self.pausesForRate.increment()
+        case .waitingEvents: self.pausesForHandlers.increment()
+        }
+    }
 
     /// Something that a client asked for was refused: rare, so the counter is made when it is needed.
     func rejected(_ reason: String) {

@@ -4,7 +4,8 @@ import SocketIOWire
 
 /// What one client, and one other node, may make a server do and keep.
 ///
-/// Whoever exceeds a limit is told, see ``LimitExceeded``, and counted (`socketio_rejected_total`).
+/// Whoever exceeds a limit is told, see ``LimitExceeded``, and counted (`socketio_rejected_total`), unless the limit makes
+/// clients wait instead: those pauses are counted, too (`socketio_reading_paused_total`).
 public struct SocketLimits: Sendable {
     /// How many namespaces one connection may have joined at a time.
     public var namespacesPerConnection = 100
@@ -33,7 +34,11 @@ public struct SocketLimits: Sendable {
     /// Off by default, as in Node: what is too much depends on what the application does with an event. A packet counts
     /// once, however many attachments it has.
     public var packetRate: RateLimit?
-    /// How many bytes of messages a connection may send; `nil`: as many as it can.
+    /// How many bytes of messages, attachments included, a connection may send; `nil`: as many as it can.
+    ///
+    /// Who sends more is slowed down, not refused: nothing more is read from the connection until what has been is within
+    /// the rate. So a message longer than the burst is taken, and a pause comes after it. Messages that came compressed
+    /// count as what they are after that.
     public var byteRate: RateLimit?
     /// How many broadcasts of other nodes may wait for acknowledgements of this node's clients at a time.
     public var remoteAcknowledgements = 1_024
@@ -91,8 +96,6 @@ public struct LimitExceeded: Error, Sendable, Hashable, CustomStringConvertible 
         public static let authBytes = Code(rawValue: "auth_bytes")
         /// ``SocketLimits/packetRate``.
         public static let packetRate = Code(rawValue: "packet_rate")
-        /// ``SocketLimits/byteRate``.
-        public static let byteRate = Code(rawValue: "byte_rate")
     }
 
     /// Which limit.
@@ -112,7 +115,6 @@ public struct LimitExceeded: Error, Sendable, Hashable, CustomStringConvertible 
         case .roomsPerSocket: "Too many rooms"
         case .authBytes: "Auth too large"
         case .packetRate: "Too many packets"
-        case .byteRate: "Too many bytes"
         default: "Limit exceeded"
         }
     }

@@ -23,22 +23,24 @@ struct TokenBucket {
         return .refused(milliseconds: Int((next &- latest) / 1_000_000) + 1)
     }
 
-    /// Takes tokens that are spent already; the debt is never more than another burst.
+    /// Takes tokens that are spent already, be they there or not: what is missing is a debt.
     mutating func spend(_ count: Int, of rate: RateLimit, at now: NIODeadline) {
         let now = now.uptimeNanoseconds
-        let burst = Self.duration(rate.burst, rate)
-        self.fullAt = min(max(self.fullAt, now) &+ Self.duration(count, rate), now &+ 2 &* burst)
+        self.fullAt = min(max(self.fullAt, now) &+ Self.duration(count, rate), now &+ Self.longest)
     }
 
-    /// Whether more is spent than the rate allows, and for how long still.
-    func answer(of rate: RateLimit, at now: NIODeadline) -> Answer {
+    /// The time until no debt is left; `nil` if there is none.
+    func debt(of rate: RateLimit, at now: NIODeadline) -> TimeAmount? {
         var copy = self
-        return copy.take(0, of: rate, at: now)
+        guard case .refused(let milliseconds) = copy.take(0, of: rate, at: now) else { return nil }
+        return .milliseconds(Int64(milliseconds))
     }
+
+    /// A hundred years in nanoseconds: sums of a few of these don't overflow.
+    private static let longest: UInt64 = 3_000_000_000_000_000_000
 
     /// The time in which so many tokens come.
     private static func duration(_ count: Int, _ rate: RateLimit) -> UInt64 {
-        // A hundred years at most: sums of a few of these don't overflow.
         let seconds = min(Double(count) / Double(rate.perSecond), 3.0e9)
         return UInt64(seconds * 1e9)
     }

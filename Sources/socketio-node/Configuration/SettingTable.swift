@@ -140,7 +140,8 @@ enum SettingTable {
             "bytesPerSecond",
             .bytes(0...1_073_741_824),
             default: "0",
-            "Bytes of messages that one connection may send in the long run; 0: as many as it can."
+            "Bytes of messages that one connection may send in the long run; 0: as many as it can. Of who sends more "
+                + "nothing is read for a while."
         ),
         SettingField(
             "controlPacketsPerSecond",
