@@ -348,7 +348,7 @@ struct ConfigurationValues {
                compressPolls: false, compressMessages: true}
             heartbeat: {interval: 300ms, timeout: 200ms, upgradeTimeout: 1s}
             limits:
-              {messageSize: 64KiB, attachments: 3, queuedBytes: 1MiB, volatileBytes: 0, waitingEvents: 5,
+              {messageSize: 64KiB, attachments: 3, queuedBytes: 1MiB, volatileBytes: 0, waitingEvents: 5, waitingBytes: 2KiB,
                roomsPerSocket: 7, pendingAcknowledgements: 8, authSize: 9KiB, packetsPerSecond: 10, bytesPerSecond: 1KiB,
                controlPacketsPerSecond: 14, connections: 11, connectionsPerAddress: 12, sessionsPerAddress: 13}
             cors: {origins: ["https://a.example"], credentials: true, maxAge: 1h}
@@ -399,6 +399,7 @@ struct ConfigurationValues {
         #expect(node.server.engine.limits.volatileThreshold == 0)
         #expect(node.server.packetLimits.maximumAttachments == 3)
         #expect(node.server.limits.waitingEvents == 5)
+        #expect(node.server.limits.waitingBytes == 2048)
         #expect(node.server.limits.roomsPerSocket == 7 && node.server.limits.pendingAcknowledgements == 8)
         #expect(node.server.limits.authBytes == 9_216)
         #expect(node.server.limits.packetRate == RateLimit(perSecond: 10, burst: 20))

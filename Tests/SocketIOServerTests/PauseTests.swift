@@ -17,7 +17,9 @@ import Testing
             await withCheckedContinuation { continuation in self.waiting.withLock { $0.append(continuation) } }
         }
 
-        func endOne() { self.waiting.withLock { $0.removeFirst() }.resume() }
+        func endOne() throws {
+            try #require(self.waiting.withLock { $0.isEmpty ? nil : $0.removeFirst() }).resume()
+        }
     }
 
     /// A server whose handler of `wait` is at work until it is told to end, while `now` is answered at once.
@@ -37,11 +39,13 @@ import Testing
             }
         }
 
-        func endOne() {
-            self.workers.endOne()
-            // Handlers that were at work for long let others have a turn first.
-            self.server.loop.advanceTime(by: .milliseconds(1))
+        func endOne() throws {
+            try self.workers.endOne()
+            self.haveTurn()
         }
+
+        /// Handlers that were at work for long let others have a turn before the next one is.
+        func haveTurn() { self.server.loop.advanceTime(by: .milliseconds(1)) }
 
         func pauses(_ reason: String) throws -> Int64 {
             try self.metrics.expectCounter("socketio_reading_paused_total", [("reason", reason)]).totalValue
@@ -61,9 +65,40 @@ import Testing
         // One is at work, two wait.
         #expect(try client.received() == ["430[1]"])
         #expect(try fixture.pauses("waiting_events") == 1)
-        fixture.endOne()
+        try fixture.endOne()
         #expect(try client.received() == ["431[1]"])
-        for _ in 0..<2 { fixture.endOne() }
+        for _ in 0..<2 { try fixture.endOne() }
+        try client.close()
+    }
+
+    /// A hundred events of a megabyte each are no hundred small ones.
+    @Test func bytesFillAMailboxToo() throws {
+        let fixture = Fixture { $0.waitingBytes = 1_000 }
+        let client = try fixture.server.join()
+        let text = String(repeating: "x", count: 590)
+        let long = "42[\"wait\",\"\(text)\"]"
+        try client.send(long, long, "420[\"now\"]", long, "421[\"now\"]")
+        #expect(try client.received() == ["430[1]"])
+        #expect(try fixture.pauses("waiting_events") == 1)
+        // One is still more than half of what may wait.
+        try fixture.endOne()
+        #expect(try client.received().isEmpty)
+        try fixture.endOne()
+        #expect(try client.received() == ["431[1]"])
+        try fixture.endOne()
+        // Attachments count.
+        let bytes = [UInt8](repeating: 1, count: 400)
+        let placeholders = "{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}"
+        let event = Array("452-[\"wait\",null,\(placeholders)]".utf8)
+        try client.send([(.text, Array("42[\"wait\"]".utf8)), (.text, event), (.binary, bytes), (.binary, bytes)])
+        try client.send("422[\"now\"]")
+        #expect(try client.received() == ["432[1]"])
+        fixture.haveTurn()
+        try client.send([(.text, event), (.binary, bytes), (.binary, bytes), (.text, Array("423[\"now\"]".utf8))])
+        #expect(try client.received().isEmpty)
+        for _ in 0..<2 { try fixture.endOne() }
+        #expect(try client.received() == ["433[1]"])
+        try fixture.endOne()
         try client.close()
     }
 
@@ -80,17 +115,17 @@ import Testing
         #expect(try fixture.pauses("byte_rate") == 1)
         fixture.server.loop.advanceTime(by: .seconds(5))
         #expect(try client.received().isEmpty)
-        fixture.endOne()
+        try fixture.endOne()
         #expect(try client.received() == ["431[1]"])
         // The other way about.
         try client.send(long, "422[\"now\"]")
         #expect(try fixture.pauses("waiting_events") == 2)
         #expect(try fixture.pauses("byte_rate") == 2)
-        fixture.endOne()
+        try fixture.endOne()
         #expect(try client.received().isEmpty)
         fixture.server.loop.advanceTime(by: .seconds(5))
         #expect(try client.received() == ["432[1]"])
-        for _ in 0..<2 { fixture.endOne() }
+        for _ in 0..<2 { try fixture.endOne() }
         try client.close()
     }
 }

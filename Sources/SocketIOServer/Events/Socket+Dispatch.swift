@@ -59,7 +59,7 @@ extension Socket {
                     self.handlerFailed(event, error)
                 }
             case .asynchronous(let body):
-                self.enqueue {
+                self.enqueue(bytes: event.arguments.byteCount) {
                     do {
                         try await body(event)
                     } catch {
@@ -99,7 +99,7 @@ extension Socket {
             acknowledgementID: acknowledgementID,
             answered: acknowledgementID == nil ? nil : AnsweredOnce()
         )
-        self.enqueue {
+        self.enqueue(bytes: arguments.byteCount) {
             do {
                 for middleware in middlewares { try await middleware(event) }
                 self.onLoop {
@@ -115,11 +115,15 @@ extension Socket {
 
     /// Runs asynchronous work of this socket after the work that is queued already.
     ///
-    /// A client that sends faster than its handlers work is not read from while the mailbox is above its mark.
-    func enqueue(_ work: @escaping @Sendable @concurrent () async -> Void) {
+    /// A client that sends faster than its handlers work is not read from while the mailbox is above its marks.
+    private func enqueue(bytes: Int, _ work: @escaping @Sendable @concurrent () async -> Void) {
         let extras = self.makeExtras()
-        extras.mailbox.append(work)
-        if extras.mailbox.count >= self.namespace.limits.waitingEvents, !extras.isReadingPaused {
+        extras.mailbox.append(SocketExtras.Work(bytes: bytes, body: work))
+        extras.mailboxBytes += bytes
+        let limits = self.namespace.limits
+        if extras.mailbox.count >= limits.waitingEvents || extras.mailboxBytes >= limits.waitingBytes,
+            !extras.isReadingPaused
+        {
             extras.isReadingPaused = true
             self.client.pauseReading(.waitingEvents)
         }
@@ -156,11 +160,15 @@ extension Socket {
             self.extras?.isWorking = false
             return nil
         }
-        if extras.isReadingPaused, extras.mailbox.count <= self.namespace.limits.waitingEvents / 2 {
+        extras.mailboxBytes -= work.bytes
+        let limits = self.namespace.limits
+        if extras.isReadingPaused, extras.mailbox.count <= limits.waitingEvents / 2,
+            extras.mailboxBytes <= limits.waitingBytes / 2
+        {
             extras.isReadingPaused = false
             self.client.resumeReading()
         }
-        return work
+        return work.body
     }
 
     // MARK: Outgoing

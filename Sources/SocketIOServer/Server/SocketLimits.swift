@@ -29,6 +29,11 @@ public struct SocketLimits: Sendable {
     public var authBytes = 64 * 1024
     /// How many events of one client may wait for its asynchronous handlers before the server stops reading from it.
     public var waitingEvents = 128
+    /// How many bytes of such events, attachments included, may wait before the server stops reading.
+    ///
+    /// One event may be longer than that, and then waits with no other. An event with several asynchronous handlers waits,
+    /// and counts, for each of them.
+    public var waitingBytes = 1_048_576
     /// How many packets a connection may send; `nil`: as many as it can.
     ///
     /// Off by default, as in Node: what is too much depends on what the application does with an event. A packet counts

@@ -16,11 +16,20 @@ final class SocketExtras {
     var errors: [Registered<@Sendable (any Error) -> Void>] = []
     var transportChanges: [Registered<@Sendable (TransportName) -> Void>] = []
     var acknowledgements: [Int: PendingAcknowledgement] = [:]
-    var mailbox = Deque<@Sendable @concurrent () async -> Void>()
+    var mailbox = Deque<Work>()
+    /// The bytes of the events that wait in the mailbox.
+    var mailboxBytes = 0
     var isWorking = false
     /// How long the mailbox was worked off since the loop last served its other connections meanwhile.
     var worked = TimeAmount.zero
     var isReadingPaused = false
+
+    /// What waits in the mailbox.
+    struct Work {
+        /// The length of the event that is kept for it.
+        let bytes: Int
+        let body: @Sendable @concurrent () async -> Void
+    }
 
     /// Takes a handler out of wherever it is.
     func remove(_ listener: EventListener) {

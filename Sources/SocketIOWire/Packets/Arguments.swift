@@ -44,6 +44,13 @@ public struct Arguments: Sendable {
         return count
     }
 
+    /// How many bytes are kept for them: JSON text, with an event's name, and attachments.
+    package var byteCount: Int {
+        let count = self.text?.readableBytes ?? 0
+        guard let attachments = self.attachments else { return count }
+        return attachments.reduce(count) { $0 + $1.readableBytes }
+    }
+
     /// Whether there are none.
     public var isEmpty: Bool { self.makeReader().isAtEnd }
 

@@ -214,6 +214,7 @@ extension SocketServerConfiguration {
         self.packetLimits.maximumAttachmentBytes =
             max(1, self.packetLimits.maximumAttachments) * self.engine.maxHTTPBufferSize
         self.limits.waitingEvents = limits["waitingEvents"].integer ?? self.limits.waitingEvents
+        self.limits.waitingBytes = limits["waitingBytes"].integer ?? self.limits.waitingBytes
         self.limits.namespacesPerConnection =
             limits["namespacesPerConnection"].integer ?? self.limits.namespacesPerConnection
         self.limits.roomsPerSocket = limits["roomsPerSocket"].integer ?? self.limits.roomsPerSocket

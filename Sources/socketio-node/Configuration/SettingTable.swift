@@ -106,6 +106,12 @@ enum SettingTable {
             "Events of one client that may wait to be handled before nothing more is read from it."
         ),
         SettingField(
+            "waitingBytes",
+            .bytes(1024...1_073_741_824),
+            default: "1MiB",
+            "Bytes of such events; also one event that is longer may wait."
+        ),
+        SettingField(
             "namespacesPerConnection",
             .integer(1...100_000),
             default: "100",
