@@ -24,7 +24,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from cluster import ROOT, free_ports  # noqa: E402
+from cluster import StartError, free_ports, newest_binary  # noqa: E402
 
 FAST = ["1", "2", "3", "4", "5", "6", "7", "10"]
 ALL = ["1", "2", "3", "4", "5", "6", "7", "9", "10", "12", "13"]
@@ -38,9 +38,10 @@ def main():
     parser.add_argument("sections", nargs="*")
     options = parser.parse_args()
     sections = options.sections or (ALL if options.all else FAST)
-    binary = options.binary or newest_binary()
-    if binary is None:
-        print("There is no conformance-server: swift build --product conformance-server\n0 passed, 1 failed")
+    try:
+        binary = options.binary or newest_binary("conformance-server")
+    except StartError as error:
+        print(f"{error}\n0 passed, 1 failed")
         return 1
     port = free_ports(1)[0]
     server = subprocess.Popen([binary, "websocket", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
@@ -53,11 +54,6 @@ def main():
         server.terminate()
         server.wait()
     return report(verdicts)
-
-
-def newest_binary():
-    paths = [ROOT / ".build" / kind / "conformance-server" for kind in ("debug", "release")]
-    return max((path for path in paths if path.exists()), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def wait_for(port, server):

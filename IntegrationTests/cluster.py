@@ -57,6 +57,15 @@ def free_ports(count):
     return ports
 
 
+def newest_binary(name):
+    """What was built last of a program that `./test` builds."""
+    paths = [ROOT / ".build" / kind / name for kind in ("debug", "release")]
+    found = max((path for path in paths if path.exists()), key=lambda path: path.stat().st_mtime, default=None)
+    if not found:
+        raise StartError(f"there is no {name}; build it with: swift build --product {name}")
+    return found
+
+
 def program(name):
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
     if not found:

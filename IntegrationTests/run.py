@@ -57,7 +57,7 @@ def main():
     import support
 
     loader = unittest.TestLoader()
-    names = options.names or ["test_cluster", "test_faults"]
+    names = options.names or ["test_cluster", "test_faults", "test_recovery"]
     suite = loader.loadTestsFromNames(names)
     try:
         with Cluster(options.binary) as cluster:

@@ -7,12 +7,12 @@ import SocketIOWire
 
 /// The servers that the official protocol test suites expect.
 ///
-///     conformance-server engine|socket|websocket PORT
+///     conformance-server engine|socket|websocket|recovery PORT
 ///     conformance-server packets
 ///
 /// The first two ping every 300 ms, wait 200 ms for the pong, accept 1,000,000 bytes, allow every origin, and listen on
 /// IPv4 and IPv6. The third is what Autobahn's suite talks to: plain WebSockets, with permessage-deflate, messages of up
-/// to 64 MiB.
+/// to 64 MiB. The fourth has rooms, and remembers clients that lose their links for three seconds.
 @main
 enum ConformanceServer {
     static func main() async throws {
@@ -26,11 +26,13 @@ enum ConformanceServer {
         case "engine": try await self.runEngine(port: port)
         case "socket": try await self.runSocket(port: port)
         case "websocket": try await self.runWebSocket(port: port)
+        case "recovery": try await self.runRecovery(port: port)
         default: print(self.usage)
         }
     }
 
-    private static let usage = "usage: conformance-server engine|socket|websocket PORT, or conformance-server packets"
+    private static let usage =
+        "usage: conformance-server engine|socket|websocket|recovery PORT, or conformance-server packets"
 
     private static func engineConfiguration(path: String) -> EngineConfiguration {
         var configuration = EngineConfiguration()
@@ -90,6 +92,21 @@ enum ConformanceServer {
         }
         io.sockets.onRaw("message-with-ack") { event in
             event.acknowledge(values: try event.arguments.values())
+        }
+        print("listening on port \(port)")
+        try await io.run()
+    }
+
+    private static func runRecovery(port: Int) async throws {
+        var configuration = SocketServerConfiguration(host: "127.0.0.1", port: port)
+        configuration.connectionStateRecovery = ConnectionStateRecovery(maxDisconnectionDuration: .seconds(3))
+        let io = SocketServer(configuration: configuration, logger: Logger(label: "conformance-server"))
+        io.sockets.on("join") { (socket: Socket, room: String) -> String in
+            socket.join(Room(room))
+            return room
+        }
+        io.sockets.on("publish") { (_: Socket, room: String, value: JSONValue) in
+            io.sockets.to(Room(room)).emit("event", value)
         }
         print("listening on port \(port)")
         try await io.run()
