@@ -74,10 +74,9 @@ struct DeflateAgreement: Equatable {
             return DeflateAgreement(windowBits: min(bound, configuration.windowBits), isWindowBounded: true)
         }
 
+        /// "A decimal integer value without leading zeroes between 8 to 15" (section 7.1.2.1): written in no other way.
         private static func windowBits(_ text: String) -> Int? {
-            guard !text.hasPrefix("0"), text.utf8.count <= 2, let bits = Int(text), (8...15).contains(bits) else {
-                return nil
-            }
+            guard let bits = Int(text), (8...15).contains(bits), text == String(bits) else { return nil }
             return bits
         }
     }
