@@ -85,6 +85,21 @@ let linearWork: [LinearWork] = [
             }
         }
     },
+    LinearWork(name: "linear.resp-subscriptions") { size in
+        let names = (0..<size / 16).map { "socket.io#/tenant-\($0)#" }
+        return {
+            // As many namespaces come, are confirmed, and go.
+            var table = SubscriptionTable<Int>()
+            for (id, name) in names.enumerated() {
+                use(table.add(id, patterns: [name + "*"], channels: [name], handler: id, isConnected: true).count)
+                for (kind, channel) in [("psubscribe", name + "*"), ("subscribe", name)] {
+                    let push = [kind, channel].map { RESPValue.bulkString(ByteBuffer(string: $0)) }
+                    _ = table.received(.push(push + [.integer(1)]))
+                }
+            }
+            for id in names.indices { use(table.remove(id, isConnected: true).count) }
+        }
+    },
     LinearWork(name: "linear.resp-string-byte-by-byte") { size in
         let text = "$\(size)\r\n" + String(repeating: "x", count: size) + "\r\n"
         return {

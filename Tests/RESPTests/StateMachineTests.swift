@@ -319,6 +319,43 @@ struct SubscriptionTableTests {
         #expect(table.isEmpty)
     }
 
+    @Test func sharedNamesStayUntilTheLastLeavesInAnyOrder() {
+        var table = SubscriptionTable<String>()
+        _ = table.add(7, patterns: ["p*"], channels: ["a", "a"], handler: "one", isConnected: false)
+        _ = table.add(3, patterns: ["p*"], channels: ["a"], handler: "two", isConnected: false)
+        // Not in the order of the ids.
+        #expect(table.restore().map(\.count) == [2, 3, 2, 2])
+        #expect(table.remove(3, isConnected: true) == [])
+        #expect(self.describe(table.received(push("message", "a", "x"))) == #"["one", "one"] a x"#)
+        #expect(table.remove(7, isConnected: true) == [["PUNSUBSCRIBE", "p*"], ["UNSUBSCRIBE", "a", "a"]])
+        #expect(table.remove(7, isConnected: true) == [])
+        #expect(self.describe(table.received(push("message", "a", "x"))) == "none")
+        #expect(table.isRestored)
+        #expect(table.isEmpty)
+    }
+
+    /// Who leaves unconfirmed is not waited for.
+    @Test func thoseWhoLeaveAreNotRestored() {
+        var table = SubscriptionTable<String>()
+        for id in 1...2 { _ = table.add(id, patterns: [], channels: ["\(id)"], handler: "", isConnected: true) }
+        #expect(self.describe(table.received(push("subscribe", "1", count: 1))) == "confirmed 1")
+        #expect(!table.isRestored)
+        _ = table.remove(2, isConnected: true)
+        #expect(table.isRestored)
+        _ = table.restore()
+        #expect(!table.isRestored)
+        #expect(table.disconnected() == [1])
+    }
+
+    /// Work that grows with the square of the number would end this test by its time limit; how much it is exactly,
+    /// `linear.resp-subscriptions` counts.
+    @Test func manyNamesCostAsMuchEachAsFew() {
+        var table = SubscriptionTable<Int>()
+        for id in 0..<100_000 { _ = table.add(id, patterns: [], channels: ["\(id)"], handler: id, isConnected: true) }
+        for id in 0..<100_000 { _ = table.remove(id, isConnected: false) }
+        #expect(table.isEmpty)
+    }
+
     @Test func refusal() {
         var table = SubscriptionTable<String>()
         _ = table.add(1, patterns: ["x*"], channels: ["a"], handler: "one", isConnected: true)

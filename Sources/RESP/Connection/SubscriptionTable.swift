@@ -4,20 +4,21 @@ import NIOCore
 /// What is subscribed, which confirmations are missing, and who gets a message.
 ///
 /// A subscription is a list of patterns and channels of one owner. Names that several owners share are subscribed
-/// until the last of them leaves.
-struct SubscriptionTable<Handler> {
-    struct Subscription {
-        let id: Int
+/// until the last of them leaves. Whatever happens to a subscription costs as much as it has names, however many there
+/// are; only a new connection looks at all of them.
+package struct SubscriptionTable<Handler> {
+    private struct Subscription {
+        /// Its place among the others.
+        let number: Int
         let patterns: [String]
         let channels: [String]
-        let handler: Handler
         /// Confirmations that Redis owes.
         var missing: Int
         /// Confirmed once on the connection of now.
         var isConfirmed: Bool { self.missing == 0 }
     }
 
-    enum Event {
+    package enum Event {
         case none
         case message(handlers: [Handler], RESPMessage)
         /// A message too long for the limits, or otherwise not what Redis sends.
@@ -36,47 +37,71 @@ struct SubscriptionTable<Handler> {
         case ping
     }
 
-    private var subscriptions: [Subscription] = []
+    /// The handlers of those who share a name, in the order in which they came.
+    private struct Owners {
+        var ids: [Int] = []
+        var handlers: [Handler] = []
+
+        mutating func add(_ id: Int, _ handler: Handler) {
+            self.ids.append(id)
+            self.handlers.append(handler)
+        }
+
+        mutating func remove(_ id: Int) {
+            for index in self.ids.indices.reversed() where self.ids[index] == id {
+                self.ids.remove(at: index)
+                self.handlers.remove(at: index)
+            }
+        }
+    }
+
+    private var subscriptions: [Int: Subscription] = [:]
+    /// How many of them wait for confirmations.
+    private var unconfirmed = 0
+    private var nextNumber = 0
     private var expected = Deque<Expected>()
-    private var byPattern: [ByteBuffer: [Handler]] = [:]
-    private var byChannel: [ByteBuffer: [Handler]] = [:]
+    private var byPattern: [ByteBuffer: Owners] = [:]
+    private var byChannel: [ByteBuffer: Owners] = [:]
     /// RESP2 writes as an array what RESP3 writes as a push.
     var protocolVersion = 3
 
+    /// An empty table.
+    package init() {}
+
     var isEmpty: Bool { self.subscriptions.isEmpty }
-    var isRestored: Bool { self.subscriptions.allSatisfy { $0.isConfirmed } }
+    var isRestored: Bool { self.unconfirmed == 0 }
 
     // MARK: Owners
 
     /// Adds a subscription, and returns the commands to send if `isConnected`; else ``restore()`` will.
-    mutating func add(
+    package mutating func add(
         _ id: Int,
         patterns: [String],
         channels: [String],
         handler: Handler,
         isConnected: Bool
     ) -> [[String]] {
-        self.subscriptions.append(
-            Subscription(
-                id: id,
-                patterns: patterns,
-                channels: channels,
-                handler: handler,
-                missing: patterns.count + channels.count
-            )
+        let subscription = Subscription(
+            number: self.nextNumber,
+            patterns: patterns,
+            channels: channels,
+            missing: patterns.count + channels.count
         )
-        self.index()
-        return isConnected ? self.commands(forSubscriptionAt: self.subscriptions.count - 1) : []
+        self.nextNumber += 1
+        self.subscriptions[id] = subscription
+        if !subscription.isConfirmed { self.unconfirmed += 1 }
+        for pattern in patterns { self.byPattern[ByteBuffer(string: pattern), default: Owners()].add(id, handler) }
+        for channel in channels { self.byChannel[ByteBuffer(string: channel), default: Owners()].add(id, handler) }
+        return isConnected ? self.commands(for: id, subscription) : []
     }
 
     /// Removes a subscription; what no other one shares is unsubscribed.
-    mutating func remove(_ id: Int, isConnected: Bool) -> [[String]] {
-        guard let index = self.subscriptions.firstIndex(where: { $0.id == id }) else { return [] }
-        let removed = self.subscriptions.remove(at: index)
-        self.index()
+    package mutating func remove(_ id: Int, isConnected: Bool) -> [[String]] {
+        guard let removed = self.subscriptions.removeValue(forKey: id) else { return [] }
+        if !removed.isConfirmed { self.unconfirmed -= 1 }
+        let patterns = removed.patterns.filter { Self.isLast(id, of: $0, in: &self.byPattern) }
+        let channels = removed.channels.filter { Self.isLast(id, of: $0, in: &self.byChannel) }
         guard isConnected else { return [] }
-        let patterns = removed.patterns.filter { self.byPattern[ByteBuffer(string: $0)] == nil }
-        let channels = removed.channels.filter { self.byChannel[ByteBuffer(string: $0)] == nil }
         var commands: [[String]] = []
         for (name, names) in [("PUNSUBSCRIBE", patterns), ("UNSUBSCRIBE", channels)] where !names.isEmpty {
             self.expected.append(.departures(names.count))
@@ -85,16 +110,31 @@ struct SubscriptionTable<Handler> {
         return commands
     }
 
+    /// Takes a name from an owner.
+    ///
+    /// - Returns: Whether nobody has it now.
+    private static func isLast(_ id: Int, of name: String, in table: inout [ByteBuffer: Owners]) -> Bool {
+        let name = ByteBuffer(string: name)
+        table[name]?.remove(id)
+        guard table[name]?.ids.isEmpty ?? true else { return false }
+        table[name] = nil
+        return true
+    }
+
     // MARK: Connection
 
     /// Subscribes everything again on a new connection, in the order in which it was added.
     mutating func restore() -> [[String]] {
         self.expected.removeAll(keepingCapacity: true)
-        return self.subscriptions.indices.flatMap { index in
-            self.subscriptions[index].missing =
-                self.subscriptions[index].patterns.count + self.subscriptions[index].channels.count
-            return self.commands(forSubscriptionAt: index)
+        self.unconfirmed = 0
+        var commands: [[String]] = []
+        for (id, var subscription) in self.subscriptions.sorted(by: { $0.value.number < $1.value.number }) {
+            subscription.missing = subscription.patterns.count + subscription.channels.count
+            if !subscription.isConfirmed { self.unconfirmed += 1 }
+            self.subscriptions[id] = subscription
+            commands += self.commands(for: id, subscription)
         }
+        return commands
     }
 
     mutating func sentPing() {
@@ -104,10 +144,10 @@ struct SubscriptionTable<Handler> {
     /// - Returns: The subscriptions that were not confirmed yet.
     mutating func disconnected() -> [Int] {
         self.expected.removeAll(keepingCapacity: false)
-        return self.subscriptions.filter { !$0.isConfirmed }.map(\.id)
+        return self.subscriptions.filter { !$0.value.isConfirmed }.map(\.key)
     }
 
-    mutating func received(_ value: RESPValue) -> Event {
+    package mutating func received(_ value: RESPValue) -> Event {
         switch value {
         case .push(let elements): return self.receivedPush(elements)
         case .array(let elements) where self.protocolVersion == 2: return self.receivedPush(elements)
@@ -130,12 +170,14 @@ struct SubscriptionTable<Handler> {
             guard elements.count == 3, let channel = elements[1].bytes else {
                 return .unusable(.violation("a message without a channel"))
             }
-            return self.message(elements[2], channel: channel, pattern: nil, handlers: self.byChannel[channel])
+            let handlers = self.byChannel[channel]?.handlers
+            return self.message(elements[2], channel: channel, pattern: nil, handlers: handlers)
         case Self.patternMessage:
             guard elements.count == 4, let pattern = elements[1].bytes, let channel = elements[2].bytes else {
                 return .unusable(.violation("a message without a channel"))
             }
-            return self.message(elements[3], channel: channel, pattern: pattern, handlers: self.byPattern[pattern])
+            let handlers = self.byPattern[pattern]?.handlers
+            return self.message(elements[3], channel: channel, pattern: pattern, handlers: handlers)
         case Self.subscribe, Self.patternSubscribe:
             return self.confirmed()
         case Self.unsubscribe, Self.patternUnsubscribe:
@@ -170,10 +212,12 @@ struct SubscriptionTable<Handler> {
         } else {
             self.expected.removeFirst()
         }
-        guard let index = self.subscriptions.firstIndex(where: { $0.id == id }), !self.subscriptions[index].isConfirmed
-        else { return .none }
-        self.subscriptions[index].missing -= 1
-        return self.subscriptions[index].isConfirmed ? .confirmed(id) : .none
+        guard var subscription = self.subscriptions[id], !subscription.isConfirmed else { return .none }
+        subscription.missing -= 1
+        self.subscriptions[id] = subscription
+        guard subscription.isConfirmed else { return .none }
+        self.unconfirmed -= 1
+        return .confirmed(id)
     }
 
     /// A command as a whole was refused: `NOPERM this user has no permissions to access one of the channels…`.
@@ -191,28 +235,14 @@ struct SubscriptionTable<Handler> {
 
     // MARK: Helpers
 
-    private mutating func commands(forSubscriptionAt index: Int) -> [[String]] {
-        let subscription = self.subscriptions[index]
+    private mutating func commands(for id: Int, _ subscription: Subscription) -> [[String]] {
         var commands: [[String]] = []
         for (name, names) in [("PSUBSCRIBE", subscription.patterns), ("SUBSCRIBE", subscription.channels)]
         where !names.isEmpty {
-            self.expected.append(.confirmations(names.count, of: subscription.id))
+            self.expected.append(.confirmations(names.count, of: id))
             commands.append([name] + names)
         }
         return commands
-    }
-
-    private mutating func index() {
-        self.byPattern.removeAll(keepingCapacity: true)
-        self.byChannel.removeAll(keepingCapacity: true)
-        for subscription in self.subscriptions {
-            for pattern in subscription.patterns {
-                self.byPattern[ByteBuffer(string: pattern), default: []].append(subscription.handler)
-            }
-            for channel in subscription.channels {
-                self.byChannel[ByteBuffer(string: channel), default: []].append(subscription.handler)
-            }
-        }
     }
 
     private static var message: ByteBuffer { Kinds.message }
