@@ -59,7 +59,7 @@ import Testing
         for _ in 0..<3 { session.send(Self.message(500_000)) }
         session.send(Self.message(2_000_000))
         session.send(Self.message(3))
-        let query = "EIO=4&transport=polling&sid=\(session.id)"
+        let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
         var lengths: [Int] = []
         for _ in 0..<4 { lengths.append(try server.request("GET", query, on: channel).body.readableBytes) }
         // What is longer than that comes alone.
@@ -72,7 +72,7 @@ import Testing
         let channel = try server.connect()
         _ = try server.request("GET", "EIO=4&transport=polling", on: channel)
         let session = try #require(server.sessions.first)
-        let query = "EIO=4&transport=polling&sid=\(session.id)"
+        let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
         for (length, isCompressed) in [(262_143, true), (262_144, false)] {
             session.send(Self.message(length))
             let answer = try server.request("GET", query, fields: "Accept-Encoding: gzip\r\n", on: channel)
@@ -87,7 +87,7 @@ import Testing
         let first = try server.connect()
         _ = try server.request("GET", "EIO=4&transport=polling", on: first)
         let session = try #require(server.sessions.first)
-        let query = "EIO=4&transport=polling&sid=\(session.id)"
+        let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
         var channels = [first]
         for number in 1...5 {
             #expect(session.state == .open, "answer \(number)")

@@ -143,7 +143,7 @@ import Testing
         let opened = try server.request("GET", "EIO=4&transport=polling", fields: gzip, on: channel)
         #expect(opened.head.contains("\r\nContent-Encoding: gzip\r\n"))
         let session = try #require(server.sessions.first)
-        let query = "EIO=4&transport=polling&sid=\(session.id)"
+        let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
         session.send(Self.message(500), compress: false)
         let plain = try server.request("GET", query, fields: gzip, on: channel)
         #expect(!plain.head.contains("Content-Encoding"))
@@ -172,7 +172,7 @@ import Testing
         _ = try server.request("GET", "EIO=4&transport=polling", on: channel)
         let session = try #require(server.sessions.first)
         session.send(Self.message(5000))
-        let query = "EIO=4&transport=polling&sid=\(session.id)"
+        let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
         let answer = try server.request("GET", query, fields: "Accept-Encoding: gzip\r\n", on: channel)
         #expect(!answer.head.contains("Content-Encoding"))
         #expect(answer.body.readableBytes == 5001)

@@ -22,7 +22,7 @@ import Testing
         let first = try server.connect()
         let opened = try server.request("GET", Self.poll, fields: "X-Id: \(id)\r\n", on: first)
         #expect(String(buffer: opened.body).sessionID == id)
-        #expect(server.sessions.map(\.id.description) == [id])
+        #expect(server.sessions.map(\.id.secret) == [id])
         // Nobody else gets it while it is in use, over whichever transport.
         let refused = try server.request("GET", Self.poll, fields: "X-Id: \(id)\r\n", on: first)
         #expect(refused.head.hasPrefix("HTTP/1.1 400 "))
@@ -192,7 +192,7 @@ import Testing
         case .poll, .post:
             _ = try server.request("GET", Self.poll, on: channel)
             let session = try #require(server.sessions.last)
-            let query = "\(Self.poll)&sid=\(session.id)"
+            let query = "\(Self.poll)&sid=\(session.id.secret)"
             if asked == .post {
                 return try server.request("POST", query, body: Array("4a".utf8), fields: fields, on: channel).head
             }

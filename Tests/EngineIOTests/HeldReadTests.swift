@@ -134,7 +134,7 @@ import Testing
         _ = try server.request("GET", "EIO=4&transport=polling", on: channel)
         let session = try #require(server.sessions.first)
         server.delegate.onText = { session, _ in session.pauseReading() }
-        let query = "EIO=4&transport=polling&sid=\(session.id)"
+        let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
         let body = Array("4a\u{1E}4b".utf8)
         #expect(try server.request("POST", query, body: body, on: channel).head.isEmpty)
         for expected in [["a"], ["a", "b"]] {

@@ -59,7 +59,7 @@ import Testing
         var generator = SplitMix(state: 21)
         for index in 0..<valid.readableBytes {
             for round in 0..<8 {
-                let probe = try fixture.webSocket(query: "EIO=4&transport=websocket&sid=\(session.id)")
+                let probe = try fixture.webSocket(query: "EIO=4&transport=websocket&sid=\(session.id.secret)")
                 var bytes = valid
                 let value = UInt8.random(in: 0...255, using: &generator)
                 // Those that were the trouble: each reserved bit, right at the beginning.
@@ -100,7 +100,7 @@ import Testing
         _ = try fixture.request("GET", "EIO=4&transport=polling", on: opener)
         let session = try #require(fixture.sessions.first)
         let channel = try fixture.connect()
-        let head = "POST /engine.io/?EIO=4&transport=polling&sid=\(session.id) HTTP/1.1\r\nHost: x\r\n"
+        let head = "POST /engine.io/?EIO=4&transport=polling&sid=\(session.id.secret) HTTP/1.1\r\nHost: x\r\n"
         #expect(try fixture.exchange("\(head)Transfer-Encoding: chunked\r\n\r\n", on: channel).isEmpty)
         let chunk = "186a0\r\n4\(String(repeating: "x", count: 99_999))\r\n"
         for _ in 0..<10 { #expect(try fixture.exchange(chunk, on: channel).isEmpty) }
@@ -306,7 +306,7 @@ import Testing
         let fixture = EmbeddedServer()
         let channel = try fixture.connect()
         _ = try fixture.request("GET", "EIO=4&transport=polling", on: channel)
-        let query = "EIO=4&transport=polling&sid=\(try #require(fixture.sessions.first).id)"
+        let query = "EIO=4&transport=polling&sid=\(try #require(fixture.sessions.first).id.secret)"
         let body = Array((0..<1000).map { _ in "6" }.joined(separator: "\u{1E}").utf8)
         #expect(try String(buffer: fixture.request("POST", query, body: body, on: channel).body) == "ok")
         #expect(fixture.delegate.closed.isEmpty)

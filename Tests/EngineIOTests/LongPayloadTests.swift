@@ -20,7 +20,7 @@ import Testing
             self.channel = try self.server.connect()
             _ = try self.server.request("GET", "EIO=4&transport=polling", on: self.channel)
             self.session = try #require(self.server.sessions.first)
-            self.query = "EIO=4&transport=polling&sid=\(self.session.id)"
+            self.query = "EIO=4&transport=polling&sid=\(self.session.id.secret)"
             let body = (0..<Self.count).map { "4\($0)" }.joined(separator: "\u{1E}")
             let answer = try self.server.request("POST", self.query, body: Array(body.utf8), on: self.channel)
             #expect(answer.head.isEmpty)

@@ -18,7 +18,7 @@ import Testing
         var packets: [String] = []
         var counts: [Int] = []
         while packets.count < 20, counts.count < 20 {
-            let query = "EIO=4&transport=polling&sid=\(session.id)"
+            let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
             let body = try server.request("GET", query, fields: fields, on: channel).body
             let new = String(buffer: body).split(separator: "\u{1E}").map(String.init)
             counts.append(new.count)
@@ -56,7 +56,7 @@ import Testing
         let session = try #require(server.sessions.first)
         for index in 0..<3 { session.send(text: ByteBuffer(string: "\(index)")) }
         session.close()
-        let query = "EIO=4&transport=polling&sid=\(session.id)"
+        let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
         var bodies: [String] = []
         for _ in 0..<3 { bodies.append(try String(buffer: server.request("GET", query, on: channel).body)) }
         #expect(bodies == ["40\u{1E}41", "42", "6\u{1E}1"])

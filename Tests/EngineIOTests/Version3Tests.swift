@@ -16,7 +16,7 @@ import Testing
         #expect(answer.head.hasPrefix("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\n"))
         let session = try #require(server.sessions.last)
         #expect(session.protocolVersion == 3)
-        return "\(query)&sid=\(session.id)"
+        return "\(query)&sid=\(session.id.secret)"
     }
 
     @Test func binaryPayloadsGoBothWays() throws {
@@ -112,7 +112,7 @@ import Testing
         let query = try self.open(Self.query, on: channel, server)
         try #require(server.sessions.first).send(binary: ByteBuffer(bytes: [7]))
         let id = try #require(server.sessions.first).id
-        let probe = try server.webSocket(query: "EIO=3&transport=websocket&sid=\(id)")
+        let probe = try server.webSocket(query: "EIO=3&transport=websocket&sid=\(id.secret)")
         server.send("2probe", to: probe)
         #expect(try server.frames(of: probe) == [.text("3probe")])
         server.send("5", to: probe)
@@ -135,7 +135,7 @@ import Testing
         _ = try server.request("GET", "EIO=4&transport=polling", on: channel)
         let session = try #require(server.sessions.first)
         #expect(session.protocolVersion == 4)
-        let query = "EIO=4&transport=polling&sid=\(session.id)"
+        let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
         session.send(binary: ByteBuffer(bytes: [1, 2, 3]))
         #expect(try String(buffer: server.request("GET", query, on: channel).body) == "bAQID")
         let answer = try server.request("POST", query, body: [1], fields: Self.binaryFields, on: channel)

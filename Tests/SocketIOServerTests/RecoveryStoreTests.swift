@@ -197,7 +197,8 @@ import Testing
                 await again.client.close()
                 _ = await disconnects.next()
             }
-            #expect(returns == 5)
+            // Once, and four times again; more if the test takes so long that it may have more.
+            #expect((5..<10).contains(returns))
         }
     }
 

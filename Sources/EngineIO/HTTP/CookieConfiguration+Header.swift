@@ -4,7 +4,7 @@ extension CookieConfiguration {
     /// The value of the `Set-Cookie` field for a session, attributes in the order of the `cookie` package.
     func headerValue(for id: SessionID) -> String {
         // The characters of a session id need no percent-encoding.
-        var value = "\(self.name)=\(id)"
+        var value = "\(self.name)=\(id.secret)"
         if let maxAge = self.maxAge { value += "; Max-Age=\(maxAge)" }
         if let domain = self.domain { value += "; Domain=\(domain)" }
         if let path = self.path { value += "; Path=\(path)" }

@@ -5,7 +5,7 @@ extension EngineSession {
     /// A plain request with this session's id arrived.
     func received(_ exchange: HTTPExchange) {
         guard self.state != .closed else {
-            exchange.refuse(HandshakeError(.sessionUnknown, context: ["sid": self.id.description]))
+            exchange.refuse(HandshakeError(.sessionUnknown, context: ["sid": self.id.secret]))
             return
         }
         guard case .polling(let polling) = self.link, exchange.transport == .polling else {

@@ -204,7 +204,7 @@ final class NamespaceRecovery: Sendable {
 
     /// A new client has connected: remembers it from now on; on its loop.
     func connected(_ socket: Socket) {
-        let id = self.server?.makeSocketID() ?? socket.id
+        let id = socket.client.server.makeSessionID()
         let ticket = self.state.withLockedValue { state in
             let position = self.position(of: socket.shard, state)
             let ticket = RecoveryTicket(id: id, socketID: socket.id, connected: position, data: .object([:]))

@@ -197,7 +197,7 @@ extension ClientConnection {
                 : PacketEncoder.connect(
                     namespace: namespace.name,
                     sid: socket.id.description,
-                    pid: socket.ticket?.id.description
+                    pid: socket.ticket?.id.secret
                 )
         )
         namespace.metrics.sockets.increment()

@@ -304,9 +304,16 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// A new socket's id.
     func makeSocketID() -> SocketID {
         var generator = SystemRandomNumberGenerator()
-        let counter = self.lastID.wrappingAdd(1, ordering: .relaxed).oldValue
-        return SocketID(counter: counter, using: &generator)
+        return SocketID(counter: self.nextID(), using: &generator)
     }
+
+    /// What a new client can come back with.
+    func makeSessionID() -> SessionID {
+        var generator = SystemRandomNumberGenerator()
+        return SessionID(counter: self.nextID(), using: &generator)
+    }
+
+    private func nextID() -> UInt32 { self.lastID.wrappingAdd(1, ordering: .relaxed).oldValue }
 
     // MARK: Life
 

@@ -29,7 +29,7 @@ extension ByteBuffer {
     /// Writes an open packet, type digit included, with its keys in the reference implementation's order.
     package mutating func writeOpenPacket(_ handshake: EngineHandshake) {
         self.writeStaticString(#"0{"sid":""#)
-        self.writeString(handshake.id.description)
+        self.writeString(handshake.id.secret)
         self.writeStaticString(#"","upgrades":["#)
         for (index, name) in handshake.upgrades.enumerated() {
             self.writeString(index == 0 ? "\"\(name)\"" : ",\"\(name)\"")

@@ -2,7 +2,7 @@
 ///
 /// 96 random bits, then the low 24 bits of a counter of the process. Other nodes recognise ids by their length
 /// (sharded adapter, cluster engine). Kept in 16 bytes, without a string on the heap, because every connection has
-/// two of them.
+/// two of them: one is its socket's, the other one a secret, ``SessionID``.
 public struct ConnectionID: Hashable, Sendable {
     /// The first 8 bytes, most significant first.
     package let high: UInt64
@@ -89,11 +89,6 @@ extension ConnectionID: Codable {
 ///
 /// Public; a private room of the same name exists for each.
 public typealias SocketID = ConnectionID
-
-/// Identifies an Engine.IO session.
-///
-/// Secret: who knows it can take the session over.
-public typealias SessionID = ConnectionID
 
 extension SocketID {
     /// The room that only this socket is in.
