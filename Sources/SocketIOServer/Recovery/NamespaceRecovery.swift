@@ -236,10 +236,17 @@ final class NamespaceRecovery: Sendable {
     func adopt(_ ticket: RecoveryTicket, by socket: Socket) -> Bool {
         self.withState { state in
             guard ticket.owner == nil, state.tickets[ticket.id] === ticket else { return false }
-            ticket.owner = socket
+            self.give(ticket, to: socket)
             state.cameBack(ticket)
             return true
         }
+    }
+
+    /// Makes a socket, which nobody knows yet, a client's successor; with the lock held, for until now the data may have
+    /// changed: another successor may have come and gone.
+    private func give(_ ticket: RecoveryTicket, to socket: Socket) {
+        ticket.owner = socket
+        socket.data = ticket.data
     }
 
     /// What another node knew about a client that comes to this one.
@@ -264,7 +271,7 @@ final class NamespaceRecovery: Sendable {
     func insert(_ ticket: RecoveryTicket, of socket: Socket) -> Bool {
         self.state.withLockedValue { state in
             guard state.tickets[ticket.id] == nil else { return false }
-            ticket.owner = socket
+            self.give(ticket, to: socket)
             state.remember(ticket)
             return true
         }

@@ -61,7 +61,7 @@ public final class Socket: @unchecked Sendable {
         self.shared = Mutex(Shared())
     }
 
-    /// A client that comes back.
+    /// A client that comes back; it gets its data with the ticket.
     init(recovering ticket: RecoveryTicket, shard: NamespaceShard, client: ClientConnection, auth: JSONValue) {
         self.id = ticket.socketID
         self.shard = shard
@@ -71,7 +71,7 @@ public final class Socket: @unchecked Sendable {
         self.auth = auth
         self.isRecovered = true
         self.ticket = ticket
-        self.shared = Mutex(Shared(data: ticket.data))
+        self.shared = Mutex(Shared())
     }
 
     /// Whether nothing that this socket was to be sent before waits behind events of other threads; on its loop.
