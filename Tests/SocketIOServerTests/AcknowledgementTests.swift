@@ -115,6 +115,27 @@ import Testing
         }
     }
 
+    /// The time is up, then the answer comes: the caller has had its error, and the client is none the worse.
+    @Test func lateAnswersMeanNothing() async throws {
+        var configuration = SocketServerConfiguration()
+        configuration.acknowledgementTimeout = .milliseconds(1)
+        try await TestServer(configuration: configuration).run { io, address in
+            let client = try await TestClient.join(at: address)
+            let socket = try await self.socket(of: client, in: io.sockets)
+            await #expect {
+                try await socket.emitWithAck("q", returning: Int.self)
+            } throws: { ($0 as? AcknowledgementError)?.code == .timeout }
+            await #expect {
+                try await io.emitWithAckOfAll("q")
+            } throws: { ($0 as? AcknowledgementError)?.code == .timeout }
+            for _ in 0..<2 {
+                let id = try self.id(of: await client.nextText())
+                for _ in 0..<2 { try await client.send("43\(id)[1]") }
+            }
+            try await #expect(client.hasNothingMore())
+        }
+    }
+
     @Test func defaultTimeoutAppliesToEverybody() async throws {
         var configuration = SocketServerConfiguration()
         configuration.acknowledgementTimeout = .milliseconds(20)
