@@ -25,7 +25,7 @@ private let chosen: Target = {
         print("SOCKETIO_FUZZ_TARGET must be one of: \(targets.map(\.name).joined(separator: " "))")
         exit(2)
     }
-    atexit { print("MEASURED \(largest.bytesForEach) bytes for each, \(largest.microseconds) µs") }
+    atexit { printMeasured() }
     return target
 }()
 
@@ -38,7 +38,9 @@ public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 
 /// Stops the process, which makes libFuzzer keep the input, if something is not so.
 func require(_ condition: Bool, _ message: @autoclosure () -> String) {
-    if !condition { fatalError(message()) }
+    guard !condition else { return }
+    printMeasured()
+    fatalError(message())
 }
 
 // MARK: Measuring
@@ -60,6 +62,12 @@ private let bytesBesides = 65_536
 
 /// The most that was measured; libFuzzer calls the targets from one thread only.
 nonisolated(unsafe) private var largest = (bytesForEach: Int64(0), microseconds: Int64(0))
+
+/// For Fuzz/run, at the end: of all inputs but one that is too much.
+private func printMeasured() {
+    print("MEASURED \(largest.bytesForEach) bytes for each, \(largest.microseconds) µs")
+    fflush(nil)
+}
 
 /// Does what the server does with an input, and stops the process if it takes too much memory or time.
 ///
