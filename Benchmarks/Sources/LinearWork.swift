@@ -70,7 +70,7 @@ let linearWork: [LinearWork] = [
         message.writeMessagePack(JSONValue.array(["a", .array(Array(repeating: ["b": "c"], count: size / 5))]))
         return {
             var reader = MessagePackReader(message)
-            var text = ByteBuffer()
+            var text = ByteWriter()
             var attachments: [ByteBuffer] = []
             use(try? reader.transcodeToJSON(into: &text, attachments: &attachments))
         }

@@ -6,15 +6,16 @@ let messagePackTarget = Target(name: "messagepack") { input in
     let values = measured(input.readableBytes, bytesForEach: Memory.values) {
         Result { try JSONValue(parsingMessagePack: input) }
     }
-    var text = ByteBuffer()
+    var output = ByteWriter()
     var attachments: [ByteBuffer] = []
     let transcoded = measured(input.readableBytes, bytesForEach: Memory.transcoding) {
         Result {
             var reader = MessagePackReader(input)
-            try reader.transcodeToJSON(into: &text, attachments: &attachments)
+            try reader.transcodeToJSON(into: &output, attachments: &attachments)
             try reader.expectEnd()
         }
     }
+    let text = output.makeBuffer()
     switch (values, transcoded) {
     case (.failure, .failure): break
     case (.success(let value), .success):

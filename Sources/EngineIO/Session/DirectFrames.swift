@@ -8,8 +8,8 @@ import SocketIOWire
 final class DirectFrames {
     /// The session that the frames are for, if there are any.
     @exclusivity(unchecked) private(set) var owner: EngineSession?
-    /// `nil` while they are handed out; an empty buffer in their place would be one that all loops count references to.
-    @exclusivity(unchecked) private var frames: ByteBuffer?
+    /// `nil` while they are handed out.
+    @exclusivity(unchecked) private var frames: ByteWriter?
     /// Whether somebody is appending right now, whose values may send something themselves.
     @exclusivity(unchecked) private(set) var isOpen = false
     /// What the owner was sent meanwhile.
@@ -19,33 +19,32 @@ final class DirectFrames {
     private static var largestKept: Int { 131_072 }
 
     /// The bytes that wait for a session.
-    func bytes(of session: EngineSession) -> Int { self.owner === session ? self.frames?.readableBytes ?? 0 : 0 }
+    func bytes(of session: EngineSession) -> Int { self.owner === session ? self.frames?.count ?? 0 : 0 }
 
-    /// Hands out the buffer to append to; it comes back with ``end(_:)``.
+    /// Hands out what to append to; it comes back with ``end(_:)``.
     ///
     /// - Returns: `nil` if somebody is appending already.
-    func begin(for session: EngineSession) -> ByteBuffer? {
+    func begin(for session: EngineSession) -> ByteWriter? {
         guard !self.isOpen else { return nil }
-        let isOwner = self.owner === session
-        if !isOwner {
-            self.owner?.sealDirect()
-            self.owner = session
-        }
         self.isOpen = true
-        var frames = self.frames.take() ?? ByteBuffer()
-        // Only now, when nobody else holds it as a rule, this costs nothing.
-        if !isOwner { frames.clear() }
+        if self.owner === session { return self.frames.take() ?? ByteWriter() }
+        self.isOpen = false
+        self.owner?.sealDirect()
+        self.isOpen = true
+        self.owner = session
+        var frames = self.frames.take() ?? ByteWriter()
+        frames.removeAll()
         return frames
     }
 
-    /// Takes the buffer back, which is there; the frames are dropped if they have lost their owner.
+    /// Takes back what was handed out; the frames are dropped if they have lost their owner.
     ///
-    /// - Returns: What the owner was sent meanwhile and gets behind these frames.
-    func end(_ frames: consuming ByteBuffer?) -> [EncodedPacket] {
+    /// - Returns: What the owner was sent meanwhile and gets behind these frames; `nil` if that is nothing.
+    func end(_ frames: consuming ByteWriter?) -> [EncodedPacket]? {
         self.isOpen = false
-        if frames?.readableBytes ?? 0 == 0 { self.owner = nil }
+        if frames?.count ?? 0 == 0 { self.owner = nil }
         self.frames = frames
-        guard !self.interjections.isEmpty else { return [] }
+        guard !self.interjections.isEmpty else { return nil }
         defer { self.interjections = [] }
         return self.interjections
     }
@@ -53,24 +52,24 @@ final class DirectFrames {
     /// Keeps a packet until ``end(_:)``.
     func interject(_ packet: EncodedPacket) { self.interjections.append(packet) }
 
-    /// Hands out a session's frames to be written; the buffer comes back with ``giveBack(_:)``.
-    func take(from session: EngineSession) -> ByteBuffer? {
+    /// Hands out a session's frames to be written; they come back with ``giveBack(_:)``.
+    func take(from session: EngineSession) -> ByteWriter? {
         guard self.owner === session, !self.isOpen else { return nil }
         self.owner = nil
         return self.frames.take()
     }
 
-    /// Takes a written buffer back to be used again.
-    func giveBack(_ frames: ByteBuffer) {
+    /// Takes written frames back: their memory is used again.
+    func giveBack(_ frames: consuming ByteWriter) {
         guard self.owner == nil, !self.isOpen, frames.capacity <= Self.largestKept else { return }
-        self.frames = frames
+        self.frames = .some(frames)
     }
 
     /// Takes a session's frames away, as a buffer of their own; not while somebody is appending.
     func seal(for session: EngineSession) -> ByteBuffer? {
         guard self.owner === session, !self.isOpen else { return nil }
         self.owner = nil
-        return self.frames.map { ByteBufferAllocator().buffer(buffer: $0) }
+        return self.frames?.makeBuffer()
     }
 
     /// Drops a session's frames.

@@ -34,27 +34,28 @@ extension EngineSession {
     /// - Throws: What a closure throws; then nothing was sent.
     package func send(
         volatile: Bool = false,
-        appending append: (inout ByteBuffer?) throws -> Void,
+        appending append: (inout ByteWriter?) throws -> Void,
         orEncoding encode: () throws -> EncodedPacket
     ) rethrows {
         guard self.state == .open, !(volatile && self.dropsVolatile()) else { return }
         let direct = self.loop.direct
-        var frames = self.takesFrames ? direct.begin(for: self) : nil
-        guard let start = frames?.writerIndex else {
+        // What has begun goes on: whatever ends it takes the frames away.
+        var frames: ByteWriter? = direct.owner === self || self.takesFrames ? direct.begin(for: self) : nil
+        guard let start = frames?.count else {
             self.enqueue(try encode())
             return
         }
         do {
             try append(&frames)
         } catch {
-            self.enqueue(direct.end(frames))
+            if let interjections = direct.end(frames) { self.enqueue(interjections) }
             throw error
         }
-        let end = frames?.writerIndex ?? 0
+        let end = frames?.count ?? 0
         self.loop.webSocket.packetsSent += 1
         self.loop.webSocket.bytesSent += end - start
         let isLong = end >= Self.batchSize
-        self.enqueue(direct.end(frames))
+        if let interjections = direct.end(frames) { self.enqueue(interjections) }
         if isLong {
             self.flush()
         } else if self.loop.reading != ObjectIdentifier(self) {
@@ -123,7 +124,7 @@ extension EngineSession {
             return false
         }
         frames.writeImmutableBuffer(packet.frames)
-        let isLong = frames.readableBytes >= Self.batchSize
+        let isLong = frames.count >= Self.batchSize
         _ = direct.end(frames)
         self.flushAtEndOfTick()
         if isLong { self.flush() }
@@ -224,7 +225,7 @@ extension EngineSession {
         }
         if self.outbox.isEmpty {
             guard let frames = self.loop.direct.take(from: self) else { return }
-            self.handedBytes += frames.readableBytes
+            self.handedBytes += frames.count
             handler.writeAndFlush(frames)
             self.loop.direct.giveBack(frames)
         } else if self.outbox.isSingle, self.loop.direct.owner !== self, let packet = self.outbox.first {
@@ -258,7 +259,7 @@ extension EngineSession {
                 batch.clear(minimumCapacity: min(self.outbox.bytes, Self.batchSize))
                 self.fill(&batch, handler)
                 if self.outbox.isEmpty, let frames = self.loop.direct.take(from: self) {
-                    batch.writeImmutableBuffer(frames)
+                    frames.withUnsafeBytes { _ = batch.writeBytes($0) }
                     self.loop.direct.giveBack(frames)
                 }
                 self.handedBytes += batch.readableBytes

@@ -29,16 +29,14 @@ struct SocketDescriptor {
     /// Hands bytes to the kernel.
     ///
     /// - Returns: How many bytes it took; 0 also for any error, which the channel will meet itself.
-    func send(_ bytes: ByteBuffer) -> Int {
-        bytes.withUnsafeReadableBytes { bytes in
-            guard let start = bytes.baseAddress, bytes.count > 0 else { return 0 }
-            #if canImport(Darwin)
-            let sent = Darwin.write(self.value, start, bytes.count)
-            #else
-            let sent = Self.send(self.value, start, bytes.count)
-            #endif
-            return max(sent, 0)
-        }
+    func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard let start = bytes.baseAddress, bytes.count > 0 else { return 0 }
+        #if canImport(Darwin)
+        let sent = Darwin.write(self.value, start, bytes.count)
+        #else
+        let sent = Self.send(self.value, start, bytes.count)
+        #endif
+        return max(sent, 0)
     }
 
     #if !canImport(Darwin)

@@ -79,12 +79,24 @@ final class WebSocketHandler: @unchecked Sendable {
         guard let context = self.context else { return }
         var bytes = bytes
         if self.descriptor.isValid, !self.hasBacklog(context) {
-            let sent = self.descriptor.send(bytes)
+            let sent = bytes.withUnsafeReadableBytes { self.descriptor.send($0) }
             if sent == bytes.readableBytes { return }
             bytes.moveReaderIndex(forwardBy: sent)
             self.mayHaveBacklog = true
         }
         context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
+    }
+
+    /// The same for bytes that are used again: what the kernel does not take is copied.
+    func writeAndFlush(_ bytes: borrowing ByteWriter) {
+        guard let context = self.context else { return }
+        var sent = 0
+        if self.descriptor.isValid, !self.hasBacklog(context) {
+            sent = bytes.withUnsafeBytes { self.descriptor.send($0) }
+            if sent == bytes.count { return }
+            self.mayHaveBacklog = true
+        }
+        context.writeAndFlush(self.wrapOutboundOut(bytes.makeBuffer(from: sent)), promise: nil)
     }
 
     /// Whether bytes wait in the channel, which newer ones must not overtake.
@@ -231,7 +243,7 @@ final class WebSocketHandler: @unchecked Sendable {
                 case .compressed(let isText): try self.received(compressed: payload, isText: isText)
                 case .ping: break
                 case .pong: controlFrames += 1
-                case .close(let code, let reason): self.received(closeCode: code, reason: reason)
+                case .close(let code): self.received(closeCode: code, reason: String(buffer: payload))
                 }
             }
         } catch {

@@ -2,8 +2,10 @@ import SocketIOWire
 import Synchronization
 
 /// What runs when a client's event arrives.
+///
+/// A class, because it is taken out of a table for every event: that counts one reference.
 @usableFromInline
-struct EventHandler: Sendable {
+final class EventHandler: Sendable {
     @usableFromInline
     enum Body: Sendable {
         /// Runs on the socket's loop at once.
@@ -20,14 +22,21 @@ struct EventHandler: Sendable {
     @usableFromInline
     let answersOnce: Bool
     /// Identifies the handler; `nil` for those of a namespace, which stay.
-    var listener: EventListener?
+    let listener: EventListener?
     /// Whether it runs for one event only.
-    var runsOnce = false
+    let runsOnce: Bool
 
     @usableFromInline
-    init(body: Body, answersOnce: Bool) {
+    init(body: Body, answersOnce: Bool, listener: EventListener? = nil, runsOnce: Bool = false) {
         self.body = body
         self.answersOnce = answersOnce
+        self.listener = listener
+        self.runsOnce = runsOnce
+    }
+
+    /// The same, to be found again.
+    func listening(as listener: EventListener, once: Bool) -> EventHandler {
+        EventHandler(body: self.body, answersOnce: self.answersOnce, listener: listener, runsOnce: once)
     }
 }
 

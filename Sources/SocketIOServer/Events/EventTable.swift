@@ -1,12 +1,28 @@
+import SocketIOWire
+
 /// Handlers by the names of their events.
 ///
 /// Most applications know a handful of events: comparing their names one after the other costs less than hashing one,
 /// which is done for every event that arrives. More names than that are hashed.
-struct EventTable {
-    private var names: ContiguousArray<String> = []
-    private var handlers: ContiguousArray<[EventHandler]> = []
-    /// Where a name's handlers are; empty while there are few names.
-    private var places: [String: Int] = [:]
+final class EventTable {
+    /// An event's name and handlers.
+    final class Entry {
+        let name: String
+        fileprivate let shortName: ShortName?
+        @exclusivity(unchecked) fileprivate(set) var handlers: [EventHandler] = []
+        /// The handler, if there is just one.
+        @exclusivity(unchecked) fileprivate(set) var onlyHandler: EventHandler?
+
+        fileprivate init(name: String) {
+            self.name = name
+            self.shortName = ShortName(name)
+        }
+    }
+
+    @exclusivity(unchecked) private var entries: ContiguousArray<Entry> = []
+    /// The same by name; empty while there are few.
+    private var byName: [String: Entry] = [:]
+    @exclusivity(unchecked) private var byShortName: [ShortName: Entry] = [:]
 
     /// From how many names on they are hashed.
     private static var many: Int { 12 }
@@ -18,26 +34,36 @@ struct EventTable {
     }
 
     /// The handlers of an event.
-    subscript(name: String) -> [EventHandler]? { self.place(of: name).map { self.handlers[$0] } }
+    subscript(name: String) -> [EventHandler]? { self.entry(name)?.handlers }
 
-    mutating func append(_ handler: EventHandler, for name: String) {
-        if let place = self.place(of: name) {
-            self.handlers[place].append(handler)
-            return
-        }
-        self.names.append(name)
-        self.handlers.append([handler])
-        guard self.names.count >= Self.many else { return }
-        if self.places.isEmpty {
-            for (place, name) in self.names.enumerated() { self.places[name] = place }
-        } else {
-            self.places[name] = self.names.count - 1
-        }
+    func append(_ handler: EventHandler, for name: String) {
+        let entry = self.entry(name) ?? self.addEntry(name)
+        entry.handlers.append(handler)
+        entry.onlyHandler = entry.handlers.count == 1 ? handler : nil
     }
 
-    private func place(of name: String) -> Int? {
-        if !self.places.isEmpty { return self.places[name] }
-        for place in self.names.indices where self.names[place] == name { return place }
+    private func addEntry(_ name: String) -> Entry {
+        let entry = Entry(name: name)
+        self.entries.append(entry)
+        if self.entries.count >= Self.many {
+            for entry in self.byName.isEmpty ? self.entries : [entry] {
+                self.byName[entry.name] = entry
+                if let short = entry.shortName { self.byShortName[short] = entry }
+            }
+        }
+        return entry
+    }
+
+    private func entry(_ name: String) -> Entry? {
+        if !self.byName.isEmpty { return self.byName[name] }
+        for entry in self.entries where entry.name == name { return entry }
+        return nil
+    }
+
+    /// The event of that name, if it has handlers.
+    func entry(_ name: ShortName) -> Entry? {
+        if !self.byShortName.isEmpty { return self.byShortName[name] }
+        for entry in self.entries where entry.shortName == name { return entry }
         return nil
     }
 }

@@ -9,20 +9,52 @@ extension Socket {
     func receive(_ packet: consuming Packet) {
         let id = packet.id
         guard let (name, arguments) = packet.event() else { return }
+        self.receive(name, arguments, acknowledgementID: id)
+    }
+
+    /// Handles an event that has not been made a packet, because most are not made anything but what a handler gets.
+    func receive(_ outline: PacketOutline, _ text: consuming ByteBuffer) {
+        if self.extras == nil, let short = outline.shortEventName {
+            let shard = self.shard
+            guard let entry = shard.handlers.entry(short) else { return shard.countEvent() }
+            if let handler = entry.onlyHandler {
+                shard.countEvent()
+                let id = outline.id
+                let event = ReceivedEvent(
+                    socket: self,
+                    name: entry.name,
+                    arguments: outline.arguments(in: text),
+                    acknowledgementID: id,
+                    answered: id == nil || handler.answersOnce ? nil : AnsweredOnce()
+                )
+                self.run(handler, event)
+                return
+            }
+        }
+        guard let name = outline.eventName(in: text) else { return }
+        self.receive(name, outline.arguments(in: text), acknowledgementID: outline.id)
+    }
+
+    /// Handles an event.
+    private func receive(_ name: String, _ arguments: Arguments, acknowledgementID: Int?) {
         let shard = self.shard
-        shard.uncountedEvents &+= 1
-        if shard.uncountedEvents >= 64 { self.namespace.metrics.flush(shard) }
+        shard.countEvent()
         guard let extras = self.extras else {
             guard let handlers = shard.handlers[name] else { return }
-            self.run(handlers, name: name, arguments: arguments, acknowledgementID: id)
+            self.run(handlers, name: name, arguments: arguments, acknowledgementID: acknowledgementID)
             return
         }
         for listener in extras.anyIncoming { listener.body(name, arguments) }
         if !extras.middlewares.isEmpty {
-            self.runMiddlewares(extras.middlewares, name: name, arguments: arguments, acknowledgementID: id)
+            self.runMiddlewares(
+                extras.middlewares,
+                name: name,
+                arguments: arguments,
+                acknowledgementID: acknowledgementID
+            )
             return
         }
-        self.dispatch(name: name, arguments: arguments, acknowledgementID: id)
+        self.dispatch(name: name, arguments: arguments, acknowledgementID: acknowledgementID)
     }
 
     private func dispatch(name: String, arguments: Arguments, acknowledgementID: Int?) {
@@ -50,21 +82,24 @@ extension Socket {
             acknowledgementID: acknowledgementID,
             answered: needsGuard ? AnsweredOnce() : nil
         )
-        for handler in handlers {
-            switch handler.body {
-            case .synchronous(let body):
+        for handler in handlers { self.run(handler, event) }
+    }
+
+    @inline(__always)
+    private func run(_ handler: EventHandler, _ event: ReceivedEvent) {
+        switch handler.body {
+        case .synchronous(let body):
+            do {
+                try body(event)
+            } catch {
+                self.handlerFailed(event, error)
+            }
+        case .asynchronous(let body):
+            self.enqueue(bytes: event.arguments.byteCount) {
                 do {
-                    try body(event)
+                    try await body(event)
                 } catch {
-                    self.handlerFailed(event, error)
-                }
-            case .asynchronous(let body):
-                self.enqueue(bytes: event.arguments.byteCount) {
-                    do {
-                        try await body(event)
-                    } catch {
-                        self.onLoop { self.handlerFailed(event, error) }
-                    }
+                    self.onLoop { self.handlerFailed(event, error) }
                 }
             }
         }

@@ -270,10 +270,7 @@ extension Socket {
     @usableFromInline
     func add(_ handler: EventHandler, for event: String, once: Bool = false) -> EventListener {
         let listener = EventListener()
-        var handler = handler
-        handler.listener = listener
-        handler.runsOnce = once
-        let added = handler
+        let added = handler.listening(as: listener, once: once)
         self.onLoop {
             guard self.state != .disconnected else { return }
             self.makeExtras().events[event, default: []].append(added)

@@ -15,7 +15,7 @@ final class NamespaceShard: @unchecked Sendable {
     /// The loop's timers; `nil` if the loop is none of the server's, as in some tests.
     let timers: TimingWheel?
     /// Handlers that every socket of the namespace shares.
-    @exclusivity(unchecked) var handlers: EventTable
+    let handlers: EventTable
     /// Who wants to know of rooms; seldom anybody.
     var roomObservers: [@Sendable (RoomChange) -> Void] = []
     private var sockets: [SocketID: Socket] = [:]
@@ -69,6 +69,15 @@ final class NamespaceShard: @unchecked Sendable {
 
     /// Whether that socket is connected; from another thread this asks the namespace's shared index.
     func isConnected(_ id: SocketID) -> Bool { self.namespace.index.contains(id) }
+
+    // MARK: Counting
+
+    /// Counts an event; the counter is told of many at once.
+    @inline(__always)
+    func countEvent() {
+        self.uncountedEvents &+= 1
+        if self.uncountedEvents >= 64 { self.namespace.metrics.flush(self) }
+    }
 
     // MARK: Membership
 

@@ -112,7 +112,11 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     func session(_ session: EngineSession, didReceiveText text: consuming ByteBuffer) {
         if self.isRateLimited { self.spend(text.readableBytes) }
         do {
-            if let packet = try self.decoder.decode(text: text, limits: self.server.configuration.packetLimits) {
+            let outline = try self.decoder.outline(of: text, limits: self.packetLimits)
+            if outline.type == .event, !self.isRateLimited {
+                // The way of most packets, on which nothing is made but what the handler gets.
+                if let socket = self.connectedSocket(for: outline, text) { socket.receive(outline, text) }
+            } else if let packet = self.decoder.packet(outline, text) {
                 self.handle(packet)
             } else {
                 self.awaitAttachment()
@@ -122,10 +126,19 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         }
     }
 
+    /// The joined namespace's socket; ends the connection if there is none.
+    @inline(__always)
+    private func connectedSocket(for outline: PacketOutline, _ text: borrowing ByteBuffer) -> Socket? {
+        if outline.isForMainNamespace, let socket = self.first, socket.isInMainNamespace, socket.state == .connected {
+            return socket
+        }
+        return self.connectedSocket(for: outline.namespace(in: text))
+    }
+
     func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer) {
         if self.isRateLimited { self.spend(bytes.readableBytes) }
         do {
-            if let packet = try self.decoder.decode(binary: bytes, limits: self.server.configuration.packetLimits) {
+            if let packet = try self.decoder.decode(binary: bytes, limits: self.packetLimits) {
                 if self.hasJoined { self.session.timers.cancel(self) }
                 self.handle(packet)
             } else {
@@ -135,6 +148,8 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
             self.malformed(error)
         }
     }
+
+    private var packetLimits: PacketLimits { self.server.configuration.packetLimits }
 
     private var now: NIODeadline { self.session.eventLoop.now }
 
@@ -188,8 +203,10 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
 
     /// The joined namespace's socket; ends the connection if there is none.
     @inline(__always)
-    private func connectedSocket(for packet: Packet) -> Socket? {
-        guard let socket = self.socket(in: packet.namespace), socket.state == .connected else {
+    private func connectedSocket(for packet: Packet) -> Socket? { self.connectedSocket(for: packet.namespace) }
+
+    private func connectedSocket(for namespace: String) -> Socket? {
+        guard let socket = self.connectedSocket(in: namespace) else {
             self.violation("a packet for a namespace that is not joined")
             return nil
         }

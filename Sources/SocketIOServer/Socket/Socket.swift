@@ -39,6 +39,8 @@ public final class Socket: @unchecked Sendable {
     /// Whether the client was away for a moment and has got everything that it missed: it has the id, the rooms and the
     /// ``data`` that it had before.
     public let isRecovered: Bool
+    /// Whether the namespace is `/`: asked for every packet that names none.
+    let isInMainNamespace: Bool
     /// What the client can come back with; `nil` while recovery is off, and before the socket has connected.
     @exclusivity(unchecked) var ticket: RecoveryTicket?
     /// Whether the handlers are being told that the socket is about to leave.
@@ -54,6 +56,7 @@ public final class Socket: @unchecked Sendable {
         self.id = id
         self.shard = shard
         self.namespace = shard.namespace
+        self.isInMainNamespace = shard.namespace.name == "/"
         self.client = client
         self.session = client.session
         self.auth = auth
@@ -66,6 +69,7 @@ public final class Socket: @unchecked Sendable {
         self.id = ticket.socketID
         self.shard = shard
         self.namespace = shard.namespace
+        self.isInMainNamespace = shard.namespace.name == "/"
         self.client = client
         self.session = client.session
         self.auth = auth

@@ -116,6 +116,8 @@ extension UnsafeRawBufferPointer {
     @inline(__always)
     func endOfWhitespace(from start: Int) -> Int {
         var index = start
+        // Hardly any is sent.
+        guard index < self.count, self[index] <= 0x20 else { return index }
         while index < self.count {
             switch self[index] {
             case 0x20, 0x0A, 0x0D, 0x09: index &+= 1

@@ -25,15 +25,6 @@ package struct JSONReader {
         self.limits = limits
     }
 
-    /// Starts inside of an array, behind the element that ends at an offset, if one is given.
-    init(_ text: consuming ByteBuffer, behindElementAt offset: Int?, attachments: [ByteBuffer]?, limits: JSONLimits) {
-        self.text = text
-        self.attachments = attachments
-        self.limits = limits
-        self.offset = offset ?? 0
-        self.isBehindElement = offset != nil
-    }
-
     /// The kind of the next value.
     ///
     /// White space before it is skipped.
@@ -52,35 +43,6 @@ package struct JSONReader {
         self.offset = end
         self.isBehindElement = true
         return value
-    }
-
-    /// The next element of the array entered last, and a step behind what follows it.
-    ///
-    /// - Returns: The element, and whether another one comes next.
-    mutating func readElement() throws(JSONError) -> (element: JSONValue, hasNext: Bool) {
-        let (element, hasNext, end) = try self.text.withUnsafeReadableBytes { bytes in
-            Result { () throws(JSONError) in
-                var parser = JSONParser(bytes, from: self.offset, attachments: self.attachments, limits: self.limits)
-                let element = try parser.readValue()
-                let hasNext = try parser.readSeparator()
-                return (element, hasNext, parser.scanner.offset)
-            }
-        }.get()
-        self.offset = end
-        self.isBehindElement = !hasNext
-        return (element, hasNext)
-    }
-
-    /// Passes the next element of the array entered last, and what follows it.
-    ///
-    /// - Returns: Whether another one comes next.
-    mutating func skipElement() throws(JSONError) -> Bool {
-        let hasNext = try self.scan { scanner throws(JSONError) in
-            try scanner.skipValue()
-            return try scanner.skipSeparator(orEnd: UInt8(ascii: "]"))
-        }
-        self.isBehindElement = !hasNext
-        return hasNext
     }
 
     /// The next value if it is a string.

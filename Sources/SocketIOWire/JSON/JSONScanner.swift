@@ -14,7 +14,8 @@ package enum JSONKind: Sendable {
 /// `JSON.parse` allows them. The time is linear in the text and the stack does not grow with its nesting.
 package struct JSONScanner {
     private let bytes: UnsafeRawBufferPointer
-    private let maximumDepth: Int
+    /// How many brackets may stand inside of each other, apart from those entered one by one.
+    private var maximumDepth: Int
     /// The index of the next byte to look at.
     package private(set) var offset: Int
 
@@ -57,6 +58,7 @@ package struct JSONScanner {
     }
 
     /// Skips white space.
+    @inline(__always)
     package mutating func skipWhitespace() {
         self.offset = self.bytes.endOfWhitespace(from: self.offset)
     }
@@ -203,6 +205,14 @@ package struct JSONScanner {
     @inline(__always)
     func checkDepth(_ depth: Int) throws(JSONError) {
         guard depth < self.maximumDepth else { throw JSONError(.tooDeep, at: self.offset) }
+    }
+
+    /// Skips the opening bracket of an array, which is next; the elements may be skipped one by one.
+    @inline(__always)
+    mutating func enterArray() throws(JSONError) {
+        try self.checkDepth(0)
+        self.maximumDepth &-= 1
+        self.offset &+= 1
     }
 
     /// Skips a byte that has been looked at.

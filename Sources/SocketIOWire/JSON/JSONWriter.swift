@@ -1,12 +1,9 @@
-public import NIOCore
+package import NIOCore
 import OrderedCollections
 
-extension ByteBuffer {
-    /// Writes a value as `JSON.stringify` would.
-    ///
-    /// Members keep their order, strings are raw UTF-8, and numbers that JSON cannot express are `null`. Bytes become what
-    /// Node makes of a `Buffer`, `{"type":"Buffer","data":[1,2]}`: channels that carry nothing but JSON have no attachments.
-    public mutating func writeJSON(_ value: JSONValue) {
+extension ByteWriter {
+    /// Writes a value as `JSON.stringify` would; see ``NIOCore/ByteBuffer/writeJSON(_:)``.
+    package mutating func writeJSON(_ value: JSONValue) {
         var attachments: [ByteBuffer]?
         self.writeJSON(value, attachments: &attachments)
     }
@@ -72,7 +69,7 @@ extension ByteBuffer {
     /// Writes bytes as Node's `Buffer` does in `toJSON`.
     private mutating func writeJSONBytes(_ bytes: ByteBuffer) {
         self.writeStaticString("{\"type\":\"Buffer\",\"data\":[")
-        _ = bytes.withUnsafeReadableBytes { bytes in
+        bytes.withUnsafeReadableBytes { bytes in
             // Three digits and a comma for each byte, at most.
             self.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count * 4) { output in
                 var count = 0

@@ -257,10 +257,10 @@ package struct MessagePackReader {
     ///   - attachments: The bytes are appended to it, as slices; the placeholders' numbers are their indices in it.
     /// - Throws: ``MessagePackError``.
     package mutating func transcodeToJSON(
-        into text: inout ByteBuffer,
+        into text: inout ByteWriter,
         attachments: inout [ByteBuffer]
     ) throws(MessagePackError) {
-        let writerIndex = text.writerIndex
+        let count = text.count
         let attachmentCount = attachments.count
         let (bytes, depth) = (self.bytes, self.maximumDepth)
         do throws(MessagePackError) {
@@ -268,7 +268,7 @@ package struct MessagePackReader {
                 try Self.transcode(&cursor, of: bytes, into: &text, attachments: &attachments, depth: depth)
             }
         } catch {
-            text.moveWriterIndex(to: writerIndex)
+            text.truncate(to: count)
             attachments.removeSubrange(attachmentCount...)
             throw error
         }
@@ -277,12 +277,12 @@ package struct MessagePackReader {
     private static func transcode(
         _ cursor: inout MessagePackCursor,
         of buffer: ByteBuffer,
-        into text: inout ByteBuffer,
+        into text: inout ByteWriter,
         attachments: inout [ByteBuffer],
         depth: Int
     ) throws(MessagePackError) {
         let start = cursor.offset
-        guard text.writerIndex <= self.longestText else { throw MessagePackError(.tooLong, at: start) }
+        guard text.count <= self.longestText else { throw MessagePackError(.tooLong, at: start) }
         switch try cursor.readHeader() {
         case .null: text.writeStaticString("null")
         case .bool(let value): text.writeJSONBool(value)
@@ -370,7 +370,7 @@ extension MessagePackCursor {
     }
 
     /// Reads a key and writes it as a JSON string.
-    fileprivate mutating func transcodeMemberName(into text: inout ByteBuffer) throws(MessagePackError) {
+    fileprivate mutating func transcodeMemberName(into text: inout ByteWriter) throws(MessagePackError) {
         let start = self.offset
         let header = try self.readHeader()
         if case .string(let length) = header { return text.writeJSONString(repairingUTF8: self.take(length)) }

@@ -2,42 +2,53 @@ import NIOCore
 
 /// The arguments of an event or of an acknowledgement, decoded from the packet's bytes when they are asked for.
 public struct Arguments: Sendable {
+    /// Where the arguments begin in the text.
+    enum Start {
+        /// They are all elements of the text's array.
+        case array
+        /// Behind an event's name.
+        case at(Int)
+        /// There are none.
+        case none
+    }
+
     // Not an enumeration with a payload, whose copies cost more than those of its parts: these travel with every event.
 
-    /// An array of JSON text, of which an event's arguments are what stands behind its name.
-    ///
-    /// `nil` if there are values.
-    private let text: ByteBuffer?
-    /// What placeholders in the text stand for.
-    private let attachments: [ByteBuffer]?
-    /// Where an event's name ends in the text.
-    private let nameEnd: Int?
-    private let elements: [JSONValue]?
+    /// An array of JSON text, of which an event's arguments are what stands behind its name; empty if there are values.
+    private let text: ByteBuffer
+    private let start: Start
+    /// What few arguments have.
+    private let rarities: ArgumentRarities?
 
     /// Arguments that exist as values.
     public init(_ values: [JSONValue]) {
-        self.elements = values
-        self.text = nil
-        self.attachments = nil
-        self.nameEnd = nil
+        self.text = ByteBuffer()
+        self.start = .none
+        self.rarities = ArgumentRarities(values: values, attachments: nil)
     }
 
     /// The elements of an array as arguments, as an acknowledgement carries them.
     public init(_ payload: consuming PacketPayload) {
-        self.init(payload, nameEnd: nil)
+        self.init(payload, start: .array)
     }
 
     /// The elements behind an event's name.
-    init(_ payload: consuming PacketPayload, nameEnd: Int?) {
+    init(_ payload: consuming PacketPayload, start: Start) {
         self.text = payload.json
-        self.attachments = payload.attachments
-        self.nameEnd = nameEnd
-        self.elements = nil
+        self.start = start
+        self.rarities = payload.attachments.map { ArgumentRarities(values: nil, attachments: $0) }
+    }
+
+    /// The elements behind an event's name, without attachments.
+    init(_ text: consuming ByteBuffer, start: Start) {
+        self.text = text
+        self.start = start
+        self.rarities = nil
     }
 
     /// How many there are, counted by walking the text.
     public var count: Int {
-        if let values = self.elements { return values.count }
+        if let values = self.rarities?.values { return values.count }
         var reader = self.makeReader()
         var count = 0
         while !reader.isAtEnd, (try? reader.skip()) != nil { count += 1 }
@@ -46,8 +57,8 @@ public struct Arguments: Sendable {
 
     /// How many bytes are kept for them: JSON text, with an event's name, and attachments.
     package var byteCount: Int {
-        let count = self.text?.readableBytes ?? 0
-        guard let attachments = self.attachments else { return count }
+        let count = self.text.readableBytes
+        guard let attachments = self.rarities?.attachments else { return count }
         return attachments.reduce(count) { $0 + $1.readableBytes }
     }
 
@@ -58,15 +69,28 @@ public struct Arguments: Sendable {
     ///
     /// - Throws: ``ArgumentError`` if they are not from a packet and turn out not to be JSON.
     public func values() throws(ArgumentError) -> [JSONValue] {
-        if let values = self.elements { return values }
+        if let values = self.rarities?.values { return values }
         var reader = self.makeReader()
         return try reader.remainingValues()
     }
 
     /// A cursor that stands before the first argument.
     public func makeReader() -> Reader {
-        guard let text = self.text else { return Reader(self.elements ?? []) }
-        return Reader(text, attachments: self.attachments, nameEnd: self.nameEnd)
+        if let values = self.rarities?.values { return Reader(values, self.rarities) }
+        return Reader(self.text, self.rarities, start: self.start)
+    }
+}
+
+/// What arguments seldom have: one reference for all of it, so that those without count no references for it.
+final class ArgumentRarities: Sendable {
+    /// The arguments, if they exist as values.
+    let values: [JSONValue]?
+    /// What placeholders in the text stand for.
+    let attachments: [ByteBuffer]?
+
+    init(values: [JSONValue]?, attachments: [ByteBuffer]?) {
+        self.values = values
+        self.attachments = attachments
     }
 }
 
@@ -74,8 +98,10 @@ extension Arguments {
     /// Decodes arguments one after the other.
     public struct Reader: Sendable {
         /// What is read from unless there are values.
-        private var json: JSONReader
-        private let values: [JSONValue]?
+        private let text: ByteBuffer
+        private let rarities: ArgumentRarities?
+        /// Where the next argument begins in the text.
+        private var offset = 0
         /// Why the payload is no array.
         private var malformation: JSONError?
         /// The index of the argument that is next.
@@ -83,25 +109,39 @@ extension Arguments {
         /// Whether all arguments have been read.
         public private(set) var isAtEnd: Bool
 
-        fileprivate init(_ values: [JSONValue]) {
-            self.json = JSONReader(ByteBuffer())
-            self.values = values
+        fileprivate init(_ values: [JSONValue], _ rarities: ArgumentRarities?) {
+            self.text = ByteBuffer()
+            self.rarities = rarities
             self.isAtEnd = values.isEmpty
         }
 
-        fileprivate init(_ text: consuming ByteBuffer, attachments: [ByteBuffer]?, nameEnd: Int?) {
-            // The text was held against the decoder's limits before.
-            self.json = JSONReader(
-                text,
-                behindElementAt: nameEnd,
-                attachments: attachments,
-                limits: PacketPayload.greatestLimits
-            )
-            self.values = nil
-            self.isAtEnd = false
+        @inline(__always)
+        fileprivate init(_ text: ByteBuffer, _ rarities: ArgumentRarities?, start: Start) {
+            self.text = text
+            self.rarities = rarities
+            switch start {
+            case .at(let offset):
+                self.offset = offset
+                self.isAtEnd = false
+            case .none:
+                self.isAtEnd = true
+            case .array:
+                self.isAtEnd = false
+                self.enterArray()
+            }
+        }
+
+        private mutating func enterArray() {
             do throws(JSONError) {
-                if nameEnd == nil { try self.json.enterArray() }
-                self.isAtEnd = try !self.json.nextElement()
+                // The text was held against the decoder's limits before.
+                (self.offset, self.isAtEnd) = try self.text.withUnsafeReadableBytes { bytes throws(JSONError) in
+                    var scanner = JSONScanner(bytes, limits: PacketPayload.greatestLimits)
+                    guard try scanner.skipIfNext(UInt8(ascii: "[")) else {
+                        throw JSONError(.unexpectedByte, at: scanner.offset)
+                    }
+                    let isEmpty = try scanner.skipIfNext(UInt8(ascii: "]"))
+                    return (scanner.offset, isEmpty)
+                }
             } catch {
                 self.malformation = error
             }
@@ -163,13 +203,32 @@ extension Arguments {
         /// - Returns: `nil` if there are no more.
         public mutating func nextValue() throws(ArgumentError) -> JSONValue? {
             guard !self.isAtEnd else { return nil }
-            if let values = self.values {
+            if let values = self.rarities?.values {
                 let value = values[self.index]
                 self.index += 1
                 self.isAtEnd = self.index == values.count
                 return value
             }
-            return try self.advance { json throws(JSONError) in try json.readElement() }
+            do throws(JSONError) {
+                if let malformation = self.malformation { throw malformation }
+                var value = JSONValue.null
+                // What was parsed is put where it stays: on its way as a part of a tuple it would be copied.
+                let (end, hasNext) = try self.text.withUnsafeReadableBytes { bytes throws(JSONError) -> (Int, Bool) in
+                    var parser = JSONParser(
+                        bytes,
+                        from: self.offset,
+                        attachments: self.rarities?.attachments,
+                        limits: PacketPayload.greatestLimits
+                    )
+                    value = try parser.readValue()
+                    let hasNext = try parser.readSeparator()
+                    return (parser.scanner.offset, hasNext)
+                }
+                self.stepped(to: end, hasNext: hasNext)
+                return value
+            } catch {
+                throw self.malformed(error)
+            }
         }
 
         /// All arguments that have not been read.
@@ -182,27 +241,33 @@ extension Arguments {
         /// Passes the next argument without decoding it.
         public mutating func skip() throws(ArgumentError) {
             guard !self.isAtEnd else { return }
-            guard self.values == nil else {
+            guard self.rarities?.values == nil else {
                 _ = try self.nextValue()
                 return
             }
-            try self.advance { json throws(JSONError) in ((), try json.skipElement()) }
-        }
-
-        /// Passes one element of the text and steps to the next.
-        private mutating func advance<T>(
-            _ pass: (inout JSONReader) throws(JSONError) -> (element: T, hasNext: Bool)
-        ) throws(ArgumentError) -> T {
             do throws(JSONError) {
                 if let malformation = self.malformation { throw malformation }
-                let (element, hasNext) = try pass(&self.json)
-                self.isAtEnd = !hasNext
-                self.index += 1
-                return element
+                let (end, hasNext) = try self.text.withUnsafeReadableBytes { bytes throws(JSONError) -> (Int, Bool) in
+                    var scanner = JSONScanner(bytes, from: self.offset, limits: PacketPayload.greatestLimits)
+                    try scanner.skipValue()
+                    let hasNext = try scanner.skipSeparator(orEnd: UInt8(ascii: "]"))
+                    return (scanner.offset, hasNext)
+                }
+                self.stepped(to: end, hasNext: hasNext)
             } catch {
-                self.malformation = error
-                throw ArgumentError(.malformed, at: self.index, expected: JSONValue.self, underlying: error)
+                throw self.malformed(error)
             }
+        }
+
+        private mutating func stepped(to offset: Int, hasNext: Bool) {
+            self.offset = offset
+            self.isAtEnd = !hasNext
+            self.index += 1
+        }
+
+        private mutating func malformed(_ error: JSONError) -> ArgumentError {
+            self.malformation = error
+            return ArgumentError(.malformed, at: self.index, expected: JSONValue.self, underlying: error)
         }
     }
 }

@@ -6,13 +6,14 @@ extension EncodedPacket {
     /// - Returns: The packet itself if it is no event with a payload.
     package func appendingArgument(_ argument: String) -> EncodedPacket {
         guard let last = self.text.readableBytesView.last, last == UInt8(ascii: "]") else { return self }
-        var builder = FrameBuilder(capacity: self.text.readableBytes + argument.utf8.count + 3)
-        builder.buffer.writeImmutableBuffer(self.text)
-        builder.buffer.moveWriterIndex(to: builder.buffer.writerIndex - 1)
-        builder.buffer.writeStaticString(",\"")
-        builder.buffer.writeString(argument)
-        builder.buffer.writeStaticString("\"]")
-        let layout = builder.finish(prefixLength: 0, attachments: self.attachments) { _ in }
-        return EncodedPacket(frames: builder.buffer, layout)
+        let text = self.text
+        let attachments = self.attachments
+        var builder = FrameBuilder(ByteWriter(capacity: self.frames.readableBytes + argument.utf8.count + 32))
+        builder.bytes.writeImmutableBuffer(text.getSlice(at: text.readerIndex, length: text.readableBytes - 1) ?? text)
+        builder.bytes.writeStaticString(",\"")
+        builder.bytes.writeString(argument)
+        builder.bytes.writeStaticString("\"]")
+        let layout = builder.finish(attachments: attachments)
+        return EncodedPacket(builder.bytes, layout)
     }
 }

@@ -40,16 +40,18 @@ public final class EncodedPacket: Sendable {
 extension EncodedPacket {
     /// A plain Engine.IO packet: `2`, `3probe`, `4hello`.
     package convenience init(_ type: EnginePacketType, data: ByteBuffer = ByteBuffer()) {
-        var builder = FrameBuilder(capacity: 1 + data.readableBytes)
-        builder.buffer.writeInteger(type.rawValue)
-        builder.buffer.writeImmutableBuffer(data)
+        var builder = FrameBuilder(ByteWriter(capacity: 16 + data.readableBytes))
+        builder.bytes.writeInteger(type.rawValue)
+        builder.bytes.writeImmutableBuffer(data)
         self.init(builder)
     }
 
     /// An open packet.
     package convenience init(_ handshake: EngineHandshake) {
-        var builder = FrameBuilder(capacity: 160)
-        builder.buffer.writeOpenPacket(handshake)
+        var text = ByteBuffer()
+        text.writeOpenPacket(handshake)
+        var builder = FrameBuilder(ByteWriter(capacity: 16 + text.readableBytes))
+        builder.bytes.writeImmutableBuffer(text)
         self.init(builder)
     }
 
@@ -68,17 +70,17 @@ extension EncodedPacket {
 
     /// What is written is all of the text, and there are no attachments.
     private convenience init(_ builder: consuming FrameBuilder) {
-        let layout = builder.finish(prefixLength: 0, attachments: []) { _ in }
-        self.init(frames: builder.buffer, layout)
+        let layout = builder.finish(attachments: [])
+        self.init(builder.bytes, layout)
     }
 
-    /// A buffer that holds one packet, and its layout.
-    convenience init(frames: ByteBuffer, _ layout: FrameBuilder.Layout) {
+    /// What holds one packet at its end, and the packet's layout.
+    convenience init(_ bytes: borrowing ByteWriter, _ layout: FrameBuilder.Layout) {
         func shifted(_ range: Range<Int>) -> Range<Int> {
             range.lowerBound - layout.start..<range.upperBound - layout.start
         }
         self.init(
-            frames: frames,
+            frames: bytes.makeBuffer(from: layout.start),
             text: shifted(layout.text),
             attachments: layout.attachments.isEmpty ? [] : layout.attachments.map(shifted)
         )

@@ -1,19 +1,16 @@
 import NIOCore
 
-/// Writes a packet's WebSocket frames behind what a buffer holds already.
+/// Writes a packet's WebSocket frames, as a buffer of their own or behind what is written already.
 ///
-/// What stands before the payload depends on the payload: the frame header on its length, the packet's prefix on the
-/// attachments. So the payload is written first, at the place where it belongs if it is short and has no attachments,
-/// and moved only if it turns out not to be.
+/// The shortest frame header is left out in front of the text and set at the end, when the text's length is known. What a
+/// few packets need besides, a longer header and the number of attachments, is put in then.
 struct FrameBuilder: ~Copyable {
-    /// The payload is appended here.
-    var buffer: ByteBuffer
+    /// The text is appended here.
+    var bytes: ByteWriter
     /// Where the frame begins.
-    private let start: Int
-    /// The bytes kept free for the header and the prefix.
-    private let lead: Int
+    private var start: Int
 
-    /// What ``finish(prefixLength:attachments:writePrefix:)`` wrote.
+    /// What ``finish(attachments:)`` wrote.
     struct Layout {
         /// Where the first frame begins.
         let start: Int
@@ -23,102 +20,81 @@ struct FrameBuilder: ~Copyable {
         let attachments: [Range<Int>]
     }
 
-    /// The bytes before the first frame of a buffer that header and prefix can grow into, so that nothing is moved.
-    private static let slack = 16
-    private static let shortestHeader = 2
+    /// The bytes before the first frame that a longer header can grow into, so that nothing is moved.
+    private static var slack: Int { 8 }
+    private static var shortestHeader: Int { 2 }
 
-    /// Starts a buffer of its own.
-    ///
-    /// - Parameters:
-    ///   - prefixLength: The bytes of the text before the payload, if there are no attachments.
-    ///   - capacity: The payload's estimated length.
-    init(prefixLength: Int = 0, capacity: Int) {
-        let lead = Self.shortestHeader + prefixLength
-        self.buffer = ByteBufferAllocator().buffer(capacity: Self.slack + lead + capacity)
+    /// Begins with a frame.
+    init(_ bytes: consuming ByteWriter) {
+        self.bytes = bytes
         self.start = Self.slack
-        self.lead = lead
-        // What stands here is set before anybody reads it.
-        self.buffer.moveWriterIndex(forwardBy: Self.slack + lead)
-        self.buffer.moveReaderIndex(forwardBy: Self.slack)
+        self.bytes.removeAll()
+        self.bytes.skip(Self.slack + Self.shortestHeader)
     }
 
-    /// Goes on in a buffer.
+    /// Goes on behind what is written already; the writer comes back with ``complete(to:)`` or ``abandon(to:)``.
+    init(appendingTo bytes: inout ByteWriter?) {
+        self.bytes = bytes.take() ?? ByteWriter()
+        self.start = self.bytes.count
+        self.bytes.skip(Self.shortestHeader)
+    }
+
+    /// Gives the writer back.
+    consuming func complete(to bytes: inout ByteWriter?) { bytes = .some(self.bytes) }
+
+    /// Takes back what was written, and gives the writer back.
+    consuming func abandon(to bytes: inout ByteWriter?) {
+        self.bytes.truncate(to: self.start)
+        bytes = .some(self.bytes)
+    }
+
+    /// Sets the header, and appends the attachments' frames.
     ///
-    /// The buffer is taken, not copied, as two holders of it would make the first write copy all of it; no empty buffer
-    /// is left in its place, as all threads count references to the same one. It comes back with ``complete(to:)`` or
-    /// ``abandon(to:)``.
-    init(appendingTo buffer: inout ByteBuffer?, prefixLength: Int, capacity: Int) {
-        let lead = Self.shortestHeader + prefixLength
-        self.buffer = buffer.take() ?? ByteBuffer()
-        self.start = self.buffer.writerIndex
-        self.lead = lead
-        self.buffer.reserveCapacity(minimumWritableBytes: lead + capacity)
-        self.buffer.moveWriterIndex(forwardBy: lead)
-    }
-
-    /// Gives the buffer back.
-    consuming func complete(to buffer: inout ByteBuffer?) { buffer = self.buffer }
-
-    /// Takes back what was written, and gives the buffer back.
-    consuming func abandon(to buffer: inout ByteBuffer?) {
-        self.buffer.moveWriterIndex(to: self.start)
-        buffer = self.buffer
-    }
-
-    /// Sets the header and the prefix before the payload, and appends the attachments' frames.
-    ///
-    /// - Parameters:
-    ///   - prefixLength: The bytes of the text before the payload.
-    ///   - attachments: The bytes of the attachments.
-    ///   - setPrefix: Sets that many bytes.
+    /// - Parameter attachments: The bytes of the attachments, which the text has announced.
     /// - Returns: Where everything lies.
     @inline(__always)
-    mutating func finish(
-        prefixLength: Int,
-        attachments: [ByteBuffer],
-        setPrefix: (UnsafeMutableRawBufferPointer) -> Void
-    ) -> Layout {
-        let payloadStart = self.start + self.lead
-        let textLength = prefixLength + self.buffer.writerIndex - payloadStart
+    mutating func finish(attachments: [ByteBuffer]) -> Layout {
+        var textStart = self.start + Self.shortestHeader
+        let textLength = self.bytes.count - textStart
         let header = WebSocketFrameHeader(opcode: .text, payloadLength: textLength)
-        let missing = header.encodedLength + prefixLength - self.lead
-        var start = self.start
+        let missing = header.encodedLength - Self.shortestHeader
         if missing > 0 {
-            if start >= missing, self.buffer.readerIndex == start {
-                // Nothing stands before the frame.
-                start -= missing
-                self.buffer.moveReaderIndex(to: start)
+            if self.start == Self.slack, missing <= Self.slack {
+                self.start -= missing
             } else {
-                self.movePayload(from: payloadStart, by: missing)
+                self.bytes.insertRoom(of: missing, at: textStart)
+                textStart += missing
             }
         }
-        let headerLength = header.encodedLength
-        let textStart = start + headerLength
-        // Put together aside and set at once: each access to the buffer costs more than all of these bytes.
-        withUnsafeTemporaryAllocation(byteCount: headerLength + prefixLength, alignment: 1) { lead in
-            header.set(at: lead)
-            setPrefix(UnsafeMutableRawBufferPointer(rebasing: lead[headerLength...]))
-            self.buffer.setBytes(UnsafeRawBufferPointer(lead), at: start)
-        }
+        self.bytes.withUnsafeMutableBytes(from: self.start) { header.set(at: $0) }
         let text = textStart..<textStart + textLength
-        guard !attachments.isEmpty else { return Layout(start: start, text: text, attachments: []) }
-        let added = attachments.reduce(0) { $0 + WebSocketFrameHeader.maximumUnmaskedLength + $1.readableBytes }
-        self.buffer.reserveCapacity(minimumWritableBytes: added)
-        let places = attachments.map { attachment in
-            self.buffer.writeWebSocketFrame(.binary, payload: attachment)
-            return self.buffer.writerIndex - attachment.readableBytes..<self.buffer.writerIndex
-        }
-        return Layout(start: start, text: text, attachments: places)
+        guard !attachments.isEmpty else { return Layout(start: self.start, text: text, attachments: []) }
+        return Layout(start: self.start, text: text, attachments: self.append(attachments))
     }
 
-    /// Makes room before the payload.
-    private mutating func movePayload(from payloadStart: Int, by distance: Int) {
-        let length = self.buffer.writerIndex - payloadStart
-        self.buffer.writeRepeatingByte(0, count: distance)
-        let offset = payloadStart - self.buffer.readerIndex
-        self.buffer.withUnsafeMutableReadableBytes { bytes in
-            let source = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
-            UnsafeMutableRawBufferPointer(rebasing: bytes[(offset + distance)...]).copyMemory(from: source)
+    /// Makes the text, which is that of an event or an acknowledgement, announce attachments: `42[…]` becomes `451-[…]`.
+    mutating func announce(_ count: Int) {
+        // Behind the two digits of the packets' types.
+        let place = self.start + Self.shortestHeader + 2
+        let length = count.decimalLength
+        self.bytes.insertRoom(of: length + 1, at: place)
+        self.bytes.withUnsafeMutableBytes(from: place - 1) { bytes in
+            bytes[0] += PacketType.binaryEvent.rawValue - PacketType.event.rawValue
+            bytes.setDecimal(count, at: 1)
+            bytes[length + 1] = UInt8(ascii: "-")
+        }
+    }
+
+    private mutating func append(_ attachments: [ByteBuffer]) -> [Range<Int>] {
+        let added = attachments.reduce(0) { $0 + WebSocketFrameHeader.maximumUnmaskedLength + $1.readableBytes }
+        self.bytes.reserveCapacity(minimumWritableBytes: added)
+        return attachments.map { attachment in
+            let header = WebSocketFrameHeader(opcode: .binary, payloadLength: attachment.readableBytes)
+            let start = self.bytes.count
+            self.bytes.skip(header.encodedLength)
+            self.bytes.withUnsafeMutableBytes(from: start) { header.set(at: $0) }
+            self.bytes.writeImmutableBuffer(attachment)
+            return self.bytes.count - attachment.readableBytes..<self.bytes.count
         }
     }
 }

@@ -13,15 +13,15 @@ public struct Packet: Sendable {
     public let payload: PacketPayload?
     /// The name of an event, a number's as decimal text; `nil` for other packets and without a payload.
     public let eventName: String?
-    /// Where an event's name ends in the payload's text.
-    let eventNameEnd: Int
+    /// Where an event's arguments begin in the payload's text.
+    let argumentsStart: Arguments.Start
 
     /// The name and the arguments of an event.
     ///
     /// - Returns: `nil` for other packets, and for an event without a payload, which does nothing.
     public consuming func event() -> (name: String, arguments: Arguments)? {
         guard let name = self.eventName, let payload = self.payload else { return nil }
-        return (name, Arguments(payload, nameEnd: self.eventNameEnd))
+        return (name, Arguments(payload, start: self.argumentsStart))
     }
 
     /// The arguments of an acknowledgement, none if it has no payload.

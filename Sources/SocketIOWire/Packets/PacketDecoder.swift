@@ -7,14 +7,12 @@ public struct PacketDecoder {
     /// A packet that waits for its attachments.
     private final class Pending {
         let packet: Packet
-        let json: ByteBuffer?
         let count: Int
         var attachments: [ByteBuffer] = []
         var bytes = 0
 
-        init(packet: Packet, json: ByteBuffer?, count: Int) {
+        init(packet: Packet, count: Int) {
             self.packet = packet
-            self.json = json
             self.count = count
         }
     }
@@ -34,31 +32,28 @@ public struct PacketDecoder {
         text: consuming ByteBuffer,
         limits: PacketLimits = .standard
     ) throws(PacketError) -> Packet? {
+        let outline = try self.outline(of: text, limits: limits)
+        return self.packet(outline, text)
+    }
+
+    /// Looks at a text message, which is not taken before ``packet(_:_:)``.
+    package func outline(
+        of text: borrowing ByteBuffer,
+        limits: PacketLimits = .standard
+    ) throws(PacketError) -> PacketOutline {
         guard self.pending == nil else { throw PacketError(.unexpectedText) }
-        let (header, name) = try text.withUnsafeReadableBytes { bytes throws(PacketError) in
-            let header = try PacketHeader(bytes, limits: limits)
-            guard header.length < bytes.count else { return (header, EventName?.none) }
-            return (header, try Self.checkPayload(bytes, header, limits: limits.json))
+        return try text.withUnsafeReadableBytes { bytes throws(PacketError) in
+            try PacketOutline(bytes, limits: limits)
         }
-        // What is left of the text is the payload: no other holder of its bytes, no count of references.
-        text.moveReaderIndex(forwardBy: header.length)
-        let json = text.readableBytes > 0 ? text : nil
-        let type: PacketType =
-            switch header.type {
-            case .binaryEvent: .event
-            case .binaryAcknowledgement: .acknowledgement
-            case .connect, .disconnect, .event, .acknowledgement, .connectError: header.type
-            }
-        let packet = Packet(
-            type: type,
-            namespace: header.namespace,
-            id: header.id,
-            payload: json.map { PacketPayload(json: $0) },
-            eventName: name?.text,
-            eventNameEnd: name.map { $0.end - header.length } ?? 0
-        )
-        guard let count = header.attachmentCount, count > 0 else { return packet }
-        self.pending = Pending(packet: packet, json: json, count: count)
+    }
+
+    /// Takes the text message that the outline is of.
+    ///
+    /// - Returns: The packet, or `nil` if its attachments are to follow.
+    package mutating func packet(_ outline: PacketOutline, _ text: consuming ByteBuffer) -> Packet? {
+        let packet = outline.packet(in: text)
+        guard outline.attachmentCount > 0 else { return packet }
+        self.pending = Pending(packet: packet, count: outline.attachmentCount)
         return nil
     }
 
@@ -79,7 +74,7 @@ public struct PacketDecoder {
         guard pending.attachments.count == pending.count else { return nil }
         self.pending = nil
         let packet = pending.packet
-        guard let json = pending.json else { return packet }
+        guard let json = packet.payload?.json else { return packet }
         try Self.checkPlaceholders(json, count: pending.count, limits: limits.json)
         return Packet(
             type: packet.type,
@@ -87,67 +82,8 @@ public struct PacketDecoder {
             id: packet.id,
             payload: PacketPayload(json: json, attachments: pending.attachments),
             eventName: packet.eventName,
-            eventNameEnd: packet.eventNameEnd
+            argumentsStart: packet.argumentsStart
         )
-    }
-
-    /// The first element of an event's payload.
-    private struct EventName {
-        let text: String
-        /// Where the element ends.
-        let end: Int
-    }
-
-    /// Checks that the payload is JSON, and of the kind that the packet's type carries.
-    ///
-    /// - Returns: The name of an event.
-    private static func checkPayload(
-        _ bytes: UnsafeRawBufferPointer,
-        _ header: PacketHeader,
-        limits: JSONLimits
-    ) throws(PacketError) -> EventName? {
-        do throws(JSONError) {
-            var scanner = JSONScanner(bytes, from: header.length, limits: limits)
-            let kind = try scanner.peekKind()
-            try scanner.skipValue()
-            try scanner.expectEnd()
-            switch (header.type, kind) {
-            case (.connect, .object), (.connectError, .object), (.connectError, .string), (.acknowledgement, .array),
-                (.binaryAcknowledgement, .array):
-                return nil
-            case (.event, .array), (.binaryEvent, .array):
-                if let name = try Self.eventName(bytes, from: header.length) { return name }
-            default:
-                break
-            }
-        } catch {
-            throw PacketError(.invalidPayload, underlying: error)
-        }
-        throw PacketError(.invalidPayload)
-    }
-
-    /// The first element of a checked array, if it can be an event's name.
-    private static func eventName(
-        _ bytes: UnsafeRawBufferPointer,
-        from offset: Int
-    ) throws(JSONError) -> EventName? {
-        var scanner = JSONScanner(bytes, from: offset)
-        guard try scanner.skipIfNext(UInt8(ascii: "[")), try !scanner.skipIfNext(UInt8(ascii: "]")) else { return nil }
-        switch try scanner.peekKind() {
-        case .string:
-            scanner.advance()
-            let start = scanner.offset
-            let hasEscapes = try scanner.skipStringBody()
-            let name = JSONText.string(of: scanner.text(from: start, to: scanner.offset - 1), hasEscapes: hasEscapes)
-            return isReservedEventName(name) ? nil : EventName(text: name, end: scanner.offset)
-        case .number:
-            let start = scanner.offset
-            _ = try scanner.skipNumber()
-            let name = JSONNumber.string(of: scanner.text(from: start, to: scanner.offset))
-            return EventName(text: name, end: scanner.offset)
-        case .null, .bool, .array, .object:
-            return nil
-        }
     }
 
     /// Checks that every placeholder stands for an attachment.

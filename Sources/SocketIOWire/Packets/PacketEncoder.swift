@@ -1,4 +1,4 @@
-package import NIOCore
+import NIOCore
 import OrderedCollections
 
 /// Makes packets ready for sending: one buffer that holds the WebSocket frames, a slice of which is the text.
@@ -68,7 +68,7 @@ public enum PacketEncoder {
         _ name: String,
         namespace: String,
         id: Int?,
-        to frames: inout ByteBuffer?,
+        to frames: inout ByteWriter?,
         write: (inout PayloadWriter) throws -> Void
     ) rethrows {
         try self.append(.event, namespace: namespace, id: id, to: &frames) { writer in
@@ -83,7 +83,7 @@ public enum PacketEncoder {
     package static func appendAcknowledgement(
         id: Int,
         namespace: String,
-        to frames: inout ByteBuffer?,
+        to frames: inout ByteWriter?,
         write: (inout PayloadWriter) throws -> Void
     ) rethrows {
         try self.append(.acknowledgement, namespace: namespace, id: id, to: &frames, write: write)
@@ -133,14 +133,15 @@ public enum PacketEncoder {
         data: JSONValue?
     ) -> EncodedPacket {
         let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
-        var writer = PayloadWriter(prefixLength: prefix.length)
-        switch type {
-        case .event, .acknowledgement, .binaryEvent, .binaryAcknowledgement:
-            if let data { writer.writeText(data) }
-        case .connect, .disconnect, .connectError:
-            if let data { writer.builder.buffer.writeJSON(data) }
+        return self.packet(prefix) { writer in
+            guard let data else { return }
+            switch type {
+            case .event, .acknowledgement, .binaryEvent, .binaryAcknowledgement:
+                writer.writeText(data)
+            case .connect, .disconnect, .connectError:
+                writer.builder.bytes.writeJSON(data)
+            }
         }
-        return prefix.packet(writer)
     }
 
     /// An event or acknowledgement whose payload, an array, is the next value of a MessagePack text.
@@ -162,9 +163,7 @@ public enum PacketEncoder {
     ) throws(MessagePackError) -> EncodedPacket? {
         guard try reader.peekKind() == .array else { return nil }
         let prefix = PacketPrefix(type: type, namespace: namespace, id: id)
-        var writer = PayloadWriter(prefixLength: prefix.length)
-        try writer.transcodeText(&reader)
-        return prefix.packet(writer)
+        return try self.packet(prefix) { writer throws(MessagePackError) in try writer.transcodeText(&reader) }
     }
 
     private static func array<E: Error>(
@@ -174,10 +173,29 @@ public enum PacketEncoder {
         write: (inout PayloadWriter) throws(E) -> Void
     ) throws(E) -> EncodedPacket {
         let prefix = PacketPrefix(type: type, namespace: namespace, id: id, opensArray: true)
-        var writer = PayloadWriter(prefixLength: prefix.length)
-        try write(&writer)
-        writer.closeArray()
-        return prefix.packet(writer)
+        return try self.packet(prefix) { writer throws(E) in
+            try write(&writer)
+            writer.closeArray()
+        }
+    }
+
+    private static func packet<E: Error>(
+        _ prefix: PacketPrefix,
+        write: (inout PayloadWriter) throws(E) -> Void
+    ) throws(E) -> EncodedPacket {
+        // Most packets are short, and what they are written to is used for a moment only.
+        let result = withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 16) {
+            scratch -> Result<EncodedPacket, E> in
+            var writer = PayloadWriter(prefix, ByteWriter(lent: scratch))
+            do throws(E) {
+                try write(&writer)
+            } catch {
+                return .failure(error)
+            }
+            let layout = writer.finish()
+            return .success(EncodedPacket(writer.builder.bytes, layout))
+        }
+        return try result.get()
     }
 
     // Not generic over the error, unlike the others: it is on the way of every answer.
@@ -185,11 +203,11 @@ public enum PacketEncoder {
         _ type: PacketType,
         namespace: String,
         id: Int?,
-        to frames: inout ByteBuffer?,
+        to frames: inout ByteWriter?,
         write: (inout PayloadWriter) throws -> Void
     ) rethrows {
         let prefix = PacketPrefix(type: type, namespace: namespace, id: id, opensArray: true)
-        var writer = PayloadWriter(appendingTo: &frames, prefixLength: prefix.length)
+        var writer = PayloadWriter(prefix, appendingTo: &frames)
         do {
             try write(&writer)
         } catch {
@@ -197,13 +215,13 @@ public enum PacketEncoder {
             throw error
         }
         writer.closeArray()
-        _ = prefix.finish(&writer)
+        _ = writer.finish()
         writer.complete(to: &frames)
     }
 }
 
-/// What stands before the payload, written after it: the type tells whether there are attachments.
-private struct PacketPrefix {
+/// What stands before the payload, as long as it has no attachments.
+struct PacketPrefix {
     private let type: PacketType
     /// Empty for `/`.
     private let namespace: String
@@ -218,53 +236,21 @@ private struct PacketPrefix {
         self.opensArray = opensArray
     }
 
-    /// The bytes that it takes if there are no attachments.
-    var length: Int { self.length(attachmentCount: nil) }
-
-    private func length(attachmentCount: Int?) -> Int {
-        var length = self.opensArray ? 3 : 2
-        if let attachmentCount { length += attachmentCount.decimalLength + 1 }
-        if !self.namespace.isEmpty { length += self.namespace.utf8.count + 1 }
-        if let id { length += id.decimalLength }
-        return length
-    }
-
-    /// The packet that the payload makes with this prefix.
-    func packet(_ writer: consuming PayloadWriter) -> EncodedPacket {
-        let layout = self.finish(&writer)
-        return EncodedPacket(frames: writer.builder.buffer, layout)
-    }
-
-    /// Sets header and prefix before the payload.
-    func finish(_ writer: inout PayloadWriter) -> FrameBuilder.Layout {
-        let attachments = writer.attachments
-        let count = attachments.isEmpty ? nil : attachments.count
+    func write(to bytes: inout ByteWriter) {
         let type: PacketType =
             switch self.type {
-            case .event, .binaryEvent: count == nil ? .event : .binaryEvent
-            case .acknowledgement, .binaryAcknowledgement: count == nil ? .acknowledgement : .binaryAcknowledgement
-            case .connect, .disconnect, .connectError: self.type
+            case .binaryEvent: .event
+            case .binaryAcknowledgement: .acknowledgement
+            case .connect, .disconnect, .event, .acknowledgement, .connectError: self.type
             }
-        let length = self.length(attachmentCount: count)
-        return writer.builder.finish(prefixLength: length, attachments: attachments) { bytes in
-            bytes[0] = EnginePacketType.message.rawValue
-            bytes[1] = UInt8(ascii: "0") + type.rawValue
-            var index = 2
-            if let count {
-                index += bytes.setDecimal(count, at: index)
-                bytes[index] = UInt8(ascii: "-")
-                index += 1
-            }
-            if !self.namespace.isEmpty {
-                for byte in self.namespace.utf8 {
-                    bytes[index] = byte
-                    index += 1
-                }
-                bytes[index] = UInt8(ascii: ",")
-                index += 1
-            }
-            if let id { index += bytes.setDecimal(id, at: index) }
-            if self.opensArray { bytes[index] = UInt8(ascii: "[") }
+        bytes.reserveCapacity(minimumWritableBytes: 128)
+        bytes.writeInteger(EnginePacketType.message.rawValue)
+        bytes.writeInteger(UInt8(ascii: "0") + type.rawValue)
+        if !self.namespace.isEmpty {
+            bytes.writeString(self.namespace)
+            bytes.writeInteger(UInt8(ascii: ","))
         }
+        if let id = self.id { bytes.writeJSONInteger(id) }
+        if self.opensArray { bytes.writeInteger(UInt8(ascii: "[")) }
     }
 }

@@ -3,11 +3,12 @@ struct PacketHeader {
     /// The largest number up to which JavaScript counts exactly.
     private static let maximumID = (1 << 53) - 1
 
-    var type: PacketType
+    let type: PacketType
     /// How many attachments are announced; `nil` if the type has none.
-    var attachmentCount: Int?
-    var namespace = "/"
-    var id: Int?
+    private(set) var attachmentCount: Int?
+    /// Where the namespace stands, if it is not `/`; the bytes there are UTF-8.
+    private(set) var namespace: Range<Int>?
+    private(set) var id: Int?
     /// Where the payload begins.
     private(set) var length = 1
 
@@ -21,7 +22,10 @@ struct PacketHeader {
             try self.readAttachmentCount(bytes, limits: limits)
         }
         guard self.length < bytes.count else { return }
-        if bytes[self.length] == UInt8(ascii: "/") { try self.readNamespace(bytes, limits: limits) }
+        if bytes[self.length] == UInt8(ascii: "/") {
+            try self.readNamespace(bytes, limits: limits)
+            guard self.length < bytes.count else { return }
+        }
         try self.readID(bytes)
     }
 
@@ -55,17 +59,18 @@ struct PacketHeader {
         self.length = min(end + 1, bytes.count)
         guard end - start > 1 else { return }
         guard end - start <= limits.maximumNamespaceLength,
-            let namespace = String(validating: UnsafeRawBufferPointer(rebasing: bytes[start..<end]), as: UTF8.self)
+            UnsafeRawBufferPointer(rebasing: bytes[start..<end]).isUTF8
         else { throw PacketError(.invalidNamespace) }
-        self.namespace = namespace
+        self.namespace = start..<end
     }
 
     private mutating func readID(_ bytes: UnsafeRawBufferPointer) throws(PacketError) {
-        var value: Int?
+        guard let first = Self.digit(bytes[self.length]) else { return }
+        var value = first
+        self.length += 1
         while self.length < bytes.count, let digit = Self.digit(bytes[self.length]) {
-            let next = (value ?? 0) * 10 + digit
-            guard next <= Self.maximumID else { throw PacketError(.invalidID) }
-            value = next
+            value = value * 10 + digit
+            guard value <= Self.maximumID else { throw PacketError(.invalidID) }
             self.length += 1
         }
         self.id = value

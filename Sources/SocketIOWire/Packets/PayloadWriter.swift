@@ -9,17 +9,16 @@ public struct PayloadWriter: ~Copyable {
     private(set) var attachments: [ByteBuffer] = []
     private var isEmpty = true
 
-    /// The payload's length that room is made for.
-    private static let estimate = 64
-
-    /// Writes into a buffer of its own.
-    init(prefixLength: Int) {
-        self.builder = FrameBuilder(prefixLength: prefixLength, capacity: Self.estimate)
+    /// Writes what stands before the payload, then the payload.
+    init(_ prefix: PacketPrefix, _ bytes: consuming ByteWriter) {
+        self.builder = FrameBuilder(bytes)
+        prefix.write(to: &self.builder.bytes)
     }
 
-    /// Writes behind what a buffer holds, which the builder keeps until it is done.
-    init(appendingTo buffer: inout ByteBuffer?, prefixLength: Int) {
-        self.builder = FrameBuilder(appendingTo: &buffer, prefixLength: prefixLength, capacity: Self.estimate)
+    /// Writes behind what is written already, which the builder keeps until it is done.
+    init(_ prefix: PacketPrefix, appendingTo bytes: inout ByteWriter?) {
+        self.builder = FrameBuilder(appendingTo: &bytes)
+        prefix.write(to: &self.builder.bytes)
     }
 
     /// Writes a value; bytes in it become attachments.
@@ -31,13 +30,13 @@ public struct PayloadWriter: ~Copyable {
     /// Writes a string.
     public mutating func write(_ value: String) {
         self.beginElement()
-        self.builder.buffer.writeJSONString(value)
+        self.builder.bytes.writeJSONString(value)
     }
 
     /// Writes bytes, which become an attachment.
     public mutating func write(_ bytes: ByteBuffer) {
         self.beginElement()
-        self.builder.buffer.writeJSONPlaceholder(number: self.attachments.count)
+        self.builder.bytes.writeJSONPlaceholder(number: self.attachments.count)
         self.attachments.append(bytes)
     }
 
@@ -68,17 +67,17 @@ public struct PayloadWriter: ~Copyable {
     @usableFromInline
     mutating func write(integer: Int) {
         self.beginElement()
-        self.builder.buffer.writeJSONInteger(integer)
+        self.builder.bytes.writeJSONInteger(integer)
     }
 
     @usableFromInline
     mutating func encode<T: Encodable>(_ value: T) throws {
         if let value = value as? Bool {
             self.beginElement()
-            self.builder.buffer.writeJSONBool(value)
+            self.builder.bytes.writeJSONBool(value)
         } else if let value = value as? Double {
             self.beginElement()
-            self.builder.buffer.writeJSONNumber(value)
+            self.builder.bytes.writeJSONNumber(value)
         } else {
             self.write(try JSONValue(encoding: value))
         }
@@ -87,20 +86,20 @@ public struct PayloadWriter: ~Copyable {
     /// Writes an element that is JSON text already; it is trusted to be one whole, valid value without placeholders.
     public mutating func writeRawJSON(_ text: ByteBuffer) {
         self.beginElement()
-        self.builder.buffer.writeImmutableBuffer(text)
+        self.builder.bytes.writeImmutableBuffer(text)
     }
 
     /// Writes the next value of a MessagePack text as an element, without a tree between; bytes become attachments.
     ///
     /// - Throws: ``MessagePackError``, with nothing written.
     package mutating func transcode(_ reader: inout MessagePackReader) throws(MessagePackError) {
-        let start = self.builder.buffer.writerIndex
+        let start = self.builder.bytes.count
         let wasEmpty = self.isEmpty
         self.beginElement()
         do throws(MessagePackError) {
-            try reader.transcodeToJSON(into: &self.builder.buffer, attachments: &self.attachments)
+            try reader.transcodeToJSON(into: &self.builder.bytes, attachments: &self.attachments)
         } catch {
-            self.builder.buffer.moveWriterIndex(to: start)
+            self.builder.bytes.truncate(to: start)
             self.isEmpty = wasEmpty
             throw error
         }
@@ -108,13 +107,13 @@ public struct PayloadWriter: ~Copyable {
 
     /// Writes the next value of a MessagePack text as the whole payload.
     mutating func transcodeText(_ reader: inout MessagePackReader) throws(MessagePackError) {
-        try reader.transcodeToJSON(into: &self.builder.buffer, attachments: &self.attachments)
+        try reader.transcodeToJSON(into: &self.builder.bytes, attachments: &self.attachments)
     }
 
     /// The opening bracket stands in the packet's prefix.
     private mutating func beginElement() {
         guard self.isEmpty else {
-            self.builder.buffer.writeInteger(UInt8(ascii: ","))
+            self.builder.bytes.writeInteger(UInt8(ascii: ","))
             return
         }
         self.isEmpty = false
@@ -122,16 +121,22 @@ public struct PayloadWriter: ~Copyable {
 
     /// Writes a value that is not an element but the whole payload.
     mutating func writeText(_ value: JSONValue) {
-        self.builder.buffer.writeJSON(value, attachments: &self.attachments)
+        self.builder.bytes.writeJSON(value, attachments: &self.attachments)
     }
 
     /// Gives the buffer that it was appended to back.
-    consuming func complete(to frames: inout ByteBuffer?) { self.builder.complete(to: &frames) }
+    consuming func complete(to frames: inout ByteWriter?) { self.builder.complete(to: &frames) }
 
     /// Takes back what was written, and gives the buffer back.
-    consuming func abandon(to frames: inout ByteBuffer?) { self.builder.abandon(to: &frames) }
+    consuming func abandon(to frames: inout ByteWriter?) { self.builder.abandon(to: &frames) }
+
+    /// Completes the packet's frames.
+    mutating func finish() -> FrameBuilder.Layout {
+        if !self.attachments.isEmpty { self.builder.announce(self.attachments.count) }
+        return self.builder.finish(attachments: self.attachments)
+    }
 
     mutating func closeArray() {
-        self.builder.buffer.writeInteger(UInt8(ascii: "]"))
+        self.builder.bytes.writeInteger(UInt8(ascii: "]"))
     }
 }

@@ -41,8 +41,8 @@ package struct WebSocketDecoder {
         /// To be answered with a pong that carries the same payload.
         case ping
         case pong
-        /// The last event; `code` is `nil` if the frame was empty.
-        case close(code: WebSocketCloseCode?, reason: String)
+        /// The last event; `code` is `nil` if the frame was empty. The reason is the payload, valid UTF-8.
+        case close(code: WebSocketCloseCode?)
     }
 
     private enum State {
@@ -107,7 +107,7 @@ package struct WebSocketDecoder {
                 case .idle:
                     switch try Self.takeFrame(from: &input, into: &payload, rules: rules) {
                     case .whole(let header, let isASCII):
-                        return try self.event(header, payload: payload, isASCII: isASCII)
+                        return try self.event(header, payload: &payload, isASCII: isASCII)
                     case .begun(let header):
                         let reception = Reception()
                         reception.frame = header
@@ -171,7 +171,7 @@ package struct WebSocketDecoder {
     /// What a frame means that is all there, while no message is half received.
     private mutating func event(
         _ header: WebSocketFrameHeader,
-        payload: ByteBuffer,
+        payload: inout ByteBuffer,
         isASCII: Bool
     ) throws(WebSocketError) -> Event {
         if header.isCompressed { return .compressed(isText: header.opcode == .text) }
@@ -186,7 +186,7 @@ package struct WebSocketDecoder {
         case .pong:
             return .pong
         case .close:
-            let event = try Self.closeEvent(payload)
+            let event = try Self.closeEvent(&payload)
             self.state = .closed
             return event
         }
@@ -307,7 +307,7 @@ package struct WebSocketDecoder {
             reception.control = ByteBuffer()
             switch frame.opcode {
             case .ping: return .ping
-            case .close: return try Self.closeEvent(payload)
+            case .close: return try Self.closeEvent(&payload)
             default: return .pong
             }
         }
@@ -326,13 +326,13 @@ package struct WebSocketDecoder {
         return target.writeXORed(view, with: frame.mask ?? WebSocketMask(0), offset: offset)
     }
 
-    private static func closeEvent(_ payload: ByteBuffer) throws(WebSocketError) -> Event {
-        var payload = payload
-        guard payload.readableBytes > 0 else { return .close(code: nil, reason: "") }
+    /// Leaves the reason in the payload.
+    private static func closeEvent(_ payload: inout ByteBuffer) throws(WebSocketError) -> Event {
+        guard payload.readableBytes > 0 else { return .close(code: nil) }
         guard let rawCode = payload.readInteger(as: UInt16.self) else { throw .invalidClosePayload }
         let code = WebSocketCloseCode(rawValue: rawCode)
         guard code.mayBeSent else { throw .invalidCloseCode }
         guard payload.isValidUTF8 else { throw .invalidUTF8 }
-        return .close(code: code, reason: String(buffer: payload))
+        return .close(code: code)
     }
 }

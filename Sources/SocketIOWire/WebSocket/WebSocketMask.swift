@@ -39,7 +39,9 @@ extension ByteBuffer {
         let count = source.count
         guard count > 0 else { return true }
         var seen: UInt64 = 0
-        self.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { target in
+        // As a rule there is room, and then one look at the storage is enough.
+        if self.writableBytes < count { self.reserveCapacity(minimumWritableBytes: count) }
+        self.withUnsafeMutableWritableBytes { target in
             let word = mask.word(at: offset)
             var index = 0
             while index &+ 8 <= count {
@@ -47,6 +49,15 @@ extension ByteBuffer {
                 target.storeBytes(of: value, toByteOffset: index, as: UInt64.self)
                 seen |= value
                 index &+= 8
+            }
+            guard index < count else { return }
+            if count >= 8 {
+                // The last eight bytes, some of them once more.
+                let last = count &- 8
+                let value = source.loadUnaligned(fromByteOffset: last, as: UInt64.self) ^ mask.word(at: offset &+ last)
+                target.storeBytes(of: value, toByteOffset: last, as: UInt64.self)
+                seen |= value
+                return
             }
             // `index` is a multiple of 4, so the word still starts with the right byte of the key.
             withUnsafeBytes(of: word) { key in
@@ -57,8 +68,8 @@ extension ByteBuffer {
                     index &+= 1
                 }
             }
-            return count
         }
+        self.moveWriterIndex(forwardBy: count)
         return seen & 0x8080_8080_8080_8080 == 0
     }
 }

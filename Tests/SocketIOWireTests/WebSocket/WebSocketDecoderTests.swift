@@ -478,7 +478,7 @@ extension WebSocketDecoder {
         case .compressed(let isText): .compressed(scratch, isText: isText)
         case .ping: .ping(scratch)
         case .pong: .pong(scratch)
-        case .close(let code, let reason): .close(code: code, reason: reason)
+        case .close(let code): .close(code: code, reason: String(buffer: scratch))
         }
     }
 }
