@@ -26,15 +26,13 @@ final class DirectFrames {
     /// - Returns: `nil` if somebody is appending already.
     func begin(for session: EngineSession) -> ByteWriter? {
         guard !self.isOpen else { return nil }
+        if self.owner !== session {
+            self.owner?.sealDirect()
+            self.owner = session
+            self.frames?.removeAll()
+        }
         self.isOpen = true
-        if self.owner === session { return self.frames.take() ?? ByteWriter() }
-        self.isOpen = false
-        self.owner?.sealDirect()
-        self.isOpen = true
-        self.owner = session
-        var frames = self.frames.take() ?? ByteWriter()
-        frames.removeAll()
-        return frames
+        return self.frames.take() ?? ByteWriter()
     }
 
     /// Takes back what was handed out; the frames are dropped if they have lost their owner.
