@@ -45,10 +45,11 @@ extension Addressable {
     /// Addresses the sockets of this node only.
     public var local: BroadcastOperator { self.everybody.local }
 
-    /// The next event is dropped for clients whose connection has more than a little unsent data.
+    /// Drops the next event for clients to whom more than the engine's `limits.volatileThreshold` of bytes wait.
     public var volatile: BroadcastOperator { self.everybody.volatile }
 
-    /// Whether polling responses that carry the next event may be compressed.
+    /// Whether the next event may be compressed, in answers to polls and in WebSocket messages; `true` unless said
+    /// otherwise.
     public func compress(_ allowed: Bool) -> BroadcastOperator { self.everybody.compress(allowed) }
 
     /// How long to wait for acknowledgements and answers of other nodes.

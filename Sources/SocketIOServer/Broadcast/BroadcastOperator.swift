@@ -62,10 +62,10 @@ public struct BroadcastOperator: Sendable {
     /// Restricts the operation to the sockets of this node.
     public var local: BroadcastOperator { self.setting(.local(true)) }
 
-    /// Drops the event for clients whose connection has more than a little unsent data.
+    /// Drops the event for clients to whom more than the engine's `limits.volatileThreshold` of bytes wait.
     public var volatile: BroadcastOperator { self.setting(.volatile(true)) }
 
-    /// Whether polling responses that carry the event may be compressed.
+    /// Whether the event may be compressed, in answers to polls and in WebSocket messages; `true` unless said otherwise.
     public func compress(_ allowed: Bool) -> BroadcastOperator { self.setting(.compress(allowed)) }
 
     /// How long to wait for acknowledgements, and for answers of other nodes.

@@ -40,10 +40,10 @@ extension Socket {
         }
     }
 
-    /// Dropped by the connection if it has more than a little unsent data.
+    /// Drops the event if more than the engine's `limits.volatileThreshold` of bytes wait for the client.
     public var volatile: SocketOperator { SocketOperator(socket: self, options: EmitOptions(isVolatile: true)) }
 
-    /// Whether polling responses that carry the event may be compressed.
+    /// Whether the event may be compressed, in answers to polls and in WebSocket messages; `true` unless said otherwise.
     public func compress(_ allowed: Bool) -> SocketOperator {
         SocketOperator(socket: self, options: EmitOptions(allowsCompression: allowed))
     }
@@ -78,14 +78,14 @@ public struct SocketOperator: Sendable {
     @usableFromInline
     var options: EmitOptions
 
-    /// Dropped by the connection if it has more than a little unsent data.
+    /// Drops the event if more than the engine's `limits.volatileThreshold` of bytes wait for the client.
     public var volatile: SocketOperator {
         var copy = self
         copy.options.isVolatile = true
         return copy
     }
 
-    /// Whether polling responses that carry the event may be compressed.
+    /// Whether the event may be compressed, in answers to polls and in WebSocket messages; `true` unless said otherwise.
     public func compress(_ allowed: Bool) -> SocketOperator {
         var copy = self
         copy.options.allowsCompression = allowed
