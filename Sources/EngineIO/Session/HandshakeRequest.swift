@@ -10,7 +10,7 @@ public final class HandshakeRequest: Sendable {
     private let targetStart: UInt32
     private let headersStart: UInt32
     private let addressEnd: UInt16
-    /// Whether the request came over TLS.
+    /// Whether the request came over TLS: `false`, because the server speaks none, whatever its load balancer does.
     public let isSecure: Bool
     /// When the request arrived, in milliseconds since 1970.
     public let issued: Int64

@@ -26,7 +26,7 @@ extension Handshake {
     /// Whether the request came from another origin (it has an `Origin` header).
     public var isCrossDomain: Bool { self.request.hasOrigin }
 
-    /// Whether the connection is encrypted as far as this server can see.
+    /// Whether the connection is encrypted: `false`, because TLS ends at the load balancer in front of this server.
     public var isSecure: Bool { self.request.isSecure }
 
     /// When the connection was made, in milliseconds since 1970.
