@@ -13,7 +13,7 @@ public struct PubSubAdapterConfiguration: Sendable {
     /// Whether this node's answers go to the asking node alone instead of to all nodes.
     ///
     /// Every node understands both; it spares the others' work in a cluster of many nodes. Nodes with adapters from before
-    /// version 7 don't.
+    /// version 7.1 don't.
     public var publishOnSpecificResponseChannel = false
 
     /// Whether rooms named like integers are written as numbers: those of Node.js nodes that `socket.join(42)`.

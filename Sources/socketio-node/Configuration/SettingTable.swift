@@ -250,7 +250,7 @@ enum SettingTable {
             "publishOnSpecificResponseChannel",
             .bool,
             default: "false",
-            "Send answers to the node that asked only; on only where every node listens there (Node adapter 8.2 or later)."
+            "Send answers to the node that asked only; on only where every node listens there (Node adapter 7.1 or later)."
         ),
     ]
 
