@@ -2,15 +2,21 @@
 public struct CookieConfiguration: Sendable {
     /// The `SameSite` attribute.
     public enum SameSite: String, Sendable {
+        /// Sent from pages of other sites only when a link leads here.
         case lax = "Lax"
+        /// Sent from pages of this site only.
         case strict = "Strict"
+        /// Sent from every page; browsers want ``CookieConfiguration/secure`` with it.
         case none = "None"
     }
 
     /// The `Priority` attribute: which cookies Chromium's browsers drop last.
     public enum Priority: String, Sendable {
+        /// Dropped first.
         case low = "Low"
+        /// What a cookie without the attribute has.
         case medium = "Medium"
+        /// Dropped last.
         case high = "High"
     }
 

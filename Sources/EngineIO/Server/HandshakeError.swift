@@ -2,11 +2,18 @@
 public struct HandshakeError: Error, Hashable, Sendable {
     /// The protocol's error codes, 0 to 5, and this server's own behind them.
     public enum Code: Int, Sendable, CaseIterable {
+        /// The query names no transport, or one that is not among ``EngineConfiguration/transports``.
         case transportUnknown = 0
+        /// No session of this node has that id.
         case sessionUnknown = 1
+        /// A handshake by another method than GET.
         case badHandshakeMethod = 2
+        /// Anything else that is wrong in a request; the error's context says what.
         case badRequest = 3
+        /// ``EngineConfiguration/allowRequest`` refused the handshake.
         case forbidden = 4
+        /// The client speaks another version of the protocol than this server takes; see
+        /// ``EngineConfiguration/allowEIO3``.
         case unsupportedProtocolVersion = 5
         /// There are as many connections or sessions as the server keeps.
         case serverFull = 6

@@ -125,6 +125,10 @@ public struct Broadcast: Sendable {
 
 /// Makes one adapter for each namespace.
 public protocol AdapterFactory: Sendable {
+    /// Makes the adapter of one namespace; called once, when the namespace is made.
+    ///
+    /// - Parameter host: What the adapter sees of the namespace. It may be kept: it does not keep the namespace alive.
+    /// - Returns: The adapter, which the namespace keeps.
     func makeAdapter(for host: any AdapterHost) -> any Adapter
 }
 

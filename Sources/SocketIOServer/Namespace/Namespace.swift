@@ -13,7 +13,7 @@ import Synchronization
 public final class Namespace: HandlerRegistry, Addressable {
     /// The name, with its leading slash: `/` for the main namespace.
     public let name: String
-    /// What this is a child of, if a client asked for it.
+    /// The parent whose pattern or closure took the name; `nil` for a namespace that stands for itself.
     public let parent: ParentNamespace?
     let logger: Logger
     let metrics: NamespaceMetrics
