@@ -9,7 +9,7 @@ public protocol Addressable: Sendable {
 }
 
 extension Addressable {
-    /// Sends an event to every client, on all nodes.
+    /// Sends an event to every client, on all nodes; see ``BroadcastOperator/emit(_:_:)``.
     @inlinable
     public func emit<each Argument: Encodable & Sendable>(_ event: String, _ arguments: repeat each Argument) {
         self.everybody.emit(event, repeat each arguments)

@@ -82,6 +82,9 @@ public struct BroadcastOperator: Sendable {
     // MARK: Sending
 
     /// Sends an event: `[event, argument...]`.
+    ///
+    /// What can't be encoded, and a name that the protocol keeps for itself, is not sent: that is logged, and counted by
+    /// `socketio_unencodable_events_total`.
     public func emit<each Argument: Encodable & Sendable>(_ event: String, _ arguments: repeat each Argument) {
         guard let values = self.values(event, repeat each arguments) else { return }
         self.emit(values: values)
