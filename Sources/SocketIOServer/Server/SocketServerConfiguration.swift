@@ -5,6 +5,9 @@ public import SocketIOWire
 /// What a ``SocketServer`` does and how much of it; the defaults are those of Node's server.
 public struct SocketServerConfiguration: Sendable {
     /// The connection's side: path, transports, heartbeat, limits, CORS.
+    ///
+    /// Its path is `/socket.io`. Who replaces all of it by another `EngineConfiguration` sets the path as well, for there
+    /// it is `/engine.io`.
     public var engine: EngineConfiguration
     /// Where ``SocketServer/run()`` listens.
     public var listeners: [Listener]
@@ -41,7 +44,7 @@ public struct SocketServerConfiguration: Sendable {
         }
     }
 
-    /// Node's defaults, listening on one address.
+    /// Node's defaults, listening on one address: that of this machine's loopback interface unless another is given.
     public init(host: String = "127.0.0.1", port: Int = 3000, engine: EngineConfiguration = EngineConfiguration()) {
         self.listeners = [Listener(host: host, port: port)]
         self.engine = engine
