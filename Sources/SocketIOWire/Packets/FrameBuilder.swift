@@ -9,6 +9,8 @@ struct FrameBuilder: ~Copyable {
     var bytes: ByteWriter
     /// Where the frame begins.
     private var start: Int
+    /// Whether the bytes before the first frame are nobody's, so that a longer header can grow into them.
+    private let hasSlack: Bool
 
     /// What ``finish(attachments:)`` wrote.
     struct Layout {
@@ -28,6 +30,7 @@ struct FrameBuilder: ~Copyable {
     init(_ bytes: consuming ByteWriter) {
         self.bytes = bytes
         self.start = Self.slack
+        self.hasSlack = true
         self.bytes.removeAll()
         self.bytes.skip(Self.slack + Self.shortestHeader)
     }
@@ -36,6 +39,7 @@ struct FrameBuilder: ~Copyable {
     init(appendingTo bytes: inout ByteWriter?) {
         self.bytes = bytes.take() ?? ByteWriter()
         self.start = self.bytes.count
+        self.hasSlack = false
         self.bytes.skip(Self.shortestHeader)
     }
 
@@ -59,7 +63,7 @@ struct FrameBuilder: ~Copyable {
         let header = WebSocketFrameHeader(opcode: .text, payloadLength: textLength)
         let missing = header.encodedLength - Self.shortestHeader
         if missing > 0 {
-            if self.start == Self.slack, missing <= Self.slack {
+            if self.hasSlack, missing <= Self.slack {
                 self.start -= missing
             } else {
                 self.bytes.insertRoom(of: missing, at: textStart)

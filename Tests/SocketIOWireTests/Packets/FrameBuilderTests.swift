@@ -34,6 +34,20 @@ struct FrameBuilderTests {
         }
     }
 
+    /// However many bytes there are: a longer header may grow only into bytes that the builder has left out itself.
+    @Test(arguments: 0...20)
+    func whatIsWrittenAlreadyStays(count: Int) {
+        for length in [1, 125, 126, 65_536] {
+            let value = JSONValue.string(String(repeating: "x", count: length))
+            var frames: ByteWriter? = ByteWriter()
+            for _ in 0..<count { frames?.writeInteger(UInt8(ascii: "b")) }
+            PacketEncoder.appendEvent("a", namespace: "/", id: nil, to: &frames) { $0.write(value) }
+            var expected = ByteBuffer(repeating: UInt8(ascii: "b"), count: count)
+            expected.writeImmutableBuffer(PacketEncoder.event("a", arguments: [value]).frames)
+            #expect(frames?.makeBuffer() == expected)
+        }
+    }
+
     @Test(arguments: [0, 1, 9, 10, 11, 120])
     func attachmentsFollow(count: Int) throws {
         let arguments = (0..<count).map { JSONValue.binary(ByteBuffer(repeating: UInt8($0), count: $0 * 30)) }
