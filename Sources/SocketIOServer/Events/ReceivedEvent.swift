@@ -16,6 +16,18 @@ public struct ReceivedEvent: Sendable {
     /// Shared by the handlers of one event, of which only the first may answer; absent when there is just one.
     let answered: AnsweredOnce?
 
+    /// The same event, to be kept until its handler's turn: without the memory that its arguments share with what else
+    /// the client has sent.
+    func detached() -> ReceivedEvent {
+        ReceivedEvent(
+            socket: self.socket,
+            name: self.name,
+            arguments: self.arguments.detached(),
+            acknowledgementID: self.acknowledgementID,
+            answered: self.answered
+        )
+    }
+
     /// Whether the client waits for an acknowledgement.
     public var expectsAcknowledgement: Bool { self.acknowledgementID != nil }
 

@@ -95,6 +95,7 @@ extension Socket {
                 self.handlerFailed(event, error)
             }
         case .asynchronous(let body):
+            let event = event.detached()
             self.enqueue(bytes: event.arguments.byteCount) {
                 do {
                     try await body(event)
@@ -127,6 +128,7 @@ extension Socket {
         arguments: Arguments,
         acknowledgementID: Int?
     ) {
+        let arguments = arguments.detached()
         let event = ReceivedEvent(
             socket: self,
             name: name,

@@ -62,6 +62,20 @@ public struct Arguments: Sendable {
         return attachments.reduce(count) { $0 + $1.readableBytes }
     }
 
+    /// How much memory is kept for them, what they share of it included.
+    package var memoryCount: Int {
+        let count = self.text.storageCapacity
+        guard let attachments = self.rarities?.attachments else { return count }
+        return attachments.reduce(count) { $0 + $1.storageCapacity }
+    }
+
+    /// The same arguments, for whoever keeps them for a while; see ``NIOCore/ByteBuffer/detached()``.
+    package func detached() -> Arguments {
+        // What came with attachments has waited for them already.
+        guard self.rarities == nil else { return self }
+        return Arguments(self.text.detached(), start: self.start)
+    }
+
     /// Whether there are none.
     public var isEmpty: Bool { self.makeReader().isAtEnd }
 

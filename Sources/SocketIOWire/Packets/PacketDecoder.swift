@@ -51,9 +51,8 @@ public struct PacketDecoder {
     ///
     /// - Returns: The packet, or `nil` if its attachments are to follow.
     package mutating func packet(_ outline: PacketOutline, _ text: consuming ByteBuffer) -> Packet? {
-        let packet = outline.packet(in: text)
-        guard outline.attachmentCount > 0 else { return packet }
-        self.pending = Pending(packet: packet, count: outline.attachmentCount)
+        guard outline.attachmentCount > 0 else { return outline.packet(in: text) }
+        self.pending = Pending(packet: outline.packet(in: text.detached()), count: outline.attachmentCount)
         return nil
     }
 
@@ -70,7 +69,7 @@ public struct PacketDecoder {
             self.pending = nil
             throw PacketError(.tooManyAttachmentBytes)
         }
-        pending.attachments.append(binary)
+        pending.attachments.append(binary.detached())
         guard pending.attachments.count == pending.count else { return nil }
         self.pending = nil
         let packet = pending.packet
