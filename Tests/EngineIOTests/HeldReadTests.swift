@@ -128,6 +128,28 @@ import Testing
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
+    /// The client counts the time since the last ping: a pause of the server must not end its connection.
+    @Test func aPauseHoldsNoPings() throws {
+        let server = EmbeddedServer()
+        let channel = try server.webSocket()
+        let session = try #require(server.sessions.first)
+        session.pauseReading()
+        server.loop.advanceTime(by: .seconds(25))
+        #expect(try server.frames(of: channel) == [.text("2")])
+        for _ in 0..<5 {
+            server.loop.advanceTime(by: .seconds(20))
+            #expect(try server.frames(of: channel) == [.text("2")])
+        }
+        session.resumeReading()
+        server.send("3", to: channel)
+        server.loop.advanceTime(by: .seconds(20))
+        #expect(try server.frames(of: channel).isEmpty)
+        #expect(server.delegate.closed.isEmpty)
+        server.loop.advanceTime(by: .seconds(26))
+        #expect(server.delegate.closed == ["ping timeout"])
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test func aPauseHoldsTheRestOfABody() throws {
         let server = EmbeddedServer()
         let channel = try server.connect()

@@ -39,7 +39,9 @@ import Testing
         #expect(heartbeat.timerFired(.sending) == .waitOn)
         // Who takes what it is sent, or cannot be heard, has all the time.
         for _ in 0..<100 { #expect(heartbeat.timerFired(.taking) == .waitOn) }
-        for _ in 0..<100 { #expect(heartbeat.timerFired(.unheard) == .waitOn) }
+        // Who cannot be heard must not think that nobody is there.
+        for _ in 0..<100 { #expect(heartbeat.timerFired(.unheard) == .sendPing) }
+        #expect(heartbeat.isAwaitingClient)
     }
 
     @Test func clientsOfProtocol3PingThemselves() {
@@ -47,6 +49,7 @@ import Testing
         #expect(heartbeat.isAwaitingClient)
         for _ in 0..<3 {
             #expect(heartbeat.timerFired(.sending) == .waitOn)
+            #expect(heartbeat.timerFired(.unheard) == .waitOn)
             heartbeat.clientAnswered()
         }
         #expect(heartbeat.timerFired(.none) == .giveUp)

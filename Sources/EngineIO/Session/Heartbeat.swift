@@ -4,7 +4,7 @@
 struct Heartbeat: Equatable {
     /// What to do when a session's deadline has passed.
     enum Action: Equatable {
-        /// Send a ping; the pong may take the ping timeout.
+        /// Send a ping, be it another one; the pong may take the ping timeout.
         case sendPing
         /// Wait for the ping timeout again: the client has not said what it should, but it is there.
         case waitOn
@@ -20,7 +20,7 @@ struct Heartbeat: Equatable {
         case sending
         /// It took bytes that had to wait: what it should answer may be behind more of them.
         case taking
-        /// Nobody listened.
+        /// Nobody listened; but the client counts the time since the last ping, and must not have to give up.
         case unheard
     }
 
@@ -66,8 +66,10 @@ struct Heartbeat: Equatable {
                 guard extensions < Self.maximumExtensions else { return .giveUp }
                 self.state = .awaitingClient(extensions: extensions + 1)
                 return .waitOn
-            case .taking, .unheard:
+            case .taking:
                 return .waitOn
+            case .unheard:
+                return self.isClientDriven ? .waitOn : .sendPing
             }
         }
     }
