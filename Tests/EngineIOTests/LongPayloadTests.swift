@@ -84,6 +84,24 @@ import Testing
         for channel in [fixture.channel, probe] { _ = try? channel.finish(acceptAlreadyClosed: true) }
     }
 
+    /// A body that ends the session while a WebSocket takes over: nobody would look after the WebSocket.
+    @Test func anEndInABodyEndsTheUpgradeToo() throws {
+        let server = EmbeddedServer()
+        let channel = try server.connect()
+        _ = try server.request("GET", "EIO=4&transport=polling", on: channel)
+        let session = try #require(server.sessions.first)
+        let query = "EIO=4&transport=polling&sid=\(session.id.secret)"
+        server.delegate.onText = { session, _ in session.pauseReading() }
+        _ = try server.request("POST", query, body: Array("4a\u{1E}x".utf8), on: channel)
+        let probe = try server.webSocket(query: query.replacing("polling", with: "websocket"))
+        for text in ["2probe", "5"] { server.send(text, to: probe) }
+        #expect(server.delegate.closed == ["parse error"])
+        #expect(try server.frames(of: probe).last?.opcode == .close)
+        server.loop.advanceTime(by: .seconds(31))
+        #expect(!probe.isActive)
+        for channel in [channel, probe] { _ = try? channel.finish(acceptAlreadyClosed: true) }
+    }
+
     @Test func anEndIsTheEnd() throws {
         let fixture = try Fixture()
         let count = fixture.delivered.count

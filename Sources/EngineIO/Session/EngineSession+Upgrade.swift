@@ -60,7 +60,8 @@ extension EngineSession {
         // Nothing that comes over the WebSocket may overtake it, a pause neither: it is one body at most.
         while self.deliverRest(of: polling, ignoresPause: true) {}
         polling.answerFinishedPost()
-        guard self.state != .closed else { return }
+        // What that was may have ended the session, which is no longer the one to end the WebSocket: it is not its yet.
+        guard self.state != .closed else { return probe.handler.end(.handshake(nil)) }
         self.form = WebSocketForm(isVersion3: self.protocolVersion == 3, isTextOnly: probe.isTextOnly)
         self.link = .webSocket(probe.handler)
         probe.handler.begin(self)
