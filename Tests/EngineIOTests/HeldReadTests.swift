@@ -147,6 +147,38 @@ import Testing
         #expect(server.delegate.closed.isEmpty)
         server.loop.advanceTime(by: .seconds(26))
         #expect(server.delegate.closed == ["ping timeout"])
+    }
+
+    /// At the end of the stream the channel reads whatever there is, pause or not.
+    @Test func whoGoesInAPauseIsHeardToTheEnd() throws {
+        let server = EmbeddedServer()
+        let channel = try server.webSocket()
+        #expect(try channel.getOption(.allowRemoteHalfClosure).wait())
+        let session = try #require(server.sessions.first)
+        server.delegate.onText = { session, text in if text != "c" { session.pauseReading() } }
+        server.send(Self.frames("4a", "4b"), to: channel)
+        server.send(Self.frames("4c"), to: channel)
+        channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        for expected in [["a"], ["a", "b"]] {
+            server.loop.run()
+            #expect(server.delegate.messages == expected)
+            #expect(server.delegate.closed.isEmpty)
+            session.resumeReading()
+        }
+        server.loop.run()
+        #expect(server.delegate.messages == ["a", "b", "c"])
+        #expect(server.delegate.closed == ["transport close"])
+        #expect(!channel.isActive)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test func whoSaysNoMoreIsGone() throws {
+        let server = EmbeddedServer()
+        let channel = try server.webSocket()
+        channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        server.loop.run()
+        #expect(server.delegate.closed == ["transport close"])
+        #expect(!channel.isActive)
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 

@@ -140,6 +140,7 @@ extension HTTPConnection {
         do {
             try self.replaceHandlers(with: handler, in: context, promise: nil)
             try context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator.shared(self.loop))
+            try context.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
             return handler
         } catch {
             context.close(promise: nil)

@@ -75,6 +75,7 @@ extension EngineLoop {
                         value: ReceiveAllocator(loop: self, isWebSocket: true)
                     )
                     try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
+                    try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
                     try channel.pipeline.syncOperations.addHandler(
                         WebSocketHandler(loop: self, compression: compression, ticket: ticket)
                     )

@@ -47,6 +47,8 @@ final class WebSocketHandler: @unchecked Sendable {
     @exclusivity(unchecked) private var isDecoding = false
     /// Bytes that came while no messages were taken, or while one was being handled.
     @exclusivity(unchecked) private var undecoded: ByteBuffer?
+    /// Whether the peer has sent its last byte.
+    private var isInputClosed = false
 
     init(loop: EngineLoop, compression: DeflateAgreement?, ticket: ConnectionTicket?) {
         self.loop = loop
@@ -208,7 +210,8 @@ final class WebSocketHandler: @unchecked Sendable {
         self.loop.eventLoop.execute {
             guard self.isReading, var bytes = self.undecoded.take() else { return }
             self.decode(&bytes, isNew: false)
-            if self.isReading, self.undecoded == nil { self.setAutoRead(true) }
+            guard self.isReading, self.undecoded == nil else { return }
+            self.isInputClosed ? self.context?.close(promise: nil) : self.setAutoRead(true)
         }
     }
 
@@ -364,6 +367,13 @@ extension WebSocketHandler: ChannelInboundHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         self.isWritable = context.channel.isWritable
         if self.isWritable, case .session(let session) = self.role { session.becameWritable() }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
+        // A peer that says no more has gone, but first its messages that wait have their turn.
+        self.isInputClosed = true
+        if self.undecoded == nil { context.close(promise: nil) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
