@@ -1,4 +1,5 @@
 import NIOCore
+import NIOEmbedded
 import SocketIOServer
 import SocketIOTestSupport
 import SocketIOWire
@@ -175,26 +176,31 @@ import Testing
     }
 
     @Test func timeoutKeepsTheAnswers() async throws {
-        try await TestServer(setUp: self.joining).run { io, address in
-            let a = try await self.member(of: "r", at: address)
-            let b = try await self.member(of: "r", at: address)
-            async let answers = io.sockets.to("r").timeout(.seconds(2)).emitWithAck("q", returning: Int.self)
-            let question = try #require(await a.nextText())
-            try await a.send("43\(question.dropFirst(2).prefix { $0.isNumber })[1]")
-            _ = await b.nextText()
-            do {
-                _ = try await answers
-                Issue.record("the broadcast did not time out")
-            } catch let error as AcknowledgementError {
-                #expect(error.code == .timeout)
-                #expect(error.responses == [1])
-                #expect(error.answers == [ClientAnswer(socketID: SocketID(a.id), value: 1)])
-            }
-            await #expect(throws: AcknowledgementError.self) {
-                try await io.sockets.to("r").emitWithAck("no timeout", returning: Int.self)
-            }
-            try await #expect(io.sockets.to("nobody").timeout(.seconds(20)).emitWithAck("q", returning: Int.self) == [])
+        let server = ClockedServer()
+        let a = try await server.join()
+        let b = try await server.join()
+        async let answers = server.io.timeout(.seconds(20)).emitWithAck("q", returning: Int.self)
+        let question = try await a.next()
+        try await a.send("43\(question.dropFirst(2).prefix { $0.isNumber })[1]")
+        _ = try await b.next()
+        await server.loop.advanceTime(by: .seconds(20))
+        do {
+            _ = try await answers
+            Issue.record("the broadcast did not time out")
+        } catch let error as AcknowledgementError {
+            #expect(error.code == .timeout)
+            #expect(error.responses == [1])
+            #expect(error.answers == [ClientAnswer(socketID: SocketID(a.id), value: 1)])
         }
+        for client in [a, b] { try await client.close() }
+    }
+
+    @Test func broadcastsToNobodyNeedNoTime() async throws {
+        let io = SocketServer()
+        await #expect(throws: AcknowledgementError.self) {
+            try await io.sockets.to("r").emitWithAck("no timeout", returning: Int.self)
+        }
+        try await #expect(io.sockets.to("nobody").timeout(.hours(1)).emitWithAck("q", returning: Int.self) == [])
     }
 
     @Test func namespacesDoNotMix() async throws {

@@ -75,12 +75,10 @@ import Testing
     }
 
     @Test func silentClientHasAPingTimeout() async throws {
-        try await self.run {
-            // The client has that long to join.
-            $0.engine.pingInterval = .milliseconds(100)
-            $0.engine.pingTimeout = .seconds(3)
-        } _: { _, address, reasons in
+        try await self.run { io, address, reasons in
             let target = try await self.poll(address)
+            // The ping, and the end of the wait for its answer.
+            for _ in 0..<2 { await io.advanceTime(by: .seconds(26)) }
             #expect(await reasons.next() == .pingTimeout)
             try await #expect(exchange("GET", target, with: address).status == 400)
         }
@@ -198,13 +196,14 @@ import Testing
 
     @Test func clientThatLeftAllNamespacesMayStay() async throws {
         try await self.run {
-            $0.connectTimeout = .seconds(5)
-        } _: { _, address, reasons in
+            $0.engine.pingInterval = .hours(1)
+        } _: { io, address, reasons in
             let client = try await TestClient.join(at: address)
             try await client.send("41")
             #expect(await reasons.next() == .clientNamespaceDisconnect)
-            // The timeout is over by the time that others have been cut off by it.
+            // The timeout is over when others are cut off by it.
             let other = try await TestClient.connect(to: address)
+            await io.advanceTime(by: .seconds(46))
             #expect(await other.next() == .close)
             try await client.join()
         }
@@ -213,13 +212,14 @@ import Testing
     /// A refusal is no join.
     @Test func refusedClientRunsIntoTheConnectTimeout() async throws {
         var configuration = SocketServerConfiguration()
-        configuration.connectTimeout = .seconds(5)
+        configuration.engine.pingInterval = .hours(1)
         try await TestServer(
             configuration: configuration,
             setUp: { io in io.sockets.use { _ in throw ConnectError("no") } }
-        ).run { _, address in
+        ).run { io, address in
             let client = try await TestClient.connect(to: address)
             try await #expect(client.connect() == "44{\"message\":\"no\"}")
+            await io.advanceTime(by: .seconds(46))
             #expect(await client.next() == .close)
         }
     }
