@@ -1,5 +1,3 @@
-package import NIOCore
-
 /// What the server tells a client when a session opens (Engine.IO protocol 4, "open" packet).
 package struct EngineHandshake: Hashable, Sendable {
     package var id: SessionID
@@ -25,7 +23,7 @@ package struct EngineHandshake: Hashable, Sendable {
     }
 }
 
-extension ByteBuffer {
+extension ByteWriter {
     /// Writes an open packet, type digit included, with its keys in the reference implementation's order.
     package mutating func writeOpenPacket(_ handshake: EngineHandshake) {
         self.writeStaticString(#"0{"sid":""#)
@@ -35,11 +33,11 @@ extension ByteBuffer {
             self.writeString(index == 0 ? "\"\(name)\"" : ",\"\(name)\"")
         }
         self.writeStaticString(#"],"pingInterval":"#)
-        self.writeDecimal(handshake.pingIntervalMilliseconds)
+        self.writeJSONInteger(handshake.pingIntervalMilliseconds)
         self.writeStaticString(#","pingTimeout":"#)
-        self.writeDecimal(handshake.pingTimeoutMilliseconds)
+        self.writeJSONInteger(handshake.pingTimeoutMilliseconds)
         self.writeStaticString(#","maxPayload":"#)
-        self.writeDecimal(handshake.maximumPayloadBytes)
+        self.writeJSONInteger(handshake.maximumPayloadBytes)
         self.writeStaticString("}")
     }
 }

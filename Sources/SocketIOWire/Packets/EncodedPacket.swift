@@ -40,19 +40,17 @@ public final class EncodedPacket: Sendable {
 extension EncodedPacket {
     /// A plain Engine.IO packet: `2`, `3probe`, `4hello`.
     package convenience init(_ type: EnginePacketType, data: ByteBuffer = ByteBuffer()) {
-        var builder = FrameBuilder(ByteWriter(capacity: 16 + data.readableBytes))
-        builder.bytes.writeInteger(type.rawValue)
-        builder.bytes.writeImmutableBuffer(data)
-        self.init(builder)
+        let (frames, layout) = Self.frames { text in
+            text.writeInteger(type.rawValue)
+            text.writeImmutableBuffer(data)
+        }
+        self.init(frames: frames, layout)
     }
 
     /// An open packet.
     package convenience init(_ handshake: EngineHandshake) {
-        var text = ByteBuffer()
-        text.writeOpenPacket(handshake)
-        var builder = FrameBuilder(ByteWriter(capacity: 16 + text.readableBytes))
-        builder.bytes.writeImmutableBuffer(text)
-        self.init(builder)
+        let (frames, layout) = Self.frames { $0.writeOpenPacket(handshake) }
+        self.init(frames: frames, layout)
     }
 
     /// A plain Engine.IO message of bytes.
@@ -68,19 +66,27 @@ extension EncodedPacket {
         self.init(frames: frames, text: 0..<0, attachments: [])
     }
 
-    /// What is written is all of the text, and there are no attachments.
-    private convenience init(_ builder: consuming FrameBuilder) {
-        let layout = builder.finish(attachments: [])
-        self.init(builder.bytes, layout)
+    /// A frame with the text that a closure writes, and no attachments.
+    private static func frames(_ write: (inout ByteWriter) -> Void) -> (ByteBuffer, FrameBuilder.Layout) {
+        withUnsafeTemporaryAllocation(byteCount: 512, alignment: 16) { scratch in
+            var builder = FrameBuilder(ByteWriter(lent: scratch))
+            write(&builder.bytes)
+            let layout = builder.finish(attachments: [])
+            return (builder.bytes.makeBuffer(from: layout.start), layout)
+        }
     }
 
     /// What holds one packet at its end, and the packet's layout.
     convenience init(_ bytes: borrowing ByteWriter, _ layout: FrameBuilder.Layout) {
+        self.init(frames: bytes.makeBuffer(from: layout.start), layout)
+    }
+
+    private convenience init(frames: ByteBuffer, _ layout: FrameBuilder.Layout) {
         func shifted(_ range: Range<Int>) -> Range<Int> {
             range.lowerBound - layout.start..<range.upperBound - layout.start
         }
         self.init(
-            frames: bytes.makeBuffer(from: layout.start),
+            frames: frames,
             text: shifted(layout.text),
             attachments: layout.attachments.isEmpty ? [] : layout.attachments.map(shifted)
         )
