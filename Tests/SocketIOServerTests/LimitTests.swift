@@ -291,7 +291,8 @@ import Testing
             #expect(refused.totalValue == 1)
             try await client.send("43\(questions[0].dropFirst(2).prefix { $0.isNumber })[1]")
             #expect(await answers.next() == .some(.some(1)))
-            // One place is free again, and after the timeout so is the other.
+            // When that packet has been handled, one place is free again; after the timeout so is the other.
+            try await #expect(client.hasNothingMore())
             ask()
             #expect(await client.nextText()?.hasPrefix("42") == true)
             ask()
