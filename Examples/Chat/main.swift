@@ -1,7 +1,6 @@
 // Examples/Chat/main.swift: rooms, names and who is typing.
 //
 //     swift run ExampleChat        and open http://127.0.0.1:3000 in two windows
-import EngineIO
 import SocketIOServer
 
 struct ChatMessage: Codable, Sendable {

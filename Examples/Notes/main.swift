@@ -5,7 +5,6 @@
 //
 // They listen on two ports (a load balancer or reverse proxy makes one address of them: `/socket.io` goes to one, all
 // else to the other), and share the event loops, the services and their shutdown.
-import EngineIO
 import Hummingbird
 import Logging
 import NIOPosix

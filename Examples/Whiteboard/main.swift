@@ -4,7 +4,6 @@
 //
 // A stroke is 4 bytes for its colour and width, then x and y of each point as 16-bit numbers, little-endian: bytes
 // travel as they are, beside the JSON, not as text in it.
-import EngineIO
 import SocketIOServer
 import Synchronization
 

@@ -45,6 +45,34 @@ import Testing
         }
     }
 
+    /// Whatever addresses one socket sends in each of the ways that the socket does; lists of rooms are rooms.
+    @Test func everyWayToSendIsThere() async throws {
+        try await TestServer(setUp: { io in
+            io.of { name, _ in name == "/dynamic" }
+            io.sockets.on("go") { (socket: Socket) in
+                socket.volatile.emit("values", values: [1, "two"])
+                socket.compress(false).send("sent")
+                socket.join(["a", "b", "c"])
+                socket.leave(["a", "b"])
+                socket.emit("rooms", socket.rooms.filter { $0.name.count == 1 }.map(\.name))
+                socket.in(["c"]).emit("in")
+                socket.except(["c"]).emit("except")
+            }
+            io.sockets.on("join") { (socket: Socket) in socket.join("c") }
+        }).run { _, address in
+            let client = try await TestClient.join(at: address)
+            let other = try await TestClient.join(at: address)
+            try await other.send("420[\"join\"]")
+            #expect(await other.nextText() == "430[]")
+            try await client.send("42[\"go\"]")
+            #expect(await client.nextText() == #"42["values",1,"two"]"#)
+            #expect(await client.nextText() == #"42["message","sent"]"#)
+            #expect(await client.nextText() == #"42["rooms",["c"]]"#)
+            #expect(await other.nextText() == #"42["in"]"#)
+            try await #expect(other.hasNothingMore())
+        }
+    }
+
     @Test func localMeansThisNode() async throws {
         let adapters = PublicationRecorder()
         try await TestServer(

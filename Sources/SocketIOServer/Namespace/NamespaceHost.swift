@@ -32,7 +32,7 @@ final class NamespaceHost: AdapterHost {
         onClientCount: @escaping @Sendable (Int) -> Void,
         onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
     ) {
-        guard let namespace = self.namespace, let slot = RemoteAcknowledgementSlot(namespace) else { return }
+        guard let namespace = self.namespace, let slot = RemoteAcknowledgementSlot.take(in: namespace) else { return }
         namespace.deliverWithAck(
             arguments: arguments,
             options: options,
@@ -70,15 +70,18 @@ final class NamespaceHost: AdapterHost {
 private final class RemoteAcknowledgementSlot: Sendable {
     private let namespace: Namespace
 
+    /// The place has been counted.
+    private init(_ namespace: Namespace) { self.namespace = namespace }
+
     /// Takes a place, if there is one.
-    init?(_ namespace: Namespace) {
-        self.namespace = namespace
+    static func take(in namespace: Namespace) -> RemoteAcknowledgementSlot? {
         let taken = namespace.remoteAcknowledgements.wrappingAdd(1, ordering: .relaxed).newValue
         guard taken <= namespace.limits.remoteAcknowledgements else {
             namespace.remoteAcknowledgements.wrappingSubtract(1, ordering: .relaxed)
             namespace.metrics.remoteAcknowledgementsRefused.increment()
             return nil
         }
+        return RemoteAcknowledgementSlot(namespace)
     }
 
     deinit { self.namespace.remoteAcknowledgements.wrappingSubtract(1, ordering: .relaxed) }

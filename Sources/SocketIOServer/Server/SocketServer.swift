@@ -122,6 +122,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// Patterns and closures are asked in the order in which they were given. Names come from clients, and have
     /// ``SocketLimits/dynamicNamespaceBytes`` bytes at most: a pattern that can match the same text in very many ways
     /// costs time all the same.
+    @discardableResult
     public func of<Output>(matching pattern: sending Regex<Output>) -> ParentNamespace {
         self.addParent(.pattern(NamePattern(pattern)))
     }
@@ -130,6 +131,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     ///
     /// - Parameter decide: Gets the namespace's name and the client's `auth`; `false` or an error means no.
     /// - Returns: What the namespaces that come into being so have in common.
+    @discardableResult
     public func of(
         _ decide: @escaping @Sendable @concurrent (_ name: String, _ auth: JSONValue) async throws -> Bool
     ) -> ParentNamespace {

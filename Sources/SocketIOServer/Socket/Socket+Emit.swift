@@ -110,6 +110,19 @@ public struct SocketOperator: Sendable {
         }
     }
 
+    /// Sends an event with these arguments to the client.
+    public func emit(_ event: String, values: [JSONValue]) {
+        self.socket.emit(event, options: self.options) { writer in
+            writer.write(contentsOf: values)
+        }
+    }
+
+    /// Sends the event `message`.
+    @inlinable
+    public func send<each Argument: Encodable & Sendable>(_ arguments: repeat each Argument) {
+        self.emit("message", repeat each arguments)
+    }
+
     /// Sends an event and waits for the client's acknowledgement; see ``Socket/emitWithAck(_:_:returning:)``.
     @inlinable
     public func emitWithAck<each Argument: Encodable & Sendable, Answer: Decodable & Sendable>(

@@ -193,6 +193,13 @@ extension Socket {
         self.onLoop { self.shard.remove(self, from: room) }
     }
 
+    /// Leaves rooms; nothing happens for those that the socket is not in.
+    public func leave(_ rooms: [Room]) {
+        self.onLoop {
+            for room in rooms { self.shard.remove(self, from: room) }
+        }
+    }
+
     /// Addresses the members of these rooms, except this socket.
     public func to(_ rooms: Room...) -> BroadcastOperator { self.broadcast.to(rooms) }
 
@@ -201,6 +208,12 @@ extension Socket {
 
     /// Addresses the members of these rooms, except this socket: the same as ``to(_:)-(Room...)``.
     public func `in`(_ rooms: Room...) -> BroadcastOperator { self.broadcast.to(rooms) }
+
+    /// Addresses the members of these rooms, except this socket: the same as ``to(_:)-([Room])``.
+    public func `in`(_ rooms: [Room]) -> BroadcastOperator { self.broadcast.to(rooms) }
+
+    /// Addresses everybody but this socket and the members of these rooms.
+    public func except(_ rooms: [Room]) -> BroadcastOperator { self.broadcast.except(rooms) }
 
     /// Addresses everybody but this socket and the members of these rooms.
     public func except(_ rooms: Room...) -> BroadcastOperator { self.broadcast.except(rooms) }
