@@ -182,6 +182,51 @@ import Testing
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
+    /// The end of the stream is told once: a pause at the very last message must not lose it.
+    @Test func aClientThatHasGoneEndsAfterThePauseOfItsLastMessage() throws {
+        let server = EmbeddedServer()
+        let channel = try server.webSocket()
+        let session = try #require(server.sessions.first)
+        server.delegate.onText = { session, _ in session.pauseReading() }
+        server.send(Self.frames("4a", "4b"), to: channel)
+        channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        session.resumeReading()
+        server.loop.run()
+        #expect(server.delegate.messages == ["a", "b"])
+        #expect(channel.isActive)
+        session.resumeReading()
+        server.loop.run()
+        #expect(!channel.isActive)
+        #expect(server.delegate.closed == ["transport close"])
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    /// Small messages that are long when they are decompressed leave the loop's other connections their turns.
+    @Test func decompressingHasItsTurns() throws {
+        let server = EmbeddedServer { $0.perMessageDeflate = PerMessageDeflate() }
+        let channel = try server.webSocket(fields: "Sec-WebSocket-Extensions: permessage-deflate\r\n")
+        let deflater = try #require(Deflater(.raw(windowBits: 15), level: 6))
+        var compressed = ByteBuffer()
+        let message = ByteBuffer(string: "4" + String(repeating: "x", count: 900_000))
+        #expect(deflater.writeMessage(message, into: &compressed))
+        var read = ByteBuffer()
+        for _ in 0..<10 {
+            read.writeMaskedWebSocketFrame(.text, payload: compressed, mask: WebSocketMask(7), isCompressed: true)
+        }
+        read.writeImmutableBuffer(Self.frames("4last"))
+        server.send(read, to: channel)
+        for count in 1...10 {
+            #expect(server.delegate.messages.count == count)
+            server.loop.advanceTime(by: .microseconds(100))
+        }
+        #expect(server.delegate.messages.count == 11)
+        #expect(server.delegate.messages.last == "last")
+        // It reads on.
+        server.send("4more", to: channel)
+        #expect(server.delegate.messages.last == "more")
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test func aPauseHoldsTheRestOfABody() throws {
         let server = EmbeddedServer()
         let channel = try server.connect()

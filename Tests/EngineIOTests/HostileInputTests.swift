@@ -302,6 +302,19 @@ import Testing
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
+    /// Nobody needs what stands in a packet that is no message: it counts as the packets that it could have been.
+    @Test func dataInControlPacketsCounts() throws {
+        let fixture = EmbeddedServer()
+        let channel = try fixture.webSocket()
+        let packet = ByteBuffer(string: "6" + String(repeating: "x", count: 500_000))
+        var bytes = ByteBuffer()
+        for _ in 0..<3 { bytes.writeMaskedWebSocketFrame(.text, payload: packet, mask: WebSocketMask(1)) }
+        fixture.send(bytes, to: channel)
+        fixture.loop.advanceTime(by: .milliseconds(1))
+        #expect(fixture.delegate.closed == ["transport error"])
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
     @Test func floodsOfEmptyPollsEndTheSession() throws {
         let fixture = EmbeddedServer()
         let channel = try fixture.connect()

@@ -77,15 +77,14 @@ import Testing
         let client = try fixture.server.join()
         let text = String(repeating: "x", count: 590)
         let long = "42[\"wait\",\"\(text)\"]"
-        try client.send(long, long, "420[\"now\"]", long, "421[\"now\"]")
+        try client.send(long, "420[\"now\"]", long, "421[\"now\"]")
         #expect(try client.received() == ["430[1]"])
         #expect(try fixture.pauses("waiting_events") == 1)
-        // One is still more than half of what may wait.
+        // One is still more than half of what there may be.
         try fixture.endOne()
         #expect(try client.received().isEmpty)
         try fixture.endOne()
         #expect(try client.received() == ["431[1]"])
-        try fixture.endOne()
         // Attachments count.
         let bytes = [UInt8](repeating: 1, count: 400)
         let placeholders = "{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}"
@@ -96,9 +95,69 @@ import Testing
         fixture.haveTurn()
         try client.send([(.text, event), (.binary, bytes), (.binary, bytes), (.text, Array("423[\"now\"]".utf8))])
         #expect(try client.received().isEmpty)
+        // What is worked at counts as well.
         for _ in 0..<2 { try fixture.endOne() }
-        #expect(try client.received() == ["433[1]"])
+        #expect(try client.received().isEmpty)
         try fixture.endOne()
+        #expect(try client.received() == ["433[1]"])
+        try client.close()
+    }
+
+    /// What the sockets of one client keep is one client's.
+    @Test func bytesOfAllNamespacesCount() throws {
+        let fixture = Fixture { $0.waitingBytes = 1_000 }
+        let client = try fixture.server.join()
+        try client.send("40/other,")
+        #expect(try client.received().count == 1)
+        let text = String(repeating: "x", count: 590)
+        try client.send("42[\"wait\",\"\(text)\"]", "420[\"now\"]", "42/other,[\"wait\",\"\(text)\"]", "421[\"now\"]")
+        #expect(try client.received() == ["430[1]"])
+        for _ in 0..<2 { try fixture.endOne() }
+        #expect(try client.received() == ["431[1]"])
+        try client.close()
+    }
+
+    /// A handler may wait for the client that it serves, however much waits for the handler.
+    @Test func whoOwesAnAnswerIsHeard() throws {
+        let fixture = Fixture { $0.waitingEvents = 2 }
+        let answers = Mutex<[Int]>([])
+        fixture.server.io.sockets.on("ask") { (socket: Socket) async throws in
+            let answer = try await socket.emitWithAck("q", returning: Int.self)
+            answers.withLock { $0.append(answer) }
+        }
+        let client = try fixture.server.join()
+        try client.send(["42[\"ask\"]", "42[\"ask\"]", "42[\"ask\"]"])
+        try client.send(["42[\"ask\"]", "42[\"ask\"]", "42[\"ask\"]"])
+        for number in 1...6 {
+            let question = try #require(try client.received().first)
+            try client.send(["43\(question.dropFirst(2).prefix { $0.isNumber })[\(number)]"])
+            fixture.haveTurn()
+        }
+        #expect(answers.withLock { $0 } == [1, 2, 3, 4, 5, 6])
+        try client.close()
+    }
+
+    /// Patience ends, and who waits is told.
+    @Test func whoSendsFarTooMuchIsNotHeard() throws {
+        let fixture = Fixture { $0.waitingEvents = 2 }
+        let errors = Mutex<[AcknowledgementError.Code]>([])
+        fixture.server.io.sockets.on("ask") { (socket: Socket) async in
+            do throws(any Error) {
+                _ = try await socket.emitWithAck("q", returning: Int.self)
+            } catch {
+                errors.withLock { $0.append((error as? AcknowledgementError)?.code ?? .timeout) }
+            }
+        }
+        let client = try fixture.server.join()
+        try client.send(["42[\"ask\"]"])
+        let question = try #require(try client.received().first)
+        try client.send((0..<20).map { _ in "42[\"ask\"]" } + ["43\(question.dropFirst(2).prefix { $0.isNumber })[1]"])
+        fixture.haveTurn()
+        #expect(errors.withLock { $0.first } == .notRead)
+        #expect(try fixture.pauses("waiting_events") >= 1)
+        // Then it goes on: the next handlers' questions reach the client.
+        fixture.haveTurn()
+        #expect(try !client.received().isEmpty)
         try client.close()
     }
 

@@ -148,7 +148,7 @@ extension EngineSession {
                         self.delegate?.session(self, didReceiveText: packet.data)
                     }
                 case .open, .close, .ping, .pong, .upgrade, .noop:
-                    self.received(packet.type)
+                    self.received(packet.type, dataBytes: packet.data.readableBytes)
                 }
             }
         } catch {

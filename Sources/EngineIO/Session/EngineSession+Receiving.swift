@@ -15,7 +15,7 @@ extension EngineSession {
         self.loop.webSocket.packetsReceived += 1
         switch text.readInteger(as: UInt8.self).flatMap(EnginePacketType.init(rawValue:)) {
         case .message: self.delegate?.session(self, didReceiveText: text)
-        case .some(let type): self.received(type)
+        case .some(let type): self.received(type, dataBytes: text.readableBytes)
         case nil:
             text.moveReaderIndex(to: 0)
             self.received(self.protocolVersion == 3 ? EnginePacket(version3Text: text) : EnginePacket(text: text))
@@ -43,12 +43,15 @@ extension EngineSession {
         if packet.isBinary {
             self.delegate?.session(self, didReceiveBinary: packet.data)
         } else {
-            self.received(packet.type)
+            self.received(packet.type, dataBytes: packet.data.readableBytes)
         }
     }
 
-    func received(_ type: EnginePacketType) {
-        guard self.takes(controlPackets: 1) else { return }
+    /// A packet came that carries no message.
+    ///
+    /// Nobody needs data in it, so who sends much of it sends as many packets as there are kilobytes.
+    func received(_ type: EnginePacketType, dataBytes: Int) {
+        guard self.takes(controlPackets: 1 + dataBytes / 1024) else { return }
         switch type {
         case .ping, .pong:
             guard (type == .ping) == (self.protocolVersion == 3) else {

@@ -49,6 +49,12 @@ final class WebSocketHandler: @unchecked Sendable {
     @exclusivity(unchecked) private var undecoded: ByteBuffer?
     /// Whether the peer has sent its last byte.
     private var isInputClosed = false
+    /// How much more may be decoded before the loop's other connections have their turn.
+    @exclusivity(unchecked) private var turnBytes = WebSocketHandler.longestTurn
+    /// Some reads: what is more was compressed, or had to wait.
+    private static let longestTurn = 4 * EngineLoop.receiveBufferSize
+    /// A loop runs everything that is due before it looks at its connections, so the next turn is not due at once.
+    private static let pauseBetweenTurns = TimeAmount.microseconds(100)
 
     init(loop: EngineLoop, compression: DeflateAgreement?, ticket: ConnectionTicket?) {
         self.loop = loop
@@ -116,7 +122,8 @@ final class WebSocketHandler: @unchecked Sendable {
     /// Takes messages, or takes none until it is told to again: what has been read by then is not decoded either.
     func setReading(_ isReading: Bool) {
         self.isReading = isReading
-        guard isReading, self.undecoded != nil else { return self.setAutoRead(isReading) }
+        // The end of the stream, too, has its turn behind what was left: it is told once only.
+        guard isReading, self.undecoded != nil || self.isInputClosed else { return self.setAutoRead(isReading) }
         self.decodeSoon()
     }
 
@@ -181,10 +188,12 @@ final class WebSocketHandler: @unchecked Sendable {
             if case .session(let session) = self.role { session.received(byteCount: input.readableBytes) }
             return self.keep(input)
         }
-        guard case .session(let session) = self.role else { return self.decodeMessages(&input, for: nil) }
+        guard case .session(let session) = self.role else {
+            return self.decodeMessages(&input, for: nil, isNew: isNew)
+        }
         if isNew { session.received(byteCount: input.readableBytes) }
         self.loop.reading = ObjectIdentifier(session)
-        self.decodeMessages(&input, for: session)
+        self.decodeMessages(&input, for: session, isNew: isNew)
         self.loop.reading = nil
         session.readEnded()
     }
@@ -197,22 +206,41 @@ final class WebSocketHandler: @unchecked Sendable {
         self.undecoded = undecoded
     }
 
-    /// Keeps what a read has left, before what came meanwhile.
-    private func keepRest(of input: inout ByteBuffer) {
+    /// Keeps what is left, before what came meanwhile.
+    ///
+    /// - Parameters:
+    ///   - input: What is left: of a read, or of what was kept before, which is not copied once more, as that may be
+    ///     megabytes of which each turn takes some messages.
+    ///   - isNew: Whether it is of a read.
+    private func keepRest(of input: inout ByteBuffer, isNew: Bool) {
         let later = self.undecoded.take()
-        self.keep(input)
-        input.moveReaderIndex(to: input.writerIndex)
+        if isNew {
+            self.keep(input)
+            input.moveReaderIndex(to: input.writerIndex)
+        } else if input.readableBytes > 0 {
+            self.undecoded = input
+            input = ByteBuffer()
+        }
         if let later { self.keep(later) }
-        if self.isReading { self.decodeSoon() }
+        guard self.isReading else { return }
+        if self.turnBytes > 0 { self.decodeSoon() } else { self.decodeInNextTurn() }
     }
 
     private func decodeSoon() {
-        self.loop.eventLoop.execute {
-            guard self.isReading, var bytes = self.undecoded.take() else { return }
-            self.decode(&bytes, isNew: false)
-            guard self.isReading, self.undecoded == nil else { return }
-            self.isInputClosed ? self.context?.close(promise: nil) : self.setAutoRead(true)
-        }
+        self.loop.eventLoop.execute { self.decodeRest() }
+    }
+
+    /// Goes on with what is left when the loop has served its other connections, and reads nothing before.
+    private func decodeInNextTurn() {
+        self.setAutoRead(false)
+        self.loop.eventLoop.assumeIsolated().scheduleTask(in: Self.pauseBetweenTurns) { self.decodeRest() }
+    }
+
+    private func decodeRest() {
+        guard self.isReading else { return }
+        if var bytes = self.undecoded.take() { self.decode(&bytes, isNew: false) }
+        guard self.isReading, self.undecoded == nil else { return }
+        self.isInputClosed ? self.context?.close(promise: nil) : self.setAutoRead(true)
     }
 
     /// Hands out the messages that the input holds.
@@ -223,15 +251,19 @@ final class WebSocketHandler: @unchecked Sendable {
     ///   - input: Bytes from the peer, all of which are taken: what is not decoded now is kept.
     ///   - session: Whom the messages are for, which stays so throughout if it is known: a session that has ended takes
     ///     no more.
-    private func decodeMessages(_ input: inout ByteBuffer, for session: EngineSession?) {
+    ///   - isNew: Whether the input has just been read.
+    private func decodeMessages(_ input: inout ByteBuffer, for session: EngineSession?, isNew: Bool) {
         self.isDecoding = true
         var decoder = self.decoder
         var payload = self.loop.takePayloadBuffer()
         var pongs: ByteBuffer?
         var controlFrames = 0
         let rules = self.windowBits == 0 ? self.loop.webSocketRules : self.loop.compressingRules
+        self.turnBytes = Self.longestTurn
         do throws(WebSocketError) {
-            while self.isReading, let event = try decoder.next(from: &input, payload: &payload, rules: rules) {
+            while self.isReading, self.turnBytes > 0,
+                let event = try decoder.next(from: &input, payload: &payload, rules: rules)
+            {
                 if case .ping = event {
                     controlFrames += 1
                     pongs = pongs.take() ?? ByteBuffer()
@@ -239,6 +271,7 @@ final class WebSocketHandler: @unchecked Sendable {
                     continue
                 }
                 if let frames = pongs.take() { self.send(pongs: frames) }
+                self.turnBytes -= payload.readableBytes
                 switch event {
                 case .text:
                     if let session { session.received(text: payload) } else { self.received(text: payload) }
@@ -256,7 +289,7 @@ final class WebSocketHandler: @unchecked Sendable {
         self.decoder = decoder
         self.isDecoding = false
         self.loop.giveBack(payloadBuffer: payload)
-        if input.readableBytes > 0 || self.undecoded != nil { self.keepRest(of: &input) }
+        if input.readableBytes > 0 || self.undecoded != nil { self.keepRest(of: &input, isNew: isNew) }
         if let pongs { self.send(pongs: pongs) }
         if controlFrames > 0, case .session(let session) = self.role { session.takes(controlPackets: controlFrames) }
     }
@@ -295,6 +328,7 @@ final class WebSocketHandler: @unchecked Sendable {
         case .none, .closing: return
         }
         let message = try self.loop.compression.inflate(bytes, limit: self.loop.webSocketRules.maximumMessageBytes)
+        self.turnBytes -= message.readableBytes
         guard isText else { return self.received(binary: message) }
         guard message.isValidUTF8 else { throw .invalidUTF8 }
         self.received(text: message)

@@ -4,7 +4,7 @@ public import SocketIOWire
 public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What went wrong.
     public struct Code: Hashable, Sendable {
-        private enum Value { case timeout, disconnected, noTimeout, unexpected, tooMany }
+        private enum Value { case timeout, disconnected, noTimeout, unexpected, tooMany, notRead }
         private let value: Value
 
         /// Nobody answered within the timeout.
@@ -17,6 +17,8 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
         public static let unexpectedAnswer = Code(value: .unexpected)
         /// ``SocketLimits/pendingAcknowledgements`` events wait for this client's acknowledgement; it was not sent more.
         public static let tooManyPending = Code(value: .tooMany)
+        /// The client has sent far more events than its handlers get done, so nothing is read from it, answers included.
+        public static let notRead = Code(value: .notRead)
     }
 
     /// What went wrong.
@@ -39,6 +41,10 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
     static let disconnected = AcknowledgementError(
         code: .disconnected,
         message: "the client disconnected before it acknowledged the event"
+    )
+    static let notRead = AcknowledgementError(
+        code: .notRead,
+        message: "the client has sent so many events that it is not read from, so its answer can't be heard"
     )
     static func tooMany(_ limit: Int) -> AcknowledgementError {
         AcknowledgementError(

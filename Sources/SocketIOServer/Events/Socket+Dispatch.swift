@@ -152,18 +152,16 @@ extension Socket {
 
     /// Runs asynchronous work of this socket after the work that is queued already.
     ///
-    /// A client that sends faster than its handlers work is not read from while the mailbox is above its marks.
+    /// A client that sends faster than its handlers work is not read from while too much waits for them.
     private func enqueue(bytes: Int, _ work: @escaping @Sendable @concurrent () async -> Void) {
         let extras = self.makeExtras()
         extras.mailbox.append(SocketExtras.Work(bytes: bytes, body: work))
-        extras.mailboxBytes += bytes
-        let limits = self.namespace.limits
-        if extras.mailbox.count >= limits.waitingEvents || extras.mailboxBytes >= limits.waitingBytes,
-            !extras.isReadingPaused
-        {
-            extras.isReadingPaused = true
-            self.client.pauseReading(.waitingEvents)
+        self.client.backlog.bytes += bytes
+        if !extras.isMailboxFull, extras.mailbox.count >= self.namespace.limits.waitingEvents {
+            extras.isMailboxFull = true
+            self.client.backlog.fullMailboxes += 1
         }
+        self.client.adjustReading()
         guard !extras.isWorking else { return }
         extras.isWorking = true
         // Awaited by nobody: it ends when the mailbox is empty, which `work` guarantees by ending.
@@ -179,7 +177,9 @@ extension Socket {
                 self.extras?.worked = .zero
                 start = self.eventLoop.now
             }
-            await work()
+            await work.body()
+            self.client.backlog.bytes -= work.bytes
+            self.client.adjustReading()
             let end = self.eventLoop.now
             // One event after the other out of a body may find the mailbox empty: so the time is the socket's, not that
             // of this task.
@@ -191,21 +191,18 @@ extension Socket {
     private var isTurnOver: Bool { (self.extras?.worked ?? .zero) >= LoopTaskExecutor.longestTurn }
 
     /// The next piece of work; runs on the loop, because the executor of the task is the loop's.
-    private func nextWork() -> (@Sendable @concurrent () async -> Void)? {
+    private func nextWork() -> SocketExtras.Work? {
         self.eventLoop.preconditionInEventLoop()
         guard let extras = self.extras, let work = extras.mailbox.popFirst() else {
             self.extras?.isWorking = false
             return nil
         }
-        extras.mailboxBytes -= work.bytes
-        let limits = self.namespace.limits
-        if extras.isReadingPaused, extras.mailbox.count <= limits.waitingEvents / 2,
-            extras.mailboxBytes <= limits.waitingBytes / 2
-        {
-            extras.isReadingPaused = false
-            self.client.resumeReading()
+        if extras.isMailboxFull, extras.mailbox.count <= self.namespace.limits.waitingEvents / 2 {
+            extras.isMailboxFull = false
+            self.client.backlog.fullMailboxes -= 1
+            self.client.adjustReading()
         }
-        return work.body
+        return work
     }
 
     // MARK: Outgoing

@@ -30,6 +30,8 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     @exclusivity(unchecked) private var pauses = 0
     /// Waits until the bytes that have come are within their rate.
     private var debt: Scheduled<Void>?
+    /// What the client's handlers have still to do.
+    @exclusivity(unchecked) var backlog = Backlog()
     /// The place of the connect timeout, later that of attachments, in the loop's timers.
     var timerLinks = TimerLinks()
 
@@ -86,6 +88,33 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     func resumeReading() {
         self.pauses -= 1
         if self.pauses == 0 { self.session.resumeReading() }
+    }
+
+    /// Reads from the client or does not, as what waits for its handlers and what they wait for demands.
+    ///
+    /// Who is to answer a handler has to be heard, though much waits for that handler; so a client that owes an answer may
+    /// send more than others. If it sends far more, it won't be heard, and who waits for it is told.
+    func adjustReading() {
+        let limits = self.server.configuration.limits
+        if self.backlog.isAboveMark(limits) {
+            let owesAnswer = self.sockets.contains { !($0.extras?.acknowledgements.isEmpty ?? true) }
+            if !owesAnswer || self.isFarBehind(limits) {
+                if owesAnswer {
+                    for socket in self.sockets { socket.extras?.failAcknowledgements(.notRead) }
+                }
+                guard !self.backlog.pausesReading else { return }
+                self.backlog.pausesReading = true
+                return self.pauseReading(.waitingEvents)
+            }
+        }
+        guard self.backlog.pausesReading else { return }
+        self.backlog.pausesReading = false
+        self.resumeReading()
+    }
+
+    private func isFarBehind(_ limits: SocketLimits) -> Bool {
+        self.backlog.isFarAbove(limits)
+            || self.sockets.contains { Backlog.isFarAbove($0.extras?.mailbox.count ?? 0, limits.waitingEvents) }
     }
 
     /// Counts a message's bytes; a client that has sent too many is not read from until they are within its rate.

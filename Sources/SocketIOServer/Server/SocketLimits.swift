@@ -27,12 +27,15 @@ public struct SocketLimits: Sendable {
     public var pendingAcknowledgements = 1_000
     /// The longest `auth` that a client may send with CONNECT, in bytes of JSON.
     public var authBytes = 64 * 1024
-    /// How many events of one client may wait for its asynchronous handlers before the server stops reading from it.
-    public var waitingEvents = 128
-    /// How many bytes of such events, attachments included, may wait before the server stops reading.
+    /// How many events of one socket may wait for its asynchronous handlers before the server stops reading from the client.
     ///
-    /// One event may be longer than that, and then waits with no other. An event with several asynchronous handlers waits,
-    /// and counts, for each of them.
+    /// While a handler waits for an acknowledgement of that client, eight times as many may, so that the answer is heard.
+    /// Beyond that the handler's wait ends with ``AcknowledgementError/Code/notRead``.
+    public var waitingEvents = 128
+    /// How many bytes of a connection's events, attachments included, may wait or be worked at before the server stops
+    /// reading; eight times as many, like ``waitingEvents``.
+    ///
+    /// One event may be longer than that. An event with several asynchronous handlers counts for each of them.
     public var waitingBytes = 1_048_576
     /// How many packets a connection may send; `nil`: as many as it can.
     ///

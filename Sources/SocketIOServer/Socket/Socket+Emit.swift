@@ -207,6 +207,7 @@ extension Socket {
                 }
                 let pending = PendingAcknowledgement(id: id, socket: self, continuation: continuation)
                 self.makeExtras().acknowledgements[id] = pending
+                self.client.adjustReading()
                 if let timeout { pending.startTimer(timeout, on: self.session) }
                 self.transmit(packet, options: options)
             }

@@ -17,12 +17,11 @@ final class SocketExtras {
     var transportChanges: [Registered<@Sendable (TransportName) -> Void>] = []
     var acknowledgements: [Int: PendingAcknowledgement] = [:]
     var mailbox = Deque<Work>()
-    /// The bytes of the events that wait in the mailbox.
-    var mailboxBytes = 0
+    /// Whether ``SocketLimits/waitingEvents`` wait in the mailbox, or did and half of them still do.
+    var isMailboxFull = false
     var isWorking = false
     /// How long the mailbox was worked off since the loop last served its other connections meanwhile.
     var worked = TimeAmount.zero
-    var isReadingPaused = false
 
     /// What waits in the mailbox.
     struct Work {
@@ -55,9 +54,14 @@ final class SocketExtras {
         self.disconnect = []
         self.errors = []
         self.transportChanges = []
+        self.failAcknowledgements(.disconnected)
+    }
+
+    /// Tells everybody who waits for the client that its answer won't come.
+    func failAcknowledgements(_ error: AcknowledgementError) {
         let pending = self.acknowledgements
         self.acknowledgements = [:]
-        for acknowledgement in pending.values { acknowledgement.fail(.disconnected) }
+        for acknowledgement in pending.values { acknowledgement.fail(error) }
     }
 }
 

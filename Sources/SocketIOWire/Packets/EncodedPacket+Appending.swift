@@ -10,7 +10,9 @@ extension EncodedPacket {
         let attachments = self.attachments
         var builder = FrameBuilder(ByteWriter(capacity: self.frames.readableBytes + argument.utf8.count + 32))
         builder.bytes.writeImmutableBuffer(text.getSlice(at: text.readerIndex, length: text.readableBytes - 1) ?? text)
-        builder.bytes.writeStaticString(",\"")
+        // An event without a name is none, but what other nodes publish may be anything.
+        let isEmpty = text.readableBytesView.dropLast().last == UInt8(ascii: "[")
+        builder.bytes.writeStaticString(isEmpty ? "\"" : ",\"")
         builder.bytes.writeString(argument)
         builder.bytes.writeStaticString("\"]")
         let layout = builder.finish(attachments: attachments)

@@ -54,7 +54,10 @@ final class StillServer {
         }
 
         /// Sends messages in one write.
-        func send(_ texts: String...) throws {
+        func send(_ texts: String...) throws { try self.send(texts) }
+
+        /// Sends messages in one write.
+        func send(_ texts: [String]) throws {
             try self.send(texts.map { (.text, Array($0.utf8)) })
         }
 

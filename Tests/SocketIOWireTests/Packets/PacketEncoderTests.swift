@@ -158,6 +158,16 @@ struct PacketEncoderTests {
         }
     }
 
+    /// Also behind nothing, which no client of ours sends but any node may publish.
+    @Test func anArgumentIsAppended() {
+        func appended(_ packet: EncodedPacket) -> String { packet.appendingArgument("o").text.string }
+        #expect(appended(PacketEncoder.event("e", arguments: [1])) == #"42["e",1,"o"]"#)
+        #expect(appended(PacketEncoder.event { _ in }) == #"42["o"]"#)
+        let packet = PacketEncoder.event("e", arguments: [.binary(hex("ff"))]).appendingArgument("o")
+        #expect(packet.text.string == #"451-["e",{"_placeholder":true,"num":0},"o"]"#)
+        #expect(packet.attachments == [hex("ff")])
+    }
+
     /// An element that turns out to be malformed is as if it had not been written.
     @Test func argumentsAreTranscoded() {
         let packet = PacketEncoder.event("e") { writer in
