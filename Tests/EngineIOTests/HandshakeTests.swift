@@ -169,6 +169,16 @@ import Testing
         }
     }
 
+    /// Another node may have the session, and who knows its id can take it over.
+    @Test func errorsDoNotShowIds() {
+        let id = "O6xsits1Y62sFofuAAAA"
+        let error = HandshakeError(.sessionUnknown, context: ["sid": id])
+        #expect("\(error)" == "Session ID unknown (code: 1)")
+        #expect(error.context["sid"] == id)
+        let other = HandshakeError(.badRequest, context: ["b": "2", "a": "1"])
+        #expect("\(other)" == "Bad request (code: 3, a: 1, b: 2)")
+    }
+
     /// Nothing without configuration (CVE-2020-28481).
     @Test func noOriginIsAllowedByDefault() throws {
         let server = EmbeddedServer()

@@ -1,5 +1,5 @@
 /// Why a request was refused before it reached a session (`connection_error` of the reference implementation).
-public struct HandshakeError: Error, Hashable, Sendable {
+public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The protocol's error codes, 0 to 5, and this server's own behind them.
     public enum Code: Int, Sendable, CaseIterable {
         /// The query names no transport, or one that is not among ``EngineConfiguration/transports``.
@@ -52,8 +52,17 @@ public struct HandshakeError: Error, Hashable, Sendable {
     public let code: Code
     /// The text that goes with the code.
     public let message: String
-    /// More for logs, in the reference implementation's words.
+    /// More about it, in the reference implementation's words.
+    ///
+    /// Under `sid` stands the whole id that was asked for, which another node's session may have: no text for logs.
     public let context: [String: String]
+
+    /// The code and the text; of the context only what is nobody's secret.
+    public var description: String {
+        let shown = self.context.filter { $0.key != "sid" }.sorted { $0.key < $1.key }
+        let details = ["code: \(self.code.rawValue)"] + shown.map { "\($0.key): \($0.value)" }
+        return "\(self.message) (\(details.joined(separator: ", ")))"
+    }
 
     init(_ code: Code, context: [String: String] = [:]) {
         self.code = code
