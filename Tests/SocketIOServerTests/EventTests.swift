@@ -232,15 +232,27 @@ import Testing
 
     @Test(arguments: ["connect", "disconnect", "disconnecting", "connect_error", "newListener", "removeListener"])
     func reservedNamesAreNotSent(_ name: String) async throws {
+        let connected = Recorder<Socket>()
         try await TestServer(setUp: { io in
             io.sockets.onConnection { socket in
                 socket.emit(name, 1)
                 io.sockets.emit(name, 1)
                 socket.emit("end")
+                connected.record(socket)
             }
-        }).run { _, address in
+        }).run { io, address in
             let client = try await TestClient.join(at: address)
             #expect(await client.next() == .text("42[\"end\"]"))
+            let socket = await connected.next()
+            // Who waits for an answer is told at once.
+            var errors: [AcknowledgementError.Code?] = []
+            do { _ = try await socket?.emitWithAck(name, returning: Int.self) } catch {
+                errors.append((error as? AcknowledgementError)?.code)
+            }
+            do { _ = try await io.timeout(.hours(1)).emitWithAck(name, returning: Int.self) } catch {
+                errors.append((error as? AcknowledgementError)?.code)
+            }
+            #expect(errors == [.unencodable, .unencodable])
         }
     }
 

@@ -4,7 +4,7 @@ public import SocketIOWire
 public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What went wrong.
     public struct Code: Hashable, Sendable {
-        private enum Value { case timeout, disconnected, noTimeout, unexpected, tooMany, notRead }
+        private enum Value { case timeout, disconnected, noTimeout, unexpected, tooMany, notRead, unencodable }
         private let value: Value
 
         /// Nobody answered within the timeout.
@@ -17,6 +17,8 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
         public static let unexpectedAnswer = Code(value: .unexpected)
         /// ``SocketLimits/pendingAcknowledgements`` events wait for this client's acknowledgement; it was not sent more.
         public static let tooManyPending = Code(value: .tooMany)
+        /// The event has an argument that can't be encoded, or a name that the protocol keeps for itself: it was not sent.
+        public static let unencodable = Code(value: .unencodable)
         /// The client has sent far more events than its handlers get done, so nothing is read from it, answers included.
         public static let notRead = Code(value: .notRead)
     }
@@ -41,6 +43,10 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
     static let disconnected = AcknowledgementError(
         code: .disconnected,
         message: "the client disconnected before it acknowledged the event"
+    )
+    static let unencodable = AcknowledgementError(
+        code: .unencodable,
+        message: "the event could not be encoded, so it was not sent; the log says why"
     )
     static let notRead = AcknowledgementError(
         code: .notRead,

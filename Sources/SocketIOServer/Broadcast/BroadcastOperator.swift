@@ -106,6 +106,7 @@ public struct BroadcastOperator: Sendable {
     ) -> [JSONValue]? {
         var values: [JSONValue] = [.string(event)]
         do {
+            guard !isReservedEventName(event) else { throw ReservedEventName(name: event) }
             for argument in repeat each arguments { values.append(try JSONValue(encoding: argument)) }
         } catch {
             self.audience.namespaces.first?.reportUnencodable(event: event, error: error)
@@ -164,10 +165,7 @@ public struct BroadcastOperator: Sendable {
         returning answer: Answer.Type = Answer.self
     ) async throws -> [ClientAnswer<Answer>] {
         guard let values = self.values(event, repeat each arguments) else {
-            throw AcknowledgementError(
-                code: .unexpectedAnswer,
-                message: "the event could not be encoded, so it was not sent; the log says why"
-            )
+            throw AcknowledgementError.unencodable
         }
         let answers = try await self.answers(to: values)
         do {

@@ -187,10 +187,7 @@ extension Socket {
     ) async throws -> Answer {
         let id = self.namespace.nextAcknowledgementID()
         guard let packet = self.namespace.encode(event, id: id, write: write) else {
-            throw AcknowledgementError(
-                code: .unexpectedAnswer,
-                message: "the event could not be encoded, so it was not sent; the log says why"
-            )
+            throw AcknowledgementError.unencodable
         }
         let timeout = options.timeout ?? self.namespace.acknowledgementTimeout
         let arguments: Arguments = try await withCheckedThrowingContinuation { continuation in

@@ -43,6 +43,11 @@ package struct ByteWriter: ~Copyable {
         }
     }
 
+    /// Whether it needs no memory but its own and this.
+    func outlives(nothingBut scratch: UnsafeMutableRawBufferPointer) -> Bool {
+        self.ownsMemory || self.memory == scratch.baseAddress
+    }
+
     deinit {
         if self.ownsMemory { free(self.memory) }
     }

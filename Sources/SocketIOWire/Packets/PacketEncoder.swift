@@ -187,11 +187,15 @@ public enum PacketEncoder {
         let result = withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 16) {
             scratch -> Result<EncodedPacket, E> in
             var writer = PayloadWriter(prefix, ByteWriter(lent: scratch))
+            var failure: E?
             do throws(E) {
                 try write(&writer)
             } catch {
-                return .failure(error)
+                failure = error
             }
+            // Two closures, one inside of the other, could swap theirs; the outer one's memory would then be gone.
+            precondition(writer.builder.bytes.outlives(nothingBut: scratch), "a PayloadWriter stays with its closure")
+            if let failure { return .failure(failure) }
             let layout = writer.finish()
             return .success(EncodedPacket(writer.builder.bytes, layout))
         }
