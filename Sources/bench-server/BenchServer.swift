@@ -12,14 +12,14 @@ import SocketIOWire
 ///
 /// `echo` acknowledges with its argument, `join` joins a room, `broadcast` sends `msg` to a room. With a Redis URL
 /// several of them form a cluster through the pub/sub adapter. With `--async` the handler of `echo` is asynchronous;
-/// `--loops` says how many event loops there are, one for each core if it does not.
+/// `--loops` says how many event loops there are; one if it does not, as what it is compared with has one thread.
 @main
 enum BenchServer {
     static func main() async throws {
         var arguments = Array(CommandLine.arguments.dropFirst())
         let isAsync = arguments.contains("--async")
         arguments.removeAll { $0 == "--async" }
-        var loops: Int? = System.coreCount
+        var loops: Int? = 1
         if let index = arguments.firstIndex(of: "--loops") {
             loops = arguments.indices.contains(index + 1) ? Int(arguments[index + 1]) : nil
             arguments.removeSubrange(index..<min(index + 2, arguments.count))
