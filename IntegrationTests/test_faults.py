@@ -412,6 +412,9 @@ class Upgrades(FaultTestCase):
             while len(received) < count:
                 received.append((await asyncio.wait_for(client.event(), wire.TIMEOUT))[1])
             self.assertEqual(received, list(range(count)), f"seed {seed}")
+            # All may have come by polls; then only this tells that the change has been handled.
+            client.send(frame('420["get-rooms"]'))
+            await client.matching(lambda t: t.startswith("430["))
             self.assertEqual((await exchange(self.port, request("GET", f"transport=polling&sid={sid}")))[0], 400)
             client.close()
 
