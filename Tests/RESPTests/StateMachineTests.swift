@@ -412,72 +412,72 @@ struct SubscriptionTableTests {
 }
 
 @Suite(.timeLimit(.minutes(1)))
-struct OutboxTests {
-    private func outbox(count: Int = 3, bytes: Int = 1000) -> Outbox {
+struct CommandQueueTests {
+    private func queue(count: Int = 3, bytes: Int = 1000) -> CommandQueue {
         var limits = RESPConfiguration.Queue()
         limits.maximumCount = count
         limits.maximumBytes = bytes
-        return Outbox(limits: limits)
+        return CommandQueue(limits: limits)
     }
 
     @Test func oneDrainForManyCommands() throws {
-        var outbox = self.outbox()
-        _ = outbox.setGate(.open)
-        let first = try outbox.publish(channel: "c", message: ByteBuffer(string: "1"))
+        var queue = self.queue()
+        _ = queue.setGate(.open)
+        let first = try queue.publish(channel: "c", message: ByteBuffer(string: "1"))
         #expect(first.isSent && first.schedule)
-        #expect(try outbox.publish(channel: "c", message: ByteBuffer(string: "2")).schedule == false)
-        #expect(try outbox.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in } == false)
-        let batch = outbox.take()
+        #expect(try queue.publish(channel: "c", message: ByteBuffer(string: "2")).schedule == false)
+        #expect(try queue.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in } == false)
+        let batch = queue.take()
         #expect(batch.entries.count == 3)
         #expect(batch.publishes == 2)
         #expect(String(buffer: batch.bytes).hasSuffix("*2\r\n$3\r\nGET\r\n$1\r\nx\r\n"))
-        #expect(outbox.take().isEmpty)
-        #expect(throws: RESPError.self) { try outbox.publish(channel: "c", message: ByteBuffer()) }
-        outbox.finished(count: 3, bytes: batch.bytes.readableBytes)
-        #expect(try outbox.publish(channel: "c", message: ByteBuffer(string: "3")).schedule == true)
+        #expect(queue.take().isEmpty)
+        #expect(throws: RESPError.self) { try queue.publish(channel: "c", message: ByteBuffer()) }
+        queue.finished(count: 3, bytes: batch.bytes.readableBytes)
+        #expect(try queue.publish(channel: "c", message: ByteBuffer(string: "3")).schedule == true)
     }
 
     @Test func publishesAreKeptAndCommandsRefusedWhileDown() throws {
-        var outbox = self.outbox()
-        #expect(try outbox.publish(channel: "c", message: ByteBuffer(string: "1")).isSent == false)
+        var queue = self.queue()
+        #expect(try queue.publish(channel: "c", message: ByteBuffer(string: "1")).isSent == false)
         let error = try #require(throws: RESPError.self) {
-            try outbox.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in }
+            try queue.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in }
         }
         #expect(error.code == .disconnected)
-        _ = outbox.setGate(.restoring)
-        #expect(try outbox.publish(channel: "c", message: ByteBuffer(string: "2")).isSent == false)
-        #expect(try outbox.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in } == true)
-        let change = outbox.setGate(.open)
+        _ = queue.setGate(.restoring)
+        #expect(try queue.publish(channel: "c", message: ByteBuffer(string: "2")).isSent == false)
+        #expect(try queue.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in } == true)
+        let change = queue.setGate(.open)
         #expect(change.shouldDrain == false, "a drain is scheduled already")
-        let text = String(buffer: outbox.take().bytes)
+        let text = String(buffer: queue.take().bytes)
         let places = try ["$1\r\n1\r\n", "$1\r\n2\r\n", "GET"].map { try #require(text.firstRange(of: $0)?.lowerBound) }
         #expect(places == places.sorted())
     }
 
     @Test func unsentPublishesAreKeptWhenTheConnectionIsLost() throws {
-        var outbox = self.outbox()
-        _ = outbox.setGate(.open)
-        _ = try outbox.publish(channel: "c", message: ByteBuffer(string: "1"))
-        _ = try outbox.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in }
-        _ = try outbox.publish(channel: "c", message: ByteBuffer(string: "2"))
-        let change = outbox.setGate(.down)
+        var queue = self.queue()
+        _ = queue.setGate(.open)
+        _ = try queue.publish(channel: "c", message: ByteBuffer(string: "1"))
+        _ = try queue.send(RESPCommand("GET", "x"), timeout: .seconds(1)) { _ in }
+        _ = try queue.publish(channel: "c", message: ByteBuffer(string: "2"))
+        let change = queue.setGate(.down)
         #expect(change.refused.count == 1)
-        #expect(outbox.heldCount == 2)
-        _ = outbox.setGate(.open)
-        #expect(outbox.take().publishes == 2)
+        #expect(queue.heldCount == 2)
+        _ = queue.setGate(.open)
+        #expect(queue.take().publishes == 2)
     }
 
     @Test func bounds() throws {
-        var outbox = self.outbox(count: 100, bytes: 200)
-        while (try? outbox.publish(channel: "c", message: ByteBuffer(string: "0123456789"))) != nil {}
-        #expect(outbox.heldCount == 5)
+        var queue = self.queue(count: 100, bytes: 200)
+        while (try? queue.publish(channel: "c", message: ByteBuffer(string: "0123456789"))) != nil {}
+        #expect(queue.heldCount == 5)
         let error = try #require(throws: RESPError.self) {
-            try outbox.publish(channel: "c", message: ByteBuffer(string: "0123456789"))
+            try queue.publish(channel: "c", message: ByteBuffer(string: "0123456789"))
         }
         #expect(error.code == .queueFull)
-        let change = outbox.setGate(.closed)
+        let change = queue.setGate(.closed)
         #expect(change.droppedPublishes == 5)
-        #expect { try outbox.publish(channel: "c", message: ByteBuffer()) } throws: {
+        #expect { try queue.publish(channel: "c", message: ByteBuffer()) } throws: {
             ($0 as? RESPError)?.code == .closed
         }
     }

@@ -5,7 +5,7 @@ import NIOCore
 
 /// What the client's public face and its loop share.
 struct ClientShared {
-    var outbox: Outbox
+    var queue: CommandQueue
     var state = RESPClientState.idle
     var observers: [Int: @Sendable (RESPClientState) -> Void] = [:]
     var nextID = 0
@@ -33,7 +33,7 @@ final class ClientCore {
     private let commands: RESPConnection
     private let subscriber: RESPConnection
 
-    private var pipeline = CommandPipeline<Outbox.Completion>()
+    private var pipeline = CommandPipeline<CommandQueue.Completion>()
     private var table = SubscriptionTable<Handler>()
     private var subscriberState = SubscriberState.unused
     private var isClosed = false
@@ -92,7 +92,7 @@ final class ClientCore {
     func connect(_ promise: EventLoopPromise<Void>) {
         switch self.shared.withLockedValue({ $0.state }) {
         case .ready: promise.succeed()
-        case .closed: promise.fail(Outbox.closedError)
+        case .closed: promise.fail(CommandQueue.closedError)
         case .disconnected(let error): promise.fail(error)
         case .connecting: self.waitingForConnection.append(promise)
         case .idle:
@@ -104,7 +104,7 @@ final class ClientCore {
     }
 
     func drain() {
-        let batch = self.shared.withLockedValue { $0.outbox.take() }
+        let batch = self.shared.withLockedValue { $0.queue.take() }
         guard !batch.isEmpty else { return }
         let now = self.eventLoop.now
         for (entry, length) in batch.entries {
@@ -128,7 +128,7 @@ final class ClientCore {
         handler: @escaping Handler,
         confirmation: EventLoopPromise<Void>
     ) {
-        guard !self.isClosed else { return confirmation.fail(Outbox.closedError) }
+        guard !self.isClosed else { return confirmation.fail(CommandQueue.closedError) }
         let isWritable = self.subscriber.isConnected
         let commands = self.table.add(
             id,
@@ -196,11 +196,11 @@ final class ClientCore {
         self.isClosed = true
         self.commands.close()
         self.subscriber.close()
-        self.lostPipeline(Outbox.closedError, .closed)
+        self.lostPipeline(CommandQueue.closedError, .closed)
         self.setGate(.closed)
-        for promise in self.waitingForConnection { promise.fail(Outbox.closedError) }
+        for promise in self.waitingForConnection { promise.fail(CommandQueue.closedError) }
         self.waitingForConnection = []
-        for promise in self.waitingForConfirmation.values { promise.fail(Outbox.closedError) }
+        for promise in self.waitingForConfirmation.values { promise.fail(CommandQueue.closedError) }
         self.waitingForConfirmation = [:]
         self.update(.closed)
     }
@@ -226,17 +226,17 @@ final class ClientCore {
         case .lost:
             // After both were lost nothing that was kept is sent before our own subscriptions stand; but what is
             // published while only the subscriptions are away has no reason to wait.
-            if self.shared.withLockedValue({ $0.outbox.gate }) != .open { self.setGate(.restoring) }
+            if self.shared.withLockedValue({ $0.queue.gate }) != .open { self.setGate(.restoring) }
         }
     }
 
-    private func setGate(_ gate: Outbox.Gate) {
-        let (change, held) = self.shared.withLockedValue { ($0.outbox.setGate(gate), $0.outbox.heldCount) }
+    private func setGate(_ gate: CommandQueue.Gate) {
+        let (change, held) = self.shared.withLockedValue { ($0.queue.setGate(gate), $0.queue.heldCount) }
         self.metrics.queued.set(held)
         if change.shouldDrain { self.drain() }
         let error =
             gate == .closed
-            ? Outbox.closedError
+            ? CommandQueue.closedError
             : RESPError(code: .disconnected, message: "the connection to Redis was lost before the command was sent")
         for completion in change.refused { completion(.failure(error)) }
         self.dropped(change.droppedPublishes, error, .closed)
@@ -246,7 +246,7 @@ final class ClientCore {
         let observers = self.shared.withLockedValue { shared -> [@Sendable (RESPClientState) -> Void] in
             guard shared.state != state else { return [] }
             shared.state = state
-            if case .disconnected(let error) = state { shared.outbox.reason = error }
+            if case .disconnected(let error) = state { shared.queue.reason = error }
             return Array(shared.observers.values)
         }
         self.metrics.up.set(state == .ready ? 1 : 0)
@@ -295,7 +295,7 @@ final class ClientCore {
             let (count, bytes) = (self.settledCount, self.settledBytes)
             self.settledCount = 0
             self.settledBytes = 0
-            self.shared.withLockedValue { $0.outbox.finished(count: count, bytes: bytes) }
+            self.shared.withLockedValue { $0.queue.finished(count: count, bytes: bytes) }
         }
         if self.refusedPublishes > 0, let error = self.lastRefusal {
             let count = self.refusedPublishes

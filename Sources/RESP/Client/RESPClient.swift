@@ -61,7 +61,7 @@ public final class RESPClient: Sendable {
     ) {
         self.configuration = configuration
         self.eventLoop = eventLoop
-        let shared = NIOLockedValueBox(ClientShared(outbox: Outbox(limits: configuration.queue)))
+        let shared = NIOLockedValueBox(ClientShared(queue: CommandQueue(limits: configuration.queue)))
         self.shared = shared
         let core = ClientCore(
             eventLoop: eventLoop,
@@ -161,8 +161,8 @@ public final class RESPClient: Sendable {
     ) {
         do throws(RESPError) {
             let timeout = timeout ?? self.configuration.commandTimeout
-            let schedule = try self.withOutbox { outbox throws(RESPError) in
-                try outbox.send(command, timeout: timeout, completion)
+            let schedule = try self.withQueue { queue throws(RESPError) in
+                try queue.send(command, timeout: timeout, completion)
             }
             if schedule { self.drainSoon() }
         } catch {
@@ -190,8 +190,8 @@ public final class RESPClient: Sendable {
     @discardableResult
     public func publish(channel: String, message: ByteBuffer) throws(RESPError) -> PublishStatus {
         do throws(RESPError) {
-            let (isSent, schedule) = try self.withOutbox { outbox throws(RESPError) in
-                try outbox.publish(channel: channel, message: message)
+            let (isSent, schedule) = try self.withQueue { queue throws(RESPError) in
+                try queue.publish(channel: channel, message: message)
             }
             if schedule { self.drainSoon() }
             return isSent ? .sent : .queued
@@ -216,8 +216,8 @@ public final class RESPClient: Sendable {
         let promise = self.eventLoop.makePromise(of: Void.self)
         let mark = FlushMark(promise)
         do throws(RESPError) {
-            let schedule = try self.withOutbox { outbox throws(RESPError) in
-                try outbox.send(RESPCommand("PING"), timeout: timeout, isHeld: true) { result in
+            let schedule = try self.withQueue { queue throws(RESPError) in
+                try queue.send(RESPCommand("PING"), timeout: timeout, isHeld: true) { result in
                     mark.complete(result.map { _ in })
                 }
             }
@@ -294,11 +294,11 @@ public final class RESPClient: Sendable {
         }
     }
 
-    private func withOutbox<Value>(
-        _ body: (inout Outbox) throws(RESPError) -> Value
+    private func withQueue<Value>(
+        _ body: (inout CommandQueue) throws(RESPError) -> Value
     ) throws(RESPError) -> Value {
         try self.shared.withLockedValue { shared in
-            Result { () throws(RESPError) in try body(&shared.outbox) }
+            Result { () throws(RESPError) in try body(&shared.queue) }
         }.get()
     }
 

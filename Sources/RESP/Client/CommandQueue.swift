@@ -6,7 +6,7 @@ import NIOCore
 /// While there is no connection, publishes are kept here, up to a bound.
 ///
 /// Sits behind the client's lock.
-struct Outbox {
+struct CommandQueue {
     typealias Completion = @Sendable (Result<RESPValue, RESPError>) -> Void
 
     enum Entry {
