@@ -10,20 +10,20 @@ private func push(_ texts: String..., count: Int? = nil) -> RESPValue {
 }
 
 @Suite(.timeLimit(.minutes(1)))
-struct HandshakeTests {
+struct RESPHandshakeTests {
     private func handshake(
         user: String? = nil,
         password: String? = nil,
         database: Int = 0,
         name: String? = nil,
         resp3: Bool = true
-    ) -> Handshake {
+    ) -> RESPHandshake {
         var configuration = RESPConfiguration(database: database)
         configuration.username = user
         configuration.password = password
         configuration.clientName = name
         configuration.prefersRESP3 = resp3
-        return Handshake(configuration: configuration, selectsDatabase: true)
+        return RESPHandshake(configuration: configuration, selectsDatabase: true)
     }
 
     @Test func resp3() {

@@ -10,7 +10,7 @@ struct ConnectionLifecycle {
         /// Not wanted yet.
         case idle
         case connecting(Attempt)
-        case handshaking(Attempt, Handshake, KeepAlive)
+        case handshaking(Attempt, RESPHandshake, KeepAlive)
         /// Authenticated; what was subscribed before is being subscribed again.
         case restoring(Attempt, KeepAlive)
         case ready(Ready)
@@ -102,7 +102,7 @@ struct ConnectionLifecycle {
     mutating func connected(at now: NIODeadline) -> ConnectedAction {
         switch self.state {
         case .connecting(let attempt):
-            var handshake = Handshake(configuration: self.configuration, selectsDatabase: self.selectsDatabase)
+            var handshake = RESPHandshake(configuration: self.configuration, selectsDatabase: self.selectsDatabase)
             let keepAlive = KeepAlive(interval: self.configuration.keepAliveInterval, now: now)
             switch handshake.start() {
             case .send(let command):

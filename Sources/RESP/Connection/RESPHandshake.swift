@@ -2,7 +2,7 @@
 /// `SELECT`.
 ///
 /// One question at a time: a connection is made rarely, and each answer decides on the next question.
-struct Handshake {
+struct RESPHandshake {
     enum Action: Equatable {
         case send([String])
         case done
