@@ -108,7 +108,7 @@ extension ClientConnection {
         return true
     }
 
-    private func admitted(_ admission: SocketServer.Admission, _ name: String, _ auth: JSONValue) {
+    private func admitted(_ admission: SocketServer.NamespaceEntry, _ name: String, _ auth: JSONValue) {
         switch admission {
         case .admitted(let namespace):
             self.enter(namespace, auth)

@@ -176,7 +176,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     // MARK: Namespaces that clients ask for
 
     /// What becomes of a client that wants to connect to a namespace.
-    enum Admission {
+    enum NamespaceEntry {
         /// The namespace exists, and counts one more socket until ``SocketServer/left(_:)``.
         case admitted(Namespace)
         case unknown
@@ -187,7 +187,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         case undecided([ParentNamespace])
     }
 
-    func admit(_ name: String, _ request: HandshakeRequest) -> Admission {
+    func admit(_ name: String, _ request: HandshakeRequest) -> NamespaceEntry {
         if let admission = self.enter(name, request) { return admission }
         let parents = self.directory.parents
         guard !parents.isEmpty else { return .unknown }
@@ -215,7 +215,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         _ request: HandshakeRequest,
         auth: JSONValue,
         asking parents: [ParentNamespace]
-    ) async -> Admission {
+    ) async -> NamespaceEntry {
         for parent in parents {
             let isChild =
                 switch parent.rule {
@@ -228,7 +228,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     }
 
     /// What becomes of a client of a namespace that exists; `nil` if it does not.
-    private func enter(_ name: String, _ request: HandshakeRequest) -> Admission? {
+    private func enter(_ name: String, _ request: HandshakeRequest) -> NamespaceEntry? {
         var entry = self.directory.enter(name)
         if case .unheld = entry { entry = self.directory.enter(name, self.client(of: request)) }
         return switch entry {
@@ -243,7 +243,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         NamespaceDirectory.Client(address: self.engine.addressGroup(of: request))
     }
 
-    private var holdsTooMany: Admission {
+    private var holdsTooMany: NamespaceEntry {
         let limit = self.configuration.limits.dynamicNamespacesPerAddress ?? .max
         return .refused(LimitExceeded(code: .dynamicNamespacesPerAddress, limit: limit))
     }
@@ -252,7 +252,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     ///
     /// Whoever asks for the same name meanwhile gets in when the application knows of the namespace, whose handlers may
     /// add the middleware that keeps him out; other names have nothing to wait for.
-    private func makeChild(_ name: String, of parent: ParentNamespace, _ request: HandshakeRequest) -> Admission {
+    private func makeChild(_ name: String, of parent: ParentNamespace, _ request: HandshakeRequest) -> NamespaceEntry {
         switch self.directory.reserve(name, for: self.client(of: request)) {
         case .exists: return self.enter(name, request) ?? .unknown
         case .holdsTooMany: return self.holdsTooMany
