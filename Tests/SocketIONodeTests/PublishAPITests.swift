@@ -318,7 +318,7 @@ struct PublishAPITests {
                 break
             }
             func post(_ body: String, token: String) async throws -> (Int, JSONValue) {
-                let answer = try await HTTPExchange(
+                let answer = try await HTTPCall(
                     method: .POST,
                     url: url + "/io/raw",
                     headers: [("Authorization", "Bearer \(token)")],
@@ -372,13 +372,13 @@ struct EventMemoryTests {
 }
 
 @Suite(.timeLimit(.minutes(1)))
-struct HTTPExchangeTests {
+struct HTTPCallTests {
     @Test(arguments: [
         ("nonsense", "is no URL"), ("https://127.0.0.1:1", "is not http"), ("http://127.0.0.1:1", "no node answers at"),
     ])
     func failuresAreExplained(url: String, text: String) async throws {
-        let error = await #expect(throws: HTTPExchange.Failure.self) {
-            _ = try await HTTPExchange(method: .GET, url: url).run()
+        let error = await #expect(throws: HTTPCall.Failure.self) {
+            _ = try await HTTPCall(method: .GET, url: url).run()
         }
         #expect(error?.description.contains(text) == true)
     }

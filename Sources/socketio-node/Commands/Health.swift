@@ -20,10 +20,10 @@ struct Health: AsyncParsableCommand {
             }
         do {
             let url = "http://\(host):\(listen.port)/readyz"
-            let answer = try await HTTPExchange(method: .GET, url: url, timeout: .seconds(2)).run()
+            let answer = try await HTTPCall(method: .GET, url: url, timeout: .seconds(2)).run()
             print(String(buffer: answer.body))
             if answer.status != 200 { throw ExitCode(1) }
-        } catch let error as HTTPExchange.Failure {
+        } catch let error as HTTPCall.Failure {
             StandardError.write("\(error)")
             throw ExitCode(1)
         }

@@ -35,7 +35,7 @@ struct PublishOptions: ParsableArguments {
         body.writeJSON(value)
         var headers = [("Content-Type", "application/json")]
         if let token = token ?? environment["SOCKETIO_TOKEN"] { headers.append(("Authorization", "Bearer \(token)")) }
-        let answer = try await HTTPExchange(method: .POST, url: url + path, headers: headers, body: body).run()
+        let answer = try await HTTPCall(method: .POST, url: url + path, headers: headers, body: body).run()
         let text = String(buffer: answer.body)
         guard (200..<300).contains(answer.status) else {
             let message = (try? JSONValue(parsing: answer.body))?["error"]?["message"]?.stringValue ?? text

@@ -4,7 +4,7 @@ import NIOHTTP1
 import NIOPosix
 
 /// One HTTP request and its answer, for the commands that talk to a running node.
-struct HTTPExchange {
+struct HTTPCall {
     struct Failure: Error, CustomStringConvertible {
         var description: String
     }
