@@ -30,6 +30,22 @@ public protocol Adapter: Sendable {
     /// Disconnects the matching sockets of other nodes.
     func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool)
 
+    /// Tells the other nodes to do all of that, in this order, and waits for what became of it.
+    ///
+    /// All or nothing: what is refused was not sent to anybody, unless the reason says so. With the policy `refuse`
+    /// nothing is kept for later, and what was handed to the broker without a reply is not sent again.
+    ///
+    /// - Parameters:
+    ///   - operations: What to tell; not empty.
+    ///   - policy: What to do while the broker is away or silent.
+    ///   - timeout: How long to wait for the broker's replies.
+    /// - Returns: The worst outcome of all.
+    func publish(
+        _ operations: [ClusterOperation],
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount
+    ) async -> PublishOutcome
+
     /// The matching sockets of the other nodes.
     ///
     /// - Throws: ``ClusterError`` (with what was received) if a node has not answered within the timeout.
@@ -59,6 +75,32 @@ public protocol Adapter: Sendable {
         onClientCount: @escaping @Sendable (Int) -> Void,
         onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
     ) async throws -> Int
+}
+
+extension Adapter {
+    /// Tells the other nodes without waiting: what became of it is not known, so it counts as queued.
+    public func publish(
+        _ operations: [ClusterOperation],
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount
+    ) async -> PublishOutcome {
+        for operation in operations { self.tell(operation) }
+        return .queued
+    }
+
+    /// Tells the other nodes one thing.
+    package func tell(_ operation: ClusterOperation) {
+        switch operation.action {
+        case .emit(let arguments):
+            self.publish(Broadcast(arguments: arguments, options: operation.options))
+        case .join(let rooms):
+            self.addSockets(operation.options, rooms: rooms)
+        case .leave(let rooms):
+            self.delSockets(operation.options, rooms: rooms)
+        case .disconnect(let closingConnection):
+            self.disconnectSockets(operation.options, closingConnection: closingConnection)
+        }
+    }
 }
 
 /// An adapter that keeps, for the whole cluster, the sessions of clients that were disconnected.

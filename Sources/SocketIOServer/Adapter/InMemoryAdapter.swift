@@ -23,6 +23,11 @@ extension LonelyAdapter {
     package func addSockets(_ options: BroadcastOptions, rooms: [Room]) {}
     package func delSockets(_ options: BroadcastOptions, rooms: [Room]) {}
     package func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool) {}
+    package func publish(
+        _ operations: [ClusterOperation],
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount
+    ) async -> PublishOutcome { .localOnly }
     package func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] {
         []
     }

@@ -19,7 +19,7 @@ public struct BroadcastOperator: Sendable {
     }
 
     let audience: Audience
-    var options: BroadcastOptions
+    package var options: BroadcastOptions
 
     init(namespace: Namespace, options: BroadcastOptions) {
         self.audience = .namespace(namespace)
@@ -100,7 +100,7 @@ public struct BroadcastOperator: Sendable {
         self.emit("message", repeat each arguments)
     }
 
-    private func values<each Argument: Encodable & Sendable>(
+    func values<each Argument: Encodable & Sendable>(
         _ event: String,
         _ arguments: repeat each Argument
     ) -> [JSONValue]? {
@@ -124,15 +124,7 @@ public struct BroadcastOperator: Sendable {
 
     /// Delivers here at once, and tells the other nodes.
     private func emit(_ values: [JSONValue], in namespace: Namespace) {
-        guard case .string(let event)? = values.first,
-            let packet = namespace.encode(
-                event,
-                id: nil,
-                write: { writer in
-                    for value in values.dropFirst() { writer.write(value) }
-                }
-            )
-        else { return }
+        guard let packet = namespace.encode(values) else { return }
         namespace.metrics.broadcasts.increment()
         if !self.options.flags.isLocal {
             namespace.adapter.publish(Broadcast(arguments: values, options: self.options))

@@ -1,0 +1,113 @@
+import CoreMetrics
+public import NIOCore
+public import SocketIOWire
+
+/// Sending, with an answer that tells the truth about the other nodes.
+extension BroadcastOperator {
+    /// Sends an event, and says what became of it on its way to the other nodes.
+    ///
+    /// This node's clients get it once the adapter has taken it, and not at all if it is refused.
+    ///
+    /// - Parameters:
+    ///   - event: The event's name.
+    ///   - arguments: What follows the name.
+    ///   - policy: What to do while the cluster is out of reach.
+    ///   - timeout: How long to wait for the broker's reply; then the event counts as queued.
+    /// - Returns: What is known: never more. `refused`, too, if the event can't be encoded.
+    public func publish<each Argument: Encodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument,
+        whileUnreachable policy: UnreachablePolicy = .queue,
+        timeout: TimeAmount = .seconds(2)
+    ) async -> PublishOutcome {
+        guard let values = self.values(event, repeat each arguments) else {
+            return .refused(reason: "the event can't be encoded, or its name is reserved")
+        }
+        return await self.perform(.emit(values), whileUnreachable: policy, timeout: timeout)
+    }
+
+    /// Sends an event with these arguments, and says what became of it; see
+    /// ``publish(_:_:whileUnreachable:timeout:)``.
+    public func publish(
+        _ event: String,
+        values: [JSONValue],
+        whileUnreachable policy: UnreachablePolicy = .queue,
+        timeout: TimeAmount = .seconds(2)
+    ) async -> PublishOutcome {
+        await self.perform(.emit([.string(event)] + values), whileUnreachable: policy, timeout: timeout)
+    }
+
+    private func perform(
+        _ action: ClusterOperation.Action,
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount
+    ) async -> PublishOutcome {
+        let operation = ClusterOperation(action, options: self.options)
+        var outcome = PublishOutcome.localOnly
+        for namespace in self.audience.namespaces {
+            outcome = outcome.combined(
+                with: await namespace.perform([operation], whileUnreachable: policy, timeout: timeout)
+            )
+        }
+        return outcome
+    }
+}
+
+extension Namespace {
+    /// Does all of that on all nodes, in this order, once the adapter has said what becomes of it.
+    ///
+    /// Nothing happens on this node, either, if the adapter refuses.
+    ///
+    /// - Returns: What is known of the other nodes.
+    package func perform(
+        _ operations: [ClusterOperation],
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount
+    ) async -> PublishOutcome {
+        var packets: [EncodedPacket?] = []
+        for operation in operations {
+            guard case .emit(let values) = operation.action else {
+                packets.append(nil)
+                continue
+            }
+            guard let packet = self.encode(values) else {
+                return .refused(reason: "the event can't be encoded, or its name is reserved")
+            }
+            packets.append(packet)
+        }
+        let forOthers = operations.filter { !$0.options.flags.isLocal }
+        let outcome =
+            forOthers.isEmpty
+            ? .localOnly : await self.adapter.publish(forOthers, whileUnreachable: policy, timeout: timeout)
+        guard outcome.isAccepted else { return outcome }
+        for (operation, packet) in zip(operations, packets) { self.performHere(operation, packet) }
+        return outcome
+    }
+
+    private func performHere(_ operation: ClusterOperation, _ packet: EncodedPacket?) {
+        switch operation.action {
+        case .emit:
+            guard let packet else { return }
+            self.metrics.broadcasts.increment()
+            self.deliver(packet, options: operation.options)
+        case .join(let rooms):
+            self.addLocalSockets(operation.options, rooms: rooms)
+        case .leave(let rooms):
+            self.delLocalSockets(operation.options, rooms: rooms)
+        case .disconnect(let closingConnection):
+            self.disconnectLocalSockets(operation.options, closingConnection: closingConnection)
+        }
+    }
+
+    /// Encodes `[event, argument...]`, or logs why that is impossible.
+    func encode(_ values: [JSONValue]) -> EncodedPacket? {
+        guard case .string(let event)? = values.first else { return nil }
+        return self.encode(
+            event,
+            id: nil,
+            write: { writer in
+                for value in values.dropFirst() { writer.write(value) }
+            }
+        )
+    }
+}
