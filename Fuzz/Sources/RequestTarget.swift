@@ -11,7 +11,7 @@ let requestTarget = Target(name: "request") { input in
         _ = ContentEncoding.preferred(by: text)
     }
     let offer = measured(input.readableBytes) { ExtensionOffer.parse(text) }
-    let outcome = DeflateAgreement.negotiate([text], PerMessageDeflate())
+    let outcome = DeflateAgreement.negotiate(text, PerMessageDeflate())
     if case .agreed(let agreement) = outcome {
         require((9...15).contains(agreement.windowBits), "a window of \(agreement.windowBits) bits")
         require(ExtensionOffer.parse(agreement.headerValue) != nil, "an answer that is none: \(agreement.headerValue)")

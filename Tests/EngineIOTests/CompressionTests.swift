@@ -1,5 +1,6 @@
 import CZlib
 import NIOCore
+import NIOHTTP1
 import SocketIOWire
 import Testing
 
@@ -64,7 +65,7 @@ import Testing
     ]
 
     @Test(arguments: Self.offers) func offersAreAnswered(offer: String, answer: String?) {
-        let outcome = DeflateAgreement.negotiate([offer], PerMessageDeflate())
+        let outcome = DeflateAgreement.negotiate(offer, PerMessageDeflate())
         switch outcome {
         case .agreed(let agreement): #expect(agreement.headerValue == answer, "\(offer)")
         case .none: #expect(answer == nil, "\(offer)")
@@ -73,12 +74,15 @@ import Testing
     }
 
     @Test func fieldsAreOneList() {
-        let outcome = DeflateAgreement.negotiate(["foo", "permessage-deflate"], PerMessageDeflate())
+        let name = "Sec-WebSocket-Extensions"
+        let headers = HTTPHeaders([(name, "foo"), ("Host", "h"), (name.uppercased(), "permessage-deflate")])
+        let header = headers.field("sec-websocket-extensions")
+        let outcome = DeflateAgreement.negotiate(header, PerMessageDeflate())
         #expect(outcome == .agreed(DeflateAgreement(windowBits: 15, isWindowBounded: false)))
-        #expect(DeflateAgreement.negotiate([], PerMessageDeflate()) == .none)
+        #expect(DeflateAgreement.negotiate(nil, PerMessageDeflate()) == .none)
         var small = PerMessageDeflate()
         small.windowBits = 10
-        let offer = ["permessage-deflate; server_max_window_bits=12"]
+        let offer = "permessage-deflate; server_max_window_bits=12"
         #expect(
             DeflateAgreement.negotiate(offer, small)
                 == .agreed(DeflateAgreement(windowBits: 10, isWindowBounded: true))
@@ -87,9 +91,9 @@ import Testing
 
     @Test func longHeadersCostLinearTime() {
         let header = "permessage-deflate; server_max_window_bits=\"" + String(repeating: "\\1", count: 30_000)
-        #expect(DeflateAgreement.negotiate([header], PerMessageDeflate()) == .refused)
+        #expect(DeflateAgreement.negotiate(header, PerMessageDeflate()) == .refused)
         let spaces = "permessage-deflate" + String(repeating: " ", count: 60_000) + "x"
-        #expect(DeflateAgreement.negotiate([spaces], PerMessageDeflate()) == .refused)
+        #expect(DeflateAgreement.negotiate(spaces, PerMessageDeflate()) == .refused)
     }
 
     // MARK: Codec

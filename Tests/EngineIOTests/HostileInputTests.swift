@@ -559,7 +559,7 @@ import Testing
         fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
         let opened = fixture.text(of: opener)
         let id = try #require(opened.sessionID)
-        fixture.server.session(id)?.perform { session in
+        fixture.server.session(try #require(SessionID(id)))?.perform { session in
             session.send(text: ByteBuffer(string: "bye"))
             session.close()
             #expect(session.state == .closing)

@@ -177,14 +177,17 @@ import Testing
 
     /// However many others there are, and without looking into them.
     @Test func aFormHasOneValueThatMatters() {
+        func value(in form: String) -> String? {
+            form.withBytes { RequestTarget.value(of: "d", in: $0) }.map { String(decoding: $0, as: UTF8.self) }
+        }
         let others = (0..<10_000).map { "p\($0)=1" }.joined(separator: "&")
-        #expect(RequestTarget.value(of: "d", in: others) == nil)
-        #expect(RequestTarget.value(of: "d", in: "\(others)&d=4a%20b+c&\(others)") == "4a b c")
-        #expect(RequestTarget.value(of: "d", in: "d=1&%64=2&e=d") == "2")
-        #expect(RequestTarget.value(of: "d", in: "&&d&") == "")
-        #expect(RequestTarget.value(of: "d", in: "d=a=b") == "a=b")
-        #expect(RequestTarget.value(of: "d", in: "") == nil)
-        #expect(RequestTarget.value(of: "d", in: "&") == nil)
+        #expect(value(in: others) == nil)
+        #expect(value(in: "\(others)&d=4a%20b+c&\(others)") == "4a b c")
+        #expect(value(in: "d=1&%64=2&e=d") == "2")
+        #expect(value(in: "&&d&") == "")
+        #expect(value(in: "d=a=b") == "a=b")
+        #expect(value(in: "") == nil)
+        #expect(value(in: "&") == nil)
         #expect(
             FormField.payload(of: ByteBuffer(string: #"\#(others)&d=4a\\nb\nc"#)) == ByteBuffer(string: "4a\\nb\nc")
         )

@@ -10,38 +10,67 @@ enum ContentEncoding: String, CaseIterable {
         }
     }
 
+    /// More items than this in a list have no meaning to anybody.
+    private static let maximumItems = 32
+
     /// What a client with that `Accept-Encoding` likes best; of two that it likes the same, gzip.
     static func preferred(by header: String) -> Self? {
-        var weights: [Self: Double] = [:]
-        var otherWeight = 0.0
-        for item in header.utf8.split(separator: UInt8(ascii: ",")).prefix(32) {
-            let parts = Substring(item).split(separator: ";", omittingEmptySubsequences: false)
-            let name = parts[0].trimmed
-            var weight = 1.0
-            for parameter in parts.dropFirst() {
-                let parameter = parameter.trimmed
-                if parameter.hasPrefix("q=") || parameter.hasPrefix("Q=") {
-                    weight = Double(parameter.dropFirst(2)) ?? 0
+        var gzip: Int?
+        var deflate: Int?
+        var other = 0
+        var count = 0
+        header.withBytes { bytes in
+            bytes.split(at: UInt8(ascii: ",")) { item in
+                let (name, weight) = Self.read(item)
+                if name.equals("*") {
+                    other = weight
+                } else if name.equalsIgnoringCase("gzip") {
+                    gzip = weight
+                } else if name.equalsIgnoringCase("deflate") {
+                    deflate = weight
                 }
-            }
-            if name == "*" {
-                otherWeight = weight
-            } else if let encoding = Self(rawValue: name.lowercased()) {
-                weights[encoding] = weight
+                count += 1
+                return count < Self.maximumItems
             }
         }
-        let gzip = weights[.gzip] ?? otherWeight
-        let deflate = weights[.deflate] ?? otherWeight
-        guard max(gzip, deflate) > 0 else { return nil }
-        return gzip >= deflate ? .gzip : .deflate
+        let gzipWeight = gzip ?? other
+        let deflateWeight = deflate ?? other
+        guard max(gzipWeight, deflateWeight) > 0 else { return nil }
+        return gzipWeight >= deflateWeight ? .gzip : .deflate
     }
-}
 
-extension Substring {
-    fileprivate var trimmed: Substring {
-        var text = self
-        while let first = text.utf8.first, first == 0x20 || first == 0x09 { text = text.dropFirst() }
-        while let last = text.utf8.last, last == 0x20 || last == 0x09 { text = text.dropLast() }
-        return text
+    /// A coding and how much the client likes it, in thousandths.
+    private static func read(_ item: Bytes) -> (name: Bytes, weight: Int) {
+        var name: Bytes?
+        var weight = 1000
+        item.split(at: UInt8(ascii: ";")) { part in
+            let part = part.trimmed
+            if name == nil {
+                name = part
+            } else if part.count >= 2, part[0].asciiLowercased == UInt8(ascii: "q"), part[1] == UInt8(ascii: "=") {
+                weight = Self.weight(part.part(2..<part.count).trimmed)
+            }
+            return true
+        }
+        return (name ?? item, weight)
+    }
+
+    /// `0.5` in thousandths; what is no weight counts as none.
+    private static func weight(_ bytes: Bytes) -> Int {
+        var weight = 0
+        var scale = 1000
+        var isFraction = false
+        for byte in bytes {
+            if byte == UInt8(ascii: "."), !isFraction {
+                isFraction = true
+            } else if byte.isDigit {
+                if isFraction { scale /= 10 }
+                // More than 1 is 1, and digits behind the third do not count.
+                weight = min(weight * (isFraction ? 1 : 10) + Int(byte - 0x30) * scale, 1000)
+            } else {
+                return 0
+            }
+        }
+        return weight
     }
 }

@@ -26,19 +26,41 @@ struct DeflateAgreement: Equatable {
     /// Chooses among a client's offers.
     ///
     /// - Parameters:
-    ///   - header: The values of its `Sec-WebSocket-Extensions` fields.
+    ///   - header: Its `Sec-WebSocket-Extensions`.
     ///   - configuration: What the server uses.
     /// - Returns: What to answer.
-    static func negotiate(_ header: [String], _ configuration: PerMessageDeflate) -> Outcome {
-        guard !header.isEmpty else { return .none }
-        guard let offers = ExtensionOffer.parse(header.joined(separator: ",")) else { return .refused }
+    static func negotiate(_ header: String?, _ configuration: PerMessageDeflate) -> Outcome {
+        guard let header else { return .none }
+        guard let offers = ExtensionOffer.parse(header) else { return .refused }
         var agreed: DeflateAgreement?
         // Also what comes behind the one that is taken has to make sense.
-        for offer in offers where offer.name == Self.name {
+        for offer in offers where offer.name.hasBytes(of: "permessage-deflate") {
             guard let wanted = Wanted(offer) else { return .refused }
             if agreed == nil { agreed = wanted.agreement(configuration) }
         }
         return agreed.map(Outcome.agreed) ?? .none
+    }
+
+    /// What a parameter asks for.
+    private enum Name {
+        case serverNoContextTakeover
+        case clientNoContextTakeover
+        case serverMaxWindowBits
+        case clientMaxWindowBits
+
+        init?(_ name: [UInt8]) {
+            if name.hasBytes(of: "server_no_context_takeover") {
+                self = .serverNoContextTakeover
+            } else if name.hasBytes(of: "client_no_context_takeover") {
+                self = .clientNoContextTakeover
+            } else if name.hasBytes(of: "server_max_window_bits") {
+                self = .serverMaxWindowBits
+            } else if name.hasBytes(of: "client_max_window_bits") {
+                self = .clientMaxWindowBits
+            } else {
+                return nil
+            }
+        }
     }
 
     /// One offer's parameters.
@@ -47,20 +69,18 @@ struct DeflateAgreement: Equatable {
 
         /// `nil` if a parameter is unknown, repeated, or has an impossible value.
         init?(_ offer: ExtensionOffer) {
-            var seen: Set<String> = []
+            var seen: Set<Name> = []
             for parameter in offer.parameters {
-                guard seen.insert(parameter.name).inserted else { return nil }
-                switch parameter.name {
-                case "server_no_context_takeover", "client_no_context_takeover":
+                guard let name = Name(parameter.name), seen.insert(name).inserted else { return nil }
+                switch name {
+                case .serverNoContextTakeover, .clientNoContextTakeover:
                     guard parameter.value == nil else { return nil }
-                case "server_max_window_bits":
+                case .serverMaxWindowBits:
                     guard let value = parameter.value, let bits = Self.windowBits(value) else { return nil }
                     self.serverWindowBits = bits
-                case "client_max_window_bits":
+                case .clientMaxWindowBits:
                     // The window that a client uses does not matter to a receiver with the largest one.
                     if let value = parameter.value, Self.windowBits(value) == nil { return nil }
-                default:
-                    return nil
                 }
             }
         }
@@ -75,9 +95,16 @@ struct DeflateAgreement: Equatable {
         }
 
         /// "A decimal integer value without leading zeroes between 8 to 15" (section 7.1.2.1): written in no other way.
-        private static func windowBits(_ text: String) -> Int? {
-            guard let bits = Int(text), (8...15).contains(bits), text == String(bits) else { return nil }
-            return bits
+        private static func windowBits(_ digits: [UInt8]) -> Int? {
+            switch digits.count {
+            case 1 where (0x38...0x39).contains(digits[0]): Int(digits[0] - 0x30)
+            case 2 where digits[0] == 0x31 && (0x30...0x35).contains(digits[1]): 10 + Int(digits[1] - 0x30)
+            default: nil
+            }
         }
     }
+}
+
+extension [UInt8] {
+    fileprivate func hasBytes(of text: StaticString) -> Bool { self.withUnsafeBufferPointer { $0.equals(text) } }
 }

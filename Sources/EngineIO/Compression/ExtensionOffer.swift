@@ -1,11 +1,11 @@
-/// An extension that a client offers: a name and parameters (RFC 6455, section 9.1).
+/// An extension that a client offers: a name and parameters (RFC 6455, section 9.1), all of them bytes.
 struct ExtensionOffer: Equatable {
     struct Parameter: Equatable {
-        var name: String
-        var value: String?
+        var name: [UInt8]
+        var value: [UInt8]?
     }
 
-    var name: String
+    var name: [UInt8]
     var parameters: [Parameter]
 
     /// More than this is no honest offer.
@@ -50,7 +50,7 @@ struct ExtensionOffer: Equatable {
         }
 
         /// A token with spaces around it.
-        mutating func token() -> String? {
+        mutating func token() -> [UInt8]? {
             self.skipSpaces()
             guard let token = self.bareToken() else { return nil }
             self.skipSpaces()
@@ -61,7 +61,7 @@ struct ExtensionOffer: Equatable {
         mutating func parameter() -> Parameter? {
             self.skipSpaces()
             guard let name = self.bareToken() else { return nil }
-            var value: String?
+            var value: [UInt8]?
             if self.take(UInt8(ascii: "=")) {
                 value = self.take(UInt8(ascii: "\"")) ? self.restOfQuotedToken() : self.bareToken()
                 guard value != nil else { return nil }
@@ -71,22 +71,22 @@ struct ExtensionOffer: Equatable {
         }
 
         private mutating func skipSpaces() {
-            while let byte = self.next, byte == 0x20 || byte == 0x09 { self.index += 1 }
+            while let byte = self.next, byte.isBlank { self.index += 1 }
         }
 
-        private mutating func bareToken() -> String? {
+        private mutating func bareToken() -> [UInt8]? {
             let start = self.index
             while let byte = self.next, byte.isTokenCharacter { self.index += 1 }
-            return start == self.index ? nil : String(decoding: self.bytes[start..<self.index], as: UTF8.self)
+            return start == self.index ? nil : Array(self.bytes[start..<self.index])
         }
 
-        private mutating func restOfQuotedToken() -> String? {
+        private mutating func restOfQuotedToken() -> [UInt8]? {
             var value: [UInt8] = []
             while let byte = self.next {
                 self.index += 1
                 switch byte {
                 case UInt8(ascii: "\""):
-                    return value.isEmpty ? nil : String(decoding: value, as: UTF8.self)
+                    return value.isEmpty ? nil : value
                 case UInt8(ascii: "\\"):
                     guard let escaped = self.next, escaped.isTokenCharacter else { return nil }
                     self.index += 1
@@ -104,6 +104,13 @@ struct ExtensionOffer: Equatable {
 extension UInt8 {
     /// Whether the byte may stand in a token (RFC 9110, section 5.6.2).
     var isTokenCharacter: Bool {
-        self > 0x20 && self < 0x7F && !#"()<>@,;:\"/[]?={}"#.utf8.contains(self)
+        switch self {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), 0x30...0x39: true
+        case UInt8(ascii: "!"), 0x23...0x27, UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"),
+            UInt8(ascii: "."), UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"),
+            UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 }

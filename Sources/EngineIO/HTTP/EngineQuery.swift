@@ -1,28 +1,65 @@
-/// The query parameters that mean something to the engine.
-struct EngineQuery {
-    /// `EIO`.
-    var version: String?
-    var transport: String?
-    /// `sid`; an empty one counts as absent.
-    var session: String?
-    /// `b64`: the client cannot take raw bytes.
-    var isTextOnly = false
-    /// `j`: the digits of the JSON-P callback's index.
-    var callback: String?
+import SocketIOWire
 
-    /// Whether the client speaks protocol 4; everybody else is taken to speak protocol 3.
-    var isVersion4: Bool { self.version == "4" }
+/// The query parameters that mean something to the engine, read in one walk over the target's bytes.
+struct EngineQuery {
+    /// `transport`.
+    enum Transport: Equatable {
+        case missing
+        case known(TransportName)
+        /// The beginning of what stands there.
+        case unknown(String)
+    }
+
+    /// `sid`; an empty one counts as absent.
+    enum Session: Equatable {
+        case missing
+        case id(SessionID)
+        /// No session can have that id.
+        case unknown(String)
+    }
+
+    /// `EIO=4`: the client speaks protocol 4; everybody else is taken to speak protocol 3.
+    private(set) var isVersion4 = false
+    private(set) var transport = Transport.missing
+    private(set) var session = Session.missing
+    /// `b64`: the client cannot take raw bytes.
+    private(set) var isTextOnly = false
+    /// `j`: the digits of the JSON-P callback's index.
+    private(set) var callback: String?
+
+    private static let maximumShownBytes = 64
 
     init(target: String) {
-        for (name, value) in RequestTarget.query(of: target) {
-            switch name {
-            case "EIO": self.version = value
-            case "transport": self.transport = value
-            case "sid": self.session = value.isEmpty ? nil : value
-            case "b64": self.isTextOnly = !value.isEmpty
-            case "j": self.callback = value.filter { $0.isASCII && $0.isNumber }
-            default: break
+        target.withBytes { bytes in
+            RequestTarget.forEachParameter(in: bytes) { name, value in
+                RequestTarget.withDecoded(name) { self.read($0, value) }
             }
         }
+    }
+
+    @inline(__always)
+    private mutating func read(_ name: Bytes, _ value: Bytes) {
+        if name.equals("EIO") {
+            self.isVersion4 = RequestTarget.withDecoded(value) { $0.equals("4") }
+        } else if name.equals("transport") {
+            self.transport = RequestTarget.withDecoded(value, Self.transport)
+        } else if name.equals("sid") {
+            self.session = RequestTarget.withDecoded(value, Self.session)
+        } else if name.equals("b64") {
+            self.isTextOnly = !value.isEmpty
+        } else if name.equals("j") {
+            self.callback = RequestTarget.withDecoded(value) { String(decoding: $0.filter(\.isDigit), as: UTF8.self) }
+        }
+    }
+
+    private static func transport(_ value: Bytes) -> Transport {
+        if value.equals("polling") { return .known(.polling) }
+        if value.equals("websocket") { return .known(.websocket) }
+        return .unknown(value.part(0..<min(value.count, Self.maximumShownBytes)).text)
+    }
+
+    private static func session(_ value: Bytes) -> Session {
+        guard !value.isEmpty else { return .missing }
+        return SessionID(utf8: UnsafeRawBufferPointer(value)).map(Session.id) ?? .unknown(value.text)
     }
 }

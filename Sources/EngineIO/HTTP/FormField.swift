@@ -4,23 +4,36 @@ import NIOCore
 enum FormField {
     /// The value of the field `d`, its line ends as the client escaped them restored.
     static func payload(of form: ByteBuffer) -> ByteBuffer {
-        guard let field = RequestTarget.value(of: "d", in: String(buffer: form)) else { return ByteBuffer() }
-        // Forms carry line ends as CR LF: the client writes a line feed as `\n`, and `\n` as `\\n`.
-        var result = ByteBuffer()
-        let bytes = Array(field.utf8)
-        var index = 0
-        while index < bytes.count {
-            if bytes[index...].starts(with: #"\\n"#.utf8) {
-                result.writeStaticString(#"\n"#)
-                index += 3
-            } else if bytes[index...].starts(with: #"\n"#.utf8) {
-                result.writeStaticString("\n")
-                index += 2
-            } else {
-                result.writeInteger(bytes[index])
-                index += 1
-            }
+        let field = form.withUnsafeReadableBytes { bytes in
+            RequestTarget.value(of: "d", in: bytes.assumingMemoryBound(to: UInt8.self))
         }
-        return result
+        guard let field else { return ByteBuffer() }
+        // What is not UTF-8 is repaired, as everywhere else.
+        return ByteBuffer(string: String(decoding: field, as: UTF8.self).withBytes(Self.restoringLineEnds))
+    }
+
+    /// Forms carry line ends as CR LF: the client writes a line feed as `\n`, and `\n` as `\\n`.
+    private static func restoringLineEnds(_ bytes: Bytes) -> String {
+        String(unsafeUninitializedCapacity: bytes.count) { result in
+            var count = 0
+            var index = 0
+            while index < bytes.count {
+                let rest = bytes.part(index..<bytes.count)
+                if rest.begins(with: #"\n"#) {
+                    result[count] = UInt8(ascii: "\n")
+                    index += 2
+                } else if rest.begins(with: #"\\n"#) {
+                    result[count] = UInt8(ascii: "\\")
+                    count += 1
+                    result[count] = UInt8(ascii: "n")
+                    index += 3
+                } else {
+                    result[count] = bytes[index]
+                    index += 1
+                }
+                count += 1
+            }
+            return count
+        }
     }
 }

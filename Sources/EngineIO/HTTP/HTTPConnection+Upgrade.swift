@@ -10,20 +10,20 @@ extension HTTPConnection {
         }
         let configuration = self.server.configuration
         if configuration.echoesWebSockets { return self.beginEcho(request) }
-        let origin = request.head.headers.first(name: "origin")
+        let origin = request.fields.origin
         if let cors = configuration.cors {
-            request.fields = cors.fields(origin: origin, preflight: (false, nil))
+            request.corsFields = cors.fields(origin: origin, preflight: (false, nil))
         }
         switch self.server.check(request.query, origin: origin) {
         case .success(let transport): request.transport = transport
         case .failure(let error): return self.refuse(error)
         }
-        if let id = request.query.session {
-            guard let session = self.server.session(id) else {
-                return self.refuse(HandshakeError(.sessionUnknown, context: ["sid": id]))
-            }
+        switch self.server.session(of: request.query) {
+        case .success(let session?):
             request.session = session
             return self.upgrade(request)
+        case .success(nil): break
+        case .failure(let error): return self.refuse(error)
         }
         guard request.head.method == .GET else {
             return self.refuse(

@@ -270,10 +270,12 @@ extension HTTPConnection {
         self.checks = 0
         self.checkedBytes = 0
         self.armTimer(self.limits.requestTimeout)
-        let isUpgrade = head.asksForUpgrade
+        let fields = RequestFields(head.headers)
+        // Whether the decoder takes this for a request that changes the protocol, and stops behind it.
+        let isUpgrade = head.method == .CONNECT || (fields.upgrade != nil && fields.connectionUpgrades)
         let belongsToEngine = self.server.owns(head.uri)
         if isUpgrade, belongsToEngine, self.server.configuration.transports.contains(.websocket) {
-            let request = UpgradeRequest(head: head, remoteAddress: self.context?.channel.remoteAddress)
+            let request = UpgradeRequest(head: head, fields: fields, remoteAddress: self.context?.channel.remoteAddress)
             self.state = .receivingUpgrade(request)
             return
         }
@@ -282,13 +284,13 @@ extension HTTPConnection {
         context.isHead = head.method == .HEAD
         context.isKeptAlive = head.isKeepAlive && !self.server.isStopping
         context.keepAliveSeconds = max(1, Int(self.limits.keepAliveTimeout.nanoseconds / 1_000_000_000))
-        let exchange = HTTPExchange(connection: self, head: head, context: context)
+        let exchange = HTTPExchange(connection: self, method: head.method, fields: fields, context: context)
         self.state = .receiving(exchange)
-        if head.version == .http1_1, head.headers.contains(name: "expect") {
+        if head.version == .http1_1, fields.expects {
             self.write(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n"))
         }
         if belongsToEngine {
-            self.route(exchange, head)
+            self.route(exchange, head, fields)
         } else {
             let answer = self.server.configuration.routes?(head.method.rawValue, head.uri)
             exchange.answer(answer.map(HTTPResponse.foreign) ?? .empty(status: 404))
@@ -296,20 +298,21 @@ extension HTTPConnection {
     }
 
     /// The checks of an engine request, in the reference implementation's order.
-    private func route(_ exchange: HTTPExchange, _ head: HTTPRequestHead) {
+    private func route(_ exchange: HTTPExchange, _ head: HTTPRequestHead, _ fields: RequestFields) {
         let configuration = self.server.configuration
-        let origin = head.headers.first(name: "origin")
+        let origin = fields.origin
         if let cors = configuration.cors {
             let isPreflight = head.method == .OPTIONS
-            let requested = head.headers.first(name: "access-control-request-headers")
-            exchange.context.firstFields = cors.fields(origin: origin, preflight: (isPreflight, requested))
+            exchange.context.firstFields =
+                cors.fields(origin: origin, preflight: (isPreflight, fields.requestedHeaders))
             if isPreflight, !cors.preflightContinue {
                 exchange.answer(.preflight(status: cors.optionsSuccessStatus))
                 return
             }
         }
-        if let agent = head.headers.first(name: "user-agent") {
-            exchange.context.needsXSSProtectionOff = agent.contains(";MSIE") || agent.contains("Trident/")
+        if let agent = fields.userAgent {
+            exchange.context.needsXSSProtectionOff =
+                agent.withBytes { $0.contains(";MSIE") || $0.contains("Trident/") }
         }
         let query = EngineQuery(target: head.uri)
         let transport: TransportName
@@ -325,12 +328,10 @@ extension HTTPConnection {
             )
         }
         if configuration.headers != nil { exchange.request = makeRequest() }
-        if let id = query.session {
-            guard let session = self.server.session(id) else {
-                return exchange.refuse(HandshakeError(.sessionUnknown, context: ["sid": id]))
-            }
-            exchange.begin(with: session, transport: transport)
-            return
+        switch self.server.session(of: query) {
+        case .success(let session?): return exchange.begin(with: session, transport: transport)
+        case .success(nil): break
+        case .failure(let error): return exchange.refuse(error)
         }
         guard head.method == .GET else {
             return exchange.refuse(HandshakeError(.badHandshakeMethod, context: ["method": head.method.rawValue]))
@@ -532,14 +533,5 @@ extension HTTPConnection: TimerTarget {
         case .answering, .decidingUpgrade, .detached:
             break
         }
-    }
-}
-
-extension HTTPRequestHead {
-    /// Whether the decoder takes this for a request that changes the protocol, and stops behind it.
-    fileprivate var asksForUpgrade: Bool {
-        guard self.method != .CONNECT else { return true }
-        guard self.headers.contains(name: "upgrade") else { return false }
-        return self.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
     }
 }

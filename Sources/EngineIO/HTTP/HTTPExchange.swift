@@ -40,13 +40,12 @@ final class HTTPExchange: @unchecked Sendable {
     /// What decides whether the session may begin.
     var decision: Task<Void, Never>?
 
-    init(connection: HTTPConnection, head: HTTPRequestHead, context: HTTPResponseContext) {
+    init(connection: HTTPConnection, method: HTTPMethod, fields: RequestFields, context: HTTPResponseContext) {
         self.connection = connection
         self.context = context
-        self.isBinary = head.headers.first(name: "content-type") == "application/octet-stream"
-        let encodings = head.method == .GET ? head.headers["accept-encoding"] : []
-        self.acceptedEncodings = encodings.isEmpty ? nil : encodings.joined(separator: ",")
-        switch head.method {
+        self.isBinary = fields.contentType?.withBytes { $0.equals("application/octet-stream") } ?? false
+        self.acceptedEncodings = method == .GET ? fields.acceptedEncodings : nil
+        switch method {
         case .GET: self.method = .get
         case .POST: self.method = .post
         default: self.method = .other

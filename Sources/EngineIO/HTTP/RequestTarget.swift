@@ -1,78 +1,98 @@
-/// Takes a request target apart as browsers' `URLSearchParams` does.
+/// Takes a request target apart as browsers' `URLSearchParams` does, by its bytes.
 package enum RequestTarget {
     /// How many parameters are looked at; more have no meaning to anybody.
     private static let maximumCount = 256
 
     /// The query parameters in order, decoded; of a repeated one the last value stands, at the first one's place.
     package static func query(of target: String) -> [(name: String, value: String)] {
-        let bytes = target.utf8
-        guard let mark = bytes.firstIndex(of: UInt8(ascii: "?")) else { return [] }
-        var query: [(name: String, value: String)] = []
-        var rest = bytes[bytes.index(after: mark)...]
-        if let fragment = rest.firstIndex(of: UInt8(ascii: "#")) { rest = rest[..<fragment] }
-        for pair in rest.split(separator: UInt8(ascii: "&"), maxSplits: Self.maximumCount).prefix(Self.maximumCount) {
-            let equals = pair.firstIndex(of: UInt8(ascii: "="))
-            let name = Self.decode(pair[..<(equals ?? pair.endIndex)])
-            let value = equals.map { Self.decode(pair[pair.index(after: $0)...]) } ?? ""
-            if let index = query.firstIndex(where: { $0.name == name }) {
-                query[index].value = value
-            } else {
-                query.append((name, value))
+        var names: [[UInt8]] = []
+        var values: [String] = []
+        target.withBytes { bytes in
+            Self.forEachParameter(in: bytes) { name, value in
+                let name = Self.withDecoded(name) { Array($0) }
+                let value = Self.withDecoded(value) { $0.text }
+                if let index = names.firstIndex(of: name) {
+                    values[index] = value
+                } else {
+                    names.append(name)
+                    values.append(value)
+                }
             }
         }
-        return query
+        return zip(names, values).map { (String(decoding: $0, as: UTF8.self), $1) }
     }
 
-    /// The value of the last parameter of that name in a form; the others are not looked into, however many.
-    static func value(of name: String, in form: String) -> String? {
-        var rest = form.utf8[...]
-        while !rest.isEmpty {
-            // From the end, so that the first one found is the last.
-            let start = rest.lastIndex(of: UInt8(ascii: "&")).map { rest.index(after: $0) } ?? rest.startIndex
-            let pair = rest[start...]
-            let equals = pair.firstIndex(of: UInt8(ascii: "="))
-            if Self.decode(pair[..<(equals ?? pair.endIndex)]) == name {
-                return equals.map { Self.decode(pair[pair.index(after: $0)...]) } ?? ""
+    /// Walks over a target once and names each query parameter, not decoded, in order.
+    @inline(__always)
+    static func forEachParameter(in target: Bytes, _ body: (_ name: Bytes, _ value: Bytes) -> Void) {
+        guard let mark = target.firstIndex(of: UInt8(ascii: "?")) else { return }
+        var count = 0
+        var start = mark + 1
+        var equals: Int?
+        var index = start
+        while count < Self.maximumCount {
+            let isEnd = index == target.count || target[index] == UInt8(ascii: "#")
+            if isEnd || target[index] == UInt8(ascii: "&") {
+                if index > start {
+                    count += 1
+                    let name = target.part(start..<(equals ?? index))
+                    body(name, target.part((equals.map { $0 + 1 } ?? index)..<index))
+                }
+                if isEnd { return }
+                start = index + 1
+                equals = nil
+            } else if equals == nil, target[index] == UInt8(ascii: "=") {
+                equals = index
             }
-            rest = start == rest.startIndex ? rest[..<start] : rest[..<rest.index(before: start)]
+            index += 1
+        }
+    }
+
+    /// The decoded value of the last parameter of that name in a form; the others are not looked into, however many.
+    static func value(of name: StaticString, in form: Bytes) -> [UInt8]? {
+        var end = form.count
+        while end > 0 {
+            // From the end, so that the first one found is the last.
+            var start = end
+            var equals = end
+            while start > 0, form[start - 1] != UInt8(ascii: "&") {
+                start -= 1
+                if form[start] == UInt8(ascii: "=") { equals = start }
+            }
+            if Self.withDecoded(form.part(start..<equals), { $0.equals(name) }) {
+                return Self.withDecoded(form.part(min(equals + 1, end)..<end)) { Array($0) }
+            }
+            end = start - 1
         }
         return nil
     }
 
-    private static func decode(_ text: Substring.UTF8View) -> String {
-        guard text.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
-            return String(Substring(text))
+    /// Runs on the decoded bytes: the same ones if nothing in them is encoded.
+    @inline(__always)
+    static func withDecoded<Result>(_ bytes: Bytes, _ body: (Bytes) -> Result) -> Result {
+        for byte in bytes where byte == UInt8(ascii: "%") || byte == UInt8(ascii: "+") {
+            return Self.decode(bytes).withUnsafeBufferPointer(body)
         }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count)
-        var index = text.startIndex
-        while index < text.endIndex {
-            let byte = text[index]
-            index = text.index(after: index)
-            switch byte {
-            case UInt8(ascii: "+"):
-                bytes.append(UInt8(ascii: " "))
-            case UInt8(ascii: "%"):
-                let digits = text[index...].prefix(2)
-                if digits.count == 2, let high = Self.hex(digits.first), let low = Self.hex(digits.dropFirst().first) {
-                    bytes.append(high << 4 | low)
-                    index = digits.endIndex
-                } else {
-                    bytes.append(byte)
-                }
-            default:
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        return body(bytes)
     }
 
-    private static func hex(_ digit: UInt8?) -> UInt8? {
-        switch digit {
-        case .some(let digit) where (0x30...0x39).contains(digit): digit - 0x30
-        case .some(let digit) where (0x41...0x46).contains(digit): digit - 0x41 + 10
-        case .some(let digit) where (0x61...0x66).contains(digit): digit - 0x61 + 10
-        default: nil
+    private static func decode(_ bytes: Bytes) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: bytes.count) { decoded, count in
+            var index = 0
+            while index < bytes.count {
+                var byte = bytes[index]
+                index += 1
+                if byte == UInt8(ascii: "+") {
+                    byte = UInt8(ascii: " ")
+                } else if byte == UInt8(ascii: "%"), index + 1 < bytes.count, let high = bytes[index].hexValue,
+                    let low = bytes[index + 1].hexValue
+                {
+                    byte = high << 4 | low
+                    index += 2
+                }
+                decoded[count] = byte
+                count += 1
+            }
         }
     }
 }

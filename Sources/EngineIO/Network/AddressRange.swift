@@ -5,18 +5,24 @@ public struct AddressRange: Sendable, Hashable {
 
     /// Reads `10.0.0.1`, `10.0.0.0/8`, `::1` or `fd00::/8`.
     public init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let base = IPAddress(parts[0]) else { return nil }
+        guard let range = text.withBytes({ Self(utf8: $0) }) else { return nil }
+        self = range
+    }
+
+    private init?(utf8 bytes: Bytes) {
+        let slash = bytes.firstIndex(of: UInt8(ascii: "/")) ?? bytes.count
+        guard let base = IPAddress(utf8: bytes.part(0..<slash)) else { return nil }
         self.base = base
-        if parts.count == 2 {
-            let isIPv4 = !parts[0].contains(":")
-            guard (1...3).contains(parts[1].utf8.count), let bits = Int(parts[1]),
-                (0...(isIPv4 ? 32 : 128)).contains(bits)
-            else { return nil }
-            self.bits = isIPv4 ? bits + 96 : bits
-        } else {
+        guard slash < bytes.count else {
             self.bits = 128
+            return
         }
+        let digits = bytes.part(slash + 1..<bytes.count)
+        guard (1...3).contains(digits.count), digits.allSatisfy(\.isDigit) else { return nil }
+        let bits = digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+        let isIPv4 = !bytes.contains(UInt8(ascii: ":"))
+        guard bits <= (isIPv4 ? 32 : 128) else { return nil }
+        self.bits = isIPv4 ? bits + 96 : bits
     }
 
     /// Whether the address is the one, or belongs to the network.

@@ -1,6 +1,7 @@
 /// Finds out where a client really is.
 package struct ClientAddress: Sendable {
     package let trustedProxies: [AddressRange]
+    private static let maximumProxies = 32
 
     package init(trustedProxies: [AddressRange]) { self.trustedProxies = trustedProxies }
 
@@ -11,29 +12,27 @@ package struct ClientAddress: Sendable {
     package func resolve(peer: String, forwardedFor: String?) -> String {
         guard let forwardedFor, !self.trustedProxies.isEmpty, self.isTrusted(peer) else { return peer }
         var client = peer
-        for part in forwardedFor.split(separator: ",").reversed().prefix(32) {
-            let text = part.trimmingSpaces()
-            guard IPAddress(text) != nil else { break }
-            client = text
-            if !self.isTrusted(text) { break }
+        forwardedFor.withBytes { bytes in
+            // From the end: whoever wrote the last one is the proxy that the connection comes from.
+            var end = bytes.count
+            for _ in 0..<Self.maximumProxies {
+                var start = end
+                while start > 0, bytes[start - 1] != UInt8(ascii: ",") { start -= 1 }
+                let text = bytes.part(start..<end).trimmed
+                if !text.isEmpty {
+                    guard let address = IPAddress(utf8: text) else { break }
+                    client = text.text
+                    if !self.isTrusted(address) { break }
+                }
+                guard start > 0 else { break }
+                end = start - 1
+            }
         }
         return client
     }
 
     /// Whether an address is a trusted proxy's.
-    package func isTrusted(_ text: String) -> Bool {
-        guard let address = IPAddress(text) else { return false }
-        return self.trustedProxies.contains { $0.contains(address) }
-    }
-}
+    package func isTrusted(_ text: String) -> Bool { IPAddress(text).map(self.isTrusted) ?? false }
 
-extension StringProtocol {
-    fileprivate func trimmingSpaces() -> String {
-        let start = self.firstIndex { $0 != " " && $0 != "\t" } ?? self.endIndex
-        var end = self.endIndex
-        while end > start, case let last = self[self.index(before: end)], last == " " || last == "\t" {
-            end = self.index(before: end)
-        }
-        return String(self[start..<end])
-    }
+    private func isTrusted(_ address: IPAddress) -> Bool { self.trustedProxies.contains { $0.contains(address) } }
 }

@@ -34,7 +34,7 @@ public final class EngineServer: Sendable {
     private let loopsByID: [ObjectIdentifier: EngineLoop]
     private let state = NIOLockedValueBox(State())
     /// ``EngineConfiguration/path`` as requests must begin.
-    private let path: String
+    private let path: [UInt8]
 
     /// A server that does not listen yet.
     ///
@@ -66,9 +66,9 @@ public final class EngineServer: Sendable {
             loops.map { (ObjectIdentifier($0.eventLoop), $0) },
             uniquingKeysWith: { first, _ in first }
         )
-        var path = configuration.path
-        if path.hasSuffix("/") { path.removeLast() }
-        if configuration.addTrailingSlash { path += "/" }
+        var path = Array(configuration.path.utf8)
+        if path.last == UInt8(ascii: "/") { path.removeLast() }
+        if configuration.addTrailingSlash { path.append(UInt8(ascii: "/")) }
         self.path = path
     }
 
@@ -159,22 +159,40 @@ public final class EngineServer: Sendable {
     var isStopping: Bool { self.state.withLockedValue { $0.isStopping } }
 
     /// Whether a request target is the engine's: a prefix test, as in the reference implementation.
-    func owns(_ target: String) -> Bool { target.utf8.starts(with: self.path.utf8) }
+    func owns(_ target: String) -> Bool {
+        target.withBytes { $0.count >= self.path.count && $0.part(0..<self.path.count).elementsEqual(self.path) }
+    }
 
-    func session(_ id: String) -> SessionReference? {
-        guard let id = SessionID(id) else { return nil }
-        return self.state.withLockedValue { $0.sessions[id] }
+    func session(_ id: SessionID) -> SessionReference? { self.state.withLockedValue { $0.sessions[id] } }
+
+    /// The session that a request names; `nil` if it names none.
+    func session(of query: EngineQuery) -> Result<SessionReference?, HandshakeError> {
+        switch query.session {
+        case .missing:
+            return .success(nil)
+        case .id(let id):
+            guard let session = self.session(id) else {
+                return .failure(HandshakeError(.sessionUnknown, context: ["sid": id.secret]))
+            }
+            return .success(session)
+        case .unknown(let text):
+            return .failure(HandshakeError(.sessionUnknown, context: ["sid": text]))
+        }
     }
 
     /// The checks that all engine requests have in common.
     func check(_ query: EngineQuery, origin: String?) -> Result<TransportName, HandshakeError> {
-        guard let transport = query.transport.flatMap(TransportName.init(rawValue:)),
-            self.configuration.transports.contains(transport)
-        else {
-            let context = query.transport.map { ["transport": String($0.prefix(64))] }
-            return .failure(HandshakeError(.transportUnknown, context: context ?? [:]))
+        let transport: TransportName
+        switch query.transport {
+        case .known(let name) where self.configuration.transports.contains(name): transport = name
+        case .known(let name):
+            return .failure(HandshakeError(.transportUnknown, context: ["transport": name.rawValue]))
+        case .unknown(let text):
+            return .failure(HandshakeError(.transportUnknown, context: ["transport": text]))
+        case .missing:
+            return .failure(HandshakeError(.transportUnknown))
         }
-        if let origin, origin.unicodeScalars.contains(where: { ($0.value < 0x20 && $0 != "\t") || $0.value == 0x7F }) {
+        if let origin, origin.utf8.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7F }) {
             return .failure(HandshakeError(.badRequest, context: ["name": "INVALID_ORIGIN"]))
         }
         return .success(transport)

@@ -59,7 +59,7 @@ public final class HandshakeRequest: Sendable {
     public var headers: [(name: String, value: String)] {
         var headers: [(name: String, value: String)] = []
         self.forEachHeader { name, value in
-            headers.append((Self.lowercased(name), String(decoding: value, as: UTF8.self)))
+            headers.append((Self.lowercased(name), value.text))
             return true
         }
         return headers
@@ -68,20 +68,24 @@ public final class HandshakeRequest: Sendable {
     /// The value of the first field of a name, whatever its case.
     public func header(_ name: String) -> String? {
         var found: String?
-        self.forEachHeader { field, value in
-            guard field.count == name.utf8.count, field.elementsEqual(name.utf8, by: { $0 | 0x20 == $1 | 0x20 }) else {
-                return true
+        name.withBytes { name in
+            self.forEachHeader { field, value in
+                guard field.equalsIgnoringCase(name) else { return true }
+                found = value.text
+                return false
             }
-            found = String(decoding: value, as: UTF8.self)
-            return false
         }
         return found
     }
 
     /// The values of all fields of a name, as one list.
-    func joinedHeader(_ name: String) -> String? {
-        let values = self.headers.lazy.filter { $0.name == name }.map(\.value)
-        return values.isEmpty ? nil : values.joined(separator: ",")
+    func joinedHeader(_ name: StaticString) -> String? {
+        var joined: String?
+        self.forEachHeader { field, value in
+            if field.equalsIgnoringCase(name) { joined = joined.map { $0 + "," + value.text } ?? value.text }
+            return true
+        }
+        return joined
     }
 
     /// How many packets the client takes in one answer to a poll.
@@ -89,7 +93,7 @@ public final class HandshakeRequest: Sendable {
     /// Unlike all others, python-engineio bounds them, to 16; it is known by the HTTP libraries that it uses.
     var maximumPacketsPerPoll: Int {
         guard let agent = self.header("user-agent") else { return .max }
-        return agent.hasPrefix("python-requests/") || agent.contains(" aiohttp/") ? 16 : .max
+        return agent.withBytes { $0.begins(with: "python-requests/") || $0.contains(" aiohttp/") } ? 16 : .max
     }
 
     /// Whether there is an `Origin` field: a browser's request from another site, or a WebSocket from any page.
@@ -98,20 +102,21 @@ public final class HandshakeRequest: Sendable {
     /// The query parameters in order, decoded; of a repeated one the last value stands, at the first one's place.
     public var query: [(name: String, value: String)] { RequestTarget.query(of: self.target) }
 
-    private func forEachHeader(_ body: (ArraySlice<UInt8>, ArraySlice<UInt8>) -> Bool) {
-        var index = Int(self.headersStart)
-        while index < self.bytes.count {
-            let rest = self.bytes[index...]
-            guard
-                let colon = rest.firstIndex(of: UInt8(ascii: ":")),
-                let end = rest[colon...].firstIndex(of: UInt8(ascii: "\n"))
-            else { return }
-            guard body(self.bytes[index..<colon], self.bytes[min(colon + 2, end)..<end]) else { return }
-            index = end + 1
+    private func forEachHeader(_ body: (Bytes, Bytes) -> Bool) {
+        self.bytes.withUnsafeBufferPointer { bytes in
+            var index = Int(self.headersStart)
+            while index < bytes.count {
+                let rest = bytes.part(index..<bytes.count)
+                guard let colon = rest.firstIndex(of: UInt8(ascii: ":")),
+                    let end = rest[colon...].firstIndex(of: UInt8(ascii: "\n")),
+                    body(rest.part(0..<colon), rest.part(min(colon + 2, end)..<end))
+                else { return }
+                index += end + 1
+            }
         }
     }
 
-    private static func lowercased(_ name: ArraySlice<UInt8>) -> String {
-        String(decoding: name.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+    private static func lowercased(_ name: Bytes) -> String {
+        String(decoding: name.lazy.map(\.asciiLowercased), as: UTF8.self)
     }
 }

@@ -13,6 +13,7 @@ final class UpgradeRequest {
     }
 
     let head: HTTPRequestHead
+    let fields: RequestFields
     let query: EngineQuery
     private let remoteAddress: SocketAddress?
     private let issued = WallClock.milliseconds()
@@ -20,14 +21,15 @@ final class UpgradeRequest {
     /// The polling session that it wants to join.
     var session: SessionReference?
     /// CORS fields.
-    var fields: [HTTPField] = []
+    var corsFields: [HTTPField] = []
     /// What compression the answer agrees to.
     private(set) var compression: DeflateAgreement?
     /// What decides whether the session may begin.
     var decision: Task<Void, Never>?
 
-    init(head: HTTPRequestHead, remoteAddress: SocketAddress?) {
+    init(head: HTTPRequestHead, fields: RequestFields, remoteAddress: SocketAddress?) {
         self.head = head
+        self.fields = fields
         self.query = EngineQuery(target: head.uri)
         self.remoteAddress = remoteAddress
     }
@@ -43,18 +45,19 @@ final class UpgradeRequest {
     ///
     /// - Returns: The answer that opens the WebSocket.
     func accept(_ configuration: EngineConfiguration) -> Result<ByteBuffer, Refusal> {
-        let headers = self.head.headers
         guard self.head.method == .GET else {
             return .failure(Refusal(status: 405, message: "Invalid HTTP method"))
         }
-        guard headers.first(name: "upgrade")?.lowercased() == "websocket" else {
+        guard let upgrade = self.fields.upgrade, upgrade.withBytes({ $0.equalsIgnoringCase("websocket") }) else {
             return .failure(Refusal(message: "Invalid Upgrade header"))
         }
-        guard let key = headers.first(name: "sec-websocket-key"), Self.isValidKey(key) else {
+        let headers = self.head.headers
+        guard let key = headers.field("sec-websocket-key"), key.withBytes(Self.isValidKey) else {
             return .failure(Refusal(message: "Missing or invalid Sec-WebSocket-Key header"))
         }
-        let version = headers.first(name: "sec-websocket-version")
-        guard version == "13" || version == "8" else {
+        guard let version = headers.field("sec-websocket-version"),
+            version.withBytes({ $0.equals("13") || $0.equals("8") })
+        else {
             return .failure(
                 Refusal(
                     message: "Missing or invalid Sec-WebSocket-Version header",
@@ -63,15 +66,14 @@ final class UpgradeRequest {
             )
         }
         var subprotocol: String?
-        let offered = headers["sec-websocket-protocol"]
-        if !offered.isEmpty {
-            guard let first = Self.firstSubprotocol(in: offered.joined(separator: ",")) else {
+        if let offered = headers.field("sec-websocket-protocol") {
+            guard let first = offered.withBytes(Self.firstSubprotocol) else {
                 return .failure(Refusal(message: "Invalid Sec-WebSocket-Protocol header"))
             }
             subprotocol = first
         }
         if let deflate = configuration.perMessageDeflate {
-            switch DeflateAgreement.negotiate(headers["sec-websocket-extensions"], deflate) {
+            switch DeflateAgreement.negotiate(headers.field("sec-websocket-extensions"), deflate) {
             case .agreed(let agreement): self.compression = agreement
             case .none: break
             case .refused:
@@ -91,7 +93,7 @@ final class UpgradeRequest {
         if let compression = self.compression {
             answer.writeHTTPField(HTTPField("Sec-WebSocket-Extensions", compression.headerValue))
         }
-        for field in self.fields { answer.writeHTTPField(field) }
+        for field in self.corsFields { answer.writeHTTPField(field) }
         if configuration.initialHeaders != nil || configuration.headers != nil {
             var added: [HTTPField] = []
             if self.session == nil { configuration.initialHeaders?(&added, self.handshake) }
@@ -107,10 +109,9 @@ final class UpgradeRequest {
     }
 
     /// 22 characters of base64 and `==`.
-    private static func isValidKey(_ key: String) -> Bool {
-        let bytes = key.utf8
-        guard bytes.count == 24, bytes.suffix(2).elementsEqual("==".utf8) else { return false }
-        return bytes.prefix(22).allSatisfy { byte in
+    private static func isValidKey(_ key: Bytes) -> Bool {
+        guard key.count == 24, key.part(22..<24).equals("==") else { return false }
+        return key.part(0..<22).allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"):
@@ -121,21 +122,21 @@ final class UpgradeRequest {
         }
     }
 
+    /// More than this is no honest list.
+    private static let maximumSubprotocols = 64
+
     /// The first of a list of distinct tokens; `nil` if it is no such list.
-    private static func firstSubprotocol(in list: String) -> String? {
-        let items = list.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-        guard items.count <= 64 else { return nil }
-        var names: [String] = []
-        for item in items {
-            guard let start = item.firstIndex(where: { $0 != 0x20 && $0 != 0x09 }),
-                let end = item.lastIndex(where: { $0 != 0x20 && $0 != 0x09 })
-            else { return nil }
-            let token = item[start...end]
-            guard token.allSatisfy(\.isTokenCharacter) else { return nil }
-            let name = String(Substring(token))
-            guard !names.contains(name) else { return nil }
+    private static func firstSubprotocol(in list: Bytes) -> String? {
+        var names: [[UInt8]] = []
+        var isList = true
+        list.split(at: UInt8(ascii: ",")) { item in
+            let name = Array(item.trimmed)
+            isList =
+                !name.isEmpty && name.allSatisfy(\.isTokenCharacter) && !names.contains(name)
+                && names.count < Self.maximumSubprotocols
             names.append(name)
+            return isList
         }
-        return names.first
+        return isList ? names.first.map { String(decoding: $0, as: UTF8.self) } : nil
     }
 }

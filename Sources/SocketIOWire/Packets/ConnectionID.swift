@@ -24,10 +24,20 @@ public struct ConnectionID: Hashable, Sendable {
     ///
     /// - Returns: `nil` for any other length or alphabet.
     public init?(_ text: some StringProtocol) {
+        self.init(bytes: text.utf8)
+    }
+
+    /// Reads the 20 bytes of an id where they lie.
+    package init?(utf8 bytes: UnsafeRawBufferPointer) {
+        self.init(bytes: bytes)
+    }
+
+    @inline(__always)
+    private init?(bytes: some Sequence<UInt8>) {
         var high: UInt64 = 0
         var low: UInt64 = 0
         var count = 0
-        for byte in text.utf8 {
+        for byte in bytes {
             guard count < 20, let digit = Self.digit(of: byte) else { return nil }
             // 120 bits: the 20 digits shift through the pair, 56 bits of it in `low`.
             high = high << 6 | low >> 58

@@ -20,6 +20,12 @@ public struct SessionID: Hashable, Sendable {
         self.id = id
     }
 
+    /// Reads the 20 bytes of an id where they lie.
+    package init?(utf8 bytes: UnsafeRawBufferPointer) {
+        guard let id = ConnectionID(utf8: bytes) else { return nil }
+        self.id = id
+    }
+
     /// The 20 characters, for the client that the session belongs to, and for where it is kept.
     public var secret: String { self.id.description }
 }

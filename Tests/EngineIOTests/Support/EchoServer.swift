@@ -75,7 +75,7 @@ final class EchoServer: Sendable {
 
     /// Waits until something is so for a session, or the session is gone.
     func wait(for id: String, until isTrue: @escaping @Sendable (EngineSession) -> Bool) async throws {
-        while let session = self.server.session(id) {
+        while let session = SessionID(id).flatMap(self.server.session) {
             try Task.checkCancellation()
             let promise = session.loop.eventLoop.makePromise(of: Bool.self)
             session.loop.eventLoop.execute { session.perform { promise.succeed(isTrue($0)) } }

@@ -1,0 +1,57 @@
+import NIOHTTP1
+
+/// What Node makes of a header field that comes more than once.
+enum FieldRepetition {
+    /// The first one counts.
+    case first
+    /// One field, the values behind each other.
+    case joined(separator: StaticString)
+
+    /// The rule for a field's name, in any case.
+    init(of name: Bytes) {
+        self =
+            switch name.count {
+            case 6 where name.equalsIgnoringCase("cookie"): .joined(separator: "; ")
+            case let count where Self.isSingle(name, count): .first
+            default: .joined(separator: ", ")
+            }
+    }
+
+    private static func isSingle(_ name: Bytes, _ count: Int) -> Bool {
+        switch count {
+        case 3: name.equalsIgnoringCase("age")
+        case 4:
+            name.equalsIgnoringCase("host") || name.equalsIgnoringCase("from") || name.equalsIgnoringCase("etag")
+        case 6: name.equalsIgnoringCase("server")
+        case 7: name.equalsIgnoringCase("referer") || name.equalsIgnoringCase("expires")
+        case 8: name.equalsIgnoringCase("location")
+        case 10: name.equalsIgnoringCase("user-agent")
+        case 11: name.equalsIgnoringCase("retry-after")
+        case 12: name.equalsIgnoringCase("content-type") || name.equalsIgnoringCase("max-forwards")
+        case 13: name.equalsIgnoringCase("authorization") || name.equalsIgnoringCase("last-modified")
+        case 14: name.equalsIgnoringCase("content-length")
+        case 17: name.equalsIgnoringCase("if-modified-since")
+        case 19:
+            name.equalsIgnoringCase("proxy-authorization") || name.equalsIgnoringCase("if-unmodified-since")
+        default: false
+        }
+    }
+}
+
+extension HTTPHeaders {
+    /// The value of a field as Node reads it; its name is written in lower case here.
+    func field(_ name: StaticString) -> String? {
+        var value: String?
+        for (field, next) in self where field.withBytes({ $0.equalsIgnoringCase(name) }) {
+            guard let first = value else {
+                value = next
+                continue
+            }
+            switch FieldRepetition(of: Bytes(start: name.utf8Start, count: name.utf8CodeUnitCount)) {
+            case .first: return first
+            case .joined(let separator): value = first + "\(separator)" + next
+            }
+        }
+        return value
+    }
+}
