@@ -16,6 +16,14 @@ let linearWork: [LinearWork] = [
     .packet("long-number") {
         "2[\"a\",1" + String(repeating: "2", count: $0) + ".5e-" + String(repeating: "0", count: $0) + "1]"
     },
+    .packet("accents-in-event-name") { "2[\"\(accents($0))\",1]" },
+    .packet("accents-in-member-names") { "2[\"a\",{\"\(accents($0))\":1,\"\(accents($0))b\":2}]" },
+    .packet("accents-in-namespace") { "2/\(accents($0)),[\"a\"]" },
+    LinearWork(name: "linear.accents-in-rooms") { size in
+        let first = Room(accents(size))
+        let second = Room(accents(size) + "b")
+        return { use(Set([first, second]).contains(Room("lobby"))) }
+    },
     .packet("white-space") { "2[\"a\"," + String(repeating: " ", count: $0) + "1]" },
     .packet("unclosed") { "2[\"a\"," + String(repeating: "[1,", count: $0 / 3) },
     LinearWork(name: "linear.placeholders") { size in
@@ -124,6 +132,11 @@ extension LinearWork {
             }
         }
     }
+}
+
+/// Marks in an order that normalising has to change, which takes it the square of their number.
+private func accents(_ size: Int) -> String {
+    "a" + String(repeating: "\u{301}", count: size / 4) + String(repeating: "\u{323}", count: size / 4)
 }
 
 /// As deep as a packet may be, again and again.

@@ -71,7 +71,7 @@ public struct EmitterOperator: Sendable {
     /// Sends an event with its arguments.
     @discardableResult
     public func emit(_ event: String, values: [JSONValue]) throws -> RESPClient.PublishStatus {
-        guard !reservedEventNames.contains(event) else {
+        guard !reservedEventNames.contains(UTF8Text(event)) else {
             throw EmitterError(code: .reservedEvent, message: "\"\(event)\" is a reserved event name")
         }
         return try self.emit { buffer in

@@ -67,7 +67,7 @@ enum PacketDump {
         case .double(let number): ["n": .string(String(number.bitPattern, radix: 16))]
         case .binary(let bytes): ["b": .string(self.hexadecimal(bytes))]
         case .array(let elements): .array(elements.map(self.marked))
-        case .object(let members): ["o": .array(members.map { [.string($0), self.marked($1)] })]
+        case .object(let members): ["o": .array(members.map { [.string($0.string), self.marked($1)] })]
         }
     }
 

@@ -160,11 +160,11 @@ import Testing
                 let handshake = socket.handshake
                 return [
                     "auth": handshake.auth,
-                    "query": .object(JSONObject(handshake.query.map { ($0.name, .string($0.value)) }) { $1 }),
+                    "query": .object(JSONObject(handshake.query.map { (UTF8Text($0.name), .string($0.value)) }) { $1 }),
                     "url": .string(handshake.url),
                     "xdomain": .bool(handshake.isCrossDomain),
                     "secure": .bool(handshake.isSecure),
-                    "keys": .array((handshake.json.objectValue ?? [:]).keys.map { .string($0) }),
+                    "keys": .array((handshake.json.objectValue ?? [:]).keys.map { .string($0.string) }),
                 ]
             }
         }

@@ -53,9 +53,10 @@ struct PublishRequest: Sendable {
 
     /// Refuses members that are not meant: a misspelt one that narrows an event down would send it to everybody.
     func allowOnly(_ names: String...) throws {
-        for name in try self.object().keys where !names.contains(name) {
+        let known = Set(names.map { UTF8Text($0) })
+        for name in try self.object().keys where !known.contains(name) {
             throw PublishError.invalidRequest(
-                "'\(name.prefix(64))' is no member of this request; there are \(names.joined(separator: ", "))."
+                "'\(name.string.prefix(64))' is no member of this request; there are \(names.joined(separator: ", "))."
             )
         }
     }

@@ -144,9 +144,11 @@ extension IO {
     static func describe(_ handshake: Handshake, auth: JSONValue) -> JSONValue {
         [
             "headers": .object(
-                JSONObject(handshake.headers.map { ($0.name, .string($0.value)) }) { _, last in last }
+                JSONObject(handshake.headers.map { (UTF8Text($0.name), .string($0.value)) }) { _, last in last }
             ),
-            "query": .object(JSONObject(handshake.query.map { ($0.name, .string($0.value)) }) { _, last in last }),
+            "query": .object(
+                JSONObject(handshake.query.map { (UTF8Text($0.name), .string($0.value)) }) { _, last in last }
+            ),
             "address": .string(handshake.address), "xdomain": .bool(handshake.isCrossDomain),
             "secure": .bool(handshake.isSecure), "issued": .int(handshake.issued), "url": .string(handshake.url),
             "auth": auth,

@@ -213,7 +213,7 @@ extension IO {
         guard (1...256).contains(event.utf8.count) else {
             throw GatewayError(.invalidEventName, "An event's name must be 1 to 256 bytes, not \(event.utf8.count)")
         }
-        guard !reservedEventNames.contains(event) else {
+        guard !reservedEventNames.contains(UTF8Text(event)) else {
             throw GatewayError(
                 .invalidEventName,
                 "'\(event)' is a name that Socket.IO keeps for itself; choose another"

@@ -101,7 +101,8 @@ private struct Pass {
     ) throws(SanitisationError) -> JSONObject {
         var kept = JSONObject(minimumCapacity: object.count)
         let rule = self.projection.rules[shape.uid]
-        for (key, value) in object {
+        for (name, value) in object {
+            let key = name.string
             if Self.identity.contains(key) {
                 // An object here is not an id, and nothing would have looked into it.
                 if !value.isContainer { kept[key] = value }
@@ -230,7 +231,7 @@ private struct Pass {
         }
         return .object(
             object.filter { key, value in
-                !value.isContainer && (Self.identity.contains(key) || Self.creatorFields.contains(key))
+                !value.isContainer && (Self.identity.contains(key.string) || Self.creatorFields.contains(key.string))
             }
         )
     }
@@ -252,7 +253,7 @@ private struct Pass {
         case .object(let object):
             guard depth <= Sanitiser.maximumDepth else { return nil }
             var kept = JSONObject(minimumCapacity: object.count)
-            for (key, value) in object where !blocks(key) {
+            for (key, value) in object where !blocks(key.string) {
                 kept[key] = self.filter(value, depth: depth + 1, blocks: blocks)
             }
             return .object(kept)

@@ -21,7 +21,7 @@ extension ClientConnection {
         let name = packet.namespace.prefix { $0 != "?" }
         self.connect(to: String(name), authBytes: packet.namespace.utf8.count - name.utf8.count) {
             let query = RequestTarget.query(of: packet.namespace)
-            return .object(JSONObject(query.map { ($0.name, .string($0.value)) }) { $1 })
+            return .object(JSONObject(query.map { (UTF8Text($0.name), .string($0.value)) }) { $1 })
         }
     }
 

@@ -43,14 +43,16 @@ extension Handshake {
     /// The handshake as other nodes get it, keys in Node's order.
     public var json: JSONValue {
         .object([
-            "headers": .object(JSONObject(self.headers.map { ($0.name, .string($0.value)) }) { Self.joined($0, $1) }),
+            "headers": .object(
+                JSONObject(self.headers.map { (UTF8Text($0.name), .string($0.value)) }) { Self.joined($0, $1) }
+            ),
             "time": .string(JavaScriptDate.string(fromMilliseconds: self.issued)),
             "address": .string(self.address),
             "xdomain": .bool(self.isCrossDomain),
             "secure": .bool(self.isSecure),
             "issued": .int(self.issued),
             "url": .string(self.url),
-            "query": .object(JSONObject(self.query.map { ($0.name, .string($0.value)) }) { $1 }),
+            "query": .object(JSONObject(self.query.map { (UTF8Text($0.name), .string($0.value)) }) { $1 }),
             "auth": self.auth,
         ])
     }

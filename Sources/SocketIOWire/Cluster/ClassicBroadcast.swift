@@ -92,7 +92,7 @@ package struct ClassicBroadcast: Sendable {
         var rooms: [Room] = []
         rooms.reserveCapacity(min(count, 64))
         // Text, or the decimal text of a number.
-        for _ in 0..<count { rooms.append(Room(try reader.readKey())) }
+        for _ in 0..<count { rooms.append(Room(try reader.readKey().string)) }
         return rooms
     }
 }
@@ -117,7 +117,7 @@ extension ClassicProtocol {
 
 extension BroadcastFlags.Flag {
     /// The flag of that key, if it is one that is either set or not.
-    init?(_ kind: String, _ value: Bool) {
+    init?(_ kind: UTF8Text, _ value: Bool) {
         switch kind {
         case "volatile": self = .volatile(value)
         case "compress": self = .compress(value)

@@ -72,7 +72,7 @@ extension JSONValue: Codable {
         switch self {
         case .object(let members):
             var container = encoder.container(keyedBy: AnyCodingKey.self)
-            for (key, value) in members { try container.encode(value, forKey: AnyCodingKey(stringValue: key)) }
+            for (key, value) in members { try container.encode(value, forKey: AnyCodingKey(stringValue: key.string)) }
         case .array(let elements):
             var container = encoder.unkeyedContainer()
             for element in elements { try container.encode(element) }

@@ -5,7 +5,7 @@ extension JSONValue {
     ///
     /// The grammar is RFC 8259 and nothing more. As in JavaScript, the last one of equal keys wins, and numbers too large
     /// for a double are infinite. An escaped surrogate without its partner, which a Swift string cannot hold, becomes
-    /// U+FFFD; keys that are canonically equivalent (`"é"` precomposed or not) are equal in Swift.
+    /// U+FFFD. Keys are equal if their bytes are.
     ///
     /// - Parameters:
     ///   - bytes: One JSON value and white space around it.

@@ -2,13 +2,18 @@ public import NIOCore
 public import OrderedCollections
 
 /// An object's members in the order in which they were written or inserted, as JavaScript keeps them.
-public typealias JSONObject = OrderedDictionary<String, JSONValue>
+///
+/// Keys are told apart by their bytes: ``UTF8Text``.
+public typealias JSONObject = OrderedDictionary<UTF8Text, JSONValue>
 
 /// A value that a Socket.IO argument can hold: JSON, and bytes.
 ///
 /// Bytes travel as attachments beside the JSON text (Socket.IO protocol 5, "binary event"), so they may stand
 /// wherever a JSON value may.
-public enum JSONValue: Sendable, Hashable {
+///
+/// Equal are values that JavaScript would write alike, so strings are compared by their bytes and not by what their
+/// characters mean; see ``UTF8Text``.
+public enum JSONValue: Sendable {
     case null
     case bool(Bool)
     /// A number written without fraction or exponent that fits 64 bits.
@@ -67,20 +72,22 @@ extension JSONValue {
     }
 
     /// Whether this is `null`.
-    public var isNull: Bool { self == .null }
+    public var isNull: Bool {
+        if case .null = self { true } else { false }
+    }
 
     /// The member of that name, or `nil` if this is no object or has no such member.
     ///
     /// Setting a member makes an object of whatever is none; setting `nil` removes the member.
     public subscript(key: String) -> JSONValue? {
         get {
-            if case .object(let members) = self { members[key] } else { nil }
+            if case .object(let members) = self { members[UTF8Text(key)] } else { nil }
         }
         set {
             var members = self.objectValue ?? [:]
             // Not two references to the members, or the change would copy them.
             self = .null
-            members[key] = newValue
+            members[UTF8Text(key)] = newValue
             self = .object(members)
         }
     }
@@ -118,7 +125,7 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, Expre
     /// Makes an array.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     /// A repeated key keeps its last value, as in JavaScript.
-    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+    public init(dictionaryLiteral elements: (UTF8Text, JSONValue)...) {
         self = .object(JSONObject(elements, uniquingKeysWith: { _, last in last }))
     }
 }

@@ -17,6 +17,10 @@ struct JSONValueDecoder: Decoder {
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         guard case .object(let members) = self.value else { throw self.mismatch([String: JSONValue].self) }
+        // What asks for keys may make a dictionary of them that is none of ours, and would hash them as strings.
+        if let key = members.keys.first(where: \.isSlowAsString) {
+            throw self.corrupted("A key of \(key.utf8.count) bytes is too long for one that is not ASCII.")
+        }
         return KeyedDecodingContainer(KeyedContainer<Key>(members: members, path: self.path))
     }
 
@@ -170,7 +174,7 @@ private struct KeyedContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
     let path: CodingPath
 
     var codingPath: [any CodingKey] { self.path.keys }
-    var allKeys: [Key] { self.members.keys.compactMap(Key.init(stringValue:)) }
+    var allKeys: [Key] { self.members.keys.compactMap { Key(stringValue: $0.string) } }
 
     func contains(_ key: Key) -> Bool { self.members[key.stringValue] != nil }
 

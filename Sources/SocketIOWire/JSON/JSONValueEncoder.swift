@@ -20,7 +20,7 @@ final class JSONValueEncoder: Encoder {
     private var elements: [JSONValue] = []
     private var members = JSONObject()
     private var nestedElements: [(index: Int, encoder: JSONValueEncoder)] = []
-    private var nestedMembers: [(key: String, encoder: JSONValueEncoder)] = []
+    private var nestedMembers: OrderedDictionary<UTF8Text, JSONValueEncoder> = [:]
 
     init(path: CodingPath) { self.path = path }
 
@@ -136,11 +136,11 @@ final class JSONValueEncoder: Encoder {
     fileprivate func set(_ value: JSONValue, for key: some CodingKey) { self.members[key.stringValue] = value }
 
     fileprivate func nested(for key: some CodingKey) -> JSONValueEncoder {
-        let name = key.stringValue
+        let name = UTF8Text(key.stringValue)
         // Asking twice for the container of a key continues it.
-        if let existing = self.nestedMembers.last(where: { $0.key == name }) { return existing.encoder }
+        if let existing = self.nestedMembers[name] { return existing }
         let encoder = JSONValueEncoder(path: .key(key, in: self.path))
-        self.nestedMembers.append((name, encoder))
+        self.nestedMembers[name] = encoder
         self.members[name] = .null
         return encoder
     }

@@ -46,7 +46,7 @@ extension ByteWriter {
             for (key, value) in members {
                 self.writeInteger(prefix)
                 prefix = UInt8(ascii: ",")
-                self.writeJSONString(key)
+                self.writeJSONString(key.string)
                 self.writeInteger(UInt8(ascii: ":"))
                 self.writeJSON(value, attachments: &attachments)
             }

@@ -97,8 +97,8 @@ package struct MessagePackReader {
     }
 
     /// Reads a key: a string, or the text of a number, a boolean or `nil`, as JavaScript makes one of it.
-    package mutating func readKey() throws(MessagePackError) -> String {
-        try self.read { cursor throws(MessagePackError) -> String? in try cursor.readMemberName() }
+    package mutating func readKey() throws(MessagePackError) -> UTF8Text {
+        try self.read { cursor throws(MessagePackError) -> UTF8Text? in UTF8Text(try cursor.readMemberName()) }
     }
 
     /// Reads an integer that fits, also one that is written as a float.

@@ -43,7 +43,7 @@ extension MessagePackValue {
         case .binary(let value): self = .binary(value)
         case .array(let elements): self = .array(elements.map(Self.init))
         case .object(let members):
-            self = .map(members.map { Entry(key: .string($0.key), value: Self($0.value)) })
+            self = .map(members.map { Entry(key: .string($0.key.string), value: Self($0.value)) })
         }
     }
 

@@ -21,7 +21,7 @@ extension ByteBuffer {
         case .object(let members):
             self.writeMessagePackMapHeader(count: members.count)
             for (key, value) in members {
-                self.writeMessagePack(key)
+                self.writeMessagePack(key.string)
                 self.writeMessagePack(value)
             }
         }

@@ -14,7 +14,7 @@ extension Packet {
         case .event:
             switch data?[0] {
             case .int, .double: return true
-            case .string(let name): return !reservedEventNames.contains(name)
+            case .string(let name): return !reservedEventNames.contains(UTF8Text(name))
             default: return false
             }
         case .acknowledgement:

@@ -235,7 +235,7 @@ struct PacketPrefix {
 
     init(type: PacketType, namespace: String, id: Int?, opensArray: Bool = false) {
         self.type = type
-        self.namespace = namespace == "/" ? "" : namespace
+        self.namespace = UTF8Text(namespace) == "/" ? "" : namespace
         self.id = id
         self.opensArray = opensArray
     }

@@ -17,7 +17,7 @@ public enum PacketType: UInt8, Sendable {
 }
 
 /// Names that the protocol's own events have; a client that sends one breaks the protocol.
-public let reservedEventNames: Set<String> = [
+public let reservedEventNames: Set<UTF8Text> = [
     "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
 ]
 
@@ -25,7 +25,7 @@ public let reservedEventNames: Set<String> = [
 package func isReservedEventName(_ name: String) -> Bool {
     switch name.utf8.first {
     case UInt8(ascii: "c"), UInt8(ascii: "d"), UInt8(ascii: "n"), UInt8(ascii: "r"):
-        name.utf8.count <= 14 && reservedEventNames.contains(name)
+        name.utf8.count <= 14 && reservedEventNames.contains(UTF8Text(name))
     default:
         false
     }

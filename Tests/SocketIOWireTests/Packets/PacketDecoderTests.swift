@@ -220,7 +220,7 @@ struct PacketDecoderTests {
             #expect(try packet.acknowledgementArguments().values() == value?.arrayValue ?? [])
             return
         }
-        #expect(!reservedEventNames.contains(name))
+        #expect(!reservedEventNames.contains(UTF8Text(name)))
         let values = try arguments.values()
         let elements = try #require(value?.arrayValue)
         #expect(values == Array(elements.dropFirst()))

@@ -1,0 +1,134 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// A text that is compared, hashed and sorted by its UTF-8 bytes, as JavaScript and Redis compare texts.
+///
+/// Swift's `String` takes texts for equal that are written with different bytes but mean the same characters: `é` as one
+/// scalar and `é` as a letter with an accent, or the Kelvin sign and `K`. To find that out, it normalises what it
+/// compares and hashes, which takes time that grows with the square of the length of a run of accents. A text that comes
+/// from outside must have neither property: two users would be one, and one message would hold a thread for seconds. So
+/// names, ids, rooms, tokens and the keys of JSON objects that come from outside are of this type wherever they are
+/// compared or looked up.
+///
+/// It is made from literals as a string is, and compares with them:
+/// ```swift
+/// import SocketIOWire
+///
+/// func isDone(_ name: UTF8Text) -> Bool { name == "done" }
+/// ```
+public struct UTF8Text: Sendable {
+    /// The text as a string.
+    ///
+    /// Compared as one, it is compared by Swift's rules again.
+    public let string: String
+
+    /// The text of a string.
+    @inlinable
+    public init(_ string: String) {
+        var string = string
+        // Nothing to do but on Apple's systems, where a string may hold an `NSString`.
+        string.makeContiguousUTF8()
+        self.string = string
+    }
+
+    /// The text of a part of a string.
+    public init(_ substring: Substring) { self.init(String(substring)) }
+
+    /// The text that these bytes are; what is no UTF-8 in them becomes U+FFFD.
+    public init(decoding bytes: some Collection<UInt8>) { self.init(String(decoding: bytes, as: UTF8.self)) }
+
+    /// The bytes.
+    @inlinable
+    public var utf8: String.UTF8View { self.string.utf8 }
+
+    /// Whether there is no byte.
+    @inlinable
+    public var isEmpty: Bool { self.string.utf8.isEmpty }
+
+    /// Whether the text begins with these bytes.
+    public func hasPrefix(_ prefix: UTF8Text) -> Bool { self.utf8.starts(with: prefix.utf8) }
+}
+
+extension UTF8Text: Hashable {
+    /// Whether both have the same bytes.
+    @inlinable
+    public static func == (left: Self, right: Self) -> Bool {
+        let count = left.string.utf8.count
+        guard count == right.string.utf8.count else { return false }
+        let isEqual = left.string.utf8.withContiguousStorageIfAvailable { left in
+            right.string.utf8.withContiguousStorageIfAvailable { right in
+                Self.order(UnsafeRawBufferPointer(left), UnsafeRawBufferPointer(right)) == 0
+            }
+        }
+        return isEqual.flatMap { $0 } ?? left.string.utf8.elementsEqual(right.string.utf8)
+    }
+
+    /// Hashes the bytes.
+    @inlinable
+    public func hash(into hasher: inout Hasher) {
+        let isHashed: Void? = self.string.utf8.withContiguousStorageIfAvailable {
+            hasher.combine(bytes: UnsafeRawBufferPointer($0))
+        }
+        if isHashed == nil { for byte in self.string.utf8 { hasher.combine(byte) } }
+        // No byte of UTF-8: what follows can't be taken for a part of the text.
+        hasher.combine(0xFF as UInt8)
+    }
+}
+
+extension UTF8Text: Comparable {
+    /// Whether the first byte that differs is less, or the text ends where the other goes on.
+    public static func < (left: Self, right: Self) -> Bool {
+        left.string.utf8.lexicographicallyPrecedes(right.string.utf8)
+    }
+}
+
+extension UTF8Text {
+    /// Zero if both hold the same bytes; they are of the same length.
+    @usableFromInline
+    static func order(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int32 {
+        guard let first = left.baseAddress, let second = right.baseAddress else { return 0 }
+        return memcmp(first, second, left.count)
+    }
+}
+
+extension UTF8Text {
+    /// Whether Swift would take more than some microseconds to hash or compare the text as a string.
+    var isSlowAsString: Bool { self.utf8.count > 512 && !self.utf8.allSatisfy { $0 < 0x80 } }
+}
+
+extension UTF8Text: ExpressibleByStringLiteral, ExpressibleByStringInterpolation, LosslessStringConvertible {
+    /// The text of a literal.
+    public init(stringLiteral value: String) { self.init(value) }
+
+    /// The text.
+    public var description: String { self.string }
+}
+
+extension UTF8Text: CustomDebugStringConvertible {
+    /// The text in quotes, as a string shows itself.
+    public var debugDescription: String { self.string.debugDescription }
+}
+
+extension UTF8Text: Codable, CodingKeyRepresentable {
+    /// Reads a string.
+    public init(from decoder: any Decoder) throws {
+        self.init(try decoder.singleValueContainer().decode(String.self))
+    }
+
+    /// Writes a string.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(self.string)
+    }
+
+    /// The key that a dictionary with such keys is written with.
+    public var codingKey: any CodingKey { AnyCodingKey(stringValue: self.string) }
+
+    /// Any key is a text.
+    public init?<Key: CodingKey>(codingKey: Key) { self.init(codingKey.stringValue) }
+}
