@@ -328,7 +328,7 @@ extension HTTPConnection {
             )
         }
         if configuration.headers != nil { exchange.request = makeRequest() }
-        switch self.server.session(of: query) {
+        switch self.server.session(of: query, lingering: true) {
         case .success(let session?): return exchange.begin(with: session, transport: transport)
         case .success(nil): break
         case .failure(let error): return exchange.refuse(error)

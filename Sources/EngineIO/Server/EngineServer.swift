@@ -16,6 +16,8 @@ public final class EngineServer: Sendable {
     /// What every loop touches: only at handshakes, HTTP requests and the ends of sessions.
     private struct State {
         var sessions: [SessionID: SessionReference] = [:]
+        /// Sessions that have ended and wait for their clients' last polls.
+        var lingering: [SessionID: SessionReference] = [:]
         var listeners: [any Channel] = []
         var isStopping = false
         var nextCounter: UInt32 = 0
@@ -165,19 +167,34 @@ public final class EngineServer: Sendable {
 
     func session(_ id: SessionID) -> SessionReference? { self.state.withLockedValue { $0.sessions[id] } }
 
+    /// The session, also if it has just ended and waits for its client's last poll.
+    func pollingSession(_ id: SessionID) -> SessionReference? {
+        self.state.withLockedValue { $0.sessions[id] ?? ($0.lingering.isEmpty ? nil : $0.lingering[id]) }
+    }
+
     /// The session that a request names; `nil` if it names none.
-    func session(of query: EngineQuery) -> Result<SessionReference?, HandshakeError> {
+    ///
+    /// - Parameters:
+    ///   - query: The request's.
+    ///   - lingering: Whether one counts that has just ended and waits for its client's last poll.
+    /// - Returns: The session, or why the request is refused.
+    func session(of query: EngineQuery, lingering: Bool = false) -> Result<SessionReference?, HandshakeError> {
         switch query.session {
         case .missing:
             return .success(nil)
         case .id(let id):
-            guard let session = self.session(id) else {
+            guard let session = lingering ? self.pollingSession(id) : self.session(id) else {
                 return .failure(HandshakeError(.sessionUnknown, context: ["sid": id.secret]))
             }
             return .success(session)
         case .unknown(let text):
             return .failure(HandshakeError(.sessionUnknown, context: ["sid": text]))
         }
+    }
+
+    /// A session does not wait any longer.
+    func forget(lingering session: EngineSession) {
+        _ = self.state.withLockedValue { $0.lingering.removeValue(forKey: session.id) }
     }
 
     /// The checks that all engine requests have in common.
@@ -272,7 +289,9 @@ public final class EngineServer: Sendable {
             return SessionID(counter: counter, using: &generator)
         }
         let id = generate(request)
-        let isFree = self.state.withLockedValue { $0.sessions[id] == nil && $0.promisedIDs.insert(id).inserted }
+        let isFree = self.state.withLockedValue {
+            $0.sessions[id] == nil && $0.lingering[id] == nil && $0.promisedIDs.insert(id).inserted
+        }
         return isFree ? id : nil
     }
 
@@ -320,9 +339,13 @@ public final class EngineServer: Sendable {
         return [open, EncodedPacket(.message, data: ByteBuffer(string: initial))]
     }
 
-    func sessionClosed(_ session: EngineSession, reason: CloseReason, description: String?) {
+    /// A session has ended; one that lingers can still be found by a poll.
+    func sessionClosed(_ session: EngineSession, reason: CloseReason, description: String?, lingers: Bool) {
         self.admission.closedSession(session.request)
-        self.state.withLockedValue { $0.sessions[session.id] = nil }
+        self.state.withLockedValue { state in
+            let reference = state.sessions.removeValue(forKey: session.id)
+            if lingers { state.lingering[session.id] = reference }
+        }
         self.metrics.sessionClosed(reason)
         self.logger.debug(
             "Closed a session",

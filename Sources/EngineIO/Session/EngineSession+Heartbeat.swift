@@ -34,7 +34,7 @@ extension EngineSession: TimerTarget {
         case .closing:
             self.terminate(.forcedClose, flushing: false)
         case .closed:
-            break
+            self.endLingering()
         }
     }
 

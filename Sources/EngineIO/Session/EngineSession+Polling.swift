@@ -5,6 +5,7 @@ extension EngineSession {
     /// A plain request with this session's id arrived.
     func received(_ exchange: HTTPExchange) {
         guard self.state != .closed else {
+            if exchange.method == .get, exchange.transport == .polling, self.answerLastPoll(exchange) { return }
             exchange.refuse(HandshakeError(.sessionUnknown, context: ["sid": self.id.secret]))
             return
         }

@@ -160,6 +160,7 @@ public final class EngineSession {
         flushing: Bool = true
     ) {
         guard self.state != .closed else { return }
+        let lingers = self.awaitsPoll
         if flushing {
             self.flush()
             // A connection that breaks while it is written to ends its session within that call.
@@ -177,10 +178,10 @@ public final class EngineSession {
             }
             polling.requests.takePost()?.destroy()
             polling.rest = nil
-            polling.answerFinishedPost()
+            if lingers { self.linger(on: polling, lastPacket: heldPoll) } else { polling.answerFinishedPost() }
             self.endProbe(of: polling, .failed)
         }
-        self.server.sessionClosed(self, reason: reason, description: description)
+        self.server.sessionClosed(self, reason: reason, description: description, lingers: lingers)
         let delegate = self.delegate
         self.delegate = nil
         delegate?.sessionDidClose(self, reason: reason, description: description)

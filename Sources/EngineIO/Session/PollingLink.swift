@@ -29,6 +29,8 @@ final class PollingLink {
     var probe: UpgradeProbe?
     /// A POST that has been read, but is not answered yet.
     var finishedPost: HTTPExchange?
+    /// What the last GET is answered with if its session has ended, and waits for it.
+    var lastPacket: EnginePacketType?
     /// The packets of that POST that have not been delivered yet.
     var rest: (any PayloadReader)?
     var isDelivering = false
@@ -44,7 +46,7 @@ final class PollingLink {
     var callback: String? { self.style.callback }
 
     func answerFinishedPost() {
-        guard let post = self.finishedPost else { return }
+        guard self.lastPacket == nil, let post = self.finishedPost else { return }
         self.finishedPost = nil
         post.answer(.ok)
     }
@@ -71,7 +73,8 @@ final class PollingLink {
         return true
     }
 
-    private var hasAnswersUnderWay: Bool {
+    /// Whether a big answer has not left yet.
+    var hasAnswersUnderWay: Bool {
         self.answers.removeAll { !$0.isBeingSent }
         return !self.answers.isEmpty
     }

@@ -1,0 +1,100 @@
+import NIOCore
+import NIOEmbedded
+import SocketIOTestSupport
+import SocketIOWire
+import Testing
+
+@testable import EngineIO
+
+/// A POST that ends its session, and the poll that was sent at the same moment.
+@Suite(.timeLimit(.minutes(1))) struct LingeringTests {
+    /// What ends a session, and what a poll is told of it.
+    struct Ending: Sendable, CustomTestStringConvertible {
+        var body: String
+        var poll: String
+
+        var testDescription: String { self.body }
+    }
+
+    static let endings = [
+        Ending(body: "1", poll: "6"),
+        Ending(body: "abc", poll: "1"),
+        Ending(body: "3\u{1E}1", poll: "6"),
+        Ending(body: "4end", poll: "1"),
+    ]
+
+    private func open() throws -> (server: EmbeddedServer, get: EmbeddedChannel, post: EmbeddedChannel, query: String) {
+        let server = EmbeddedServer()
+        server.delegate.onText = { session, text in if text == "end" { session.close(discardingQueue: true) } }
+        let get = try server.connect()
+        _ = try server.request("GET", "EIO=4&transport=polling", on: get)
+        let session = try #require(server.sessions.first)
+        return (server, get, try server.connect(), "EIO=4&transport=polling&sid=\(session.id.secret)")
+    }
+
+    /// Read first or second, both get what they get from one thread that reads the poll first.
+    @Test(arguments: Self.endings, [true, false]) func theOrderDoesNotMatter(ending: Ending, pollFirst: Bool) throws {
+        let (server, get, post, query) = try self.open()
+        let body = Array(ending.body.utf8)
+        var poll = ""
+        if pollFirst { _ = try server.request("GET", query, on: get) }
+        var (head, _) = try server.request("POST", query, body: body, on: post)
+        #expect(server.delegate.closed.count == 1, "Everybody else knows at once")
+        if pollFirst {
+            poll = server.text(of: get)
+        } else {
+            #expect(head.isEmpty, "The POST waits for the poll")
+            let answer = try server.request("GET", query, on: get)
+            poll = answer.head + String(buffer: answer.body)
+            head = server.text(of: post)
+        }
+        #expect(poll.hasPrefix("HTTP/1.1 200 OK"))
+        #expect(poll.hasSuffix("\r\n\r\n\(ending.poll)"))
+        #expect(head.hasPrefix("HTTP/1.1 200 OK"))
+        #expect(try server.request("GET", query, on: get).head.hasPrefix("HTTP/1.1 400 "), "It was the last")
+        #expect(server.delegate.closed.count == 1)
+    }
+
+    /// A poll that is sent after the answer to the POST is too late.
+    @Test(arguments: Self.endings) func aPollThatDoesNotComeIsNotWaitedForLong(ending: Ending) throws {
+        let (server, get, post, query) = try self.open()
+        let body = Array(ending.body.utf8)
+        #expect(try server.request("POST", query, body: body, on: post).head.isEmpty)
+        server.loop.advanceTime(by: EngineSession.lingeringTime)
+        server.loop.advanceTime(by: .milliseconds(20))
+        #expect(server.text(of: post).hasPrefix("HTTP/1.1 200 OK"))
+        #expect(try server.request("GET", query, on: get).head.hasPrefix("HTTP/1.1 400 "))
+        #expect(server.server.sessionCount == 0)
+    }
+
+    /// The session is over: it takes nothing more, and no WebSocket.
+    @Test func nobodyElseFindsIt() throws {
+        let (server, _, post, query) = try self.open()
+        _ = try server.request("POST", query, body: Array("1".utf8), on: post)
+        let other = try server.connect()
+        #expect(try server.request("POST", query, body: Array("4x".utf8), on: other).head.hasPrefix("HTTP/1.1 400 "))
+        #expect(server.delegate.messages.isEmpty)
+        #expect(server.server.sessionCount == 0)
+        #expect(server.server.session(server.sessions[0].id) == nil)
+    }
+
+    /// Two loops: whichever connection is read first.
+    @Test(arguments: ["1", "abc"]) func twoConnectionsAtTheSameMoment(body: String) async throws {
+        try await EchoServer.run { server in
+            for _ in 0..<200 {
+                let id = try await server.handshake()
+                let target = "/engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\nHost: x\r\n"
+                let (first, second) = (try await server.connect(), try await server.connect())
+                async let get: Void = first.send("GET \(target)\r\n")
+                async let post: Void = second.send("POST \(target)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                _ = try await (get, post)
+                #expect(try await first.response().text == (body == "1" ? "6" : "1"))
+                #expect(try await second.response().text == "ok")
+                try await first.send("GET \(target)\r\n")
+                #expect(try await first.response().status == "HTTP/1.1 400 Bad Request")
+                await first.close()
+                await second.close()
+            }
+        }
+    }
+}
