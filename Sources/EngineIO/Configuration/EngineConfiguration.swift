@@ -80,7 +80,10 @@ public enum HandshakeDecision: Sendable {
 
 /// Bounds on what one connection or session can make the server keep.
 public struct EngineLimits: Sendable {
-    /// The most bytes that may wait to be sent to one session; with more it is closed as a slow reader.
+    /// The most bytes that may wait to be sent to one session behind the message that is being sent; with more it is
+    /// closed as a slow reader.
+    ///
+    /// The message that is being sent may have any size, over WebSocket and by polling.
     public var maxQueuedBytes = 16 * 1024 * 1024
     /// The most packets that may wait to be sent to one session.
     public var maxQueuedPackets = 65_536

@@ -144,7 +144,16 @@ extension EngineSession {
     private func relieve() {
         if case .webSocket = self.link { self.flush() }
         let limits = self.server.configuration.limits
-        if self.outbox.bytes > limits.maxQueuedBytes || self.outbox.count > limits.maxQueuedPackets { self.overflow() }
+        if self.bytesBehind > limits.maxQueuedBytes || self.outbox.count > limits.maxQueuedPackets { self.overflow() }
+    }
+
+    /// What waits behind the message that is being sent.
+    ///
+    /// That message may have any size: it is with the channel, or in an answer on its way, or the first that the next
+    /// poll gets. A client is no slow reader for what the server has just begun to send.
+    private var bytesBehind: Int {
+        guard case .polling(let polling) = self.link, !polling.hasAnswersUnderWay else { return self.outbox.bytes }
+        return self.outbox.bytes - (self.outbox.first?.frames.readableBytes ?? 0)
     }
 
     func flushAtEndOfTick() {
