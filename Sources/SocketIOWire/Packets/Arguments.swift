@@ -173,14 +173,16 @@ extension Arguments {
                 return unsafeBitCast(try self.requiredValue(for: JSONValue.self), to: T.self)
             }
             if T.self == String.self {
+                let index = self.index
                 let value = try self.requiredValue(for: String.self)
                 if case .string(let string) = value { return unsafeBitCast(string, to: T.self) }
-                return try self.decode(value, as: T.self)
+                return try Self.decode(value, at: index, as: T.self)
             }
             if T.self == Int.self {
+                let index = self.index
                 let value = try self.requiredValue(for: Int.self)
                 if case .int(let integer) = value { return unsafeBitCast(integer, to: T.self) }
-                return try self.decode(value, as: T.self)
+                return try Self.decode(value, at: index, as: T.self)
             }
             return try self.decodeNext(T.self)
         }
@@ -199,16 +201,21 @@ extension Arguments {
             if self.isAtEnd, let optional = T.self as? any OptionalArgument.Type, let none = optional.missing as? T {
                 return none
             }
-            return try self.decode(try self.requiredValue(for: T.self), as: T.self)
+            let index = self.index
+            return try Self.decode(try self.requiredValue(for: T.self), at: index, as: T.self)
         }
 
-        /// Decodes the value that was read last.
+        /// Decodes the value of the argument with that index.
         @usableFromInline
-        func decode<T: Decodable>(_ value: JSONValue, as type: T.Type) throws(ArgumentError) -> T {
+        static func decode<T: Decodable>(
+            _ value: JSONValue,
+            at index: Int,
+            as type: T.Type
+        ) throws(ArgumentError) -> T {
             do {
                 return try value.decode(type)
             } catch {
-                throw ArgumentError(.mismatch, at: self.index - 1, expected: T.self, underlying: error)
+                throw ArgumentError(.mismatch, at: index, expected: T.self, underlying: error)
             }
         }
 
@@ -293,46 +300,4 @@ private protocol OptionalArgument {
 
 extension Optional: OptionalArgument {
     static var missing: Any { Self.none as Any }
-}
-
-/// Why an argument could not be decoded.
-public struct ArgumentError: Error, Sendable, CustomStringConvertible {
-    /// What is wrong with an argument.
-    public struct Reason: Hashable, Sendable {
-        private enum Code { case missing, mismatch, malformed }
-
-        private let code: Code
-
-        /// Fewer arguments were sent.
-        public static let missing = Self(code: .missing)
-        /// The argument is of another type.
-        public static let mismatch = Self(code: .mismatch)
-        /// The arguments are not JSON.
-        public static let malformed = Self(code: .malformed)
-    }
-
-    /// What is wrong.
-    public let reason: Reason
-    /// Which argument, counted from 0.
-    public let index: Int
-    /// The name of the type that was asked for.
-    public let expectedType: String
-    /// What the decoder said.
-    public let underlying: (any Error)?
-
-    init(_ reason: Reason, at index: Int, expected: Any.Type, underlying: (any Error)? = nil) {
-        self.reason = reason
-        self.index = index
-        self.expectedType = String(describing: expected)
-        self.underlying = underlying
-    }
-
-    /// The index, the type and the reason, without any of the arguments.
-    public var description: String {
-        switch self.reason {
-        case .missing: "argument \(self.index) of type \(self.expectedType) is missing"
-        case .mismatch: "argument \(self.index) is no \(self.expectedType)"
-        default: "the arguments are not JSON"
-        }
-    }
 }

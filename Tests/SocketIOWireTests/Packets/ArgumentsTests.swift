@@ -74,8 +74,54 @@ struct ArgumentsTests {
         #expect(error.reason == .mismatch)
         #expect(error.index == 1)
         #expect(error.underlying != nil)
-        #expect("\(error)" == "argument 1 is no Int")
+        #expect("\(error)" == "argument 1 is no Int: Expected Int but found a string.")
+        #expect(error.path == nil)
         #expect(reader.isAtEnd)
+    }
+
+    struct Order: Codable {
+        struct Item: Codable { var count: Int }
+        var items: [String: [Item]]
+    }
+
+    /// Every kind of type, at every place: types that are decoded without a decoder, and those that are not.
+    @Test(arguments: 0..<4) func theIndexIsThatOfTheArgument(_ index: Int) throws {
+        let text = "2[\"e\"" + String(repeating: ",1", count: index) + ",{}]"
+        func error<T: Decodable>(_ type: T.Type) throws -> ArgumentError {
+            var reader = try self.arguments(text).makeReader()
+            for _ in 0..<index { _ = try reader.next(Int.self) }
+            return try #require(throws: ArgumentError.self) { try reader.next(T.self) }
+        }
+        #expect(try error(String.self).index == index)
+        #expect(try error(Int.self).index == index)
+        #expect(try error(Bool.self).index == index)
+        #expect(try error(Double?.self).index == index)
+        #expect(try error([Int].self).index == index)
+        #expect(try error(Order.self).index == index)
+        #expect(try error(ByteBuffer.self).index == index)
+    }
+
+    /// Where in the argument, and what is missing there; nothing of what the client sent but the names of its keys.
+    @Test(arguments: [
+        ("{}", "items", "the key is missing"),
+        ("{\"items\":{\"a\":[{\"count\":1},{}]}}", "items.a[1].count", "the key is missing"),
+        ("{\"items\":{\"a\":[{\"count\":\"secret\"}]}}", "items.a[0].count", "Expected Int but found a string."),
+        ("{\"items\":{\"a\":[{\"count\":null}]}}", "items.a[0].count", "Expected Int but found null."),
+        ("{\"items\":{\"x\\ny\":1}}", "items.x\\u{a}y", "Expected Array<JSONValue> but found a number."),
+    ])
+    func thePathLeadsToWhatDoesNotFit(_ argument: String, _ path: String, _ reason: String) throws {
+        var reader = Arguments([try JSONValue(parsing: ByteBuffer(string: argument))]).makeReader()
+        let error = try #require(throws: ArgumentError.self) { try reader.next(Order.self) }
+        #expect(error.path == path)
+        #expect("\(error)" == "argument 0 is no Order: \(path): \(reason)")
+    }
+
+    @Test func longPathsAreCutShort() throws {
+        let key = String(repeating: "k", count: 100_000)
+        var reader = Arguments([try JSONValue(parsing: ByteBuffer(string: "{\"items\":{\"\(key)\":1}}"))]).makeReader()
+        let error = try #require(throws: ArgumentError.self) { try reader.next(Order.self) }
+        #expect("\(error)".utf8.count < 300)
+        #expect(try #require(error.path).hasSuffix("… (100000 bytes)"))
     }
 
     @Test func acknowledgementsHaveNoName() throws {

@@ -1,0 +1,41 @@
+/// A text for a log or an error's description: as much of it as has so many bytes, on one line.
+///
+/// Names of events and namespaces are the clients': a name of a megabyte is not to fill the log, nor may one with a line
+/// break in it look like two entries.
+///
+/// - Parameters:
+///   - text: Any text.
+///   - limit: How many bytes of it are kept.
+/// - Returns: The text; if it is longer, its beginning and how long it is.
+package func boundedText(_ text: String, to limit: Int = 128) -> String {
+    let bytes = text.utf8
+    // The usual case, in which the text is not copied.
+    if bytes.count <= limit, !text.unicodeScalars.contains(where: breaksLines) { return text }
+    var bounded = ""
+    var count = 0
+    for scalar in text.unicodeScalars {
+        count += UTF8.width(scalar)
+        guard count <= limit else { return bounded + "… (\(bytes.count) bytes)" }
+        if breaksLines(scalar) {
+            bounded += "\\u{\(String(scalar.value, radix: 16))}"
+        } else {
+            bounded.unicodeScalars.append(scalar)
+        }
+    }
+    return bounded
+}
+
+/// An error in words: its type and what it says of itself, with a bound.
+package func boundedDescription(of error: any Error) -> String {
+    let type = String(describing: Swift.type(of: error))
+    if let error = error as? DecodingError { return "\(type): \(DecodingProblem(error))" }
+    return "\(type): \(boundedText(String(describing: error), to: 1024))"
+}
+
+/// Control characters, line and paragraph separators, and what turns the direction of the text around.
+private func breaksLines(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0..<0x20, 0x7F..<0xA0, 0x2028...0x202E, 0x2066...0x2069: true
+    default: false
+    }
+}
