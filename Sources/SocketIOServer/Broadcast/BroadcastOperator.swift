@@ -146,6 +146,19 @@ public struct BroadcastOperator: Sendable {
         try await self.emitCollectingAnswers(event, repeat each arguments, returning: answer).map { $0.value }
     }
 
+    /// Sends an event and gathers the acknowledgements of all addressed clients, on all nodes, whatever is in them.
+    ///
+    /// - Returns: The first argument of each acknowledgement, `null` for one that has none, in the order in which they
+    ///   arrived.
+    /// - Throws: ``AcknowledgementError``, as ``emitWithAck(_:_:returning:)`` does.
+    @discardableResult
+    public func emitWithAck<each Argument: Encodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument
+    ) async throws -> [JSONValue] {
+        try await self.emitCollectingAnswers(event, repeat each arguments, returning: JSONValue.self).map { $0.value }
+    }
+
     /// Sends an event and gathers the acknowledgements of all addressed clients, on all nodes, with whose they are.
     ///
     /// - Returns: The first argument of each acknowledgement, and the id of its socket if that is on this node, in the

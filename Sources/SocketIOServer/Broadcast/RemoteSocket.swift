@@ -44,6 +44,19 @@ public struct RemoteSocket: Sendable {
         return first
     }
 
+    /// Sends it an event and waits for its acknowledgement, whatever is in it.
+    ///
+    /// - Returns: The acknowledgement's first argument; `null` if it has none.
+    /// - Throws: ``AcknowledgementError`` if the time is up or the client is gone.
+    @discardableResult
+    public func emitWithAck<each Argument: Encodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument,
+        timeout: TimeAmount
+    ) async throws -> JSONValue {
+        try await self.emitWithAck(event, repeat each arguments, timeout: timeout, returning: JSONValue.self)
+    }
+
     /// Makes it join rooms.
     public func join(_ rooms: Room...) { self.namespace.to(Room(self.id)).socketsJoin(rooms) }
 

@@ -43,6 +43,23 @@ extension Socket {
         }
     }
 
+    /// Sends an event and waits for the client's acknowledgement, whatever is in it.
+    ///
+    /// Without a timeout (``timeout(_:)``, or the server's default) this waits until the client answers or leaves.
+    ///
+    /// - Returns: The acknowledgement's first argument; `null` if it has none.
+    /// - Throws: ``AcknowledgementError``: timed out, or the client disconnected.
+    @inlinable
+    @discardableResult
+    public func emitWithAck<each Argument: Encodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument
+    ) async throws -> JSONValue {
+        try await self.emitWithAck(event, options: EmitOptions(), decoding: JSONValue?.self) { writer in
+            repeat try writer.write(each arguments)
+        } ?? .null
+    }
+
     /// Drops the event if more than the engine's `limits.volatileThreshold` of bytes wait for the client.
     public var volatile: SocketOperator { SocketOperator(socket: self, options: EmitOptions(isVolatile: true)) }
 
@@ -133,6 +150,23 @@ public struct SocketOperator: Sendable {
         try await self.socket.emitWithAck(event, options: self.options, decoding: answer) { writer in
             repeat try writer.write(each arguments)
         }
+    }
+
+    /// Sends an event and waits for the client's acknowledgement, whatever is in it.
+    ///
+    /// See ``Socket/emitWithAck(_:_:)``.
+    ///
+    /// - Returns: The acknowledgement's first argument; `null` if it has none.
+    /// - Throws: ``AcknowledgementError``: timed out, or the client disconnected.
+    @inlinable
+    @discardableResult
+    public func emitWithAck<each Argument: Encodable & Sendable>(
+        _ event: String,
+        _ arguments: repeat each Argument
+    ) async throws -> JSONValue {
+        try await self.socket.emitWithAck(event, options: self.options, decoding: JSONValue?.self) { writer in
+            repeat try writer.write(each arguments)
+        } ?? .null
     }
 }
 
