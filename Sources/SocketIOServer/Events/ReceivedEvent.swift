@@ -66,8 +66,17 @@ public struct ReceivedEvent: Sendable {
             )
         } catch {
             socket.namespace.reportUnencodable(event: self.name, error: error)
+            // The client waits, and this can be sent.
+            let answer = PacketEncoder.acknowledgement(id: id, arguments: [Self.internalError], namespace: namespace)
+            if socket.eventLoop.inEventLoop, socket.isUpToDate {
+                socket.session.send(answer)
+            } else {
+                socket.shard.later { socket.session.send(answer) }
+            }
         }
     }
+
+    private static let internalError: JSONValue = ["error": "internal error"]
 
     /// Tells a client that waits for an acknowledgement that its event was not handled.
     func acknowledge(error: any Error) {

@@ -45,27 +45,36 @@ extension Socket {
             return
         }
         for listener in extras.anyIncoming { listener.body(name, arguments) }
-        if !extras.middlewares.isEmpty {
-            self.runMiddlewares(
-                extras.middlewares,
-                name: name,
-                arguments: arguments,
-                acknowledgementID: acknowledgementID
-            )
+        let middlewares = extras.middlewares
+        guard !middlewares.isEmpty else {
+            self.dispatch(name: name, arguments: arguments, acknowledgementID: acknowledgementID)
             return
         }
-        self.dispatch(name: name, arguments: arguments, acknowledgementID: acknowledgementID)
+        let event = ReceivedEvent(
+            socket: self,
+            name: name,
+            // It may be kept: by a mailbox, or by the application.
+            arguments: arguments.detached(),
+            acknowledgementID: acknowledgementID,
+            answered: acknowledgementID == nil ? nil : AnsweredOnce()
+        )
+        self.pass(event, middlewares)
     }
 
     private func dispatch(name: String, arguments: Arguments, acknowledgementID: Int?) {
-        guard self.state == .connected else { return }
+        guard let handlers = self.handlers(of: name) else { return }
+        self.run(handlers, name: name, arguments: arguments, acknowledgementID: acknowledgementID)
+    }
+
+    /// The handlers that are to run for an event now; those that run once are removed.
+    private func handlers(of name: String) -> [EventHandler]? {
+        guard self.state == .connected else { return nil }
         let own = self.extras?.events[name] ?? []
         let shared = self.shard.handlers[name] ?? []
-        if own.isEmpty && shared.isEmpty { return }
+        if own.isEmpty && shared.isEmpty { return nil }
         // Before they run: a handler may send the same event to itself.
         if own.contains(where: \.runsOnce) { self.extras?.events[name]?.removeAll(where: \.runsOnce) }
-        let handlers = own.isEmpty ? shared : shared.isEmpty ? own : own + shared
-        self.run(handlers, name: name, arguments: arguments, acknowledgementID: acknowledgementID)
+        return own.isEmpty ? shared : shared.isEmpty ? own : own + shared
     }
 
     private func run(
@@ -92,113 +101,117 @@ extension Socket {
             do {
                 try body(event)
             } catch {
-                self.handlerFailed(event, error)
+                self.failed(event, error)
             }
         case .asynchronous(let body):
             let event = event.detached()
-            self.enqueue(bytes: event.arguments.byteCount) {
+            let extras = self.makeExtras()
+            self.enqueue(in: extras.handling, bytes: event.arguments.byteCount) {
                 do {
                     try await body(event)
                 } catch {
-                    self.onLoop { self.handlerFailed(event, error) }
+                    self.onLoop { self.failed(event, error) }
                 }
             }
         }
     }
 
-    private func handlerFailed(_ event: ReceivedEvent, _ error: any Error) {
-        event.acknowledge(error: error)
-        if let extras = self.extras, !extras.errors.isEmpty {
-            for listener in extras.errors { listener.body(error) }
-        } else if !(error is RejectedEvent) {
-            self.namespace.logger.debug(
-                "An event handler failed",
-                metadata: [
-                    "sio.namespace": "\(self.namespace.name)", "sio.socket.id": "\(self.id)",
-                    "error": "\(String(describing: type(of: error)))",
-                ]
-            )
+    // MARK: Middlewares
+
+    /// Takes an event through the middlewares, then to its handlers.
+    ///
+    /// As long as no middleware is asynchronous, that happens at once. From the first asynchronous one on, events pass one
+    /// after the other, in a mailbox of their own: so a slow handler keeps no later event from its middlewares.
+    private func pass(_ event: ReceivedEvent, _ middlewares: [EventMiddleware]) {
+        do {
+            for (index, middleware) in middlewares.enumerated() {
+                guard case .synchronous(let body) = middleware else {
+                    return self.passLater(event, middlewares[index...])
+                }
+                try body(event)
+            }
+        } catch {
+            return self.failed(event, error)
         }
-        self.namespace.metrics.handlerFailed(error)
+        self.passed(event)
     }
 
-    private func runMiddlewares(
-        _ middlewares: [@Sendable @concurrent (ReceivedEvent) async throws -> Void],
-        name: String,
-        arguments: Arguments,
-        acknowledgementID: Int?
-    ) {
-        let arguments = arguments.detached()
-        let event = ReceivedEvent(
-            socket: self,
-            name: name,
-            arguments: arguments,
-            acknowledgementID: acknowledgementID,
-            answered: acknowledgementID == nil ? nil : AnsweredOnce()
-        )
-        self.enqueue(bytes: arguments.byteCount) {
+    private func passLater(_ event: ReceivedEvent, _ middlewares: ArraySlice<EventMiddleware>) {
+        self.enqueue(in: self.makeExtras().makePassing(), bytes: event.arguments.byteCount) {
             do {
-                for middleware in middlewares { try await middleware(event) }
-                self.onLoop {
-                    self.dispatch(name: name, arguments: arguments, acknowledgementID: acknowledgementID)
+                for middleware in middlewares {
+                    switch middleware {
+                    case .synchronous(let body): try body(event)
+                    case .asynchronous(let body): try await body(event)
+                    }
                 }
+                self.onLoop { self.passed(event) }
             } catch {
-                self.onLoop { self.handlerFailed(event, error) }
+                self.onLoop { self.failed(event, error) }
             }
         }
     }
 
-    // MARK: Mailbox
+    /// Runs an event's handlers: what a middleware has answered is answered.
+    private func passed(_ event: ReceivedEvent) {
+        guard let handlers = self.handlers(of: event.name) else { return }
+        for handler in handlers { self.run(handler, event) }
+    }
 
-    /// Runs asynchronous work of this socket after the work that is queued already.
+    // MARK: Mailboxes
+
+    /// Runs asynchronous work of this socket after the work that is in the same mailbox already.
     ///
     /// A client that sends faster than its handlers work is not read from while too much waits for them.
-    private func enqueue(bytes: Int, _ work: @escaping @Sendable @concurrent () async -> Void) {
+    private func enqueue(
+        in mailbox: Mailbox,
+        bytes: Int,
+        _ work: @escaping @Sendable @concurrent () async -> Void
+    ) {
         let extras = self.makeExtras()
-        extras.mailbox.append(SocketExtras.Work(bytes: bytes, body: work))
+        mailbox.work.append(Mailbox.Work(bytes: bytes, body: work))
         self.client.backlog.bytes += bytes
-        if !extras.isMailboxFull, extras.mailbox.count >= self.namespace.limits.waitingEvents {
-            extras.isMailboxFull = true
+        if !extras.isFull, extras.waitingCount >= self.namespace.limits.waitingEvents {
+            extras.isFull = true
             self.client.backlog.fullMailboxes += 1
         }
         self.client.adjustReading()
-        guard !extras.isWorking else { return }
-        extras.isWorking = true
+        guard !mailbox.isWorking else { return }
+        mailbox.isWorking = true
+        let bound = NIOLoopBound(mailbox, eventLoop: self.eventLoop)
         // Awaited by nobody: it ends when the mailbox is empty, which `work` guarantees by ending.
-        Task(executorPreference: self.shard.executor) { await self.drainMailbox() }
+        Task(executorPreference: self.shard.executor) { await self.drain(bound) }
     }
 
-    /// Works the mailbox off, in turns: between two of them the loop serves its other connections.
-    private func drainMailbox() async {
+    /// Works a mailbox off, in turns: between two of them the loop serves its other connections.
+    private func drain(_ bound: NIOLoopBound<Mailbox>) async {
         var start = self.eventLoop.now
-        while let work = self.nextWork() {
-            if self.isTurnOver {
+        while let work = self.nextWork(in: bound.value) {
+            if bound.value.isTurnOver {
                 await self.shard.executor.nextTurn()
-                self.extras?.worked = .zero
+                bound.value.worked = .zero
                 start = self.eventLoop.now
             }
             await work.body()
             self.client.backlog.bytes -= work.bytes
             self.client.adjustReading()
             let end = self.eventLoop.now
-            // One event after the other out of a body may find the mailbox empty: so the time is the socket's, not that
+            // One event after the other out of a body may find the mailbox empty: so the time is the mailbox's, not that
             // of this task.
-            self.extras?.worked += end - start
+            bound.value.worked += end - start
             start = end
         }
     }
 
-    private var isTurnOver: Bool { (self.extras?.worked ?? .zero) >= LoopTaskExecutor.longestTurn }
-
     /// The next piece of work; runs on the loop, because the executor of the task is the loop's.
-    private func nextWork() -> SocketExtras.Work? {
+    private func nextWork(in mailbox: Mailbox) -> Mailbox.Work? {
         self.eventLoop.preconditionInEventLoop()
-        guard let extras = self.extras, let work = extras.mailbox.popFirst() else {
-            self.extras?.isWorking = false
+        guard let extras = self.extras, let work = mailbox.work.popFirst() else {
+            mailbox.isWorking = false
             return nil
         }
-        if extras.isMailboxFull, extras.mailbox.count <= self.namespace.limits.waitingEvents / 2 {
-            extras.isMailboxFull = false
+        if extras.isFull, extras.waitingCount <= self.namespace.limits.waitingEvents / 2 {
+            extras.isFull = false
             self.client.backlog.fullMailboxes -= 1
             self.client.adjustReading()
         }

@@ -223,11 +223,21 @@ extension Socket {
 
     // MARK: The socket's own events
 
-    /// Runs for every event of this client before its handlers; by throwing it drops the event.
+    /// Runs for every event of this client before its handlers, on the socket's loop; by throwing it drops the event.
     ///
-    /// With a middleware, events are handled in the socket's mailbox, one after the other.
+    /// Middlewares run in the order in which they were added. With synchronous ones alone, an event that they let pass is
+    /// handled at once, as without middlewares.
+    public func use(_ middleware: @escaping @Sendable (ReceivedEvent) throws -> Void) {
+        self.onLoop { self.makeExtras().middlewares.append(.synchronous(middleware)) }
+    }
+
+    /// Runs an asynchronous middleware for every event of this client before its handlers; by throwing it drops the
+    /// event.
+    ///
+    /// Events pass it one after the other, in the order of their arrival: while it waits, the client's later events wait
+    /// behind it, those of synchronous handlers too. Handlers keep nobody from passing.
     public func use(_ middleware: @escaping @Sendable @concurrent (ReceivedEvent) async throws -> Void) {
-        self.onLoop { self.makeExtras().middlewares.append(middleware) }
+        self.onLoop { self.makeExtras().middlewares.append(.asynchronous(middleware)) }
     }
 
     /// Runs when the socket is about to leave the namespace, while it still is in its rooms.
@@ -242,10 +252,23 @@ extension Socket {
         self.listen(handler) { $0.disconnect.append($1) }
     }
 
-    /// Runs when a handler or middleware fails, when the client sends something that can't be decoded, and when it
-    /// exceeds a limit (``LimitExceeded``).
+    /// Runs when a handler or middleware of this client's events fails, when the client sends something that can't be
+    /// decoded, and when it exceeds a limit (``LimitExceeded``).
+    ///
+    /// Of a failure that nobody listens for the log has a warning.
     @discardableResult
     public func onError(_ handler: @escaping @Sendable (any Error) -> Void) -> EventListener {
+        self.onError { error, _ in handler(error) }
+    }
+
+    /// Runs when a handler or middleware of this client's events fails, with the event that it failed for; when the
+    /// client sends something that can't be decoded, and when it exceeds a limit (``LimitExceeded``), without an event.
+    ///
+    /// For all clients of a namespace there is ``HandlerRegistry/onError(_:)``.
+    @discardableResult
+    public func onError(
+        _ handler: @escaping @Sendable (_ error: any Error, _ event: ReceivedEvent?) -> Void
+    ) -> EventListener {
         self.listen(handler) { $0.errors.append($1) }
     }
 
@@ -270,6 +293,7 @@ extension Socket {
     @usableFromInline
     func add(_ handler: EventHandler, for event: String, once: Bool = false) -> EventListener {
         let listener = EventListener()
+        self.namespace.mistakes.check(event, on: .socket, of: self.namespace.name)
         let added = handler.listening(as: listener, once: once)
         self.onLoop {
             guard self.state != .disconnected else { return }

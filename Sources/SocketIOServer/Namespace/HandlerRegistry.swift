@@ -15,6 +15,7 @@ public struct HandlerRegistration: Sendable {
         case connection(@Sendable (Socket) -> Void)
         case disconnecting(@Sendable (Socket, DisconnectReason) -> Void)
         case disconnect(@Sendable (Socket, DisconnectReason) -> Void)
+        case error(@Sendable (Socket, any Error, ReceivedEvent?) -> Void)
         case event(String, EventHandler)
         case serverSide(String, @Sendable ([JSONValue], ServerSideReply?) -> Void)
     }
@@ -47,6 +48,17 @@ extension HandlerRegistry {
     /// Runs when any socket of the namespace has left it.
     public func onDisconnect(_ handler: @escaping @Sendable (Socket, DisconnectReason) -> Void) {
         self.register(HandlerRegistration(.disconnect(handler)))
+    }
+
+    /// Runs when a handler or middleware of any client's events fails, with the event that it failed for; when a client
+    /// sends something that can't be decoded, and when it exceeds a limit (``LimitExceeded``), without an event.
+    ///
+    /// Listeners of the socket itself (`Socket.onError`) hear of it before. Of a failure that nobody listens for the log
+    /// has a warning.
+    public func onError(
+        _ handler: @escaping @Sendable (_ socket: Socket, _ error: any Error, _ event: ReceivedEvent?) -> Void
+    ) {
+        self.register(HandlerRegistration(.error(handler)))
     }
 
     /// Runs a handler for an event of any client; what it returns answers the acknowledgement.
@@ -113,6 +125,7 @@ struct HandlerSet: Sendable {
     private(set) var connection: [@Sendable (Socket) -> Void] = []
     private(set) var disconnecting: [@Sendable (Socket, DisconnectReason) -> Void] = []
     private(set) var disconnect: [@Sendable (Socket, DisconnectReason) -> Void] = []
+    private(set) var error: [@Sendable (Socket, any Error, ReceivedEvent?) -> Void] = []
     private(set) var events: [String: [EventHandler]] = [:]
     private(set) var serverSide: [String: [@Sendable ([JSONValue], ServerSideReply?) -> Void]] = [:]
 
@@ -122,6 +135,7 @@ struct HandlerSet: Sendable {
         case .connection(let handler): self.connection.append(handler)
         case .disconnecting(let handler): self.disconnecting.append(handler)
         case .disconnect(let handler): self.disconnect.append(handler)
+        case .error(let handler): self.error.append(handler)
         case .event(let name, let handler): self.events[name, default: []].append(handler)
         case .serverSide(let name, let handler): self.serverSide[name, default: []].append(handler)
         }

@@ -16,6 +16,8 @@ public final class Namespace: HandlerRegistry, Addressable {
     /// The parent whose pattern or closure took the name; `nil` for a namespace that stands for itself.
     public let parent: ParentNamespace?
     let logger: Logger
+    let failures: FailureLog
+    let mistakes: RegistrationCheck
     let metrics: NamespaceMetrics
     let index = NamespaceIndex()
     let limits: SocketLimits
@@ -28,13 +30,16 @@ public final class Namespace: HandlerRegistry, Addressable {
     private let lastAcknowledgementID = Atomic<Int>(0)
     /// Broadcasts of other nodes that wait for acknowledgements of this node's clients.
     let remoteAcknowledgements = Atomic<Int>(0)
-    /// Set once, right after the namespace is made: adapter and namespace know each other.
-    private let adapterBox = NIOLockedValueBox<(any Adapter)?>(nil)
+    /// Set once, by the initialiser and before anybody but the adapter knows the namespace, which is why no lock is
+    /// needed: adapter and namespace know each other.
+    nonisolated(unsafe) private var madeAdapter: (any Adapter)?
 
     init(name: String, server: SocketServer, parent: ParentNamespace? = nil) {
         self.name = name
         self.parent = parent
         self.logger = server.logger
+        self.failures = server.failures
+        self.mistakes = server.mistakes
         self.metrics = parent?.metrics ?? NamespaceMetrics(namespace: name, factory: server.metricsFactory)
         self.limits = server.configuration.limits
         self.acknowledgementTimeout = server.configuration.acknowledgementTimeout
@@ -53,11 +58,11 @@ public final class Namespace: HandlerRegistry, Addressable {
             NamespaceRecovery(namespace: name, budget: $0, shards: shards, server: server)
         }
         for shard in shards { shard.adopt(by: self) }
-        self.adapterBox.withLockedValue { $0 = server.adapterFactory.makeAdapter(for: NamespaceHost(self)) }
+        self.madeAdapter = server.adapterFactory.makeAdapter(for: NamespaceHost(self))
     }
 
     var adapter: any Adapter {
-        guard let adapter = self.adapterBox.withLockedValue({ $0 }) else {
+        guard let adapter = self.madeAdapter else {
             preconditionFailure("a namespace has its adapter from its initialiser on")
         }
         return adapter
@@ -81,12 +86,17 @@ public final class Namespace: HandlerRegistry, Addressable {
         self.handlers.withLockedValue { $0.disconnect }
     }
 
+    var errorHandlers: [@Sendable (Socket, any Error, ReceivedEvent?) -> Void] {
+        self.handlers.withLockedValue { $0.error }
+    }
+
     func serverSideHandlers(of event: String) -> [@Sendable ([JSONValue], ServerSideReply?) -> Void] {
         self.handlers.withLockedValue { $0.serverSide[event] ?? [] }
     }
 
     /// Adds a middleware or handler; to be done before clients connect.
     public func register(_ registration: HandlerRegistration) {
+        self.mistakes.check(registration, of: self.name)
         self.handlers.withLockedValue { $0.add(registration) }
         guard case .event(let event, let handler) = registration.kind else { return }
         for shard in self.shards {
@@ -135,10 +145,12 @@ public final class Namespace: HandlerRegistry, Addressable {
 
     func reportUnencodable(event: String, error: any Error) {
         self.metrics.unencodable.increment()
-        self.logger.info(
-            "An event could not be encoded and was not sent",
-            metadata: ["sio.namespace": "\(self.name)", "sio.event": "\(event)", "error": "\(error)"]
-        )
+        self.failures.report("An event could not be encoded and was not sent") {
+            [
+                "sio.namespace": "\(boundedText(self.name))", "sio.event": "\(boundedText(event))",
+                "error": "\(boundedDescription(of: error))",
+            ]
+        }
     }
 }
 

@@ -25,11 +25,13 @@ public final class ParentNamespace: HandlerRegistry, Addressable {
     let rule: Rule
     /// Shared by all children: their names come from clients, and metrics must not have that many dimensions.
     let metrics: NamespaceMetrics
+    private let mistakes: RegistrationCheck
     private let state = NIOLockedValueBox(State())
 
     init(name: String, rule: Rule, server: SocketServer) {
         self.name = name
         self.rule = rule
+        self.mistakes = server.mistakes
         self.metrics = NamespaceMetrics(namespace: name, factory: server.metricsFactory)
     }
 
@@ -38,6 +40,7 @@ public final class ParentNamespace: HandlerRegistry, Addressable {
 
     /// Adds a middleware or handler for children that are made later.
     public func register(_ registration: HandlerRegistration) {
+        self.mistakes.check(registration, of: self.name)
         self.state.withLockedValue { $0.handlers.add(registration) }
     }
 

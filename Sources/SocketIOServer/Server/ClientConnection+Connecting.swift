@@ -213,10 +213,14 @@ extension ClientConnection {
         if let refusal = error as? ConnectError {
             answer = refusal
         } else {
-            self.server.logger.info(
-                "A middleware failed with an error that is no ConnectError; the client was refused",
-                metadata: ["sio.namespace": "\(namespace.name)", "error": "\(type(of: error))"]
-            )
+            self.server.failures.report(
+                "A middleware failed with an error that is no ConnectError; the client was refused"
+            ) {
+                [
+                    "sio.namespace": "\(boundedText(namespace.name))", "sio.socket.id": "\(socket.id)",
+                    "error": "\(boundedDescription(of: error))",
+                ]
+            }
         }
         self.sendError(namespace.name, message: answer.message, data: answer.data)
     }

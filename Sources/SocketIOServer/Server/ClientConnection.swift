@@ -114,7 +114,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
 
     private func isFarBehind(_ limits: SocketLimits) -> Bool {
         self.backlog.isFarAbove(limits)
-            || self.sockets.contains { Backlog.isFarAbove($0.extras?.mailbox.count ?? 0, limits.waitingEvents) }
+            || self.sockets.contains { Backlog.isFarAbove($0.extras?.waitingCount ?? 0, limits.waitingEvents) }
     }
 
     /// Counts a message's bytes; a client that has sent too many is not read from until they are within its rate.
@@ -307,10 +307,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
             "A client sent a malformed packet; its connection is closed",
             metadata: ["error": "\(error)", "sio.transport": "\(self.session.transport)"]
         )
-        for socket in self.sockets {
-            guard let listeners = socket.extras?.errors else { continue }
-            for listener in listeners { listener.body(error) }
-        }
+        for socket in self.sockets { socket.tellApplication(error, nil) }
         self.forceClose()
     }
 

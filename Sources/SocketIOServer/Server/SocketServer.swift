@@ -24,6 +24,10 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     let configuration: SocketServerConfiguration
     let adapterFactory: any AdapterFactory
     let logger: Logger
+    /// What the log is told of the application's failures.
+    let failures: FailureLog
+    /// What the log is told of handlers that never run.
+    let mistakes: RegistrationCheck
     let metricsFactory: any MetricsFactory
     let metrics: ServerMetrics
     /// One for each event loop, in the order of the group.
@@ -60,6 +64,8 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         self.configuration = configuration
         self.adapterFactory = adapter
         self.logger = logger
+        self.failures = FailureLog(logger: logger)
+        self.mistakes = RegistrationCheck(logger: logger)
         self.metricsFactory = metricsFactory
         self.metrics = ServerMetrics(factory: metricsFactory)
         self.group = eventLoopGroup

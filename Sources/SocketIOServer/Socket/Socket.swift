@@ -49,7 +49,7 @@ public final class Socket: @unchecked Sendable {
     var visited: UInt32 = 0
     /// Where this socket stands in ``NamespaceShard/connected``.
     var index: Int32 = -1
-    /// Handlers, pending acknowledgements and mailbox; most sockets have none.
+    /// Handlers, pending acknowledgements and mailboxes; most sockets have none.
     @exclusivity(unchecked) var extras: SocketExtras?
 
     init(id: SocketID, shard: NamespaceShard, client: ClientConnection, auth: JSONValue) {
@@ -287,7 +287,7 @@ extension Socket {
             "A client is over a limit",
             metadata: ["sio.socket.id": "\(self.id)", "reason": "\(limit.code.rawValue)"]
         )
-        for listener in self.extras?.errors ?? [] { listener.body(limit) }
+        self.tellApplication(limit, nil)
         guard self.state == .connected else { return }
         self.session.send(
             PacketEncoder.event(LimitExceeded.event, arguments: [limit.json], namespace: self.namespace.name)

@@ -1,4 +1,3 @@
-import DequeModule
 import EngineIO
 import NIOCore
 import SocketIOWire
@@ -10,24 +9,28 @@ final class SocketExtras {
     var events: [String: [EventHandler]] = [:]
     var anyIncoming: [Registered<@Sendable (String, Arguments) -> Void>] = []
     var anyOutgoing: [Registered<@Sendable (String, EncodedPacket) -> Void>] = []
-    var middlewares: [@Sendable @concurrent (ReceivedEvent) async throws -> Void] = []
+    var middlewares: [EventMiddleware] = []
     var disconnecting: [Registered<@Sendable (DisconnectReason) -> Void>] = []
     var disconnect: [Registered<@Sendable (DisconnectReason) -> Void>] = []
-    var errors: [Registered<@Sendable (any Error) -> Void>] = []
+    var errors: [Registered<@Sendable (any Error, ReceivedEvent?) -> Void>] = []
     var transportChanges: [Registered<@Sendable (TransportName) -> Void>] = []
     var acknowledgements: [Int: PendingAcknowledgement] = [:]
-    var mailbox = Deque<Work>()
-    /// Whether ``SocketLimits/waitingEvents`` wait in the mailbox, or did and half of them still do.
-    var isMailboxFull = false
-    var isWorking = false
-    /// How long the mailbox was worked off since the loop last served its other connections meanwhile.
-    var worked = TimeAmount.zero
+    /// Events that wait for the asynchronous handlers of earlier ones.
+    let handling = Mailbox()
+    /// Events that wait for the asynchronous middlewares of earlier ones; most sockets have no such middleware.
+    var passing: Mailbox?
+    /// Whether ``SocketLimits/waitingEvents`` wait in the mailboxes, or did and half of them still do.
+    var isFull = false
 
-    /// What waits in the mailbox.
-    struct Work {
-        /// The length of the event that is kept for it.
-        let bytes: Int
-        let body: @Sendable @concurrent () async -> Void
+    /// How many events wait.
+    var waitingCount: Int { self.handling.work.count + (self.passing?.work.count ?? 0) }
+
+    /// The mailbox of asynchronous middlewares, made on first use.
+    func makePassing() -> Mailbox {
+        if let mailbox = self.passing { return mailbox }
+        let mailbox = Mailbox()
+        self.passing = mailbox
+        return mailbox
     }
 
     /// Takes a handler out of wherever it is.

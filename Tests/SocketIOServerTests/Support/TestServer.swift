@@ -1,3 +1,4 @@
+import Logging
 import Metrics
 import NIOCore
 import SocketIOServer
@@ -8,6 +9,7 @@ import SocketIOWire
 struct TestServer {
     var configuration = SocketServerConfiguration()
     var adapter: any AdapterFactory = InMemoryAdapterFactory()
+    var logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     var metrics: any MetricsFactory = NOOPMetricsHandler.instance
     var setUp: (SocketServer) -> Void = { _ in }
 
@@ -15,6 +17,7 @@ struct TestServer {
         let server = SocketServer(
             configuration: self.configuration,
             adapter: self.adapter,
+            logger: self.logger,
             metricsFactory: self.metrics
         )
         self.setUp(server)
