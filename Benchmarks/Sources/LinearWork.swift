@@ -24,6 +24,23 @@ let linearWork: [LinearWork] = [
         let second = Room(accents(size) + "b")
         return { use(Set([first, second]).contains(Room("lobby"))) }
     },
+    LinearWork(name: "linear.accents-in-auth") { size in
+        let text = ByteBuffer(string: "0{\"\(accents(size))\":1,\"token\":\"\(accents(size))\"}")
+        return {
+            var decoder = PacketDecoder()
+            guard let auth = try? decoder.decode(text: text)?.payload?.value() else { return }
+            use(auth["token"] == "secret" || auth["\(accents(size))b"] != nil)
+        }
+    },
+    // What a table of handlers, a middleware and a directory of namespaces do with a name.
+    LinearWork(name: "linear.accents-in-looked-up-names") { size in
+        let table = Dictionary(uniqueKeysWithValues: (0..<20).map { (UTF8Text("a\u{301}\($0)"), $0) })
+        let names = [UTF8Text(accents(size)), UTF8Text(accents(size) + "b")]
+        return {
+            for name in names { use(table[name] != nil || name == "forbidden" || name.hasPrefix("game:")) }
+            use(names.sorted())
+        }
+    },
     .packet("white-space") { "2[\"a\"," + String(repeating: " ", count: $0) + "1]" },
     .packet("unclosed") { "2[\"a\"," + String(repeating: "[1,", count: $0 / 3) },
     LinearWork(name: "linear.placeholders") { size in

@@ -138,8 +138,8 @@ import Testing
         let steps = try Self.transcript("cleanup-empty-child-namespaces")
         var configuration = SocketServerConfiguration()
         configuration.cleanupEmptyChildNamespaces = true
-        func names(_ index: Int) throws -> Set<String> {
-            Set(try #require(steps[index]["names"]?.arrayValue).compactMap(\.stringValue))
+        func names(_ index: Int) throws -> Set<UTF8Text> {
+            Set(try #require(steps[index]["names"]?.arrayValue).compactMap { $0.stringValue.map(UTF8Text.init(_:)) })
         }
         try await self.run(configuration) { io, address, events in
             let client = try await TestClient.connect(to: address)

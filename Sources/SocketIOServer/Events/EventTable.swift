@@ -1,48 +1,48 @@
 import SocketIOWire
 
-/// Handlers by the names of their events.
+/// Handlers by the names of their events, which are told apart by their bytes.
 ///
 /// Most applications know a handful of events: comparing their names one after the other costs less than hashing one,
 /// which is done for every event that arrives. More names than that are hashed.
 final class EventTable {
     /// An event's name and handlers.
     final class Entry {
-        let name: String
+        let name: UTF8Text
         fileprivate let shortName: ShortName?
         @exclusivity(unchecked) fileprivate(set) var handlers: [EventHandler] = []
         /// The handler, if there is just one.
         @exclusivity(unchecked) fileprivate(set) var onlyHandler: EventHandler?
 
-        fileprivate init(name: String) {
+        fileprivate init(name: UTF8Text) {
             self.name = name
-            self.shortName = ShortName(name)
+            self.shortName = ShortName(name.string)
         }
     }
 
     @exclusivity(unchecked) private var entries: ContiguousArray<Entry> = []
     /// The same by name; empty while there are few.
-    private var byName: [String: Entry] = [:]
+    private var byName: [UTF8Text: Entry] = [:]
     @exclusivity(unchecked) private var byShortName: [ShortName: Entry] = [:]
 
     /// From how many names on they are hashed.
     private static var many: Int { 12 }
 
-    init(_ handlers: [String: [EventHandler]]) {
+    init(_ handlers: [UTF8Text: [EventHandler]]) {
         for (name, handlers) in handlers {
             for handler in handlers { self.append(handler, for: name) }
         }
     }
 
     /// The handlers of an event.
-    subscript(name: String) -> [EventHandler]? { self.entry(name)?.handlers }
+    subscript(name: UTF8Text) -> [EventHandler]? { self.entry(name)?.handlers }
 
-    func append(_ handler: EventHandler, for name: String) {
+    func append(_ handler: EventHandler, for name: UTF8Text) {
         let entry = self.entry(name) ?? self.addEntry(name)
         entry.handlers.append(handler)
         entry.onlyHandler = entry.handlers.count == 1 ? handler : nil
     }
 
-    private func addEntry(_ name: String) -> Entry {
+    private func addEntry(_ name: UTF8Text) -> Entry {
         let entry = Entry(name: name)
         self.entries.append(entry)
         if self.entries.count >= Self.many {
@@ -54,7 +54,7 @@ final class EventTable {
         return entry
     }
 
-    private func entry(_ name: String) -> Entry? {
+    private func entry(_ name: UTF8Text) -> Entry? {
         if !self.byName.isEmpty { return self.byName[name] }
         for entry in self.entries where entry.name == name { return entry }
         return nil

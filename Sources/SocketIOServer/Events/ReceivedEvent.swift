@@ -8,8 +8,8 @@ import Synchronization
 public struct ReceivedEvent: Sendable {
     /// The socket of the client that sent it.
     public let socket: Socket
-    /// The event's name; a numeric name is its decimal text.
-    public let name: String
+    /// The event's name, which is compared by its bytes; a numeric name is its decimal text.
+    public let name: UTF8Text
     /// The arguments after the name, decoded when asked for.
     public let arguments: Arguments
     let acknowledgementID: Int?
@@ -65,7 +65,7 @@ public struct ReceivedEvent: Sendable {
                 orEncoding: { try PacketEncoder.acknowledgement(id: id, namespace: namespace, write: write) }
             )
         } catch {
-            socket.namespace.reportUnencodable(event: self.name, error: error)
+            socket.namespace.reportUnencodable(event: self.name.string, error: error)
             // The client waits, and this can be sent.
             let answer = PacketEncoder.acknowledgement(id: id, arguments: [Self.internalError], namespace: namespace)
             if socket.eventLoop.inEventLoop, socket.isUpToDate {

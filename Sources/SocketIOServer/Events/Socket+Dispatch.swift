@@ -9,7 +9,7 @@ extension Socket {
     func receive(_ packet: consuming Packet) {
         let id = packet.id
         guard let (name, arguments) = packet.event() else { return }
-        self.receive(name, arguments, acknowledgementID: id)
+        self.receive(UTF8Text(name), arguments, acknowledgementID: id)
     }
 
     /// Handles an event that has not been made a packet, because most are not made anything but what a handler gets.
@@ -32,11 +32,11 @@ extension Socket {
             }
         }
         guard let name = outline.eventName(in: text) else { return }
-        self.receive(name, outline.arguments(in: text), acknowledgementID: outline.id)
+        self.receive(UTF8Text(name), outline.arguments(in: text), acknowledgementID: outline.id)
     }
 
     /// Handles an event.
-    private func receive(_ name: String, _ arguments: Arguments, acknowledgementID: Int?) {
+    private func receive(_ name: UTF8Text, _ arguments: Arguments, acknowledgementID: Int?) {
         let shard = self.shard
         shard.countEvent()
         guard let extras = self.extras else {
@@ -61,13 +61,13 @@ extension Socket {
         self.pass(event, middlewares)
     }
 
-    private func dispatch(name: String, arguments: Arguments, acknowledgementID: Int?) {
+    private func dispatch(name: UTF8Text, arguments: Arguments, acknowledgementID: Int?) {
         guard let handlers = self.handlers(of: name) else { return }
         self.run(handlers, name: name, arguments: arguments, acknowledgementID: acknowledgementID)
     }
 
     /// The handlers that are to run for an event now; those that run once are removed.
-    private func handlers(of name: String) -> [EventHandler]? {
+    private func handlers(of name: UTF8Text) -> [EventHandler]? {
         guard self.state == .connected else { return nil }
         let own = self.extras?.events[name] ?? []
         let shared = self.shard.handlers[name] ?? []
@@ -79,7 +79,7 @@ extension Socket {
 
     private func run(
         _ handlers: [EventHandler],
-        name: consuming String,
+        name: consuming UTF8Text,
         arguments: consuming Arguments,
         acknowledgementID: Int?
     ) {
@@ -224,6 +224,6 @@ extension Socket {
     func notifyOutgoing(_ packet: EncodedPacket) {
         guard let extras = self.extras, !extras.anyOutgoing.isEmpty else { return }
         guard let name = packet.decodedEvent?.name else { return }
-        for listener in extras.anyOutgoing { listener.body(name, packet) }
+        for listener in extras.anyOutgoing { listener.body(UTF8Text(name), packet) }
     }
 }

@@ -134,7 +134,7 @@ extension Socket {
 
     /// Removes all of this socket's own handlers of an event; those of its namespace stay.
     public func removeHandlers(of event: String) {
-        self.onLoop { self.extras?.events[event] = nil }
+        self.onLoop { self.extras?.events[UTF8Text(event)] = nil }
     }
 
     /// Removes all of this socket's own handlers of events.
@@ -145,13 +145,13 @@ extension Socket {
     /// How many handlers of that event the socket has of its own; to be asked on the socket's loop only.
     public func handlerCount(of event: String) -> Int {
         self.eventLoop.preconditionInEventLoop()
-        return self.extras?.events[event]?.count ?? 0
+        return self.extras?.events[UTF8Text(event)]?.count ?? 0
     }
 
     /// The events that the socket has handlers of its own for, in no order; to be asked on the socket's loop only.
     public var handledEvents: [String] {
         self.eventLoop.preconditionInEventLoop()
-        return self.extras.map { Array($0.events.keys) } ?? []
+        return self.extras.map { $0.events.keys.map(\.string) } ?? []
     }
 
     // MARK: Catch-all
@@ -159,7 +159,7 @@ extension Socket {
     /// Sees every event of this client before its handlers do.
     @discardableResult
     public func onAny(
-        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
+        _ listener: @escaping @Sendable (_ event: UTF8Text, _ arguments: Arguments) -> Void
     )
         -> EventListener
     {
@@ -169,7 +169,7 @@ extension Socket {
     /// Sees every event of this client, before the listeners that there are already.
     @discardableResult
     public func prependAny(
-        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
+        _ listener: @escaping @Sendable (_ event: UTF8Text, _ arguments: Arguments) -> Void
     )
         -> EventListener
     {
@@ -184,7 +184,7 @@ extension Socket {
     /// Sees every event that is sent to this client, broadcasts included, acknowledgements not.
     @discardableResult
     public func onAnyOutgoing(
-        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
+        _ listener: @escaping @Sendable (_ event: UTF8Text, _ arguments: Arguments) -> Void
     )
         -> EventListener
     {
@@ -194,7 +194,7 @@ extension Socket {
     /// Sees every event that is sent to this client, before the listeners that there are already.
     @discardableResult
     public func prependAnyOutgoing(
-        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
+        _ listener: @escaping @Sendable (_ event: UTF8Text, _ arguments: Arguments) -> Void
     )
         -> EventListener
     {
@@ -213,8 +213,8 @@ extension Socket {
     }
 
     private static func outgoing(
-        _ listener: @escaping @Sendable (_ event: String, _ arguments: Arguments) -> Void
-    ) -> @Sendable (String, EncodedPacket) -> Void {
+        _ listener: @escaping @Sendable (_ event: UTF8Text, _ arguments: Arguments) -> Void
+    ) -> @Sendable (UTF8Text, EncodedPacket) -> Void {
         { name, packet in
             guard let arguments = packet.decodedEvent?.arguments else { return }
             listener(name, arguments)
@@ -297,7 +297,7 @@ extension Socket {
         let added = handler.listening(as: listener, once: once)
         self.onLoop {
             guard self.state != .disconnected else { return }
-            self.makeExtras().events[event, default: []].append(added)
+            self.makeExtras().events[UTF8Text(event), default: []].append(added)
         }
         return listener
     }

@@ -13,7 +13,7 @@ extension Socket {
         if error is RejectedEvent { return }
         self.namespace.failures.report("An event's handler or middleware failed", isHandled: isHandled) {
             var metadata: Logger.Metadata = [
-                "sio.event": "\(boundedText(event.name))",
+                "sio.event": "\(boundedText(event.name.string))",
                 "sio.namespace": "\(boundedText(self.namespace.name))",
                 "sio.socket.id": "\(self.id)",
                 "error": "\(boundedDescription(of: error))",

@@ -126,8 +126,8 @@ struct HandlerSet: Sendable {
     private(set) var disconnecting: [@Sendable (Socket, DisconnectReason) -> Void] = []
     private(set) var disconnect: [@Sendable (Socket, DisconnectReason) -> Void] = []
     private(set) var error: [@Sendable (Socket, any Error, ReceivedEvent?) -> Void] = []
-    private(set) var events: [String: [EventHandler]] = [:]
-    private(set) var serverSide: [String: [@Sendable ([JSONValue], ServerSideReply?) -> Void]] = [:]
+    private(set) var events: [UTF8Text: [EventHandler]] = [:]
+    private(set) var serverSide: [UTF8Text: [@Sendable ([JSONValue], ServerSideReply?) -> Void]] = [:]
 
     mutating func add(_ registration: HandlerRegistration) {
         switch registration.kind {
@@ -136,8 +136,8 @@ struct HandlerSet: Sendable {
         case .disconnecting(let handler): self.disconnecting.append(handler)
         case .disconnect(let handler): self.disconnect.append(handler)
         case .error(let handler): self.error.append(handler)
-        case .event(let name, let handler): self.events[name, default: []].append(handler)
-        case .serverSide(let name, let handler): self.serverSide[name, default: []].append(handler)
+        case .event(let name, let handler): self.events[UTF8Text(name), default: []].append(handler)
+        case .serverSide(let name, let handler): self.serverSide[UTF8Text(name), default: []].append(handler)
         }
     }
 }

@@ -11,7 +11,8 @@ struct NamePattern: Sendable {
     private let line = WaitingLine()
 
     init<Output>(_ pattern: sending Regex<Output>) {
-        let pattern = SharedRegex(pattern)
+        // As JavaScript does: a letter with an accent is not matched by what is written with other scalars.
+        let pattern = SharedRegex(pattern.matchingSemantics(.unicodeScalar))
         self.matchesAtOnce = { name in
             pattern.regex.withLockIfAvailable { (try? $0.wholeMatch(in: name)) != nil }
         }

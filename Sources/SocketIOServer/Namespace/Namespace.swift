@@ -13,6 +13,8 @@ import Synchronization
 public final class Namespace: HandlerRegistry, Addressable {
     /// The name, with its leading slash: `/` for the main namespace.
     public let name: String
+    /// The name, to be compared.
+    let text: UTF8Text
     /// The parent whose pattern or closure took the name; `nil` for a namespace that stands for itself.
     public let parent: ParentNamespace?
     let logger: Logger
@@ -36,6 +38,7 @@ public final class Namespace: HandlerRegistry, Addressable {
 
     init(name: String, server: SocketServer, parent: ParentNamespace? = nil) {
         self.name = name
+        self.text = UTF8Text(name)
         self.parent = parent
         self.logger = server.logger
         self.failures = server.failures
@@ -91,7 +94,7 @@ public final class Namespace: HandlerRegistry, Addressable {
     }
 
     func serverSideHandlers(of event: String) -> [@Sendable ([JSONValue], ServerSideReply?) -> Void] {
-        self.handlers.withLockedValue { $0.serverSide[event] ?? [] }
+        self.handlers.withLockedValue { $0.serverSide[UTF8Text(event)] ?? [] }
     }
 
     /// Adds a middleware or handler; to be done before clients connect.
@@ -103,9 +106,9 @@ public final class Namespace: HandlerRegistry, Addressable {
             // To every loop in the order of registration, before any connection that is accepted later; and at once on
             // the loop of a client whose CONNECT made the namespace, whose events may have been read already.
             if shard.eventLoop.inEventLoop {
-                shard.handlers.append(handler, for: event)
+                shard.handlers.append(handler, for: UTF8Text(event))
             } else {
-                shard.eventLoop.execute { shard.handlers.append(handler, for: event) }
+                shard.eventLoop.execute { shard.handlers.append(handler, for: UTF8Text(event)) }
             }
         }
     }
@@ -238,13 +241,13 @@ extension Namespace {
     }
 
     /// Names whose listeners on a Node.js server expect a socket or namespace.
-    private static let reservedServerSideNames: Set<String> = ["connect", "connection", "new_namespace"]
+    private static let reservedServerSideNames: Set<UTF8Text> = ["connect", "connection", "new_namespace"]
 
     private static func serverSideArguments<each Argument: Encodable & Sendable>(
         _ event: String,
         _ arguments: repeat each Argument
     ) throws -> [JSONValue] {
-        guard !self.reservedServerSideNames.contains(event) else { throw ReservedEventName(name: event) }
+        guard !self.reservedServerSideNames.contains(UTF8Text(event)) else { throw ReservedEventName(name: event) }
         var values: [JSONValue] = [.string(event)]
         for argument in repeat each arguments { values.append(try JSONValue(encoding: argument)) }
         return values

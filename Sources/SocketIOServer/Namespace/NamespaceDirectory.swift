@@ -1,5 +1,6 @@
 import EngineIO
 import NIOConcurrencyHelpers
+import SocketIOWire
 
 /// The namespaces of a server: those that it made, and those that clients asked for.
 ///
@@ -22,19 +23,19 @@ final class NamespaceDirectory: Sendable {
     }
 
     private struct State {
-        var namespaces: [String: Namespace] = [:]
+        var namespaces: [UTF8Text: Namespace] = [:]
         var parents: [ParentNamespace] = []
-        var children: [String: Child] = [:]
+        var children: [UTF8Text: Child] = [:]
         /// Children that nobody else may enter yet, because the application is being told of them; and who waits for that.
-        var beingMade: [String: [@Sendable () -> Void]] = [:]
+        var beingMade: [UTF8Text: [@Sendable () -> Void]] = [:]
         /// Children without a socket, to which nobody will come back; the longest idle first.
-        var idle = ArrivalQueue<String>()
+        var idle = ArrivalQueue<UTF8Text>()
         /// Children without a socket, to which clients that are away may come back; the longest empty first.
-        var awaited = ArrivalQueue<String>()
+        var awaited = ArrivalQueue<UTF8Text>()
         /// How many children each address holds.
         var held: [AddressGroup: Int] = [:]
 
-        mutating func hold(_ name: String, by address: AddressGroup?) {
+        mutating func hold(_ name: UTF8Text, by address: AddressGroup?) {
             self.idle.remove(name)
             self.awaited.remove(name)
             self.children[name] = Child(sockets: 1, holder: address)
@@ -47,10 +48,10 @@ final class NamespaceDirectory: Sendable {
         }
 
         mutating func remove(_ namespace: Namespace) {
-            self.namespaces[namespace.name] = nil
-            self.idle.remove(namespace.name)
-            self.awaited.remove(namespace.name)
-            if let child = self.children.removeValue(forKey: namespace.name) { self.release(child) }
+            self.namespaces[namespace.text] = nil
+            self.idle.remove(namespace.text)
+            self.awaited.remove(namespace.text)
+            if let child = self.children.removeValue(forKey: namespace.text) { self.release(child) }
             namespace.parent?.disown(namespace)
         }
     }
@@ -66,11 +67,13 @@ final class NamespaceDirectory: Sendable {
         self.removesEmptyChildren = removesEmptyChildren
     }
 
-    var namespaces: [String: Namespace] { self.state.withLockedValue { $0.namespaces } }
+    var namespaces: [UTF8Text: Namespace] { self.state.withLockedValue { $0.namespaces } }
 
     var parents: [ParentNamespace] { self.state.withLockedValue { $0.parents } }
 
-    func existing(_ name: String) -> Namespace? { self.state.withLockedValue { $0.namespaces[name] } }
+    func existing(_ name: String) -> Namespace? {
+        self.state.withLockedValue { $0.namespaces[UTF8Text(name)] }
+    }
 
     /// How many children addresses hold; for tests.
     var heldCount: Int { self.state.withLockedValue { $0.held.values.reduce(0, +) } }
@@ -89,12 +92,12 @@ final class NamespaceDirectory: Sendable {
     /// - Returns: The one that is in the directory.
     func insert(_ namespace: Namespace) -> Namespace {
         self.state.withLockedValue { state in
-            if let existing = state.namespaces[namespace.name] { return existing }
-            state.namespaces[namespace.name] = namespace
+            if let existing = state.namespaces[namespace.text] { return existing }
+            state.namespaces[namespace.text] = namespace
             if let parent = namespace.parent {
-                if state.children[namespace.name] == nil {
-                    state.children[namespace.name] = Child()
-                    state.idle.append(namespace.name)
+                if state.children[namespace.text] == nil {
+                    state.children[namespace.text] = Child()
+                    state.idle.append(namespace.text)
                 }
                 parent.adopt(namespace)
             }
@@ -125,7 +128,8 @@ final class NamespaceDirectory: Sendable {
     ///   - client: The client, which has to be known only for a child without sockets.
     /// - Returns: What becomes of it.
     func enter(_ name: String, _ client: Client? = nil) -> Entry {
-        self.state.withLockedValue { state in
+        let name = UTF8Text(name)
+        return self.state.withLockedValue { state in
             guard state.beingMade[name] == nil else { return .beingMade }
             guard let namespace = state.namespaces[name] else { return .unknown }
             guard let child = state.children[name] else { return .entered(namespace) }
@@ -147,8 +151,8 @@ final class NamespaceDirectory: Sendable {
     /// A namespace has one more socket, of a client that is one of its clients already.
     func enterAgain(_ namespace: Namespace) {
         self.state.withLockedValue { state in
-            guard state.namespaces[namespace.name] === namespace else { return }
-            state.children[namespace.name]?.sockets += 1
+            guard state.namespaces[namespace.text] === namespace else { return }
+            state.children[namespace.text]?.sockets += 1
         }
     }
 
@@ -170,7 +174,8 @@ final class NamespaceDirectory: Sendable {
     /// If need be, the child that has been idle for the longest time makes room, or the one that clients have not come
     /// back to for the longest time.
     func reserve(_ name: String, for client: Client) -> Reservation {
-        self.state.withLockedValue { state in
+        let name = UTF8Text(name)
+        return self.state.withLockedValue { state in
             guard state.namespaces[name] == nil, state.beingMade[name] == nil else { return .exists }
             guard self.mayHold(client, state) else { return .holdsTooMany }
             var evicted: Namespace?
@@ -190,16 +195,17 @@ final class NamespaceDirectory: Sendable {
     func open(_ namespace: Namespace) {
         let waiting = self.state.withLockedValue { state in
             // The application may have made one of that name itself meanwhile, which is nobody's child.
-            if namespace.parent == nil, let child = state.children.removeValue(forKey: namespace.name) {
+            if namespace.parent == nil, let child = state.children.removeValue(forKey: namespace.text) {
                 state.release(child)
             }
-            return state.beingMade.removeValue(forKey: namespace.name) ?? []
+            return state.beingMade.removeValue(forKey: namespace.text) ?? []
         }
         for resume in waiting { resume() }
     }
 
     /// Runs when a namespace is not being made any more: at once, if it is not now.
     func whenMade(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let name = UTF8Text(name)
         let isMade = self.state.withLockedValue { state in
             guard state.beingMade[name] != nil else { return true }
             state.beingMade[name]?.append(body)
@@ -215,7 +221,7 @@ final class NamespaceDirectory: Sendable {
     /// - Returns: The child, if it goes with it.
     func leave(_ namespace: Namespace) -> Namespace? {
         self.state.withLockedValue { state in
-            let name = namespace.name
+            let name = namespace.text
             guard state.namespaces[name] === namespace, let child = state.children[name] else { return nil }
             guard child.sockets <= 1 else {
                 state.children[name]?.sockets -= 1
@@ -236,8 +242,8 @@ final class NamespaceDirectory: Sendable {
     /// - Returns: The child, if it goes.
     func isAwaitedNoLonger(_ namespace: Namespace) -> Namespace? {
         self.state.withLockedValue { state in
-            guard state.namespaces[namespace.name] === namespace, !(namespace.recovery?.isAwaited ?? false),
-                state.awaited.remove(namespace.name)
+            guard state.namespaces[namespace.text] === namespace, !(namespace.recovery?.isAwaited ?? false),
+                state.awaited.remove(namespace.text)
             else { return nil }
             return self.isIdle(namespace, &state)
         }
@@ -245,7 +251,7 @@ final class NamespaceDirectory: Sendable {
 
     private func isIdle(_ namespace: Namespace, _ state: inout State) -> Namespace? {
         guard self.removesEmptyChildren else {
-            state.idle.append(namespace.name)
+            state.idle.append(namespace.text)
             return nil
         }
         state.remove(namespace)

@@ -30,7 +30,7 @@ final class NamespaceShard: @unchecked Sendable {
     /// How far this loop is with the events that are kept for clients who were away.
     let logPosition = LogPosition()
 
-    init(executor: LoopTaskExecutor, timers: TimingWheel?, handlers: [String: [EventHandler]]) {
+    init(executor: LoopTaskExecutor, timers: TimingWheel?, handlers: [UTF8Text: [EventHandler]]) {
         self.eventLoop = executor.eventLoop
         self.executor = executor
         self.timers = timers

@@ -17,7 +17,7 @@ public final class ParentNamespace: HandlerRegistry, Addressable {
 
     private struct State {
         var handlers = HandlerSet()
-        var children: [String: Namespace] = [:]
+        var children: [UTF8Text: Namespace] = [:]
     }
 
     /// The parent's own name, which stands for its children in metrics: `/_0`, `/_1` and so on.
@@ -51,11 +51,11 @@ public final class ParentNamespace: HandlerRegistry, Addressable {
 
     var handlers: HandlerSet { self.state.withLockedValue { $0.handlers } }
 
-    func adopt(_ child: Namespace) { self.state.withLockedValue { $0.children[child.name] = child } }
+    func adopt(_ child: Namespace) { self.state.withLockedValue { $0.children[child.text] = child } }
 
     func disown(_ child: Namespace) {
         self.state.withLockedValue { state in
-            if state.children[child.name] === child { state.children[child.name] = nil }
+            if state.children[child.text] === child { state.children[child.text] = nil }
         }
     }
 }

@@ -179,7 +179,8 @@ struct OffsetCodec: Sendable {
     /// The number, if the text is an offset of this log.
     func number(of text: String) -> Int? {
         let length = self.prefix.utf8.count + 1
-        guard text.utf8.count > length, text.utf8.count <= length + 13, text.hasPrefix(self.prefix) else { return nil }
-        return Int(text.dropFirst(length), radix: 36)
+        let bytes = text.utf8
+        guard bytes.count > length, bytes.count <= length + 13, bytes.starts(with: self.prefix.utf8) else { return nil }
+        return Int(String(decoding: bytes.dropFirst(length), as: UTF8.self), radix: 36)
     }
 }

@@ -43,7 +43,7 @@ extension ClientConnection {
             self.violation("a second CONNECT to a joined namespace")
             return
         }
-        guard self.socket(in: name) == nil, !self.pending.contains(name) else {
+        guard self.socket(in: name) == nil, !self.pending.contains(UTF8Text(name)) else {
             // A repeated CONNECT while the first is under way asks for what it gets already.
             self.server.metrics.rejected("connect_repeated")
             return
@@ -95,7 +95,7 @@ extension ClientConnection {
 
     /// Something is found out about a namespace: until then it is pending.
     private func begins(_ name: String) -> NIOLoopBound<ClientConnection> {
-        self.pending.append(name)
+        self.pending.append(UTF8Text(name))
         return NIOLoopBound(self, eventLoop: self.session.eventLoop)
     }
 
@@ -103,7 +103,7 @@ extension ClientConnection {
     ///
     /// - Returns: Whether anybody is still interested: the connection may have ended.
     private func ends(_ name: String) -> Bool {
-        guard let index = self.pending.firstIndex(of: name) else { return false }
+        guard let index = self.pending.firstIndex(of: UTF8Text(name)) else { return false }
         self.pending.remove(at: index)
         return true
     }

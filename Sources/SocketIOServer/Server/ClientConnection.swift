@@ -20,7 +20,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     @exclusivity(unchecked) private var others: [Socket] = []
     /// Namespaces that the client wants to connect to, while it is found out whether they exist and whether it was there
     /// before.
-    var pending: [String] = []
+    var pending: [UTF8Text] = []
     /// Whether the client has joined a namespace at least once.
     @exclusivity(unchecked) private(set) var hasJoined = false
     /// Whether the client's packets and bytes are held against ``SocketLimits``.
@@ -46,8 +46,9 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     var sockets: [Socket] { (self.first.map { [$0] } ?? []) + self.others }
 
     func socket(in namespace: String) -> Socket? {
-        if let first = self.first, first.namespace.name == namespace { return first }
-        return self.others.first { $0.namespace.name == namespace }
+        let namespace = UTF8Text(namespace)
+        if let first = self.first, first.namespace.text == namespace { return first }
+        return self.others.first { $0.namespace.text == namespace }
     }
 
     /// The socket that has joined that namespace.

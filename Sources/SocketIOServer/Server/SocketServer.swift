@@ -11,6 +11,8 @@ import Synchronization
 /// A Socket.IO server: namespaces, their sockets, and the connections that carry them.
 ///
 /// ```swift
+/// import SocketIOServer
+///
 /// let io = SocketServer(configuration: .init(host: "0.0.0.0", port: 3000))
 /// io.sockets.onConnection { socket in
 ///     socket.on("hello") { (name: String) in "Hello, \(name)" }
@@ -108,7 +110,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     ///
     /// A new one whose name is what a pattern of ``of(matching:)`` matches becomes a child of that parent.
     public func of(_ name: String) -> Namespace {
-        let name = name.hasPrefix("/") ? name : "/" + name
+        let name = name.utf8.first == UInt8(ascii: "/") ? name : "/" + name
         if let namespace = self.existing(name) { return namespace }
         let parent = self.directory.parents.first { parent in
             if case .pattern(let pattern) = parent.rule { pattern.matches(name) } else { false }
@@ -155,7 +157,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     }
 
     /// The namespaces that exist, by name.
-    public var namespaces: [String: Namespace] { self.directory.namespaces }
+    public var namespaces: [UTF8Text: Namespace] { self.directory.namespaces }
 
     /// A namespace exists from now on.
     private func began(_ namespace: Namespace) {
@@ -374,7 +376,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
             guard !state.isClosed else { return nil }
             state.isClosed = true
             // The main one first.
-            return self.directory.namespaces.values.sorted { $0.name < $1.name }
+            return self.directory.namespaces.values.sorted { $0.text < $1.text }
         }
         self.shutdown.trigger()
         guard let namespaces else { return }

@@ -56,7 +56,7 @@ public final class Socket: @unchecked Sendable {
         self.id = id
         self.shard = shard
         self.namespace = shard.namespace
-        self.isInMainNamespace = shard.namespace.name == "/"
+        self.isInMainNamespace = shard.namespace.text == "/"
         self.client = client
         self.session = client.session
         self.auth = auth
@@ -69,7 +69,7 @@ public final class Socket: @unchecked Sendable {
         self.id = ticket.socketID
         self.shard = shard
         self.namespace = shard.namespace
-        self.isInMainNamespace = shard.namespace.name == "/"
+        self.isInMainNamespace = shard.namespace.text == "/"
         self.client = client
         self.session = client.session
         self.auth = auth

@@ -6,9 +6,9 @@ import SocketIOWire
 ///
 /// Touched on the socket's loop only.
 final class SocketExtras {
-    var events: [String: [EventHandler]] = [:]
-    var anyIncoming: [Registered<@Sendable (String, Arguments) -> Void>] = []
-    var anyOutgoing: [Registered<@Sendable (String, EncodedPacket) -> Void>] = []
+    var events: [UTF8Text: [EventHandler]] = [:]
+    var anyIncoming: [Registered<@Sendable (UTF8Text, Arguments) -> Void>] = []
+    var anyOutgoing: [Registered<@Sendable (UTF8Text, EncodedPacket) -> Void>] = []
     var middlewares: [EventMiddleware] = []
     var disconnecting: [Registered<@Sendable (DisconnectReason) -> Void>] = []
     var disconnect: [Registered<@Sendable (DisconnectReason) -> Void>] = []
