@@ -5,7 +5,10 @@ public import SocketIOWire
 /// Sends events to the clients of a Socket.IO cluster from a process that is none of its nodes.
 ///
 /// ```swift
-/// let redis = RESPClient(configuration: try .init(url: "redis://localhost:6379"), logger: logger)
+/// import RESP
+/// import SocketIOEmitter
+///
+/// let redis = RESPClient(configuration: try .init(url: "redis://localhost:6379"))
 /// try await redis.connect()
 /// let emitter = Emitter(redis)
 /// try emitter.to("lobby").emit("news", "Hello", 42)

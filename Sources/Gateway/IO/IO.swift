@@ -15,6 +15,10 @@ import Foundation
 /// The gateway of a Socket.IO cluster: who may connect, what they see, and the verbs that back ends use.
 ///
 /// ```swift
+/// import Gateway
+/// import SocketIOServer
+///
+/// let configuration = GatewayConfiguration()
 /// let server = SocketServer(configuration: .init(host: "0.0.0.0", port: 3000))
 /// let io = try await IO.install(on: server, configuration: configuration)
 /// try io.emit(event: "create", schema: "api::article.article", data: ["id": 1, "title": "Hello"])

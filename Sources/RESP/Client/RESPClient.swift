@@ -8,7 +8,10 @@ public import ServiceLifecycle
 /// A connection to one Redis: commands, publishing, subscriptions; restored by itself after a loss.
 ///
 /// ```swift
-/// let redis = RESPClient(configuration: try .init(url: "redis://localhost:6379"), logger: logger)
+/// import NIOCore
+/// import RESP
+///
+/// let redis = RESPClient(configuration: try .init(url: "redis://localhost:6379"))
 /// try await redis.connect()
 /// let subscription = try await redis.subscribe(channels: ["news"]) { message in
 ///     print(String(buffer: message.payload))       // on the connection's event loop

@@ -7,9 +7,13 @@ public import SocketIOServer
 /// (`createAdapter`): Swift and Node.js nodes form one cluster.
 ///
 /// ```swift
-/// let redis = RESPClient(configuration: try .init(url: "redis://localhost:6379"), logger: logger)
+/// import RESP
+/// import RedisAdapters
+/// import SocketIOServer
+///
+/// let redis = RESPClient(configuration: try .init(url: "redis://localhost:6379"))
 /// try await redis.connect()
-/// let server = SocketServer(adapter: PubSubAdapterFactory(client: redis, logger: logger), logger: logger)
+/// let server = SocketServer(adapter: PubSubAdapterFactory(client: redis))
 /// ```
 ///
 /// Works with every Redis; ACL users need `PUBLISH`, `SUBSCRIBE`, `PSUBSCRIBE` and `PUBSUB` and the channels that start
