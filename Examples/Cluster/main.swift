@@ -8,7 +8,7 @@ try await redis.connect()
 let io = SocketServer(adapter: PubSubAdapterFactory(client: redis))
 
 io.of("/chat").use { socket in
-    guard socket.handshake.auth["token"]?.stringValue == "secret" else {
+    guard socket.handshake.auth["token"] == "secret" else {
         throw ConnectError("unauthorized", data: ["retry": false])
     }
 }
