@@ -19,10 +19,10 @@ public import SocketIOWire
 /// Its messages are those of `@socket.io/redis-emitter`, for clusters with the classic Redis adapter, of Swift and Node.js
 /// nodes alike. A value: keep it, copy it, use it from any thread.
 ///
-/// Every call returns at once: `.sent` if the message is on its way to Redis, `.queued` if Redis is away and it will be
-/// sent when it is back, within the bounds of `RESPConfiguration.Queue`. It throws if nobody will ever get it. What Redis
-/// did not confirm after that is told by ``flush(timeout:)``, and by `RESPClient.onPublishesDropped(_:)`. Redis doesn't
-/// know whether any node, or any client, received a message.
+/// Every call returns at once: `.sent` if the message is on its way to Redis, `.queued` if Redis is away and the
+/// message waits for it, within the bounds of `RESPConfiguration.Queue`. A call throws if nobody will ever get the
+/// message. ``flush(timeout:)`` and `RESPClient.onPublishesDropped(_:)` tell of messages that Redis did not confirm
+/// after that. Redis doesn't know whether any node, or any client, received a message.
 public struct Emitter: Sendable {
     /// Hands a message to Redis: channel, bytes.
     typealias Publish = @Sendable (String, ByteBuffer) throws(RESPError) -> RESPClient.PublishStatus

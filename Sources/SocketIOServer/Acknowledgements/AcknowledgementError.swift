@@ -15,11 +15,13 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
         public static let missingTimeout = Code(value: .noTimeout)
         /// The answer is not of the type that was asked for.
         public static let unexpectedAnswer = Code(value: .unexpected)
-        /// ``SocketLimits/pendingAcknowledgements`` events wait for this client's acknowledgement; it was not sent more.
+        /// As many events as ``SocketLimits/pendingAcknowledgements`` allows wait for this client's acknowledgement, so
+        /// this one was not sent.
         public static let tooManyPending = Code(value: .tooMany)
         /// The event has an argument that can't be encoded, or a name that the protocol keeps for itself: it was not sent.
         public static let unencodable = Code(value: .unencodable)
-        /// The client has sent far more events than its handlers get done, so nothing is read from it, answers included.
+        /// The client has sent far more events than its handlers get done, so the server reads nothing from it, not
+        /// even answers.
         public static let notRead = Code(value: .notRead)
     }
 

@@ -4,7 +4,8 @@ public import SocketIOWire
 public struct ClientAnswer<Value: Sendable>: Sendable {
     /// Whose answer it is; `nil` for a client of another node.
     ///
-    /// Nodes tell each other what was answered, but not by whom: the messages of Node's adapter have no place for that.
+    /// Nodes tell each other what a client answered, but not which client: the messages of Node's adapter have no place
+    /// for that.
     public let socketID: SocketID?
     /// The first argument of the acknowledgement.
     public let value: Value

@@ -3,8 +3,8 @@ public import SocketIOWire
 
 /// Carries one namespace's broadcasts, commands and requests to the cluster's other nodes.
 ///
-/// The namespace serves its own node itself, at once, before and independently of its adapter: an adapter only ever
-/// speaks for and to the *other* nodes. One instance belongs to one namespace.
+/// The namespace serves its own node itself, whatever its adapter does: an adapter only ever speaks for and to the
+/// *other* nodes. One instance belongs to one namespace.
 ///
 /// Publishing calls return at once and never fail: an adapter that can't reach the cluster queues what it may, counts
 /// and logs what it drops. Requests throw ``ClusterError`` instead of returning less than the truth.
@@ -105,8 +105,8 @@ extension Adapter {
 
 /// An adapter that keeps, for the whole cluster, the sessions of clients that were disconnected.
 ///
-/// With ``SocketServerConfiguration/connectionStateRecovery`` on, a namespace asks it about clients that this node does
-/// not know. Offsets of events are its own business: it gets them back as it sent them.
+/// With ``SocketServerConfiguration/connectionStateRecovery`` on, a namespace asks the adapter about clients that this
+/// node does not know. The adapter decides what offsets of events look like: it gets them back as it sent them.
 public protocol SessionKeepingAdapter: Adapter {
     /// Keeps the session of a client that is away.
     func persistSession(_ session: PersistedSession)

@@ -7,7 +7,7 @@ public struct BroadcastOperator: Sendable {
     /// Whose sockets are addressed.
     enum Audience: Sendable {
         case namespace(Namespace)
-        /// Those of the namespaces that are a parent's children when something is sent.
+        /// The sockets of all namespaces that are a parent's children when something is sent.
         case children(ParentNamespace)
 
         var namespaces: [Namespace] {
@@ -83,8 +83,8 @@ public struct BroadcastOperator: Sendable {
 
     /// Sends an event: `[event, argument...]`.
     ///
-    /// What can't be encoded, and a name that the protocol keeps for itself, is not sent: that is logged, and counted by
-    /// `socketio_unencodable_events_total`.
+    /// An event that can't be encoded, or has a name that the protocol keeps for itself, is not sent. The server logs
+    /// that, and counts it in `socketio_unencodable_events_total`.
     public func emit<each Argument: Encodable & Sendable>(_ event: String, _ arguments: repeat each Argument) {
         guard let values = self.values(event, repeat each arguments) else { return }
         self.emit(values: values)

@@ -5,10 +5,10 @@ public import SocketIOWire
 extension Socket {
     /// Runs a handler for an event of this client, on the socket's loop; what it returns answers the acknowledgement.
     ///
-    /// The handler's parameters are the event's arguments: missing ones are `nil` for optionals and an error otherwise,
-    /// more than it takes are ignored. A handler that throws ``RejectedEvent`` tells the client so; one that throws
-    /// something else, or whose arguments don't decode, answers a waiting client with `{"error": …}` and reaches
-    /// ``onError(_:)``.
+    /// The handler's parameters are the event's arguments. A missing argument is `nil` for an optional and an error
+    /// otherwise; surplus arguments are ignored. A handler that throws ``RejectedEvent`` tells the client why. If it
+    /// throws something else, or its arguments don't decode, a waiting client gets `{"error": …}` and ``onError(_:)``
+    /// hears of it.
     ///
     /// - Returns: What ``off(_:)`` removes the handler with.
     @inlinable
@@ -64,7 +64,7 @@ extension Socket {
         )
     }
 
-    /// Runs a handler for the next event of that name, and is removed before; otherwise the same as `on`.
+    /// Runs a handler for the next event of that name only; otherwise the same as `on`.
     @inlinable
     @discardableResult
     public func once<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
@@ -142,13 +142,13 @@ extension Socket {
         self.onLoop { self.extras?.events = [:] }
     }
 
-    /// How many handlers of that event the socket has of its own; to be asked on the socket's loop only.
+    /// How many handlers of that event the socket has of its own; ask on the socket's loop only.
     public func handlerCount(of event: String) -> Int {
         self.eventLoop.preconditionInEventLoop()
         return self.extras?.events[UTF8Text(event)]?.count ?? 0
     }
 
-    /// The events that the socket has handlers of its own for, in no order; to be asked on the socket's loop only.
+    /// The events that the socket has handlers of its own for, in no order; ask on the socket's loop only.
     public var handledEvents: [String] {
         self.eventLoop.preconditionInEventLoop()
         return self.extras.map { $0.events.keys.map(\.string) } ?? []
@@ -234,8 +234,9 @@ extension Socket {
     /// Runs an asynchronous middleware for every event of this client before its handlers; by throwing it drops the
     /// event.
     ///
-    /// Events pass it one after the other, in the order of their arrival: while it waits, the client's later events wait
-    /// behind it, those of synchronous handlers too. Handlers keep nobody from passing.
+    /// Events pass the middleware one after the other, in the order of their arrival. While it waits, the client's
+    /// later events wait behind it, those of synchronous handlers too. A handler that waits keeps no later event from
+    /// the middleware.
     public func use(_ middleware: @escaping @Sendable @concurrent (ReceivedEvent) async throws -> Void) {
         self.onLoop { self.makeExtras().middlewares.append(.asynchronous(middleware)) }
     }
@@ -255,7 +256,7 @@ extension Socket {
     /// Runs when a handler or middleware of this client's events fails, when the client sends something that can't be
     /// decoded, and when it exceeds a limit (``LimitExceeded``).
     ///
-    /// Of a failure that nobody listens for the log has a warning.
+    /// If nobody listens, the log gets a warning.
     @discardableResult
     public func onError(_ handler: @escaping @Sendable (any Error) -> Void) -> EventListener {
         self.onError { error, _ in handler(error) }
@@ -264,7 +265,7 @@ extension Socket {
     /// Runs when a handler or middleware of this client's events fails, with the event that it failed for; when the
     /// client sends something that can't be decoded, and when it exceeds a limit (``LimitExceeded``), without an event.
     ///
-    /// For all clients of a namespace there is ``HandlerRegistry/onError(_:)``.
+    /// ``HandlerRegistry/onError(_:)`` does the same for all clients of a namespace.
     @discardableResult
     public func onError(
         _ handler: @escaping @Sendable (_ error: any Error, _ event: ReceivedEvent?) -> Void

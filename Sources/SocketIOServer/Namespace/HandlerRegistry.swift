@@ -1,7 +1,7 @@
 public import SocketIOWire
 
-/// What middlewares and handlers can be registered on for many clients at once: a ``Namespace``, all children of a
-/// ``ParentNamespace``, or a ``SocketServer``, which means its main namespace.
+/// Something on which an application registers middlewares and handlers for many clients at once: a ``Namespace``, all
+/// children of a ``ParentNamespace``, or a ``SocketServer``, which means its main namespace.
 public protocol HandlerRegistry: Sendable {
     /// Adds what the other methods make.
     func register(_ registration: HandlerRegistration)
@@ -28,7 +28,7 @@ public struct HandlerRegistration: Sendable {
 }
 
 extension HandlerRegistry {
-    /// Runs for every client that wants to connect, in the order of registration, before the next one.
+    /// Runs for every client that wants to connect, after the middlewares that were registered before.
     ///
     /// By throwing ``ConnectError`` it refuses the client, which gets the error's message and data as `connect_error`.
     public func use(_ middleware: @escaping @Sendable @concurrent (Socket) async throws -> Void) {
@@ -53,8 +53,7 @@ extension HandlerRegistry {
     /// Runs when a handler or middleware of any client's events fails, with the event that it failed for; when a client
     /// sends something that can't be decoded, and when it exceeds a limit (``LimitExceeded``), without an event.
     ///
-    /// Listeners of the socket itself (`Socket.onError`) hear of it before. Of a failure that nobody listens for the log
-    /// has a warning.
+    /// Listeners of the socket itself (`Socket.onError`) hear of it first. If nobody listens, the log gets a warning.
     public func onError(
         _ handler: @escaping @Sendable (_ socket: Socket, _ error: any Error, _ event: ReceivedEvent?) -> Void
     ) {
@@ -63,8 +62,8 @@ extension HandlerRegistry {
 
     /// Runs a handler for an event of any client; what it returns answers the acknowledgement.
     ///
-    /// Unlike handlers that are registered on each socket, these cost no memory per connection. See
-    /// `Socket.on` for arguments and errors.
+    /// Such a handler costs no memory per connection, unlike one that is registered on each socket. `Socket.on` says
+    /// more about arguments and errors.
     @inlinable
     public func on<each Argument: Decodable & Sendable, Reply: Encodable & Sendable>(
         _ event: String,

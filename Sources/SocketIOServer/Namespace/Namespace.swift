@@ -97,7 +97,7 @@ public final class Namespace: HandlerRegistry, Addressable {
         self.handlers.withLockedValue { $0.serverSide[UTF8Text(event)] ?? [] }
     }
 
-    /// Adds a middleware or handler; to be done before clients connect.
+    /// Adds a middleware or handler; call it before clients connect.
     public func register(_ registration: HandlerRegistration) {
         self.mistakes.check(registration, of: self.name)
         self.handlers.withLockedValue { $0.add(registration) }
@@ -113,10 +113,12 @@ public final class Namespace: HandlerRegistry, Addressable {
         }
     }
 
-    /// Runs on the loop concerned, or on that of whoever asked, when rooms come and go and sockets enter and leave them
-    /// on this node: the events of Node's adapters.
+    /// Runs when rooms of this node come and go and when sockets enter and leave them, as the events of Node's adapters
+    /// do.
     ///
-    /// To be registered before clients connect. Sockets enter and leave the rooms of their own ids, too.
+    /// It runs on the loop of the socket, or of whoever asked for the change.
+    ///
+    /// Register it before clients connect. Sockets enter and leave the rooms of their own ids, too.
     public func onRoomChange(_ handler: @escaping @Sendable (RoomChange) -> Void) {
         for shard in self.shards {
             if shard.eventLoop.inEventLoop {

@@ -2,12 +2,12 @@ import NIOConcurrencyHelpers
 import SocketIOWire
 import Synchronization
 
-/// What all namespaces have in common that clients ask for by a name nobody listed: middlewares, handlers, and one way
-/// to address the clients of all of them.
+/// The middlewares and handlers of all namespaces that clients ask for by a name which nobody listed, and one way to
+/// address the clients of all of them.
 ///
-/// Made by ``SocketServer/of(matching:)`` and ``SocketServer/of(_:)->ParentNamespace``. A child is made when the first
-/// client connects to it, and has the middlewares and handlers that its parent has by then. Broadcasts reach the children
-/// that exist on this node, and through them those of the same names on other nodes.
+/// ``SocketServer/of(matching:)`` and ``SocketServer/of(_:)->ParentNamespace`` make one. A child comes into being when
+/// the first client connects to it, and has the middlewares and handlers that its parent has by then. A broadcast
+/// reaches the children that exist on this node, and through them those of the same names on other nodes.
 public final class ParentNamespace: HandlerRegistry, Addressable {
     /// Decides whether a client may connect to a namespace that does not exist yet.
     enum Rule: Sendable {

@@ -1,27 +1,28 @@
 public import NIOCore
 
-/// How clients that were away for a moment get back what they were and what they missed.
+/// How a client that was away for a moment gets back what it was and what it missed.
 ///
-/// A client that comes back in time has the same id, rooms and `data` as before, ``Socket/isRecovered`` is `true`, and it
-/// gets every event that it missed before anything else: all of them, or it is a new client.
+/// A client that comes back in time has the same id, rooms and `data` as before, and its ``Socket/isRecovered`` is
+/// `true`. Before anything else it gets every event that it missed. If the server no longer has all of them, it is a
+/// new client.
 ///
-/// Events without acknowledgement carry one more argument while this is on, their offset, which clients give back when
-/// they return; volatile events are not kept. What is kept is kept in this process's memory.
+/// While this is on, an event without acknowledgement carries one more argument: its offset, which the client gives
+/// back when it returns. The server keeps events in this process's memory. It does not keep volatile ones.
 ///
-/// What a client was sent before it is sent again, because it may not have arrived; one that asks for the same over and
-/// over again is a new client at last.
+/// The server sends an event again if the client says that it has not seen it, because the event may not have arrived.
+/// A client that asks for the same over and over again is a new client in the end.
 public struct ConnectionStateRecovery: Sendable {
     /// How long a client may be away.
     public var maxDisconnectionDuration: TimeAmount
     /// Whether a client that comes back has no need to pass the middlewares.
     public var skipMiddlewares: Bool
-    /// How many clients that are away are remembered, by the whole server.
+    /// How many clients that are away the whole server remembers.
     ///
-    /// Here and of the next two: when there are too many, the namespace with most of them forgets its oldest.
+    /// For this limit and the next two: when there are too many, the namespace with most of them forgets its oldest.
     public var maximumSessions = 100_000
-    /// How many events are kept, by the whole server.
+    /// How many events the whole server keeps.
     public var maximumEvents = 100_000
-    /// How many bytes are kept, by the whole server: of events, and of the rooms and data of clients that are away.
+    /// How many bytes the whole server keeps: of events, and of the rooms and data of clients that are away.
     public var maximumBytes = 64 * 1024 * 1024
 
     /// Node's defaults: two minutes, and middlewares are skipped.

@@ -4,19 +4,20 @@ import SocketIOWire
 
 /// What one client, and one other node, may make a server do and keep.
 ///
-/// Whoever exceeds a limit is told, see ``LimitExceeded``, and counted (`socketio_rejected_total`), unless the limit makes
-/// clients wait instead: those pauses are counted, too (`socketio_reading_paused_total`).
+/// The server tells a client that exceeds a limit (``LimitExceeded``), and counts that (`socketio_rejected_total`).
+/// Some limits make clients wait instead; the server counts those pauses (`socketio_reading_paused_total`).
 public struct SocketLimits: Sendable {
     /// How many namespaces one connection may have joined at a time.
     public var namespacesPerConnection = 100
     /// How many namespaces may exist because a client asked for them (``SocketServer/of(matching:)``).
     ///
-    /// Of those without clients, the one that has been so for the longest time makes room for a new one.
+    /// Of the namespaces without clients, the one that has had none for the longest time makes room for a new one.
     public var dynamicNamespaces = 10_000
     /// How many of them one IPv4 address, or one /64 network of IPv6, may hold; `nil`: as many as there may be.
     ///
-    /// An address holds those to which its client came when they had none, for as long as they have some. Behind a proxy
-    /// this needs `engine.trustedProxies`, or all clients have the proxy's address.
+    /// An address holds a namespace if its client came when the namespace had no clients, and holds it as long as the
+    /// namespace has some. Behind a proxy this needs `engine.trustedProxies`; otherwise all clients have the proxy's
+    /// address.
     public var dynamicNamespacesPerAddress: Int? = 1_000
     /// The longest name of such a namespace, in bytes of UTF-8 with its leading slash: the name is what patterns are
     /// matched with.
@@ -29,8 +30,8 @@ public struct SocketLimits: Sendable {
     public var authBytes = 64 * 1024
     /// How many events of one socket may wait for its asynchronous handlers before the server stops reading from the client.
     ///
-    /// While a handler waits for an acknowledgement of that client, eight times as many may, so that the answer is heard.
-    /// Beyond that the handler's wait ends with ``AcknowledgementError/Code/notRead``.
+    /// While a handler waits for an acknowledgement of that client, eight times as many events may wait, so that the
+    /// server reads the answer. Beyond that the handler's wait ends with ``AcknowledgementError/Code/notRead``.
     public var waitingEvents = 128
     /// How many bytes of a connection's events, attachments included, may wait or be worked at before the server stops
     /// reading; eight times as many, like ``waitingEvents``.
@@ -44,9 +45,9 @@ public struct SocketLimits: Sendable {
     public var packetRate: RateLimit?
     /// How many bytes of messages, attachments included, a connection may send; `nil`: as many as it can.
     ///
-    /// Who sends more is slowed down, not refused: nothing more is read from the connection until what has been is within
-    /// the rate. So a message longer than the burst is taken, and a pause comes after it. Messages that came compressed
-    /// count as what they are after that.
+    /// A client that sends more is slowed down, not refused: the server reads nothing more from the connection until
+    /// the bytes that it has read are within the rate. So it takes a message that is longer than the burst, and then
+    /// pauses. A compressed message counts with its length after decompression.
     public var byteRate: RateLimit?
     /// How many broadcasts of other nodes may wait for acknowledgements of this node's clients at a time.
     public var remoteAcknowledgements = 1_024
@@ -57,7 +58,7 @@ public struct SocketLimits: Sendable {
     public init() {}
 }
 
-/// So many a second in the long run, and a number at once after a pause: a token bucket.
+/// A number of things a second in the long run, and a number at once after a pause: a token bucket.
 public struct RateLimit: Sendable, Hashable {
     /// How many a second in the long run.
     public var perSecond: Int
@@ -77,10 +78,10 @@ public struct RateLimit: Sendable, Hashable {
 
 /// A client did, or was made to do, more than ``SocketLimits`` allows.
 ///
-/// The client is told: a CONNECT is refused with this as the error's `data`; an event that wants an acknowledgement is
-/// answered with `{"error": message, "data": …}`; of anything else it hears by the event `limit_exceeded`, whose argument
-/// this is: `{"code": "packet_rate", "limit": 100, "retryAfter": 20}` (milliseconds). The application hears of it by
-/// ``Socket/onError(_:)``.
+/// The server tells the client. It refuses a CONNECT with this as the error's `data`. It answers an event that wants an
+/// acknowledgement with `{"error": message, "data": …}`. For anything else it sends the event `limit_exceeded`, whose
+/// argument this is: `{"code": "packet_rate", "limit": 100, "retryAfter": 20}` (milliseconds). The application hears of
+/// it by ``Socket/onError(_:)``.
 public struct LimitExceeded: Error, Sendable, Hashable, CustomStringConvertible {
     /// Which limit.
     public struct Code: RawRepresentable, Hashable, Sendable {

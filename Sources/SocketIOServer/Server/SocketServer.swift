@@ -20,8 +20,7 @@ import Synchronization
 /// try await io.run()
 /// ```
 ///
-/// Handlers and middlewares are to be registered before the server listens. Follows Socket.IO protocol 5 over Engine.IO
-/// protocol 4.
+/// Register handlers and middlewares before the server listens. Follows Socket.IO protocol 5 over Engine.IO protocol 4.
 public final class SocketServer: Service, HandlerRegistry, Addressable {
     let configuration: SocketServerConfiguration
     let adapterFactory: any AdapterFactory
@@ -108,7 +107,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
 
     /// The namespace of that name, made if it does not exist; a missing leading slash is added.
     ///
-    /// A new one whose name is what a pattern of ``of(matching:)`` matches becomes a child of that parent.
+    /// If a pattern of ``of(matching:)`` matches the name of a new one, it becomes a child of that parent.
     public func of(_ name: String) -> Namespace {
         let name = name.utf8.first == UInt8(ascii: "/") ? name : "/" + name
         if let namespace = self.existing(name) { return namespace }
@@ -127,9 +126,9 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// io.of(matching: /\/tenant-\d+/).onConnection { socket in print(socket.namespace.name) }
     /// ```
     ///
-    /// Patterns and closures are asked in the order in which they were given. Names come from clients, and have
-    /// ``SocketLimits/dynamicNamespaceBytes`` bytes at most: a pattern that can match the same text in very many ways
-    /// costs time all the same.
+    /// The server asks patterns and closures in the order in which you gave them. Names come from clients, and have
+    /// ``SocketLimits/dynamicNamespaceBytes`` bytes at most; a pattern that can match the same text in very many ways
+    /// costs time all the same. Patterns match Unicode scalars, so a composed and a decomposed `é` are two texts.
     @discardableResult
     public func of<Output>(matching pattern: sending Regex<Output>) -> ParentNamespace {
         self.addParent(.pattern(NamePattern(pattern)))
@@ -150,8 +149,8 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         self.directory.addParent { ParentNamespace(name: "/_\($0)", rule: rule, server: self) }
     }
 
-    /// Runs when a namespace is made, the main one excepted, in whatever thread makes it: before the first client
-    /// connects to it.
+    /// Runs when a namespace other than the main one is made, before the first client connects to it, in whatever
+    /// thread makes it.
     public func onNewNamespace(_ handler: @escaping @Sendable (Namespace) -> Void) {
         self.state.withLockedValue { $0.newNamespaceHandlers.append(handler) }
     }
@@ -339,7 +338,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         for namespace in namespaces { try await namespace.adapter.start() }
     }
 
-    /// Listens on an address; may be called several times, for IPv4 and IPv6 or for several ports.
+    /// Listens on an address; call it several times for several addresses or ports.
     ///
     /// - Returns: The address listened on, with the port that the system chose if `port` was 0.
     /// - Throws: `ListenError` if it cannot be bound.

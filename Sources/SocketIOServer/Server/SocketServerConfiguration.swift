@@ -6,26 +6,26 @@ public import SocketIOWire
 public struct SocketServerConfiguration: Sendable {
     /// The connection's side: path, transports, heartbeat, limits, CORS.
     ///
-    /// Its path is `/socket.io`. Who replaces all of it by another `EngineConfiguration` sets the path as well, for there
-    /// it is `/engine.io`.
+    /// Its path is `/socket.io`. A new `EngineConfiguration` has the path `/engine.io`, so set the path if you replace
+    /// all of it.
     public var engine: EngineConfiguration
     /// Where ``SocketServer/run()`` listens.
     public var listeners: [Listener]
-    /// A connection that has joined no namespace after this time is closed.
+    /// The server closes a connection that has joined no namespace after this time.
     public var connectTimeout: TimeAmount = .seconds(45)
-    /// A client that has announced attachments and sends none of them for this long is disconnected.
+    /// The server disconnects a client that has announced attachments and sends none of them for this long.
     public var attachmentTimeout: TimeAmount = .seconds(60)
-    /// How long acknowledgements are waited for if an event does not say.
+    /// How long the server waits for acknowledgements if an event does not say.
     ///
-    /// `nil`: that of one client until it leaves; those of a broadcast not at all, it has to say.
+    /// `nil`: for one client it waits until that client leaves; a broadcast has to say how long.
     public var acknowledgementTimeout: TimeAmount?
     /// What a packet from a client may contain.
     public var packetLimits = PacketLimits()
     /// What one client, and one other node, may make the server do and keep.
     public var limits = SocketLimits()
-    /// Whether namespaces that exist because a client asked for them go when their last client has gone.
+    /// Whether a namespace that exists because a client asked for it goes when its last client has gone.
     ///
-    /// If not, as in Node, they stay until ``SocketLimits/dynamicNamespaces`` is reached; then empty ones make room.
+    /// If not, as in Node, it stays until there are ``SocketLimits/dynamicNamespaces``; then empty ones make room.
     public var cleanupEmptyChildNamespaces = false
     /// Lets clients that were away for a moment go on where they were; `nil`: off, as in Node.
     public var connectionStateRecovery: ConnectionStateRecovery?

@@ -2,8 +2,8 @@ public import SocketIOWire
 
 /// Thrown by a middleware: refuses the client, which gets it as `connect_error`.
 ///
-/// The client sees `err.message` and `err.data`. Any other error that a middleware throws is told as
-/// `Internal server error`, so that nothing internal leaks, and logged.
+/// The client sees `err.message` and `err.data`. For any other error that a middleware throws, the client gets
+/// `Internal server error`, so that nothing internal leaks, and the log gets the error.
 public struct ConnectError: Error, Sendable, Hashable {
     /// Why, for the client.
     public var message: String

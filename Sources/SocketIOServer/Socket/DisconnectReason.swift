@@ -6,7 +6,7 @@ public struct DisconnectReason: RawRepresentable, Hashable, Sendable, CustomStri
     public let rawValue: String
     /// More for people and logs, such as what was wrong with the client's last message; `nil` if there is no more to say.
     ///
-    /// Reasons that differ in this only are equal.
+    /// Two reasons that differ only in this are equal.
     public var details: String?
 
     /// A reason with a text of one's own.

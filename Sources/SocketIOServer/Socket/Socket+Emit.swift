@@ -5,8 +5,8 @@ public import SocketIOWire
 extension Socket {
     /// Sends an event to this client: `[event, argument...]`.
     ///
-    /// What can't be encoded, and a name that the protocol keeps for itself, is not sent: that is logged, and counted by
-    /// `socketio_unencodable_events_total`.
+    /// An event that can't be encoded, or has a name that the protocol keeps for itself, is not sent. The server logs
+    /// that, and counts it in `socketio_unencodable_events_total`.
     @inlinable
     public func emit<each Argument: Encodable & Sendable>(_ event: String, _ arguments: repeat each Argument) {
         self.emit(event, options: EmitOptions()) { writer in

@@ -8,9 +8,9 @@ import Synchronization
 
 /// One client in one namespace.
 ///
-/// A socket belongs to the event loop of its connection. Its methods may be called from anywhere: on that loop (in
-/// synchronous handlers and middlewares) they act at once, elsewhere they are enqueued to it, in the order of the
-/// calls. So `socket.join("a")` followed by `io.to("a").emit(…)` in the same task reaches this socket.
+/// A socket belongs to the event loop of its connection. You may call its methods from anywhere. On that loop, as in
+/// synchronous handlers, they act at once; elsewhere they are enqueued to it, in the order of the calls. So after
+/// `socket.join("a")`, `io.to("a").emit("x")` in the same task reaches this socket.
 ///
 /// Follows sections 3-8 of the Socket.IO protocol as Node's server implements it.
 public final class Socket: @unchecked Sendable {
@@ -103,7 +103,7 @@ public final class Socket: @unchecked Sendable {
 
     /// What the application wants to remember about the client, an object by default.
     ///
-    /// Other nodes see it in `fetchSockets()`. May be read and written from any thread.
+    /// Other nodes see it in `fetchSockets()`. Any thread may read and write it.
     public var data: JSONValue {
         get { self.shared.withLock { $0.data } }
         set { self.shared.withLock { $0.data = newValue } }
@@ -125,16 +125,16 @@ public final class Socket: @unchecked Sendable {
 
     private var hasOwnRoom: Bool { self.isConnected }
 
-    /// The transport in use now, which changes when the client upgrades; to be asked on the socket's loop only.
+    /// The transport in use now, which changes when the client upgrades; ask on the socket's loop only.
     public var transport: TransportName {
         self.eventLoop.preconditionInEventLoop()
         return self.session.transport
     }
 
-    /// How many bytes wait to be sent to the client, in all namespaces; to be asked on the socket's loop only.
+    /// How many bytes wait to be sent to the client, in all namespaces; ask on the socket's loop only.
     ///
-    /// What is volatile is dropped above the engine's `limits.volatileThreshold`; above its `limits.maxQueuedBytes` the
-    /// connection closes.
+    /// Above the engine's `limits.volatileThreshold` the server drops volatile events; above its
+    /// `limits.maxQueuedBytes` it closes the connection.
     public var queuedBytes: Int {
         self.eventLoop.preconditionInEventLoop()
         return self.session.queuedBytes

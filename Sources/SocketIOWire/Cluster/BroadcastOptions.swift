@@ -1,6 +1,6 @@
 /// Which sockets a broadcast or a cluster-wide command addresses, and how.
 public struct BroadcastOptions: Sendable, Hashable {
-    /// The rooms addressed, each once, in the order in which they were named; empty: the whole namespace.
+    /// The rooms addressed, each once, in the order in which the caller named them; empty: the whole namespace.
     public var rooms: [Room]
     /// Members of these rooms are left out.
     public var except: [Room]

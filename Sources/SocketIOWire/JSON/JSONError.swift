@@ -62,7 +62,7 @@ extension JSONError: CustomStringConvertible {
 
 /// What a JSON text may ask of its reader.
 ///
-/// Time and memory grow in proportion to the text, whose length the transport limits; the nesting is limited here.
+/// Time and memory grow in proportion to the text. The transport limits its length, this limits its nesting.
 public struct JSONLimits: Hashable, Sendable {
     /// The greatest ``maximumDepth``; a greater one counts as this.
     public static let greatestDepth = 512

@@ -11,8 +11,8 @@ public typealias JSONObject = OrderedDictionary<UTF8Text, JSONValue>
 /// Bytes travel as attachments beside the JSON text (Socket.IO protocol 5, "binary event"), so they may stand
 /// wherever a JSON value may.
 ///
-/// Equal are values that JavaScript would write alike, so strings are compared by their bytes and not by what their
-/// characters mean; see ``UTF8Text``.
+/// Two values are equal if JavaScript would write them alike. So strings are compared by their bytes and not by what
+/// their characters mean; see ``UTF8Text``.
 public enum JSONValue: Sendable {
     case null
     case bool(Bool)
@@ -78,7 +78,7 @@ extension JSONValue {
 
     /// The member of that name, or `nil` if this is no object or has no such member.
     ///
-    /// Setting a member makes an object of whatever is none; setting `nil` removes the member.
+    /// If this is no object, setting a member makes it one. Setting `nil` removes the member.
     public subscript(key: String) -> JSONValue? {
         get {
             if case .object(let members) = self { members[UTF8Text(key)] } else { nil }

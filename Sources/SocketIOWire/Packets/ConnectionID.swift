@@ -97,7 +97,7 @@ extension ConnectionID: Codable {
 
 /// Identifies a socket: one client in one namespace.
 ///
-/// Public; a private room of the same name exists for each.
+/// Not secret. Each socket is in a room of that name.
 public typealias SocketID = ConnectionID
 
 extension SocketID {
