@@ -1,10 +1,10 @@
 /// Compression of WebSocket messages (RFC 7692, permessage-deflate).
 ///
-/// No compression state outlives a message, in either direction: the zlib streams belong to the event loops, so a
-/// connection costs no memory however many there are, and a broadcast is compressed once a loop. The price is what one
-/// message could have borrowed from those before it.
+/// No compression state outlives a message, in either direction. The zlib streams belong to the event loops, so a
+/// connection costs no memory, however many there are, and each loop compresses a broadcast once. The price is that a
+/// message cannot borrow from the messages before it.
 public struct PerMessageDeflate: Sendable {
-    /// Messages shorter than this, in bytes, are sent as they are.
+    /// The server sends messages shorter than this, in bytes, as they are.
     public var threshold = 1024
     /// From 1, fast, to 9, small.
     public var level = 6
@@ -19,10 +19,10 @@ public struct PerMessageDeflate: Sendable {
 
 /// Compression of answers to polls, in what the client accepts of gzip and deflate.
 public struct HTTPCompression: Sendable {
-    /// Bodies shorter than this, in bytes, are sent as they are.
+    /// The server sends bodies shorter than this, in bytes, as they are.
     public var threshold = 1024
-    /// Bodies longer than this, in bytes, are sent as they are: compressing keeps a loop's other clients waiting, a megabyte
-    /// for some 40 ms.
+    /// The server sends bodies longer than this, in bytes, as they are: while it compresses, the loop's other clients
+    /// wait, some 40 ms for a megabyte.
     public var largestBody = 262_144
     /// From 1, fast, to 9, small.
     public var level = 6

@@ -7,7 +7,7 @@ public struct EngineConfiguration: Sendable {
     public var path = "/engine.io"
     /// Whether ``path`` is taken with a slash at its end.
     public var addTrailingSlash = true
-    /// How long after a pong, or the session's start, a ping is sent.
+    /// How long after a pong, or after the session's start, the server sends a ping.
     public var pingInterval = TimeAmount.seconds(25)
     /// How long the pong may take.
     public var pingTimeout = TimeAmount.seconds(20)
@@ -23,10 +23,10 @@ public struct EngineConfiguration: Sendable {
     public var allowEIO3 = false
     /// How many packets one answer to a poll may hold; `nil` means any number, but 16 for Python's client.
     ///
-    /// That client drops the connection over a seventeenth packet, while others lose time if what could come at once
-    /// comes in several polls.
+    /// Python's client drops the connection over a seventeenth packet. Other clients lose time if packets that could
+    /// come in one poll come in several.
     public var maxPacketsPerPoll: Int?
-    /// Whether a polling session is offered, and allowed, the change to WebSocket.
+    /// Whether the server offers a polling session the change to WebSocket, and allows it.
     public var allowUpgrades = true
     /// Compression of WebSocket messages, for clients that offer it; `nil` means none.
     public var perMessageDeflate: PerMessageDeflate?
@@ -38,21 +38,22 @@ public struct EngineConfiguration: Sendable {
     public var cookie: CookieConfiguration?
     /// A text message sent right after the open packet.
     public var initialPacket: String?
-    /// Decides whether a handshake is let in; called once a session, before it exists.
+    /// Decides whether the server lets a handshake in; called once for each session, before it exists.
     public var allowRequest: (@Sendable (HandshakeRequest) async -> HandshakeDecision)?
     /// Makes the ids of sessions; `nil` leaves it to the server.
     ///
-    /// Ids are secret: who knows one can take its session over. Called on the connection's event loop. A handshake that gets the id of an open session is refused with error 3.
+    /// Ids are secret: whoever knows one can take its session over. The server calls this on the connection's event
+    /// loop. It refuses a handshake that gets the id of an open session with error 3.
     public var generateID: (@Sendable (HandshakeRequest) -> SessionID)?
     /// Adds headers to the answer of a session's first request.
     public var initialHeaders: HeaderHook?
     /// Adds headers to every polling answer with status 200 and every WebSocket handshake's answer.
     public var headers: HeaderHook?
-    /// Answers requests outside of ``path``; `nil`, or an answer of `nil`, is a 404.
+    /// Answers requests outside of ``path``; without it, or if it returns `nil`, the answer is a 404.
     ///
-    /// Called on the connection's event loop with the method and the request target.
+    /// The server calls it on the connection's event loop with the method and the request target.
     public var routes: (@Sendable (_ method: String, _ target: String) -> HTTPAnswer?)?
-    /// Told about every refused request (`connection_error` of the reference implementation), on any event loop.
+    /// Hears of every refused request (`connection_error` of the reference implementation), on any event loop.
     public var onHandshakeError: (@Sendable (HandshakeError) -> Void)?
     /// Proxies whose `X-Forwarded-For` says where a client is, which matters to the limits for an address; none by
     /// default, since from anybody else that header is an invention.
@@ -87,7 +88,7 @@ public struct EngineLimits: Sendable {
     public var maxQueuedBytes = 16 * 1024 * 1024
     /// The most packets that may wait to be sent to one session.
     public var maxQueuedPackets = 65_536
-    /// Volatile packets are dropped while more than this number of bytes waits to be sent.
+    /// The server drops volatile packets while more than this number of bytes waits to be sent.
     public var volatileThreshold = 16 * 1024
     /// The most bytes of an HTTP request's line and headers.
     public var maxHeaderBytes = 64 * 1024
@@ -101,23 +102,26 @@ public struct EngineLimits: Sendable {
     public var maxPipelinedRequests = 16
     /// The most packets in one polling payload.
     public var maxPacketsPerPayload = 100_000
-    /// The most fragments of one WebSocket message; they are put together as they come, so that one costs time only.
+    /// The most fragments of one WebSocket message.
+    ///
+    /// The server puts them together as they come, so a fragment costs time only.
     public var maxFragments = 131_072
     /// The most packets without data that a client may send in a second: pings, pongs, empty polls.
     ///
-    /// With more its session ends. Ordinary clients send one in ``EngineConfiguration/pingInterval``.
+    /// The session of a client that sends more ends. Ordinary clients send one in ``EngineConfiguration/pingInterval``.
     public var maxControlPacketsPerSecond: Int? = 1000
-    /// The most connections that the server keeps; further ones are told status 503.
+    /// The most connections that the server keeps; it answers further ones with status 503.
     public var maxConnections: Int?
-    /// The most connections from one IPv4 address, or one /64 network of IPv6; further ones are told status 429.
+    /// The most connections from one IPv4 address, or one /64 network of IPv6; the server answers further ones with
+    /// status 429.
     ///
     /// Those of trusted proxies do not count.
     public var maxConnectionsPerAddress: Int?
     /// The most connections from one address that have not brought a whole request yet.
     public var maxHalfOpenPerAddress: Int?
-    /// The most sessions; further handshakes are refused with status 503.
+    /// The most sessions; the server refuses further handshakes with status 503.
     public var maxSessions: Int?
-    /// The most sessions of clients at one address; further handshakes are refused with status 429.
+    /// The most sessions of clients at one address; the server refuses further handshakes with status 429.
     public var maxSessionsPerAddress: Int?
     /// How long a closing session may wait for its client.
     public var closeTimeout = TimeAmount.seconds(30)
@@ -144,7 +148,7 @@ public struct HTTPField: Hashable, Sendable {
 public struct HTTPAnswer: Sendable {
     /// The status code.
     public var status: Int
-    /// The header fields; `Content-Length`, `Date` and `Connection` are added.
+    /// The header fields; the server adds `Content-Length`, `Date` and `Connection`.
     public var headers: [HTTPField]
     /// The body.
     public var body: ByteBuffer

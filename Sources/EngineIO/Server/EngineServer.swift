@@ -9,8 +9,9 @@ import SocketIOWire
 ///
 /// A session lives on one event loop of the group, and so does what carries it.
 public final class EngineServer: Sendable {
-    /// Called on a session's loop when the session opens, before any packet of it is read; what it returns is told
-    /// about the session and kept until the session closes.
+    /// Runs on a session's loop when the session opens, before the server reads any packet of it.
+    ///
+    /// The delegate that it returns hears of the session, and is kept until the session closes.
     public typealias SessionHandler = @Sendable (EngineSession) -> (any EngineSessionDelegate)?
 
     /// What every loop touches: only at handshakes, HTTP requests and the ends of sessions.
@@ -129,8 +130,8 @@ public final class EngineServer: Sendable {
 
     /// Stops listening and closes every session at once, reason ``CloseReason/forcedClose``.
     ///
-    /// Returns when every session's delegate has been told. WebSockets then end with their peers' answers, after 30 s at
-    /// the latest.
+    /// Returns when every session's delegate has heard of it. A WebSocket gets a close frame, and ends with its peer's
+    /// answer, after 30 s at the latest.
     public func close() async {
         await self.stopListening()
         await self.closeSessions()

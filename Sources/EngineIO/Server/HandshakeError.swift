@@ -52,12 +52,12 @@ public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible
     public let code: Code
     /// The text that goes with the code.
     public let message: String
-    /// More about it, in the reference implementation's words.
+    /// More about the refusal, in the reference implementation's words.
     ///
-    /// Under `sid` stands the whole id that was asked for, which another node's session may have: no text for logs.
+    /// The key `sid` has the whole id that was asked for. A session of another node may have that id, so do not log it.
     public let context: [String: String]
 
-    /// The code and the text; of the context only what is nobody's secret.
+    /// The code, the text, and what of the context is nobody's secret.
     public var description: String {
         let shown = self.context.filter { $0.key != "sid" }.sorted { $0.key < $1.key }
         let details = ["code: \(self.code.rawValue)"] + shown.map { "\($0.key): \($0.value)" }

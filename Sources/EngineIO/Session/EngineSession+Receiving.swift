@@ -96,9 +96,10 @@ extension EngineSession {
 
     /// Stops reading from the client until ``resumeReading()``.
     ///
-    /// Called while a message is delivered, it is the last: what has been read behind it is not decoded before that, and
-    /// then in a later tick. While polling, the client's requests are read on, but the next one that brought messages is
-    /// answered only after ``resumeReading()``, and a client sends one at a time.
+    /// If it is called while a message is delivered, that message is the last: what has been read behind it is decoded
+    /// after ``resumeReading()``, in a later tick. While the session polls, the server reads the client's requests on.
+    /// But it answers the next one that brought messages only after ``resumeReading()``, and a client sends one at a
+    /// time.
     public func pauseReading() {
         guard !self.isPaused else { return }
         self.isPaused = true

@@ -121,7 +121,7 @@ public final class EngineSession {
 
     /// Closes the session with reason ``CloseReason/forcedClose``.
     ///
-    /// The delegate is told within this call if nothing has to be sent first.
+    /// The delegate hears of it within this call if nothing has to be sent first.
     ///
     /// - Parameter discardingQueue: Whether to close at once, without sending what is queued.
     public func close(discardingQueue: Bool = false) {
