@@ -9,7 +9,7 @@ enum SettingTable {
 
     static let root: [SettingField] = [
         SettingField("listen", .record(Self.listen), "The public port: Socket.IO, GET /healthz and GET /readyz."),
-        SettingField("heartbeat", .record(Self.heartbeat), "How dead connections are found."),
+        SettingField("heartbeat", .record(Self.heartbeat), "How the server finds dead connections."),
         SettingField("limits", .record(Self.limits), "What one client may cost."),
         SettingField(
             "cors",
@@ -41,13 +41,14 @@ enum SettingTable {
             "compressPolls",
             .bool,
             default: "true",
-            "Whether answers to polls of 1 KB to 256 KB are compressed."
+            "Whether the server compresses answers to polls of 1 KB to 256 KB."
         ),
         SettingField(
             "compressMessages",
             .bool,
             default: "false",
-            "Whether WebSocket clients that offer permessage-deflate get messages from 1 KB on compressed, and may send such."
+            "Whether the server compresses WebSocket messages from 1 KB on for clients that offer "
+                + "permessage-deflate, and takes compressed ones from them."
         ),
         SettingField(
             "connectTimeout",
@@ -84,32 +85,32 @@ enum SettingTable {
             "messageSize",
             .bytes(1024...1_073_741_824),
             default: "1MB",
-            "The longest message, or body of a polling request, that is accepted."
+            "The longest message, or body of a polling request, that the server takes."
         ),
         SettingField("attachments", .integer(0...1000), default: "10", "The most binary attachments of one packet."),
         SettingField(
             "queuedBytes",
             .bytes(16_384...1_073_741_824),
             default: "16MiB",
-            "Unsent bytes after which a client that reads too slowly is disconnected."
+            "How many unsent bytes a client may have before the server disconnects it as too slow."
         ),
         SettingField(
             "volatileBytes",
             .bytes(0...1_073_741_824),
             default: "16KiB",
-            "Unsent bytes after which volatile events to a client are dropped."
+            "How many unsent bytes a client may have before the server drops volatile events for it."
         ),
         SettingField(
             "waitingEvents",
             .integer(1...1_000_000),
             default: "128",
-            "Events of one client that may wait to be handled before nothing more is read from it."
+            "How many events of one client may wait for their handlers before the server stops reading from it."
         ),
         SettingField(
             "waitingBytes",
             .bytes(1024...1_073_741_824),
             default: "1MiB",
-            "Bytes of such events; also one event that is longer may wait."
+            "How many bytes of such events may wait; one event may be longer than that."
         ),
         SettingField(
             "namespacesPerConnection",
@@ -127,7 +128,7 @@ enum SettingTable {
             "pendingAcknowledgements",
             .integer(1...1_000_000),
             default: "1000",
-            "Events sent to one client that may wait for its acknowledgement."
+            "How many events sent to one client may wait for its acknowledgement."
         ),
         SettingField(
             "authSize",
@@ -139,21 +140,23 @@ enum SettingTable {
             "packetsPerSecond",
             .integer(0...1_000_000_000),
             default: "0",
-            "Packets that one connection may send in the long run, and twice as many at once; 0: as many as it can. "
-                + "Refused ones are answered with the reason; who goes on is disconnected."
+            "How many packets a second one connection may send in the long run, and twice as many at once; 0: as "
+                + "many as it can. The server refuses further ones with the reason, and disconnects a client that goes "
+                + "on."
         ),
         SettingField(
             "bytesPerSecond",
             .bytes(0...1_073_741_824),
             default: "0",
-            "Bytes of messages that one connection may send in the long run; 0: as many as it can. Of who sends more "
-                + "nothing is read for a while."
+            "How many bytes of messages a second one connection may send in the long run; 0: as many as it can. A "
+                + "client that sends more is not read for a while."
         ),
         SettingField(
             "controlPacketsPerSecond",
             .integer(0...1_000_000_000),
             default: "1000",
-            "Pings, pongs and other packets without data that one connection may send; 0: as many as it can."
+            "How many pings, pongs and other packets without data a second one connection may send; 0: as many as "
+                + "it can."
         ),
         SettingField(
             "connections",
@@ -165,13 +168,14 @@ enum SettingTable {
             "connectionsPerAddress",
             .integer(0...100_000_000),
             default: "0",
-            "The most connections of one address; behind a proxy all are the proxy's. 0: no limit."
+            "The most connections of one address; 0: no limit. Behind a proxy all connections have the proxy's "
+                + "address."
         ),
         SettingField(
             "sessionsPerAddress",
             .integer(0...100_000_000),
             default: "0",
-            "The most clients of one address, polling ones included. 0: no limit."
+            "The most clients of one address, polling ones included; 0: no limit."
         ),
         SettingField(
             "requestTimeout",
@@ -183,7 +187,7 @@ enum SettingTable {
             "keepAliveTimeout",
             .duration(100...3_600_000),
             default: "75s",
-            "How long an HTTP connection without a request is kept."
+            "How long the server keeps an HTTP connection without a request."
         ),
     ]
 
@@ -202,7 +206,7 @@ enum SettingTable {
             default: "[]",
             "Headers allowed in a preflight; empty: those that the browser asks for."
         ),
-        SettingField("credentials", .bool, default: "false", "Whether cookies may be sent along."),
+        SettingField("credentials", .bool, default: "false", "Whether browsers may send cookies along."),
         SettingField(
             "maxAge",
             .duration(0...86_400_000),
