@@ -7,8 +7,8 @@ extension Socket {
     ///
     /// The handler's parameters are the event's arguments. A missing argument is `nil` for an optional and an error
     /// otherwise; surplus arguments are ignored. A handler that throws ``RejectedEvent`` tells the client why. If it
-    /// throws something else, or its arguments don't decode, a waiting client gets `{"error": …}` and ``onError(_:)``
-    /// hears of it.
+    /// throws something else, or its arguments don't decode, a waiting client gets `{"error": …}` and
+    /// ``onError(_:)-((Error,ReceivedEvent?)->Void)`` hears of it.
     ///
     /// - Returns: What ``off(_:)`` removes the handler with.
     @inlinable

@@ -81,7 +81,7 @@ public struct RateLimit: Sendable, Hashable {
 /// The server tells the client. It refuses a CONNECT with this as the error's `data`. It answers an event that wants an
 /// acknowledgement with `{"error": message, "data": …}`. For anything else it sends the event `limit_exceeded`, whose
 /// argument this is: `{"code": "packet_rate", "limit": 100, "retryAfter": 20}` (milliseconds). The application hears of
-/// it by ``Socket/onError(_:)``.
+/// it by ``Socket/onError(_:)-((Error,ReceivedEvent?)->Void)``.
 public struct LimitExceeded: Error, Sendable, Hashable, CustomStringConvertible {
     /// Which limit.
     public struct Code: RawRepresentable, Hashable, Sendable {

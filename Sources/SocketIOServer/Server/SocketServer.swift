@@ -171,7 +171,10 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
                 } catch {
                     self.logger.info(
                         "A namespace could not join the cluster",
-                        metadata: ["sio.namespace": "\(namespace.name)", "error": "\(error)"]
+                        metadata: [
+                            "sio.namespace": "\(boundedText(namespace.name))",
+                            "error": "\(boundedDescription(of: error))",
+                        ]
                     )
                 }
             }
