@@ -541,36 +541,60 @@ func makeToken(
 @Suite(.timeLimit(.minutes(1))) struct FailureLimiterTests {
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
 
-    @Test func oneFailureTooManyBlocksUntilTheWindowEnds() {
-        var limiter = FailureLimiter(maximum: 20, length: .seconds(60))
-        for count in 1...20 {
-            let isOver = limiter.failed("a", at: self.start + .seconds(Int64(count)))
-            #expect(!isOver)
-            #expect(!limiter.isBlocked("a", at: self.start + .seconds(Int64(count))))
-        }
-        let isOver = limiter.failed("a", at: self.start + .seconds(21))
-        #expect(isOver)
-        #expect(limiter.isBlocked("a", at: self.start + .seconds(60)))
-        #expect(!limiter.isBlocked("b", at: self.start))
-        #expect(!limiter.isBlocked("a", at: self.start + .seconds(61)))
-        let isAgain = limiter.failed("a", at: self.start + .seconds(61))
-        #expect(!isAgain)
+    /// Fails so often at once; the number of failures that were too many.
+    private func fail(_ limiter: inout FailureLimiter, _ address: String, times: Int, at now: NIODeadline) -> Int {
+        (0..<times).count { _ in limiter.failed(address, at: now) }
     }
 
-    @Test func successForgets() {
-        var limiter = FailureLimiter(maximum: 1, length: .seconds(60))
-        _ = limiter.failed("a", at: self.start)
-        limiter.succeeded("a")
-        let answers = [limiter.failed("a", at: self.start), limiter.failed("a", at: self.start)]
-        #expect(answers == [false, true])
+    @Test func failuresBeyondTheMaximumAreTooMany() {
+        var limiter = FailureLimiter(maximum: 20, length: .seconds(60))
+        #expect(self.fail(&limiter, "10.0.0.1", times: 25, at: self.start) == 5)
+        #expect(self.fail(&limiter, "10.0.0.2", times: 20, at: self.start) == 0)
+    }
+
+    /// Three seconds for each failure: what was too much prolongs nothing.
+    @Test func failuresDecay() {
+        var limiter = FailureLimiter(maximum: 20, length: .seconds(60))
+        #expect(self.fail(&limiter, "10.0.0.1", times: 1000, at: self.start) == 980)
+        #expect(self.fail(&limiter, "10.0.0.1", times: 1, at: self.start + .milliseconds(2_999)) == 1)
+        #expect(self.fail(&limiter, "10.0.0.1", times: 2, at: self.start + .seconds(3)) == 1)
+        #expect(self.fail(&limiter, "10.0.0.1", times: 20, at: self.start + .seconds(63)) == 0)
+    }
+
+    /// Whoever stays just below the maximum in each window is stopped in the long run as well.
+    @Test func theRateIsBoundedInTheLongRun() {
+        var limiter = FailureLimiter(maximum: 20, length: .seconds(60))
+        var tried = 0
+        var stopped = 0
+        for second in 0..<600 {
+            tried += 19
+            stopped += self.fail(&limiter, "a", times: 19, at: self.start + .seconds(Int64(second)))
+        }
+        // The first twenty, and one for each three seconds.
+        #expect((219...221).contains(tried - stopped))
+    }
+
+    @Test(arguments: [
+        ("10.0.0.1", "::ffff:10.0.0.1", true), ("10.0.0.1", "::FFFF:a00:1", true), ("10.0.0.1", "10.0.0.2", false),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true), ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+        ("unix", "nonsense", true),
+    ])
+    func whatCountsAsOneAddress(one: String, other: String, isSame: Bool) {
+        var limiter = FailureLimiter(maximum: 3, length: .seconds(60))
+        #expect(self.fail(&limiter, one, times: 3, at: self.start) == 0)
+        #expect(self.fail(&limiter, other, times: 1, at: self.start) == (isSame ? 1 : 0))
     }
 
     @Test func memoryIsBounded() {
-        var limiter = FailureLimiter(maximum: 1, length: .seconds(60))
+        var limiter = FailureLimiter(maximum: 2, length: .seconds(60))
+        #expect(self.fail(&limiter, "192.0.2.1", times: 2, at: self.start) == 0)
+        // Each of the others fails once.
         for index in 0..<(FailureLimiter.capacity * 2) {
-            _ = limiter.failed("\(index)", at: self.start)
+            _ = limiter.failed("10.\(index >> 16).\(index >> 8 & 255).\(index & 255)", at: self.start)
             if index % 1000 == 0 { #expect(limiter.count <= FailureLimiter.capacity) }
         }
+        // The one with the most failures is remembered.
+        #expect(self.fail(&limiter, "192.0.2.1", times: 1, at: self.start) == 1)
     }
 }
 

@@ -3,7 +3,7 @@ package struct AddressGroup: Hashable, Sendable {
     /// The network bits of an IPv6 address; an IPv4 address as a number, which no network that is in use equals.
     private let value: UInt64
 
-    init(_ address: IPAddress) {
+    package init(_ address: IPAddress) {
         let isIPv4 = address.high == 0 && address.low >> 32 == 0xFFFF
         self.value = isIPv4 ? address.low & 0xFFFF_FFFF : address.high
     }

@@ -1,60 +1,60 @@
+import EngineIO
 import NIOCore
 
-/// Makes an address wait that failed to authenticate too often.
+/// Counts who failed to authenticate too often.
+///
+/// Each failure fills the bucket of its address, and the bucket empties with time: nothing else empties it. What counts
+/// as one address is what one customer gets: an IPv4 address, however it is written, or the 64 bits of an IPv6 network.
 struct FailureLimiter: Sendable {
-    private struct Window: Sendable {
-        var start: NIODeadline
-        var failures: Int
-    }
-
     /// More addresses than this are not remembered.
     static let capacity = 50_000
 
-    private let maximum: Int
-    private let length: TimeAmount
-    private var windows: [String: Window] = [:]
-
-    /// - Parameters:
-    ///   - maximum: Failures allowed within a window, which starts at the first failure.
-    ///   - length: The window's length.
-    init(maximum: Int, length: TimeAmount) {
-        self.maximum = maximum
-        self.length = length
+    private enum Address: Hashable, Sendable {
+        case group(AddressGroup)
+        /// What is no address, such as a Unix domain socket.
+        case unreadable
     }
 
-    /// Whether an address has to wait until its window ends.
-    func isBlocked(_ address: String, at now: NIODeadline) -> Bool {
-        guard let window = self.windows[address], now < window.start + self.length else { return false }
-        return window.failures > self.maximum
+    /// How many failures a bucket holds.
+    private let maximum: Int
+    /// How long it takes until one failure has drained.
+    private let drain: UInt64
+    /// When each bucket will be empty, in nanoseconds of the clock that is passed in.
+    private var emptyAt: [Address: UInt64] = [:]
+
+    /// - Parameters:
+    ///   - maximum: Failures allowed at once; the next ones are too many.
+    ///   - length: How long it takes until so many failures are forgotten.
+    init(maximum: Int, length: TimeAmount) {
+        self.maximum = max(1, maximum)
+        self.drain = UInt64(max(1, length.nanoseconds)) / UInt64(self.maximum)
     }
 
     /// Counts a failure.
     ///
-    /// - Returns: Whether it was one too many.
+    /// - Returns: Whether it was one too many. Those fill nothing any more: who goes on waits no longer than who stops.
     mutating func failed(_ address: String, at now: NIODeadline) -> Bool {
-        if var window = self.windows[address], now < window.start + self.length {
-            window.failures += 1
-            self.windows[address] = window
-            return window.failures > self.maximum
-        }
-        if self.windows[address] == nil && self.windows.count >= Self.capacity { self.prune(at: now) }
-        self.windows[address] = Window(start: now, failures: 1)
-        return 1 > self.maximum
+        let address = Self.group(of: address)
+        let now = now.uptimeNanoseconds
+        let empty = max(self.emptyAt[address] ?? 0, now)
+        guard empty - now <= self.drain * UInt64(self.maximum - 1) else { return true }
+        if self.emptyAt[address] == nil, self.emptyAt.count >= Self.capacity { self.prune(at: now) }
+        self.emptyAt[address] = empty + self.drain
+        return false
     }
 
-    /// Forgets the failures of an address.
-    mutating func succeeded(_ address: String) {
-        if !self.windows.isEmpty { self.windows[address] = nil }
+    /// How many addresses are remembered.
+    var count: Int { self.emptyAt.count }
+
+    private static func group(of text: String) -> Address {
+        IPAddress(text).map { .group(AddressGroup($0)) } ?? .unreadable
     }
 
-    var count: Int { self.windows.count }
-
-    private mutating func prune(at now: NIODeadline) {
-        self.windows = self.windows.filter { now < $0.value.start + self.length }
-        // All of them recent: an attack from many addresses. Those with the fewest failures go.
-        if self.windows.count >= Self.capacity {
-            self.windows = self.windows.filter { $0.value.failures > self.maximum }
-        }
-        if self.windows.count >= Self.capacity { self.windows.removeAll() }
+    private mutating func prune(at now: UInt64) {
+        self.emptyAt = self.emptyAt.filter { $0.value > now }
+        // An attack from many addresses. Those with the fewest failures go, and many at once, so that this is seldom.
+        guard self.emptyAt.count > Self.capacity / 2 else { return }
+        let middle = self.emptyAt.values.sorted()[self.emptyAt.count / 2]
+        self.emptyAt = self.emptyAt.filter { $0.value > middle }
     }
 }

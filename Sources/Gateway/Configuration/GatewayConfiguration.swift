@@ -58,9 +58,11 @@ public struct GatewayConfiguration: Sendable {
         public var publicRole = Role.publicType
         /// The type of the role for users whose token names none.
         public var defaultRole = Role.authenticatedType
-        /// Failures of one address within ``failureWindow`` before it has to wait.
+        /// Failures of one address at once; further ones are answered as too many attempts.
+        ///
+        /// Good credentials are never refused for them.
         public var maximumFailures = 20
-        /// Starts at the first failure of an address.
+        /// How long it takes until ``maximumFailures`` of them are forgotten.
         public var failureWindow: TimeAmount = .seconds(60)
 
         /// The defaults.

@@ -117,23 +117,18 @@ extension IO {
         return found
     }
 
-    /// Checks credentials, unless the address has failed too often.
+    /// Checks credentials, and counts those that are bad against the address.
+    ///
+    /// Good ones are never refused for what others at the same address have done: everybody behind a proxy or a company's
+    /// router shares one.
     func authenticate(_ socket: Socket, auth: JSONValue, address: String) async throws -> AuthenticatedPrincipal {
-        let start = socket.eventLoop.now
-        guard !self.limiter.withLockedValue({ $0.isBlocked(address, at: start) }) else {
-            throw ConnectionRefusal.tooManyAttempts
-        }
         let request = GatewayHooks.Request(
             auth: auth,
             handshake: Self.describe(socket.handshake, auth: auth),
             address: address
         )
         do {
-            let found = try await Authenticator(model: self.model, hooks: self.hooks)
-                .authenticate(request, now: self.now())
-            // Anybody can connect without credentials: that is no proof of good will.
-            if found.principal.isAuthenticated { self.limiter.withLockedValue { $0.succeeded(address) } }
-            return found
+            return try await Authenticator(model: self.model, hooks: self.hooks).authenticate(request, now: self.now())
         } catch let refusal as ConnectionRefusal where refusal.isFailedAuthentication {
             let now = socket.eventLoop.now
             let isOneTooMany = self.limiter.withLockedValue { $0.failed(address, at: now) }
