@@ -42,30 +42,46 @@ extension IO {
     /// Works an event out and sends it, to this node's sockets alone if every node does the same.
     @discardableResult
     func emit(_ event: LifecycleEvent, onlyHere: Bool) throws(GatewayError) -> EmitReport {
-        var plan = try self.model.plan(event, now: self.now())
+        var plan = try self.plan(event, onlyHere: onlyHere)
         if let id = event.eventID, !plan.variants.isEmpty {
-            let isNew = self.recentIDs.withLockedValue { $0.insert(id) }
+            let isNew = self.eventIDs.insert(EventIDMemory.Key(id, scope: []))
             if !isNew { plan = EventPlan(report: EmitReport(.repeated, event: plan.report.event)) }
         }
+        self.publication(of: plan, onlyHere: onlyHere).send()
+        self.note(plan.report)
+        return plan.report
+    }
+
+    /// Works an event out.
+    func plan(_ event: LifecycleEvent, onlyHere: Bool) throws(GatewayError) -> EventPlan {
+        try self.model.plan(event, now: self.now())
+    }
+
+    func publication(of plan: EventPlan, onlyHere: Bool) -> Publication {
+        var publication = Publication()
         for variant in plan.variants {
             for delivery in variant.deliveries {
                 var target = self.main.to(delivery.rooms)
                 if !delivery.except.isEmpty { target = target.except(delivery.except) }
                 if onlyHere { target = target.local }
-                target.emit(plan.report.event, values: [variant.argument])
+                publication.emit(plan.report.event, variant.argument, to: target, in: self.main)
             }
         }
-        self.metrics.event(plan.report)
-        if !plan.report.failures.isEmpty {
+        return publication
+    }
+
+    /// Counts and logs what became of an event.
+    func note(_ report: EmitReport) {
+        self.metrics.event(report)
+        if !report.failures.isEmpty {
             self.logger.info(
                 "An event could not be made fit for everybody who may receive it",
                 metadata: [
-                    "sio.event": "\(plan.report.event)", "count": "\(plan.report.failures.count)",
-                    "error": "\(plan.report.failures[0])",
+                    "sio.event": "\(report.event)", "count": "\(report.failures.count)",
+                    "error": "\(report.failures[0])",
                 ]
             )
         }
-        return plan.report
     }
 }
 
@@ -80,9 +96,15 @@ extension IO {
     ///   - data: The event's argument, put into `{data}` unless the payload format is `flat`.
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     public func raw(event: String, rooms: [Room] = [], data: JSONValue) throws {
+        try self.rawPublication(event: event, rooms: rooms.isEmpty ? nil : rooms, data: data).send()
+    }
+
+    /// `nil` as rooms is everybody, an empty list nobody.
+    func rawPublication(event: String, rooms: [Room]?, data: JSONValue) throws -> Publication {
         try Self.checkName(event)
+        if rooms?.isEmpty == true { return .nobody }
         let argument = self.configuration.events.payloadFormat.rawArgument(data)
-        self.target(rooms).emit(event, values: [argument])
+        return Publication(event, argument, to: self.target(rooms ?? []), in: self.main)
     }
 
     /// Sends any event with any encodable value; see ``raw(event:rooms:data:)-(_,_,JSONValue)``.
@@ -97,10 +119,14 @@ extension IO {
     ///
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     public func sendPrivateMessage(_ socketID: String, event: String, data: JSONValue) throws {
+        try self.messagePublication(socketID, event: event, data: data).send()
+    }
+
+    func messagePublication(_ socketID: String, event: String, data: JSONValue) throws -> Publication {
         try Self.checkName(event)
         // What is no id names a room, or everybody: whoever may write to sockets may not write to those.
-        guard SocketID(socketID) != nil else { return }
-        self.main.to(Room(socketID)).emit(event, values: [data])
+        guard SocketID(socketID) != nil else { return .nobody }
+        return Publication(event, data, to: self.main.to(Room(socketID)), in: self.main)
     }
 
     /// Sends an event to all sockets of the cluster but one.
@@ -111,10 +137,15 @@ extension IO {
     /// - Throws: ``GatewayError`` for a name that can't be sent, `ClusterError` if a node doesn't answer.
     @discardableResult
     public func broadcast(_ socketID: String, event: String, data: JSONValue) async throws -> Bool {
-        try Self.checkName(event)
+        let publication = try self.broadcastPublication(socketID, event: event, data: data)
         guard try await self.find(socketID) != nil else { return false }
-        self.everybody.except(Room(socketID)).emit(event, values: [data])
+        publication.send()
         return true
+    }
+
+    func broadcastPublication(_ socketID: String, event: String, data: JSONValue) throws -> Publication {
+        try Self.checkName(event)
+        return Publication(event, data, to: self.everybody.except(Room(socketID)), in: self.main)
     }
 
     /// Sends an event to all sockets of a namespace.
@@ -127,34 +158,59 @@ extension IO {
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     @discardableResult
     public func emitToNamespace(_ name: String, event: String, data: JSONValue) throws -> Bool {
+        let publication = try self.namespacePublication(name, event: event, rooms: nil, data: data)
+        publication?.send()
+        return publication != nil
+    }
+
+    /// `nil` as rooms is everybody, an empty list nobody; `nil` as result: there is no such namespace.
+    func namespacePublication(
+        _ name: String,
+        event: String,
+        rooms: [Room]?,
+        data: JSONValue
+    ) throws -> Publication? {
         try Self.checkName(event)
-        let name = name == "/" ? "main" : name.hasPrefix("/") ? String(name.dropFirst()) : name
-        guard let namespace = self.namespaces[name] else { return false }
-        if namespace === self.main {
-            self.everybody.emit(event, values: [data])
-        } else {
-            namespace.emit(event, values: [data])
+        guard let namespace = self.namespace(UTF8Text(name)) else { return nil }
+        if rooms?.isEmpty == true { return .nobody }
+        let target = namespace === self.main ? self.target(rooms ?? []) : namespace.to(rooms ?? [])
+        return Publication(event, data, to: target, in: namespace)
+    }
+
+    /// `main` or a configured namespace, with or without a leading slash; `nil`: there is none of that name.
+    private func namespace(_ name: UTF8Text) -> Namespace? {
+        if name == "/" || name == "main" || name == "/main" { return self.main }
+        let configured = self.configuration.namespaces.first { namespace in
+            name == UTF8Text(namespace.name) || name == "/\(namespace.name)"
         }
-        return true
+        return configured.map { self.server.of($0.name) }
     }
 
     /// Sends an event to all sockets of a user.
     ///
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     public func sendToUser(_ userID: EntityID, event: String, data: JSONValue) throws {
+        try self.userPublication(userID, event: event, data: data).send()
+    }
+
+    func userPublication(_ userID: EntityID, event: String, data: JSONValue) throws -> Publication {
         try Self.checkName(event)
-        self.main.to(RoomName.user(userID)).emit(event, values: [data])
+        return Publication(event, data, to: self.main.to(RoomName.user(userID)), in: self.main)
     }
 
     /// Sends an event to everybody who subscribed to an entry, unchecked and unchanged.
     ///
     /// - Throws: ``GatewayError`` for a name that can't be sent, and for what is no content type's uid.
     public func emitToEntity(_ uid: String, _ id: EntityID, event: String, data: JSONValue) throws {
+        try self.entityPublication(uid, id, event: event, data: data).send()
+    }
+
+    func entityPublication(_ uid: String, _ id: EntityID, event: String, data: JSONValue) throws -> Publication {
         try Self.checkName(event)
         try Self.checkUID(uid)
         // Nobody can have subscribed to an entry of another id; its room would be of another kind.
-        guard EntityRef.isValidID(id.text) else { return }
-        self.main.to(RoomName.entity(uid, id)).emit(event, values: [data])
+        guard EntityRef.isValidID(id.text) else { return .nobody }
+        return Publication(event, data, to: self.main.to(RoomName.entity(uid, id)), in: self.main)
     }
 
     /// A topic and what there is to say about it.

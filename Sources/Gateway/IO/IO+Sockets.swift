@@ -107,21 +107,31 @@ extension IO {
         if let local = socket.local {
             self.expel(local, reason: reason, closingConnection: true)
         } else {
-            let target = self.main.to(socket.room)
-            target.emit(Self.disconnectEvent, values: [["reason": .string(reason)]])
-            target.disconnectSockets(closingConnection: true)
+            self.disconnection(of: [self.main], room: socket.room, reason: reason).send()
         }
         return true
     }
 
     /// Disconnects all sockets of a user, whichever of the gateway's namespaces they are in, after telling them why.
     public func disconnectUser(_ userID: EntityID, reason: String = "server disconnect") {
-        for namespace in self.namespaces.values {
-            let target = namespace.to(RoomName.user(userID))
-            target.emit(Self.disconnectEvent, values: [["reason": .string(reason)]])
-            target.disconnectSockets(closingConnection: true)
-        }
+        self.userDisconnection(userID, reason: reason).send()
+    }
+
+    func userDisconnection(_ userID: EntityID, reason: String) -> Publication {
         self.metrics.expelled("requested")
+        let others = self.configuration.namespaces.map { self.server.of($0.name) }
+        return self.disconnection(of: [self.main] + others, room: RoomName.user(userID), reason: reason)
+    }
+
+    /// Tells the members of a room why, and disconnects them.
+    func disconnection(of namespaces: [Namespace], room: Room, reason: String) -> Publication {
+        var publication = Publication()
+        for namespace in namespaces {
+            let target = namespace.to(room)
+            publication.emit(Self.disconnectEvent, ["reason": .string(reason)], to: target, in: namespace)
+            publication.add(.disconnect(closingConnection: true), target, namespace)
+        }
+        return publication
     }
 
     /// Tells a socket of this node why, and disconnects it.
@@ -144,14 +154,24 @@ extension IO {
     ) async throws
         -> EntitySubscriptionResult
     {
-        guard let socket = try await self.find(socketID) else { return .failed(.socketNotFound) }
+        let (result, socket, rooms) = try await self.subscription(socketID, uid, id)
+        if let socket { self.join(socket, rooms) }
+        return result
+    }
+
+    /// What subscribing comes to: the socket, and the rooms that it is to join.
+    func subscription(
+        _ socketID: String,
+        _ uid: String,
+        _ id: EntityID
+    ) async throws -> (EntitySubscriptionResult, FoundSocket?, [Room]) {
+        guard let socket = try await self.find(socketID) else { return (.failed(.socketNotFound), nil, []) }
         let model = self.model
-        guard model.schema.contentType(uid) != nil else { return .failed(.typeNotFound) }
-        guard EntityRef.isValidID(id.text) else { return .failed(.invalidEntityID) }
+        guard model.schema.contentType(uid) != nil else { return (.failed(.typeNotFound), nil, []) }
+        guard EntityRef.isValidID(id.text) else { return (.failed(.invalidEntityID), nil, []) }
         let audience = model.principal(of: PrincipalRecord(socket.data)).audienceRoom
         let policy = SubscriptionPolicy(settings: model.configuration.entitySubscriptions)
-        self.join(socket, policy.rooms(of: EntityRef(uid: uid, id: id.text), audience: audience))
-        return .done(uid, id)
+        return (.done(uid, id), socket, policy.rooms(of: EntityRef(uid: uid, id: id.text), audience: audience))
     }
 
     /// Ends a socket's subscription to an entry; there need not be one.
@@ -166,13 +186,22 @@ extension IO {
     ) async throws
         -> EntitySubscriptionResult
     {
-        guard let socket = try await self.find(socketID) else { return .failed(.socketNotFound) }
+        let (result, socket, rooms) = try await self.unsubscription(socketID, uid, id)
+        if let socket { self.leave(socket, rooms) }
+        return result
+    }
+
+    /// What the end of a subscription comes to: the socket, and the rooms that it is to leave.
+    func unsubscription(
+        _ socketID: String,
+        _ uid: String,
+        _ id: EntityID
+    ) async throws -> (EntitySubscriptionResult, FoundSocket?, [Room]) {
+        guard let socket = try await self.find(socketID) else { return (.failed(.socketNotFound), nil, []) }
         let entity = EntityRef(uid: uid, id: id.text)
-        if ContentType.isValidUID(uid) && EntityRef.isValidID(entity.id) {
-            let policy = SubscriptionPolicy(settings: self.configuration.entitySubscriptions)
-            self.leave(socket, policy.roomsToLeave(of: entity, joined: socket.rooms))
-        }
-        return .done(uid, id)
+        guard ContentType.isValidUID(uid) && EntityRef.isValidID(entity.id) else { return (.done(uid, id), nil, []) }
+        let policy = SubscriptionPolicy(settings: self.configuration.entitySubscriptions)
+        return (.done(uid, id), socket, policy.roomsToLeave(of: entity, joined: socket.rooms))
     }
 
     /// The entries that a socket has subscribed to.

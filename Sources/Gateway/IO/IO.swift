@@ -40,7 +40,7 @@ public final class IO: Sendable {
     let connections: ConnectionRegistry
 
     private let current: NIOLockedValueBox<GatewayModel>
-    let recentIDs: NIOLockedValueBox<RecentIDs>
+    let eventIDs: EventIDMemory
     let limiter: NIOLockedValueBox<FailureLimiter>
     /// Rooms with names like ids of sockets that were found to be none: ids are random, so they never become one.
     let harmlessRooms: NIOLockedValueBox<RecentIDs>
@@ -79,6 +79,7 @@ public final class IO: Sendable {
         io.registerConnections()
         io.registerClientEvents()
         io.registerServerEvents()
+        io.registerReceipts()
         return io
     }
 
@@ -98,7 +99,7 @@ public final class IO: Sendable {
         self.now = now
         self.current = NIOLockedValueBox(model)
         let configuration = model.configuration
-        self.recentIDs = NIOLockedValueBox(RecentIDs(capacity: configuration.events.rememberedEventIDs))
+        self.eventIDs = EventIDMemory(capacity: configuration.events.rememberedEventIDs)
         self.limiter = NIOLockedValueBox(
             FailureLimiter(
                 maximum: configuration.authentication.maximumFailures,

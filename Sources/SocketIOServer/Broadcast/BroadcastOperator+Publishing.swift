@@ -111,3 +111,24 @@ extension Namespace {
         )
     }
 }
+
+extension Namespace {
+    /// Does all of that on all nodes, in this order, and asks nobody what became of it.
+    package func tell(_ operations: [ClusterOperation]) {
+        for operation in operations {
+            var packet: EncodedPacket?
+            if case .emit(let values) = operation.action {
+                packet = self.encode(values)
+                guard packet != nil else { continue }
+            }
+            if !operation.options.flags.isLocal { self.adapter.tell(operation) }
+            self.performHere(operation, packet)
+        }
+    }
+
+    /// How many sockets of this node are addressed, counted behind what was sent to them before.
+    package func localTargetCount(of options: BroadcastOptions) -> EventLoopFuture<Int> {
+        let counts = self.shards.map { shard in shard.eventLoop.submit { shard.targets(of: options).count } }
+        return EventLoopFuture.reduce(0, counts, on: self.eventLoop) { $0 + $1 }
+    }
+}

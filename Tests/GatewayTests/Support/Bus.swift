@@ -10,6 +10,7 @@ final class Bus: Sendable {
         var silent: Set<Int> = []
         var requests = 0
         var broadcasts = 0
+        var outcome = PublishOutcome.published
     }
 
     private let state = NIOLockedValueBox(State())
@@ -19,6 +20,11 @@ final class Bus: Sendable {
 
     /// Makes a node answer no more requests.
     func silence(_ node: Int) { self.state.withLockedValue { _ = $0.silent.insert(node) } }
+
+    /// What becomes of what is published and waited for.
+    var outcome: PublishOutcome { self.state.withLockedValue { $0.outcome } }
+
+    func setOutcome(_ outcome: PublishOutcome) { self.state.withLockedValue { $0.outcome = outcome } }
 
     /// How many questions were asked.
     var requests: Int { self.state.withLockedValue { $0.requests } }
@@ -77,6 +83,16 @@ private struct BusAdapter: Adapter {
         for (_, host) in self.others { host.deliver(packet, options: broadcast.options) }
     }
 
+    func publish(
+        _ operations: [ClusterOperation],
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount
+    ) async -> PublishOutcome {
+        let outcome = self.bus.outcome
+        if outcome == .published { for operation in operations { self.tell(operation) } }
+        return outcome
+    }
+
     func addSockets(_ options: BroadcastOptions, rooms: [Room]) {
         for (_, host) in self.others { host.addLocalSockets(options, rooms: rooms) }
     }
@@ -116,11 +132,17 @@ private struct BusAdapter: Adapter {
 
     func serverSideEmitWithAck(_ arguments: [JSONValue], timeout: TimeAmount?) async throws -> [JSONValue?] {
         var answers: [JSONValue?] = []
-        for (_, host) in self.others {
+        let silent = self.bus.countRequest()
+        for (node, host) in self.others where !silent.contains(node) {
             let answer: JSONValue? = await withCheckedContinuation { continuation in
                 host.serverSideEvent(arguments) { continuation.resume(returning: $0) }
             }
             answers.append(answer)
+        }
+        guard answers.count == self.others.count else {
+            var error = ClusterError(code: .timeout, message: "timeout reached while waiting for answers")
+            error.partialResponses = answers
+            throw error
         }
         return answers
     }

@@ -1,0 +1,46 @@
+import OrderedCollections
+import SocketIOServer
+import SocketIOWire
+
+/// What one verb tells sockets, worked out before anything is sent.
+///
+/// So the same work serves who only sends and who wants to know what became of it.
+struct Publication: Sendable {
+    /// Everything for one namespace, in its order.
+    struct Part: Sendable {
+        let namespace: Namespace
+        var operations: [ClusterOperation]
+    }
+
+    private(set) var parts: [Part] = []
+
+    /// Nobody is addressed.
+    static let nobody = Publication()
+
+    var isEmpty: Bool { self.parts.isEmpty }
+
+    init() {}
+
+    /// One event for those sockets.
+    init(_ event: String, _ argument: JSONValue, to target: BroadcastOperator, in namespace: Namespace) {
+        self.emit(event, argument, to: target, in: namespace)
+    }
+
+    mutating func emit(_ event: String, _ argument: JSONValue, to target: BroadcastOperator, in namespace: Namespace) {
+        self.add(.emit([.string(event), argument]), target, namespace)
+    }
+
+    mutating func add(_ action: ClusterOperation.Action, _ target: BroadcastOperator, _ namespace: Namespace) {
+        let operation = ClusterOperation(action, options: target.options)
+        if let last = self.parts.last, last.namespace === namespace {
+            self.parts[self.parts.count - 1].operations.append(operation)
+        } else {
+            self.parts.append(Part(namespace: namespace, operations: [operation]))
+        }
+    }
+
+    /// Sends it, without an answer.
+    func send() {
+        for part in self.parts { part.namespace.tell(part.operations) }
+    }
+}

@@ -1,0 +1,248 @@
+public import NIOCore
+public import SocketIOServer
+public import SocketIOWire
+
+/// The verbs of ``IO`` with an answer that says what became of them on the other nodes.
+///
+/// ```swift
+/// let report = try await io.publisher(whileUnreachable: .refuse).raw(event: "notice", data: "Maintenance at noon")
+/// print(report.delivery)
+/// ```
+///
+/// A verb that is refused, because the cluster is out of reach and nothing shall or can wait, throws `ClusterError` with
+/// the code `unreachable`: then nothing was sent, to clients of this node neither.
+public struct Publisher: Sendable {
+    /// The gateway.
+    public let io: IO
+    /// What to do while the cluster is out of reach.
+    public var whileUnreachable: UnreachablePolicy
+    /// How long the broker may take to confirm.
+    public var timeout: TimeAmount
+    /// Whether every node is asked how many clients it sent an event to.
+    public var wantsReceipt: Bool
+
+    // MARK: Events
+
+    /// Sends an event that a back end reported; see ``IO/emit(_:)``.
+    ///
+    /// - Returns: What became of it, and what was sent to whom.
+    public func emit(_ event: LifecycleEvent) async throws -> (PublishReport, EmitReport) {
+        let id = event.eventID.map { EventIDMemory.Key($0, scope: []) }
+        guard let id else { return try await self.emitAlways(event) }
+        let result = try await self.io.eventIDs.once(id) {
+            let result = try await self.emitAlways(event)
+            return (result, result.0.delivery != .nobody)
+        }
+        if let result { return result }
+        let plan = try self.io.plan(event, onlyHere: false)
+        return (PublishReport(.nobody), EmitReport(.repeated, event: plan.report.event))
+    }
+
+    private func emitAlways(_ event: LifecycleEvent) async throws -> (PublishReport, EmitReport) {
+        let plan = try self.io.plan(event, onlyHere: false)
+        let report = try await self.confirm(self.io.publication(of: plan, onlyHere: false))
+        self.io.note(plan.report)
+        return (report, plan.report)
+    }
+
+    /// Sends any event, without checks and unchanged.
+    ///
+    /// - Parameters:
+    ///   - event: The event's name.
+    ///   - rooms: Each socket in any of them receives it once; `nil`: everybody; an empty list: nobody.
+    ///   - data: The event's argument, put into `{data}` unless the payload format is `flat`.
+    /// - Returns: What became of it.
+    /// - Throws: ``GatewayError`` for a name that can't be sent, `ClusterError` if it was refused.
+    public func raw(event: String, rooms: [Room]? = nil, data: JSONValue) async throws -> PublishReport {
+        try await self.confirm(self.io.rawPublication(event: event, rooms: rooms, data: data))
+    }
+
+    /// Sends an event to sockets of a namespace.
+    ///
+    /// - Parameters:
+    ///   - name: `main` or a configured namespace's name, with or without a leading slash.
+    ///   - event: The event's name.
+    ///   - rooms: Each socket in any of them receives it once; `nil`: everybody; an empty list: nobody.
+    ///   - data: The event's argument.
+    /// - Returns: `nil` if there is no such namespace.
+    /// - Throws: ``GatewayError`` for a name that can't be sent, `ClusterError` if it was refused.
+    public func emitToNamespace(
+        _ name: String,
+        event: String,
+        rooms: [Room]? = nil,
+        data: JSONValue
+    ) async throws -> PublishReport? {
+        guard let publication = try self.io.namespacePublication(name, event: event, rooms: rooms, data: data) else {
+            return nil
+        }
+        return try await self.confirm(publication)
+    }
+
+    /// Sends an event to one socket.
+    ///
+    /// - Returns: `nil` if there is no such socket.
+    public func sendPrivateMessage(_ socketID: String, event: String, data: JSONValue) async throws -> PublishReport? {
+        let publication = try self.io.messagePublication(socketID, event: event, data: data)
+        guard try await self.mayExist(socketID) else { return nil }
+        return try await self.confirm(publication)
+    }
+
+    /// Sends an event to everybody but one socket.
+    ///
+    /// - Returns: `nil` if there is no such socket.
+    public func broadcast(_ socketID: String, event: String, data: JSONValue) async throws -> PublishReport? {
+        let publication = try self.io.broadcastPublication(socketID, event: event, data: data)
+        guard try await self.io.find(socketID) != nil else { return nil }
+        return try await self.confirm(publication)
+    }
+
+    /// Sends an event to all sockets of a user.
+    public func sendToUser(_ userID: EntityID, event: String, data: JSONValue) async throws -> PublishReport {
+        try await self.confirm(self.io.userPublication(userID, event: event, data: data))
+    }
+
+    /// Sends an event to those who have subscribed to an entry; see ``IO/emitToEntity(_:_:event:data:)``.
+    public func emitToEntity(
+        _ uid: String,
+        _ id: EntityID,
+        event: String,
+        data: JSONValue
+    ) async throws -> PublishReport {
+        try await self.confirm(self.io.entityPublication(uid, id, event: event, data: data))
+    }
+
+    // MARK: Sockets
+
+    /// Makes a socket join a room.
+    ///
+    /// - Returns: `nil` if there is no such socket.
+    public func joinRoom(_ socketID: String, _ room: Room) async throws -> PublishReport? {
+        guard let socket = try await self.io.find(socketID) else { return nil }
+        return try await self.move(socket, .join([room]))
+    }
+
+    /// Makes a socket leave a room; it need not be in it.
+    ///
+    /// - Returns: `nil` if there is no such socket.
+    public func leaveRoom(_ socketID: String, _ room: Room) async throws -> PublishReport? {
+        guard let socket = try await self.io.find(socketID) else { return nil }
+        return try await self.move(socket, .leave([room]))
+    }
+
+    /// Disconnects a socket and its connection, after telling it why.
+    ///
+    /// - Returns: `nil` if there is no such socket.
+    public func disconnectSocket(_ socketID: String, reason: String) async throws -> PublishReport? {
+        guard let socket = try await self.io.find(socketID) else { return nil }
+        return try await self.confirm(self.io.disconnection(of: [self.io.main], room: socket.room, reason: reason))
+    }
+
+    /// Disconnects all sockets of a user, whichever of the gateway's namespaces they are in, after telling them why.
+    public func disconnectUser(_ userID: EntityID, reason: String) async throws -> PublishReport {
+        try await self.confirm(self.io.userDisconnection(userID, reason: reason))
+    }
+
+    /// Subscribes a socket to an entry; see ``IO/subscribeToEntity(_:_:_:)``.
+    public func subscribeToEntity(
+        _ socketID: String,
+        _ uid: String,
+        _ id: EntityID
+    ) async throws -> (EntitySubscriptionResult, PublishReport?) {
+        let (result, socket, rooms) = try await self.io.subscription(socketID, uid, id)
+        guard result.success, let socket else { return (result, nil) }
+        return (result, try await self.move(socket, .join(rooms)))
+    }
+
+    /// Ends a socket's subscription to an entry; there need not be one.
+    public func unsubscribeFromEntity(
+        _ socketID: String,
+        _ uid: String,
+        _ id: EntityID
+    ) async throws -> (EntitySubscriptionResult, PublishReport?) {
+        let (result, socket, rooms) = try await self.io.unsubscription(socketID, uid, id)
+        guard result.success, let socket else { return (result, nil) }
+        return (result, try await self.move(socket, .leave(rooms)))
+    }
+
+    // MARK: Certainty
+
+    /// Whether a socket exists; if nobody can say and things may wait, it may.
+    private func mayExist(_ socketID: String) async throws -> Bool {
+        do {
+            return try await self.io.find(socketID) != nil
+        } catch let error as ClusterError where error.code == .unreachable && self.whileUnreachable == .queue {
+            return true
+        }
+    }
+
+    private func move(_ socket: FoundSocket, _ action: ClusterOperation.Action) async throws -> PublishReport {
+        if let local = socket.local {
+            // Here it is done at once, in the order of this task's calls.
+            switch action {
+            case .join(let rooms): local.join(rooms)
+            case .leave(let rooms): for room in rooms { local.leave(room) }
+            case .emit, .disconnect: preconditionFailure("a socket is moved into rooms, or out of them")
+            }
+            return PublishReport(.published)
+        }
+        var publication = Publication()
+        publication.add(action, self.io.main.to(socket.room), self.io.main)
+        return try await self.confirm(publication)
+    }
+
+    /// Sends it, and waits for what becomes of it.
+    private func confirm(_ publication: Publication) async throws -> PublishReport {
+        guard !publication.isEmpty else { return PublishReport(.nobody) }
+        var outcome = PublishOutcome.localOnly
+        for (index, part) in publication.parts.enumerated() {
+            let one = await part.namespace.perform(
+                part.operations,
+                whileUnreachable: self.whileUnreachable,
+                timeout: self.timeout
+            )
+            if case .refused(let reason) = one {
+                let count = publication.parts.count
+                let done = index == 0 ? "nothing was sent" : "only \(index) of \(count) namespaces were told"
+                throw ClusterError(code: .unreachable, message: "The other nodes were not told (\(reason)); \(done).")
+            }
+            outcome = outcome.combined(with: one)
+        }
+        let receipt = self.wantsReceipt ? await self.io.receipt(for: publication, outcome) : nil
+        return PublishReport(outcome == .queued ? .queued : .published, receipt: receipt)
+    }
+}
+
+extension IO {
+    /// The verbs with an answer that says what became of them on the other nodes.
+    ///
+    /// - Parameters:
+    ///   - policy: What to do while the cluster is out of reach.
+    ///   - timeout: How long the broker may take to confirm; then what was published counts as queued.
+    ///   - wantsReceipt: Whether every node is asked how many clients it sent an event to.
+    /// - Returns: The verbs.
+    public func publisher(
+        whileUnreachable policy: UnreachablePolicy = .queue,
+        timeout: TimeAmount = .seconds(2),
+        wantsReceipt: Bool = false
+    ) -> Publisher {
+        Publisher(io: self, whileUnreachable: policy, timeout: timeout, wantsReceipt: wantsReceipt)
+    }
+
+    /// Does something once for each id, as long as the id is remembered.
+    ///
+    /// Remembered is only what has published something; who repeats a request that is still under way waits for it.
+    ///
+    /// - Parameters:
+    ///   - id: The id that the publisher gave its event.
+    ///   - scope: What the id belongs to.
+    ///   - body: Does it, and says whether it has published anything.
+    /// - Returns: `nil` if it was done before.
+    /// - Throws: What `body` throws; that is not remembered.
+    package func once<Result: Sendable>(
+        _ id: String,
+        scope: [String],
+        _ body: () async throws -> (result: Result, hasPublished: Bool)
+    ) async throws -> Result? {
+        try await self.eventIDs.once(EventIDMemory.Key(id, scope: scope), body)
+    }
+}
