@@ -27,7 +27,6 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
-let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -78,8 +77,8 @@ let targets: [Target] = [
     .target(
         name: "Console",
         dependencies: [
-            "Gateway", "SocketIOServer", "SocketIOWire", hummingbird, httpTypes, nioCore, nioHTTP1, nioPosix,
-            nioConcurrency, logging, metrics, lifecycle, ordered,
+            "Gateway", "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioHTTP1, nioPosix, nioConcurrency,
+            logging, lifecycle, ordered,
         ],
         swiftSettings: settings
     ),
@@ -185,8 +184,9 @@ let targets: [Target] = [
     .testTarget(
         name: "SocketIONodeTests",
         dependencies: [
-            "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RESP", "SocketIOWire", nioCore,
-            nioHTTP1, nioPosix, nioConcurrency, lifecycle, logging,
+            "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RESP", "SocketIOWire",
+            "SocketIOTestSupport", nioCore, nioEmbedded, nioHTTP1, nioPosix, nioConcurrency, lifecycle, logging,
+            ordered,
         ],
         swiftSettings: settings
     ),
@@ -264,7 +264,6 @@ var dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
     .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
-    .package(url: "https://github.com/apple/swift-http-types.git", from: "1.5.0"),
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
 ]
 // SOCKETIO_DOCS=1 swift package generate-documentation --target SocketIOServer

@@ -1,200 +1,87 @@
 public import Gateway
-import HTTPTypes
-import Hummingbird
 public import Logging
 public import NIOCore
 import NIOHTTP1
 import OrderedCollections
 public import ServiceLifecycle
+public import SocketIOServer
 import SocketIOWire
 
 /// The HTTP API through which back ends publish: each route is one method of ``IO``.
 ///
-/// Requests carry a bearer API token whose scopes name the verb (`io.emit`). Bodies and answers are JSON; a refusal is
-/// `{"error": {"code", "message"}}`. It belongs on a listener of its own, away from the public's.
+/// Requests carry a bearer API token of the gateway whose scopes name the verb (`io.emit`). Bodies and answers are JSON; a
+/// refusal is `{"error": {"code", "message"}}`. It belongs on a listener of its own, away from the public's.
 public struct PublishAPI: Sendable {
     /// What the API accepts.
     public struct Configuration: Sendable {
         /// The longest body, in bytes.
         public var maximumBodyBytes = 1_000_000
+        /// The longest answer, in bytes: a list of sockets that is longer is refused.
+        public var maximumAnswerBytes = 4_000_000
+        /// The most bytes of bodies and answers at a time, of all connections together.
+        public var maximumTotalBytes = 64_000_000
         /// The most operations of one batch.
         public var maximumBatch = 100
-        /// How many `eventId`s are remembered.
-        public var rememberedEvents = 10_000
+        /// How long a new connection may take to ask something.
+        public var headTimeout = TimeAmount.seconds(10)
         /// How long a body may take to arrive.
         public var bodyTimeout = TimeAmount.seconds(30)
-        /// The most connections at a time; further ones wait until one is closed.
+        /// How long an answer may take to leave.
+        public var answerTimeout = TimeAmount.seconds(60)
+        /// How long a connection may wait for its next request.
+        public var idleTimeout = TimeAmount.seconds(75)
+        /// The most connections; with more, those are closed that wait longest without asking anything.
         public var maximumConnections = 1000
-        /// Tokens that may publish.
-        public var tokens: [APIToken]
-        /// What the tokens' hashes were made with.
-        public var tokenSalt: String
+        /// The most requests of one token at a time.
+        public var requestsPerToken = 100
+        /// The most different lists of sockets that are asked for at a time; equal ones share one answer.
+        public var maximumQuestions = 16
+        /// What becomes of a publish while the cluster is out of reach.
+        public var whileDisconnected = UnreachablePolicy.queue
+        /// How long the broker may take to confirm a publish before it counts as queued.
+        public var confirmationTimeout = TimeAmount.seconds(2)
 
-        /// The defaults, with these tokens.
-        public init(tokens: [APIToken], tokenSalt: String) {
-            self.tokens = tokens
-            self.tokenSalt = tokenSalt
-        }
+        /// The defaults.
+        public init() {}
     }
 
     /// An answer, before it is written as HTTP.
     struct Answer: Sendable {
-        var status: HTTPResponseStatus
-        var headers: [String: String] = [:]
-        var body: JSONValue
+        var status: Int
+        var headers: [(name: String, value: String)] = []
+        var body: AnswerBody
     }
 
-    private let io: IO
-    private let configuration: Configuration
-    private let logger: Logger
-    private let memory: EventMemory
-    /// By hash: finding one tells nothing about the hash of another, for nobody can choose a hash.
-    private let tokens: [String: APIToken]
-    private let now: @Sendable () -> Double
+    /// Answers a health check: method and path (`/readyz`), status and body; `nil` for other paths.
+    public typealias Health = @Sendable (_ path: String) -> (status: Int, body: ByteBuffer)?
 
-    /// Makes the API; ``service(host:port:onListening:)`` serves it.
+    let configuration: Configuration
+    let budget: ByteBudget
+    private let io: IO
+    private let logger: Logger
+    private let healthChecks: Health
+    private let questions: SharedAnswers<AnswerBody>
+
+    /// Makes the API; ``service(host:port:eventLoopGroup:onListening:)`` serves it.
     ///
     /// - Parameters:
-    ///   - io: What the routes call.
+    ///   - io: What the routes call, and whose API tokens may call them.
     ///   - configuration: What is accepted.
     ///   - logger: Where failures go.
-    ///   - now: Unix time in seconds, by which tokens expire.
+    ///   - health: Answers `/healthz` and `/readyz`, to anybody and at any time; without it these are no routes.
     public init(
         io: IO,
-        configuration: Configuration,
+        configuration: Configuration = Configuration(),
         logger: Logger,
-        now: @escaping @Sendable () -> Double
+        health: @escaping Health = { _ in nil }
     ) {
         self.io = io
         self.configuration = configuration
         self.logger = logger
-        self.now = now
-        self.memory = EventMemory(capacity: configuration.rememberedEvents)
-        self.tokens = Dictionary(
-            configuration.tokens.filter { !$0.isRevoked }.map { ($0.hash.lowercased(), $0) },
-            uniquingKeysWith: { first, _ in first }
-        )
+        self.healthChecks = health
+        self.budget = ByteBudget(limit: configuration.maximumTotalBytes)
+        self.questions = SharedAnswers(limit: configuration.maximumQuestions)
     }
-
-    // MARK: Requests
-
-    /// Answers one request.
-    ///
-    /// - Parameters:
-    ///   - method: The HTTP method.
-    ///   - target: The path, and the query.
-    ///   - authorization: The header of that name.
-    ///   - body: Reads the body.
-    /// - Returns: The answer, for a refusal as well.
-    func respond(
-        method: String,
-        target: String,
-        authorization: String?,
-        body: () async throws -> ByteBuffer
-    ) async -> Answer {
-        do {
-            // Nobody's body is read before they have shown who they are.
-            let token = try self.token(authorization)
-            let body = try await body()
-            var value = JSONValue.null
-            if body.readableBytes > 0 {
-                do {
-                    value = try JSONValue(parsing: body)
-                } catch {
-                    throw PublishError(
-                        status: .badRequest,
-                        code: "invalid_json",
-                        message: "The body is not JSON: \(error)"
-                    )
-                }
-            }
-            guard let request = PublishRequest(method: method, target: target, body: value) else {
-                throw PublishError.notFound
-            }
-            if request.path == ["io", "batch"] {
-                guard method == "POST" else { throw PublishError.methodNotAllowed(["POST"]) }
-                return Answer(status: .ok, body: try await self.batch(request, token))
-            }
-            return Answer(status: .ok, body: try await self.perform(request, token))
-        } catch {
-            let refusal = PublishError(error)
-            if refusal.status == .internalServerError {
-                self.logger.error("A request to the publish API failed", metadata: ["error": "\(error)"])
-            }
-            return Answer(status: refusal.status, headers: refusal.headers, body: refusal.body)
-        }
-    }
-
-    private func token(_ authorization: String?) throws -> APIToken {
-        guard let authorization, let space = authorization.firstIndex(of: " "),
-            authorization[..<space].lowercased() == "bearer"
-        else { throw PublishError.unauthorized }
-        let key = authorization[authorization.index(after: space)...].drop { $0 == " " }
-        guard (1...1024).contains(key.utf8.count),
-            let token = self.tokens[APIToken.hash(of: String(key), salt: self.configuration.tokenSalt)],
-            !token.isExpired(at: self.now())
-        else { throw PublishError.unauthorized }
-        return token
-    }
-
-    private func perform(_ request: PublishRequest, _ token: APIToken) async throws -> JSONValue {
-        // Paths are remembered together with event ids, and part of names of rooms.
-        guard request.path.reduce(0, { $0 + $1.utf8.count }) <= PublishRequest.maximumPathBytes else {
-            throw PublishError.pathTooLong
-        }
-        var allowed: [String] = []
-        for route in PublishRoute.all {
-            guard let values = route.match(request.path) else { continue }
-            guard route.method == request.method else {
-                allowed.append(route.method)
-                continue
-            }
-            guard token.ability.allowsVerb(route.verb) else { throw PublishError.forbidden(route.verb) }
-            let eventID = try request.eventID().map { "\(request.path.joined(separator: "/")) \($0)" }
-            if let eventID, !self.memory.insert(eventID) { return ["success": true, "duplicate": true] }
-            do {
-                return try await route.action(self.io, request, values)
-            } catch {
-                if let eventID { self.memory.remove(eventID) }
-                throw error
-            }
-        }
-        throw allowed.isEmpty ? PublishError.notFound : PublishError.methodNotAllowed(allowed)
-    }
-
-    /// `{"operations": [{"method"?, "path", "body"?}]}`: one after the other; one that fails doesn't stop the rest.
-    private func batch(_ request: PublishRequest, _ token: APIToken) async throws -> JSONValue {
-        guard let operations = try request.object()["operations"]?.arrayValue else {
-            throw PublishError.invalidRequest(
-                "'operations' must be a list of {\"path\": \"/io/raw\", \"body\": {...}}."
-            )
-        }
-        guard operations.count <= self.configuration.maximumBatch else {
-            throw PublishError.invalidRequest("A batch may hold at most \(self.configuration.maximumBatch) operations.")
-        }
-        var results: [JSONValue] = []
-        for operation in operations {
-            do {
-                guard let path = operation["path"]?.stringValue,
-                    let single = PublishRequest(
-                        method: operation["method"]?.stringValue ?? "POST",
-                        target: path,
-                        body: operation["body"] ?? .null
-                    )
-                else { throw PublishError.invalidRequest("An operation must have a 'path' such as '/io/raw'.") }
-                results.append(["status": 200, "body": try await self.perform(single, token)])
-            } catch {
-                let refusal = PublishError(error)
-                if refusal.status == .internalServerError {
-                    self.logger.error("An operation of a batch failed", metadata: ["error": "\(error)"])
-                }
-                results.append(["status": .int(Int(refusal.status.code)), "body": refusal.body])
-            }
-        }
-        return ["results": .array(results)]
-    }
-
-    // MARK: HTTP
 
     /// The API as a service on an address.
     ///
@@ -210,78 +97,209 @@ public struct PublishAPI: Sendable {
         eventLoopGroup: any EventLoopGroup,
         onListening: @escaping @Sendable (SocketAddress?) async -> Void
     ) -> any Service {
-        Application(
-            responder: CallbackResponder { (request: Request, _: BasicRequestContext) in
-                await self.respond(to: request)
-            },
-            server: .http1(configuration: .init(idleTimeout: .seconds(75))),
-            configuration: ApplicationConfiguration(
-                address: .hostname(host, port: port),
-                availableConnectionsDelegate: .maximum(self.configuration.maximumConnections, logger: self.logger)
-            ),
-            onServerRunning: { channel in await onListening(channel.localAddress) },
-            eventLoopGroupProvider: .shared(eventLoopGroup),
-            logger: self.logger
+        PublishServer(
+            api: self,
+            host: host,
+            port: port,
+            eventLoopGroup: eventLoopGroup,
+            onListening: onListening
         )
     }
+}
 
-    private func respond(to request: Request) async -> Response {
-        let answer = await self.respond(
-            method: request.method.rawValue,
-            target: request.head.path ?? "/",
-            authorization: request.headers[.authorization]
-        ) {
-            try await self.read(request.body)
-        }
-        // An answer that overtakes the body is lost to clients that are still writing when the connection is closed.
-        if answer.status == .unauthorized { _ = try? await self.read(request.body) }
-        var bytes = ByteBuffer()
-        bytes.writeJSON(answer.body)
-        var headers = HTTPFields()
-        headers[.contentType] = "application/json; charset=utf-8"
-        headers[.cacheControl] = "no-store"
-        for (name, value) in answer.headers {
-            if let name = HTTPTypes.HTTPField.Name(name) { headers[name] = value }
-        }
-        return Response(
-            status: HTTPResponse.Status(code: Int(answer.status.code)),
-            headers: headers,
-            body: ResponseBody(byteBuffer: bytes)
-        )
+// MARK: - The head decides
+
+/// A request that was let through by its head.
+struct AdmittedRequest: Sendable {
+    /// The token's id is what its places and event ids belong to.
+    var token: APIToken
+    var route: PublishRoute
+    /// The segments of the path that the route leaves open.
+    var values: [String]
+    var target: RequestTarget
+}
+
+extension PublishAPI {
+    /// The answer to a health check; `nil` if it is none.
+    func health(_ head: RequestHead) -> Answer? {
+        guard head.method == .get || head.method == .head, let path = head.target?.path, path.count == 1,
+            let (status, body) = self.healthChecks("/\(path[0].string)")
+        else { return nil }
+        return Answer(status: status, body: AnswerBody(uncounted: body))
     }
 
-    /// The body, if it comes in time.
-    private func read(_ body: RequestBody) async throws -> ByteBuffer {
-        let timeout = self.configuration.bodyTimeout.nanoseconds
-        return try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
-            defer { group.cancelAll() }
-            group.addTask { try await self.collect(body) }
-            group.addTask {
-                try await Task.sleep(for: .nanoseconds(timeout))
-                throw PublishError.tooSlow
+    /// Checks all that a request's head says: token first, then route, scope, and length.
+    func admit(_ head: RequestHead) throws(PublishError) -> AdmittedRequest {
+        guard let token = self.token(head.authorization) else { throw .unauthorized }
+        guard let target = head.target else { throw .notFound }
+        let request = try self.route(target, head.method, token)
+        switch head.bodyLength {
+        case .bytes(let count) where count > self.configuration.maximumBodyBytes:
+            throw .tooLarge(self.configuration.maximumBodyBytes)
+        case .none, .bytes, .unknown: return request
+        }
+    }
+
+    /// The token of `Bearer <key>`, checked by the gateway.
+    private func token(_ authorization: String?) -> APIToken? {
+        guard let authorization, authorization.hasASCIIPrefix("bearer ") else { return nil }
+        let key = authorization.utf8.dropFirst("bearer ".utf8.count).drop { $0 == UInt8(ascii: " ") }
+        guard (1...1024).contains(key.count), let key = String(key) else { return nil }
+        return self.io.apiToken(forKey: key)
+    }
+
+    /// The route of a target, if the token may use it.
+    private func route(
+        _ target: RequestTarget,
+        _ method: RequestHead.Method,
+        _ token: APIToken
+    ) throws(PublishError) -> AdmittedRequest {
+        guard target.path.reduce(0, { $0 + $1.utf8.count }) <= PublishRequest.maximumPathBytes else {
+            throw .pathTooLong
+        }
+        var allowed: [RequestHead.Method] = []
+        for route in PublishRoute.all {
+            guard let values = route.match(target.path) else { continue }
+            // Whoever may see an answer may see how long it is.
+            guard route.method == method || (route.method == .get && method == .head) else {
+                allowed.append(route.method)
+                continue
             }
-            guard let bytes = try await group.next() else { throw PublishError.tooSlow }
-            return bytes
+            if let verb = route.verb, !token.ability.allowsVerb(verb) { throw .forbidden(verb) }
+            return AdmittedRequest(token: token, route: route, values: values, target: target)
         }
+        throw allowed.isEmpty ? .notFound : .methodNotAllowed(allowed)
     }
+}
 
-    /// The body, kept up to the limit.
-    ///
-    /// What is longer is read on for a while and thrown away, so that the client hears why.
-    private func collect(_ body: RequestBody) async throws -> ByteBuffer {
-        let limit = self.configuration.maximumBodyBytes
-        var kept = ByteBuffer()
-        var count = 0
+// MARK: - Answers
+
+extension PublishAPI {
+    /// Answers a request whose body is complete.
+    func answer(_ admitted: AdmittedRequest, body: ByteBuffer) async -> Answer {
         do {
-            for try await var chunk in body {
-                count += chunk.readableBytes
-                if count <= limit { kept.writeBuffer(&chunk) }
-                if count / 8 > limit { break }
+            var value = JSONValue.null
+            if body.readableBytes > 0 {
+                do {
+                    value = try JSONValue(parsing: body)
+                } catch {
+                    throw PublishError.invalidJSON("\(error)")
+                }
             }
+            let request = PublishRequest(admitted, body: value)
+            let (status, bytes) = try await self.result(of: request)
+            return Answer(status: status, body: bytes)
         } catch {
-            throw PublishError.invalidRequest("The body could not be read.")
+            return Answer(self.refusal(error))
         }
-        guard count <= limit else { throw PublishError.tooLarge(limit) }
-        return kept
+    }
+
+    /// Status and bytes of the answer to one request, or to one operation of a batch.
+    private func result(of request: PublishRequest) async throws -> (status: Int, body: AnswerBody) {
+        try request.check()
+        switch request.route.action {
+        case .batch: return (200, try await self.batch(request))
+        case .verb(let action):
+            let answer = try await self.perform(action, request)
+            var bytes = ByteBuffer()
+            bytes.writeJSON(answer.value)
+            guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
+            return (answer.status, body)
+        case .question(let ask):
+            // No UTF-8 has this byte.
+            let question = Array(request.target.path.map { Array($0.utf8) }.joined(separator: [0xFF]))
+            let body = try await self.questions.answer(to: question, tooMany: PublishError.busy) {
+                try self.body(try await ask(self.io, request), limit: self.configuration.maximumAnswerBytes)
+            }
+            return (200, body)
+        }
+    }
+
+    /// A list as JSON, written only as far as it may be long.
+    private func body(_ list: AnswerList, limit: Int) throws -> AnswerBody {
+        var bytes = ByteBuffer()
+        bytes.writeString("{\"\(list.name)\":[")
+        for (index, element) in list.elements.enumerated() {
+            if index > 0 { bytes.writeInteger(UInt8(ascii: ",")) }
+            bytes.writeJSON(list.value(of: element))
+            guard bytes.readableBytes < limit else {
+                throw PublishError.answerTooLarge(list.elements.count, limit: limit)
+            }
+        }
+        bytes.writeString("]}")
+        guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
+        return body
+    }
+
+    private func refusal(_ error: any Error) -> PublishError {
+        let refusal = PublishError(error)
+        if refusal.status == .internalServerError {
+            self.logger.error("A request to the publish API failed", metadata: ["error": "\(error)"])
+        }
+        return refusal
+    }
+
+    /// Does what a request asks for; with an id that was seen before, nothing.
+    private func perform(_ action: PublishRoute.Verb, _ request: PublishRequest) async throws -> JSONAnswer {
+        let publisher = self.io.publisher(
+            whileUnreachable: self.configuration.whileDisconnected,
+            timeout: self.configuration.confirmationTimeout,
+            wantsReceipt: try request.flag("receipt")
+        )
+        guard let id = try request.eventID() else { return try await action(publisher, request).answer }
+        let scope = [request.token.id] + request.target.path.map(\.string)
+        let result = try await self.io.once(id, scope: scope) {
+            let result = try await action(publisher, request)
+            return (result, result.hasPublished)
+        }
+        return result?.answer.remembered() ?? JSONAnswer(value: ["success": true, "duplicate": true]).remembered()
+    }
+
+    /// `{"operations": [{"method"?, "path", "body"?}]}`: one after the other; one that fails doesn't stop the rest.
+    private func batch(_ request: PublishRequest) async throws -> AnswerBody {
+        guard let operations = try request.object()["operations"]?.arrayValue else {
+            throw PublishError.invalidRequest(
+                "'operations' must be a list of {\"path\": \"/io/raw\", \"body\": {...}}."
+            )
+        }
+        guard operations.count <= self.configuration.maximumBatch else {
+            throw PublishError.invalidRequest("A batch may hold at most \(self.configuration.maximumBatch) operations.")
+        }
+        let eventID = try request.eventID()
+        var bytes = ByteBuffer()
+        bytes.writeString("{\"results\":[")
+        for (index, operation) in operations.enumerated() {
+            if index > 0 { bytes.writeString(",") }
+            do {
+                let single = try self.operation(operation, eventID.map { "\($0)/\(index)" }, request.token)
+                let (status, body) = try await self.result(of: single)
+                guard bytes.readableBytes + body.bytes.readableBytes < self.configuration.maximumAnswerBytes else {
+                    throw PublishError.answerTooLarge(operations.count, limit: self.configuration.maximumAnswerBytes)
+                }
+                bytes.writeString("{\"status\":\(status),\"body\":")
+                bytes.writeImmutableBuffer(body.bytes)
+                bytes.writeString("}")
+            } catch {
+                let refusal = self.refusal(error)
+                bytes.writeJSON(["status": .int(Int(refusal.status.code)), "body": refusal.body])
+            }
+        }
+        bytes.writeString("]}")
+        guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
+        return body
+    }
+
+    /// One operation of a batch; without an `eventId` of its own it has a part of the batch's.
+    private func operation(_ value: JSONValue, _ eventID: String?, _ token: APIToken) throws -> PublishRequest {
+        guard let path = value["path"]?.stringValue, let target = RequestTarget(path) else {
+            throw PublishError.invalidRequest("An operation must have a 'path' such as '/io/raw'.")
+        }
+        try PublishRequest.check(value, members: ["method", "path", "body"])
+        let method = RequestHead.Method(name: UTF8Text(value["method"]?.stringValue ?? "POST"))
+        let admitted = try self.route(target, method, token)
+        if case .batch = admitted.route.action { throw PublishError.notFound }
+        var request = PublishRequest(admitted, body: value["body"] ?? .null)
+        if admitted.route.publishes { request.defaultEventID = eventID }
+        return request
     }
 }

@@ -4,23 +4,45 @@ import SocketIOServer
 import SocketIOWire
 
 /// Why the publish API refuses a request; its answer is `{"error": {"code", "message"}}`.
-struct PublishError: Error, Hashable {
+struct PublishError: Error {
     var status: HTTPResponseStatus
     /// For programs: stable, in snake case.
     var code: String
     /// For people: what is wrong and what would be right.
     var message: String
-    var headers: [String: String] = [:]
+    var headers: [(name: String, value: String)] = []
 
     static func invalidRequest(_ message: String) -> Self {
         Self(status: .badRequest, code: "invalid_request", message: message)
     }
 
+    static func invalidJSON(_ reason: String) -> Self {
+        Self(status: .badRequest, code: "invalid_json", message: "The body is not JSON: \(reason)")
+    }
+
+    static let malformed = Self(
+        status: .badRequest,
+        code: "malformed",
+        message: "This is no HTTP/1.1 request that can be read."
+    )
+
+    static let invalidHost = Self(
+        status: .badRequest,
+        code: "invalid_host",
+        message: "A request must have exactly one Host field."
+    )
+
+    static let headTooLarge = Self(
+        status: .requestHeaderFieldsTooLarge,
+        code: "head_too_large",
+        message: "A request's first line and fields are too long."
+    )
+
     static let unauthorized = Self(
         status: .unauthorized,
         code: "unauthorized",
         message: "This needs a valid API token: Authorization: Bearer <token>.",
-        headers: ["WWW-Authenticate": "Bearer"]
+        headers: [("WWW-Authenticate", "Bearer")]
     )
 
     static func forbidden(_ verb: String) -> Self {
@@ -29,19 +51,25 @@ struct PublishError: Error, Hashable {
 
     static let notFound = Self(status: .notFound, code: "not_found", message: "There is no such route.")
 
+    static let unknownNamespace = Self(
+        status: .notFound,
+        code: "not_found",
+        message: "No namespace of that name is configured."
+    )
+
     static let pathTooLong = Self(
         status: .uriTooLong,
         code: "path_too_long",
         message: "A path may have at most \(PublishRequest.maximumPathBytes) bytes."
     )
 
-    static func methodNotAllowed(_ allowed: [String]) -> Self {
-        let list = allowed.sorted().joined(separator: ", ")
+    static func methodNotAllowed(_ allowed: [RequestHead.Method]) -> Self {
+        let list = allowed.map(\.rawValue).sorted().joined(separator: ", ")
         return Self(
             status: .methodNotAllowed,
             code: "method_not_allowed",
             message: "This route takes \(list).",
-            headers: ["Allow": list]
+            headers: [("Allow", list)]
         )
     }
 
@@ -54,6 +82,41 @@ struct PublishError: Error, Hashable {
         code: "too_slow",
         message: "The body took too long to arrive."
     )
+
+    static func answerTooLarge(_ count: Int, limit: Int) -> Self {
+        Self(
+            status: .unprocessableEntity,
+            code: "answer_too_large",
+            message: "The list has \(count) elements; an answer may have at most \(limit) bytes (publish.answerSize)."
+        )
+    }
+
+    /// The limits that all share are reached; it may be tried again.
+    static let busy = Self(
+        status: .serviceUnavailable,
+        code: "busy",
+        message: "The node holds as many requests as it may (publish.totalSize); try again.",
+        headers: [("Retry-After", "1")]
+    )
+
+    /// The token's limit is reached; it may be tried again.
+    static let noPlace = Self(
+        status: .tooManyRequests,
+        code: "too_many_requests",
+        message: "Too many requests of this token are under way (publish.requestsPerToken); try again.",
+        headers: [("Retry-After", "1")]
+    )
+
+    static let shuttingDown = Self(
+        status: .serviceUnavailable,
+        code: "unavailable",
+        message: "The node is shutting down; ask another one.",
+        headers: [("Retry-After", "1")]
+    )
+
+    static func unreachable(_ reason: String) -> Self {
+        Self(status: .serviceUnavailable, code: "cluster_unreachable", message: reason)
+    }
 
     var body: JSONValue { ["error": ["code": .string(self.code), "message": .string(self.message)]] }
 }
@@ -68,6 +131,8 @@ extension PublishError {
             self.init(status: .badRequest, code: "invalid_request", message: error.message)
         case let error as ClusterError where error.code == .timeout:
             self.init(status: .gatewayTimeout, code: "timeout", message: error.message)
+        case let error as ClusterError where error.code == .unreachable:
+            self = .unreachable(error.message)
         case let error as ClusterError:
             self.init(status: .serviceUnavailable, code: "unavailable", message: error.message)
         default:

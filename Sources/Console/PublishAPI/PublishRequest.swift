@@ -1,44 +1,57 @@
-import Foundation
 import Gateway
 import OrderedCollections
 import SocketIOWire
 
-/// A request to the publish API, or one operation of a batch.
+/// A request to the publish API, or one operation of a batch, with its body.
 struct PublishRequest: Sendable {
     /// The longest path, decoded and without its slashes.
     static let maximumPathBytes = 1024
+    /// The longest `eventId`, in bytes.
+    static let maximumEventIDBytes = 256
 
-    var method: String
-    /// The decoded segments of the path: `["io", "rooms", "lobby", "sockets"]`.
-    var path: [String]
-    var query: [String: String]
+    var token: APIToken
+    var route: PublishRoute
+    /// The segments of the path that the route leaves open.
+    var values: [String]
+    var target: RequestTarget
     /// The body, `null` if there was none.
     var body: JSONValue
+    /// An operation's part of its batch's `eventId`.
+    var defaultEventID: String?
 
-    /// Takes a request apart; `nil` if its target is not percent-encoded UTF-8.
-    ///
-    /// - Parameters:
-    ///   - method: The HTTP method.
-    ///   - target: The path, and optionally `?` and a query.
-    ///   - body: The body, `null` if there is none.
-    init?(method: String, target: String, body: JSONValue) {
-        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        var path: [String] = []
-        for segment in parts.first?.split(separator: "/") ?? [] {
-            guard let decoded = segment.removingPercentEncoding else { return nil }
-            path.append(decoded)
-        }
-        var query: [String: String] = [:]
-        for pair in parts.dropFirst().first?.split(separator: "&") ?? [] {
-            let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = sides.first?.removingPercentEncoding else { return nil }
-            guard let value = (sides.count > 1 ? String(sides[1]) : "").removingPercentEncoding else { return nil }
-            query[name] = value
-        }
-        self.method = method
-        self.path = path
-        self.query = query
+    init(_ admitted: AdmittedRequest, body: JSONValue) {
+        self.token = admitted.token
+        self.route = admitted.route
+        self.values = admitted.values
+        self.target = admitted.target
         self.body = body
+    }
+
+    // MARK: What there may be
+
+    /// Refuses what the route does not know: a misspelt member that narrows an event down would send it to everybody.
+    func check() throws {
+        try Self.check(self.body, members: self.route.members)
+        for parameter in self.target.query where !self.route.parameters.contains(parameter.name) {
+            throw Self.unknown(parameter.name, "parameter", self.route.parameters)
+        }
+    }
+
+    /// Refuses other members than these.
+    static func check(_ value: JSONValue, members: [UTF8Text]) throws {
+        if value.isNull { return }
+        guard case .object(let object) = value else {
+            throw PublishError.invalidRequest("The body must be a JSON object.")
+        }
+        for name in object.keys where !members.contains(name) { throw Self.unknown(name, "member", members) }
+    }
+
+    private static func unknown(_ name: UTF8Text, _ kind: String, _ known: [UTF8Text]) -> PublishError {
+        let known = known.map(\.string)
+        let shown = String(decoding: name.utf8.prefix(64), as: UTF8.self)
+        let list = known.isEmpty ? "it has none" : "there are \(known.joined(separator: ", "))"
+        let hint = Spelling.nearest(to: name.string, among: known).map { " Did you mean '\($0)'?" } ?? ""
+        return .invalidRequest("'\(shown)' is no \(kind) of this request; \(list).\(hint)")
     }
 
     // MARK: Members of the body
@@ -51,18 +64,9 @@ struct PublishRequest: Sendable {
         return members
     }
 
-    /// Refuses members that are not meant: a misspelt one that narrows an event down would send it to everybody.
-    func allowOnly(_ names: String...) throws {
-        let known = Set(names.map { UTF8Text($0) })
-        for name in try self.object().keys where !known.contains(name) {
-            throw PublishError.invalidRequest(
-                "'\(name.string.prefix(64))' is no member of this request; there are \(names.joined(separator: ", "))."
-            )
-        }
-    }
-
     func text(_ name: String, expected: String = "a text") throws -> String {
-        guard let text = try self.object()[name]?.stringValue, !text.isEmpty else {
+        guard case .object = self.body else { throw PublishError.invalidRequest("The body must be a JSON object.") }
+        guard let text = self.body[name]?.stringValue, !text.isEmpty else {
             throw PublishError.invalidRequest("'\(name)' must be \(expected).")
         }
         return text
@@ -74,37 +78,47 @@ struct PublishRequest: Sendable {
         return text
     }
 
-    /// The rooms of the body: a list of texts; `nil` if there are none.
+    func flag(_ name: String) throws -> Bool {
+        guard let value = self.body[name], !value.isNull else { return false }
+        guard let flag = value.boolValue else {
+            throw PublishError.invalidRequest("'\(name)' must be true or false.")
+        }
+        return flag
+    }
+
+    /// The rooms of the body, a list of texts; `nil`, which is everybody, only if there is no such member.
     func rooms() throws -> [Room]? {
-        guard let value = self.body["rooms"], !value.isNull else { return nil }
-        guard let elements = value.arrayValue else {
-            throw PublishError.invalidRequest("'rooms' must be a list of texts.")
+        guard let value = self.body["rooms"] else { return nil }
+        let names = value.arrayValue?.map(\.stringValue)
+        guard let names, !names.contains(nil) else {
+            throw PublishError.invalidRequest(
+                "'rooms' must be a list of texts; an empty list is nobody, and without 'rooms' it is everybody."
+            )
         }
-        return try elements.map { element in
-            guard let name = element.stringValue, !name.isEmpty else {
-                throw PublishError.invalidRequest("'rooms' must be a list of texts.")
-            }
-            return Room(name)
-        }
+        return names.compactMap { $0.map { Room($0) } }
     }
 
     var data: JSONValue { self.body["data"] ?? .null }
 
     /// `uid` and `id` of the body, or of the query where there is no body.
     func entity() throws -> (uid: String, id: EntityID) {
-        let uid = self.body["uid"]?.stringValue ?? self.query["uid"]
-        let id = self.body["id"].flatMap { EntityID($0) } ?? self.query["id"].map { EntityID.string($0) }
+        let uid = self.body["uid"]?.stringValue ?? self.parameter("uid")
+        let id = self.body["id"].flatMap { EntityID($0) } ?? self.parameter("id").map { EntityID.string($0) }
         guard let uid, let id, !uid.isEmpty else {
             throw PublishError.invalidRequest("'uid' must be a content type's uid and 'id' a text or a number.")
         }
         return (uid, id)
     }
 
+    private func parameter(_ name: UTF8Text) -> String? {
+        self.target.query.first { $0.name == name }?.value
+    }
+
     /// The id that makes a repeated request harmless.
     func eventID() throws -> String? {
-        guard let id = try self.optionalText("eventId") else { return nil }
-        guard (1...EventMemory.maximumLength).contains(id.utf8.count) else {
-            throw PublishError.invalidRequest("'eventId' must have 1 to \(EventMemory.maximumLength) bytes.")
+        guard let id = try self.optionalText("eventId") else { return self.defaultEventID }
+        guard (1...Self.maximumEventIDBytes).contains(id.utf8.count) else {
+            throw PublishError.invalidRequest("'eventId' must have 1 to \(Self.maximumEventIDBytes) bytes.")
         }
         return id
     }

@@ -1,137 +1,173 @@
 import Gateway
-import NIOHTTP1
+import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
-/// One route: what it is called, what it asks of a token, what it does.
-struct PublishRoute: Sendable {
-    typealias Action = @Sendable (IO, PublishRequest, [String]) async throws -> JSONValue
-
-    var method: String
-    /// The segments; `:` stands for any one, which the action gets.
-    var pattern: [String]
-    /// The scope is `io.<verb>`.
-    var verb: String
-    var action: Action
-
-    init(_ method: String, _ pattern: String, _ verb: String, _ action: @escaping Action) {
-        self.method = method
-        self.pattern = pattern.split(separator: "/").map(String.init)
-        self.verb = verb
-        self.action = action
-    }
-
-    /// The segments that stand for `:`, or `nil` if the path is another one.
-    func match(_ path: [String]) -> [String]? {
-        guard path.count == self.pattern.count else { return nil }
-        var values: [String] = []
-        for (wanted, segment) in zip(self.pattern, path) {
-            if wanted == ":" { values.append(segment) } else if wanted != segment { return nil }
-        }
-        return values
-    }
-}
-
 extension PublishRoute {
-    private static let success: JSONValue = ["success": true]
-
-    /// Every route but the batch; each is one method of ``IO``.
+    /// Every route; each is one method of ``Publisher`` or ``IO``.
     static let all: [PublishRoute] = [
-        PublishRoute("POST", "io/emit", "emit") { io, request, _ in
-            if let event = request.body["event"]?.stringValue, event.contains("::"), request.body["schema"] == nil {
-                throw PublishError.invalidRequest(
-                    "'event' must be an action such as 'create', and the content type's uid goes into 'schema': "
-                        + "{\"event\": \"create\", \"schema\": \"api::article.article\", \"data\": {...}}."
-                )
-            }
-            var event = try LifecycleEvent(request.body)
-            // This API has its own memory of ids, which forgets those that failed.
-            event.eventID = nil
-            return try io.emit(event).value
+        sending("io/emit", "emit", ["event", "schema", "data", "previous", "at"]) { io, request in
+            try await Self.emit(io, request)
         },
-        PublishRoute("POST", "io/raw", "raw") { io, request, _ in
+        sending("io/raw", "raw", ["event", "data", "rooms"]) { io, request in
             let event = try request.text("event")
-            if request.body["room"] != nil {
-                throw PublishError.invalidRequest("'rooms', a list, takes the place of 'room'.")
+            return VerbResult(report: try await io.raw(event: event, rooms: try request.rooms(), data: request.data))
+        },
+        sending("io/namespaces/:/emit", "raw", ["event", "data", "rooms"]) { io, request in
+            let report = try await io.emitToNamespace(
+                request.values[0],
+                event: try request.text("event"),
+                rooms: try request.rooms(),
+                data: request.data
+            )
+            guard let report else { throw PublishError.unknownNamespace }
+            return VerbResult(report: report)
+        },
+        PublishRoute(
+            .get,
+            "io/rooms/:/sockets",
+            "rooms",
+            .question { io, request in
+                AnswerList(name: "sockets", elements: try await io.getSocketsInRoom(Room(request.values[0])))
             }
-            try request.allowOnly("event", "data", "rooms", "eventId")
-            try io.raw(event: event, rooms: try request.rooms() ?? [], data: request.data)
-            return Self.success
+        ),
+        moving("join") { try await $0.joinRoom($1, $2) },
+        moving("leave") { try await $0.leaveRoom($1, $2) },
+        sending("io/sockets/:/message", "sockets", ["event", "data"]) { io, request in
+            let event = try request.text("event")
+            return VerbResult(try await io.sendPrivateMessage(request.values[0], event: event, data: request.data))
         },
-        PublishRoute("POST", "io/namespaces/:/emit", "raw") { io, request, values in
-            guard try io.emitToNamespace(values[0], event: try request.text("event"), data: request.data) else {
-                throw PublishError(
-                    status: .notFound,
-                    code: "not_found",
-                    message: "No namespace of that name is configured."
-                )
+        sending("io/sockets/:/broadcast", "sockets", ["event", "data"]) { io, request in
+            let event = try request.text("event")
+            return VerbResult(try await io.broadcast(request.values[0], event: event, data: request.data))
+        },
+        PublishRoute(
+            .post,
+            "io/sockets/:/disconnect",
+            "sockets",
+            members: ["reason", "eventId"],
+            .verb { io, request in
+                let reason = try request.optionalText("reason") ?? "server disconnect"
+                return VerbResult(try await io.disconnectSocket(request.values[0], reason: reason))
             }
-            return Self.success
-        },
-        PublishRoute("GET", "io/rooms/:/sockets", "rooms") { io, _, values in
-            ["sockets": .array(try await io.getSocketsInRoom(Room(values[0])).map(\.value))]
-        },
-        PublishRoute("POST", "io/sockets/:/join", "sockets") { io, request, values in
-            let room = Room(try request.text("room", expected: "a room's name"))
-            return ["success": .bool(try await io.joinRoom(values[0], room))]
-        },
-        PublishRoute("POST", "io/sockets/:/leave", "sockets") { io, request, values in
-            let room = Room(try request.text("room", expected: "a room's name"))
-            return ["success": .bool(try await io.leaveRoom(values[0], room))]
-        },
-        PublishRoute("POST", "io/sockets/:/message", "sockets") { io, request, values in
-            try io.sendPrivateMessage(values[0], event: try request.text("event"), data: request.data)
-            return Self.success
-        },
-        PublishRoute("POST", "io/sockets/:/broadcast", "sockets") { io, request, values in
+        ),
+        PublishRoute(
+            .get,
+            "io/sockets/:/subscriptions",
+            "entities",
+            .verb { io, request in VerbResult(value: try await io.io.getEntitySubscriptions(request.values[0]).value) }
+        ),
+        following(.post, parameters: []) { try await $0.subscribeToEntity($1, $2, $3) },
+        following(.delete, parameters: ["uid", "id"]) { try await $0.unsubscribeFromEntity($1, $2, $3) },
+        sending("io/entities/:/:/emit", "entities", ["event", "data"]) { io, request in
             let event = try request.text("event")
-            return ["success": .bool(try await io.broadcast(values[0], event: event, data: request.data))]
+            let id = EntityID.string(request.values[1])
+            return VerbResult(
+                report: try await io.emitToEntity(request.values[0], id, event: event, data: request.data)
+            )
         },
-        PublishRoute("POST", "io/sockets/:/disconnect", "sockets") { io, request, values in
-            let reason = try request.optionalText("reason")
-            return ["success": .bool(try await io.disconnectSocket(values[0], reason: reason ?? "server disconnect"))]
-        },
-        PublishRoute("GET", "io/sockets/:/subscriptions", "entities") { io, _, values in
-            try await io.getEntitySubscriptions(values[0]).value
-        },
-        PublishRoute("POST", "io/sockets/:/subscriptions", "entities") { io, request, values in
-            let entity = try request.entity()
-            return try await io.subscribeToEntity(values[0], entity.uid, entity.id).value
-        },
-        PublishRoute("DELETE", "io/sockets/:/subscriptions", "entities") { io, request, values in
-            let entity = try request.entity()
-            return try await io.unsubscribeFromEntity(values[0], entity.uid, entity.id).value
-        },
-        PublishRoute("POST", "io/entities/:/:/emit", "entities") { io, request, values in
+        PublishRoute(
+            .get,
+            "io/entities/:/:/sockets",
+            "entities",
+            .question { io, request in
+                let id = EntityID.string(request.values[1])
+                return AnswerList(name: "sockets", elements: try await io.getEntityRoomSockets(request.values[0], id))
+            }
+        ),
+        sending("io/users/:/message", "sockets", ["event", "data"]) { io, request in
             let event = try request.text("event")
-            try io.emitToEntity(values[0], .string(values[1]), event: event, data: request.data)
-            return Self.success
+            let user = EntityID.string(request.values[0])
+            return VerbResult(report: try await io.sendToUser(user, event: event, data: request.data))
         },
-        PublishRoute("GET", "io/entities/:/:/sockets", "entities") { io, _, values in
-            let sockets = try await io.getEntityRoomSockets(values[0], .string(values[1]))
-            return ["sockets": .array(sockets.map(\.value))]
-        },
-        PublishRoute("POST", "io/users/:/message", "sockets") { io, request, values in
-            try io.sendToUser(.string(values[0]), event: try request.text("event"), data: request.data)
-            return Self.success
-        },
-        PublishRoute("POST", "io/users/:/disconnect", "sockets") { io, request, values in
-            let reason = try request.optionalText("reason") ?? "server disconnect"
-            io.disconnectUser(.string(values[0]), reason: reason)
-            return Self.success
-        },
+        PublishRoute(
+            .post,
+            "io/users/:/disconnect",
+            "sockets",
+            members: ["reason", "eventId"],
+            .verb { io, request in
+                let reason = try request.optionalText("reason") ?? "server disconnect"
+                return VerbResult(report: try await io.disconnectUser(.string(request.values[0]), reason: reason))
+            }
+        ),
+        PublishRoute(.post, "io/batch", nil, members: ["operations", "eventId"], .batch),
     ]
+
+    private static func emit(_ io: Publisher, _ request: PublishRequest) async throws -> VerbResult {
+        if let event = request.body["event"]?.stringValue, Self.isDoubleColonIn(event),
+            request.body["schema"] == nil
+        {
+            throw PublishError.invalidRequest(
+                "'event' must be an action such as 'create', and the content type's uid goes into 'schema': "
+                    + "{\"event\": \"create\", \"schema\": \"api::article.article\", \"data\": {...}}."
+            )
+        }
+        var event = try LifecycleEvent(request.body)
+        // The API has its ids by token and route; those of the gateway are for events that come from the cluster.
+        event.eventID = nil
+        let (report, sent) = try await io.emit(event)
+        return VerbResult(
+            report: report,
+            details: [
+                "outcome": .string(sent.outcome.rawValue), "event": .string(sent.event),
+                "audiences": .int(sent.audiences), "variants": .int(sent.projections),
+            ]
+        )
+    }
+
+    private static func isDoubleColonIn(_ text: String) -> Bool {
+        zip(text.utf8, text.utf8.dropFirst()).contains { $0 == UInt8(ascii: ":") && $1 == UInt8(ascii: ":") }
+    }
+
+    /// `join` and `leave`.
+    private static func moving(
+        _ verb: String,
+        _ move: @escaping @Sendable (Publisher, String, Room) async throws -> PublishReport?
+    ) -> PublishRoute {
+        PublishRoute(
+            .post,
+            "io/sockets/:/\(verb)",
+            "sockets",
+            members: ["room", "eventId"],
+            .verb { io, request in
+                let room = Room(try request.text("room", expected: "a room's name"))
+                return VerbResult(try await move(io, request.values[0], room))
+            }
+        )
+    }
+
+    /// Subscribing to an entity, and the end of that.
+    private static func following(
+        _ method: RequestHead.Method,
+        parameters: [UTF8Text],
+        _ follow:
+            @escaping @Sendable (Publisher, String, String, EntityID) async throws
+            -> (EntitySubscriptionResult, PublishReport?)
+    ) -> PublishRoute {
+        PublishRoute(
+            method,
+            "io/sockets/:/subscriptions",
+            "entities",
+            members: ["uid", "id"],
+            parameters: parameters,
+            .verb { io, request in
+                let entity = try request.entity()
+                let (result, report) = try await follow(io, request.values[0], entity.uid, entity.id)
+                var answer = VerbResult(value: result.value)
+                answer.report = report
+                return answer
+            }
+        )
+    }
 }
 
-extension EmitReport {
-    /// `{success, outcome, event, audiences, variants}`: whether it was sent, and to how many roles and tokens.
-    fileprivate var value: JSONValue {
-        [
-            "success": true,
-            "outcome": .string(self.outcome.rawValue),
-            "event": .string(self.event),
-            "audiences": .int(self.audiences),
-            "variants": .int(self.projections),
-        ]
+extension VerbResult {
+    /// The result for one socket: `nil` stands for one that does not exist.
+    init(_ report: PublishReport?) { self.init(success: report != nil, report: report) }
+
+    /// A result that is an object with `success`.
+    init(value: JSONValue) {
+        var object = value.objectValue ?? [:]
+        self.init(success: object.removeValue(forKey: "success")?.boolValue ?? true, details: object)
     }
 }

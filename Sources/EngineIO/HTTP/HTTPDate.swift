@@ -7,7 +7,7 @@ import Darwin
 #endif
 
 /// Points in time as HTTP writes them (RFC 9110, section 5.6.7).
-enum HTTPDate {
+package enum HTTPDate {
     /// The seconds since 1970 of the years 1601 to 9999, which is what a cookie may have (RFC 6265, section 5.1.1).
     static let range = -11_644_473_600...253_402_300_799
 
@@ -15,7 +15,7 @@ enum HTTPDate {
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
     /// Such as `Sat, 21 Nov 2026 05:12:39 GMT`.
-    static func string(fromSeconds seconds: Int) -> String {
+    package static func string(fromSeconds seconds: Int) -> String {
         var seconds = time_t(seconds)
         var parts = tm()
         gmtime_r(&seconds, &parts)

@@ -81,6 +81,9 @@ struct Emit: AsyncParsableCommand {
     @Option(name: .long, help: "Publish only once, however often this id is sent.")
     var eventID: String?
 
+    @Flag(name: .long, help: "Also tell how many clients it was sent to, on all nodes.")
+    var receipt = false
+
     @OptionGroup var options: PublishOptions
 
     func run() async throws {
@@ -95,6 +98,7 @@ struct Emit: AsyncParsableCommand {
         }
         var body: JSONObject = ["event": .string(self.event), "schema": .string(self.schema), "data": data]
         if let eventID = self.eventID { body["eventId"] = .string(eventID) }
+        if self.receipt { body["receipt"] = true }
         try await self.options.post("/io/emit", .object(body))
     }
 }
@@ -118,6 +122,9 @@ struct Raw: AsyncParsableCommand {
     @Option(name: .long, help: "Publish only once, however often this id is sent.")
     var eventID: String?
 
+    @Flag(name: .long, help: "Also tell how many clients it was sent to, on all nodes.")
+    var receipt = false
+
     @OptionGroup var options: PublishOptions
 
     func run() async throws {
@@ -131,6 +138,7 @@ struct Raw: AsyncParsableCommand {
         case nil: break
         }
         if let eventID = self.eventID { body["eventId"] = .string(eventID) }
+        if self.receipt { body["receipt"] = true }
         try await self.options.post("/io/raw", .object(body))
     }
 }

@@ -1,3 +1,4 @@
+import Console
 import EngineIO
 import Foundation
 import Gateway
@@ -27,11 +28,7 @@ struct NodeConfiguration: Sendable {
     struct Publish: Sendable {
         var host: String
         var port: Int
-        var bodySize: Int
-        var batchSize: Int
-        var rememberedEvents: Int
-        var requestTimeout: TimeAmount
-        var maximumConnections: Int
+        var api: PublishAPI.Configuration
     }
 
     struct Logging: Sendable {
@@ -76,11 +73,7 @@ extension NodeConfiguration {
             self.publish = Publish(
                 host: publish["host"].text ?? "127.0.0.1",
                 port: publish["port"].integer ?? 3001,
-                bodySize: publish["bodySize"].integer ?? 1_000_000,
-                batchSize: publish["batchSize"].integer ?? 100,
-                rememberedEvents: publish["rememberedEvents"].integer ?? 0,
-                requestTimeout: publish["requestTimeout"].time ?? .seconds(30),
-                maximumConnections: publish["maximumConnections"].integer ?? 1000
+                api: PublishAPI.Configuration(publish)
             )
         }
         let logging = settings["logging"]
@@ -277,5 +270,22 @@ extension NodeConfiguration.Redis {
         self.requestsTimeout = redis["requestsTimeout"].time ?? .seconds(5)
         self.readinessGrace = redis["readinessGrace"].time ?? .seconds(5)
         self.publishOnSpecificResponseChannel = redis["publishOnSpecificResponseChannel"].bool ?? false
+    }
+}
+
+extension PublishAPI.Configuration {
+    /// The settings of the publish API.
+    init(_ settings: Setting) {
+        self.init()
+        self.maximumBodyBytes = settings["bodySize"].integer ?? self.maximumBodyBytes
+        self.maximumAnswerBytes = settings["answerSize"].integer ?? self.maximumAnswerBytes
+        self.maximumTotalBytes = settings["totalSize"].integer ?? self.maximumTotalBytes
+        self.maximumBatch = settings["batchSize"].integer ?? self.maximumBatch
+        self.headTimeout = settings["headTimeout"].time ?? self.headTimeout
+        self.bodyTimeout = settings["requestTimeout"].time ?? self.bodyTimeout
+        self.maximumConnections = settings["maximumConnections"].integer ?? self.maximumConnections
+        self.requestsPerToken = settings["requestsPerToken"].integer ?? self.requestsPerToken
+        self.whileDisconnected =
+            settings["whileDisconnected"].text.flatMap { UnreachablePolicy(rawValue: $0) } ?? self.whileDisconnected
     }
 }

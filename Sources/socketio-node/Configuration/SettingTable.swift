@@ -479,9 +479,14 @@ enum SettingTable {
             "maximumFailures",
             .integer(1...1_000_000),
             default: "20",
-            "Failures of one address within failureWindow after which it has to wait."
+            "Failures of one address at once after which further ones count as too many attempts."
         ),
-        SettingField("failureWindow", .duration(1000...86_400_000), default: "60s", "See maximumFailures."),
+        SettingField(
+            "failureWindow",
+            .duration(1000...86_400_000),
+            default: "60s",
+            "How long it takes until maximumFailures of them are forgotten."
+        ),
     ]
 
     private static let jwt: [SettingField] = [
@@ -613,7 +618,7 @@ enum SettingTable {
             "rememberedEventIDs",
             .integer(0...10_000_000),
             default: "10000",
-            "How many `eventId`s are remembered, so that a repeated event is sent once."
+            "How many `eventId`s this node remembers, so that a repeated event is sent once."
         ),
     ]
 
@@ -680,13 +685,32 @@ enum SettingTable {
         SettingField("enabled", .bool, default: "true", "Whether this node offers the API."),
         SettingField("host", .text(.host), default: "127.0.0.1", "The address; keep it off public networks."),
         SettingField("port", Self.port, default: "3001", "The port; 0 takes a free one and prints it."),
+        SettingField(
+            "whileDisconnected",
+            .choice(["queue", "refuse"]),
+            default: "queue",
+            "What becomes of a publish while Redis is away: queue: it waits, within bounds, and the answer is 202; refuse: "
+                + "the answer is 503, and nothing is sent."
+        ),
         SettingField("bodySize", .bytes(1024...1_073_741_824), default: "1MB", "The longest request body."),
+        SettingField(
+            "answerSize",
+            .bytes(1024...1_073_741_824),
+            default: "4MB",
+            "The longest answer; a longer list of sockets is refused with 422."
+        ),
+        SettingField(
+            "totalSize",
+            .bytes(1024...17_179_869_184),
+            default: "64MB",
+            "The most bytes of bodies and answers that are held at a time; beyond that the answer is 503."
+        ),
         SettingField("batchSize", .integer(1...100_000), default: "100", "The most operations in one batch."),
         SettingField(
-            "rememberedEvents",
-            .integer(0...10_000_000),
-            default: "10000",
-            "How many `eventId`s this node remembers, so that a repeated request publishes once."
+            "headTimeout",
+            .duration(100...600_000),
+            default: "10s",
+            "How long a new connection may take to send a request's first line and fields."
         ),
         SettingField(
             "requestTimeout",
@@ -695,10 +719,16 @@ enum SettingTable {
             "How long a request's body may take to arrive."
         ),
         SettingField(
+            "requestsPerToken",
+            .integer(1...100_000),
+            default: "100",
+            "The most requests of one token that are under way at a time; beyond that the answer is 429."
+        ),
+        SettingField(
             "maximumConnections",
             .integer(1...100_000),
             default: "1000",
-            "The most connections at a time; further ones wait until one is closed."
+            "The most connections; with more, those are closed that wait longest without asking anything."
         ),
     ]
 

@@ -108,17 +108,13 @@ struct NodeProcess {
         }
         var services = [configuration(NodeService(server: server, redis: redis, logger: self.logger), "node")]
         if let publish = self.configuration.publish {
-            var limits = PublishAPI.Configuration(tokens: gateway.apiTokens, tokenSalt: gateway.apiTokenSalt)
-            limits.maximumBodyBytes = publish.bodySize
-            limits.maximumBatch = publish.batchSize
-            limits.rememberedEvents = publish.rememberedEvents
-            limits.bodyTimeout = publish.requestTimeout
-            limits.maximumConnections = publish.maximumConnections
             let api = PublishAPI(
                 io: io,
-                configuration: limits,
+                configuration: publish.api,
                 logger: Logger(label: "publish"),
-                now: { Date.now.timeIntervalSince1970 }
+                health: { path in
+                    readiness.answer(method: "GET", target: path).map { (status: $0.status, body: $0.body) }
+                }
             )
             let service = api.service(host: publish.host, port: publish.port, eventLoopGroup: group) { address in
                 banner.print(publishHost: publish.host, publishPort: address?.port ?? publish.port)

@@ -1,0 +1,362 @@
+import EngineIO
+import Gateway
+import NIOCore
+import NIOHTTP1
+
+/// One connection of the publish API.
+///
+/// The head of a request decides: whatever it can be refused for is answered before a byte of the body is kept, and the
+/// connection is closed after what the client was still writing, within bounds. It belongs to its event loop.
+final class PublishConnection: @unchecked Sendable {
+    /// A request whose body arrives.
+    fileprivate struct Exchange {
+        var admitted: AdmittedRequest
+        var body = ByteBuffer()
+    }
+
+    fileprivate enum State {
+        /// Waits for a request.
+        case idle
+        case receiving(Exchange)
+        /// The head has decided, and nothing but the request's end is missing.
+        case ending(PublishAPI.Answer)
+        case answering
+        /// An answer leaves.
+        case writing
+        /// A refusal leaves or has left; what still comes is dropped, up to so many bytes.
+        case lingering(bytesLeft: Int, isWritten: Bool, isRead: Bool)
+        case closed
+    }
+
+    fileprivate let server: PublishServer
+    fileprivate var state = State.idle
+    fileprivate var context: ChannelHandlerContext?
+    fileprivate var deadline: Scheduled<Void>?
+    /// Requests that were sent ahead of their answers; bounded, because nothing more is read then.
+    fileprivate var queue = CircularBuffer<HTTPServerRequestPart>()
+    fileprivate var isReadHeld = false
+    /// The decoder reads nothing behind a request that offers another protocol.
+    fileprivate var isDecoderStopped = false
+    fileprivate var isReplacingDecoder = false
+    /// What a decoder that was removed has not read.
+    fileprivate var leftOver = ByteBuffer()
+    /// Whether the last request allows another one.
+    fileprivate var isKeptAlive = true
+    fileprivate var isHead = false
+    fileprivate var isShuttingDown = false
+
+    init(server: PublishServer) { self.server = server }
+
+    static func addHandlers(to channel: any Channel, server: PublishServer) throws {
+        let connection = PublishConnection(server: server)
+        try channel.pipeline.syncOperations.addHandlers([Self.makeDecoder(), connection])
+        server.opened(connection, on: channel.eventLoop)
+    }
+
+    fileprivate static func makeDecoder() -> ByteToMessageHandler<HTTPRequestDecoder> {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = 16 * 1024
+        limits.maxHeaderListSize = 32 * 1024
+        limits.maxHeaderFieldCount = 100
+        return ByteToMessageHandler(
+            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
+        )
+    }
+
+    /// Closes the connection in favour of others if nothing is being asked on it.
+    func giveWay() {
+        switch self.state {
+        case .idle, .lingering: self.closeNow()
+        case .receiving, .ending, .answering, .writing, .closed: break
+        }
+    }
+
+    /// Closes the connection as soon as its request is answered; a body that is still coming has a moment left.
+    func shutDown() {
+        self.isShuttingDown = true
+        self.isKeptAlive = false
+        switch self.state {
+        case .idle, .lingering: self.closeNow()
+        case .receiving: self.arm(Self.farewell) { $0.refuse(.shuttingDown) }
+        case .ending, .answering, .writing, .closed: break
+        }
+    }
+
+    func closeNow() { self.context?.close(promise: nil) }
+
+    /// How long an answer to somebody who is still writing may take to be heard.
+    static let farewell = TimeAmount.seconds(1)
+    /// How much of what somebody still writes is read behind a refusal.
+    static let lingeringBytes = 262_144
+}
+
+// MARK: - Channel events
+
+extension PublishConnection: ChannelInboundHandler, ChannelOutboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.arm(self.server.configuration.headTimeout) { $0.closeNow() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.end() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.end()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // Not a part, while a decoder hands over what it has not read.
+        if self.isReplacingDecoder,
+            var bytes = context.channel._channelCore.tryUnwrapData(data, as: ByteBuffer.self)
+        {
+            self.leftOver.writeBuffer(&bytes)
+            return
+        }
+        let part = self.unwrapInboundIn(data)
+        if self.queue.isEmpty, self.takesParts { self.process(part) } else { self.queue.append(part) }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        self.isReadHeld = true
+        self.readIfPossible()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event as? ChannelEvent == .inputClosed {
+            // Whoever has asked may still listen.
+            self.isKeptAlive = false
+            switch self.state {
+            case .idle, .receiving, .lingering: self.closeNow()
+            case .ending, .answering, .writing, .closed: break
+            }
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? HTTPParserError else { return self.closeNow() }
+        switch self.state {
+        case .idle:
+            self.isHead = false
+            self.refuse(error == .headerOverflow ? .headTooLarge : .malformed)
+        case .receiving: self.refuse(.malformed)
+        case .ending, .answering, .writing, .lingering, .closed: self.closeNow()
+        }
+    }
+
+    fileprivate var takesParts: Bool {
+        switch self.state {
+        case .idle, .receiving, .ending, .lingering: true
+        case .answering, .writing, .closed: false
+        }
+    }
+
+    fileprivate func readIfPossible() {
+        guard self.isReadHeld, self.takesParts, self.queue.isEmpty, let context = self.context else { return }
+        self.isReadHeld = false
+        context.read()
+    }
+
+    private func end() {
+        guard self.context != nil else { return }
+        self.deadline?.cancel()
+        self.deadline = nil
+        // One that is being answered keeps its place until it is.
+        if case .receiving(let exchange) = self.state { self.release(exchange) }
+        self.state = .closed
+        self.queue = []
+        self.context = nil
+        self.server.closed(self)
+    }
+
+    fileprivate func release(_ exchange: Exchange) {
+        self.server.budget.release(exchange.body.readableBytes)
+        self.server.places.leave(exchange.admitted.token.id)
+    }
+
+    fileprivate func arm(_ amount: TimeAmount, _ body: @escaping (PublishConnection) -> Void) {
+        self.deadline?.cancel()
+        guard let loop = self.context?.eventLoop else { return }
+        self.deadline = loop.assumeIsolated().scheduleTask(in: amount) { [weak self] in
+            if let self { body(self) }
+        }
+    }
+}
+
+// MARK: - Requests
+
+extension PublishConnection {
+    private func process(_ part: HTTPServerRequestPart) {
+        switch (self.state, part) {
+        case (.idle, .head(let head)): self.begin(RequestHead(head))
+        case (.receiving(let exchange), .body(let bytes)): self.take(bytes, exchange)
+        case (.receiving(let exchange), .end): self.answer(exchange)
+        case (.ending(let answer), .end): self.send(answer)
+        case (.lingering(let left, let isWritten, let isRead), .body(let bytes)):
+            guard bytes.readableBytes <= left else { return self.closeNow() }
+            self.state = .lingering(bytesLeft: left - bytes.readableBytes, isWritten: isWritten, isRead: isRead)
+        case (.lingering(let left, let isWritten, _), .end):
+            self.state = .lingering(bytesLeft: left, isWritten: isWritten, isRead: true)
+            if isWritten { self.closeNow() }
+        // Behind a refusal nothing else is answered.
+        case (.lingering, .head): break
+        // The decoder keeps the order of the parts.
+        case (.idle, _), (.receiving, .head), (.ending, _), (.answering, _), (.writing, _), (.closed, _): break
+        }
+    }
+
+    fileprivate func processQueue() {
+        while self.takesParts, let part = self.queue.popFirst() { self.process(part) }
+        self.readIfPossible()
+    }
+
+    private func begin(_ head: RequestHead) {
+        self.isHead = head.method == .head
+        self.isKeptAlive = head.isKeptAlive && !self.isShuttingDown
+        self.isDecoderStopped = head.stopsDecoder
+        do throws(PublishError) {
+            switch try self.server.admit(head, isShuttingDown: self.isShuttingDown) {
+            case .health(let answer):
+                if head.bodyLength == .none { self.state = .ending(answer) } else { self.linger(answer) }
+            case .request(let request):
+                self.server.becameBusy(self)
+                self.state = .receiving(Exchange(admitted: request))
+                self.arm(self.server.configuration.bodyTimeout) { $0.refuse(.tooSlow) }
+                guard head.expectsContinue, head.bodyLength != .none else { return }
+                self.write(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), promise: nil)
+            }
+        } catch {
+            // Strangers get no second try on the same connection, and nobody who is still writing does.
+            let mayGoOn = error.status != .unauthorized && head.hasValidHost && head.bodyLength == .none
+            if mayGoOn { self.state = .ending(PublishAPI.Answer(error)) } else { self.refuse(error) }
+        }
+    }
+
+    private func take(_ bytes: ByteBuffer, _ exchange: Exchange) {
+        let limit = self.server.configuration.maximumBodyBytes
+        guard exchange.body.readableBytes + bytes.readableBytes <= limit else { return self.refuse(.tooLarge(limit)) }
+        guard self.server.budget.reserve(bytes.readableBytes) else { return self.refuse(.busy) }
+        var exchange = exchange
+        // Else the bytes would have two holders, and be copied for each piece.
+        self.state = .answering
+        exchange.body.writeImmutableBuffer(bytes)
+        self.state = .receiving(exchange)
+    }
+
+    private func answer(_ exchange: Exchange) {
+        guard let loop = self.context?.eventLoop else { return }
+        self.deadline?.cancel()
+        self.state = .answering
+        let server = self.server
+        // Ends with the request, whose questions to the cluster have their timeouts; a client that leaves does not take
+        // back what it has published.
+        Task {
+            let answer = await server.api.answer(exchange.admitted, body: exchange.body)
+            loop.execute {
+                self.release(exchange)
+                if case .answering = self.state { self.send(answer) }
+            }
+        }
+    }
+}
+
+// MARK: - Answers
+
+extension PublishConnection {
+    /// Answers a request that has been read to its end.
+    private func send(_ answer: PublishAPI.Answer) {
+        guard let loop = self.context?.eventLoop else { return }
+        self.state = .writing
+        self.arm(self.server.configuration.answerTimeout) { $0.closeNow() }
+        let promise = loop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { result in
+            // Those who ask again keep the connection.
+            guard case .success = result, self.isKeptAlive else { return self.closeNow() }
+            self.finish()
+        }
+        let head = answer.http(isKeptAlive: self.isKeptAlive, now: self.server.now)
+        self.write(head, body: answer.body, promise: promise)
+    }
+
+    private func finish() {
+        guard case .writing = self.state else { return }
+        if self.isDecoderStopped { return self.replaceDecoder() }
+        self.state = .idle
+        self.server.becameIdle(self)
+        self.arm(self.server.configuration.idleTimeout) { $0.closeNow() }
+        self.processQueue()
+    }
+
+    /// Answers without reading the request to its end, and closes the connection.
+    fileprivate func refuse(_ error: PublishError) {
+        if case .receiving(let exchange) = self.state { self.release(exchange) }
+        self.linger(PublishAPI.Answer(error))
+    }
+
+    /// Answers somebody who may still be writing: closing what has unread bytes would reset the connection, and the reset
+    /// would overtake the answer.
+    private func linger(_ answer: PublishAPI.Answer) {
+        guard let loop = self.context?.eventLoop else { return }
+        self.isKeptAlive = false
+        self.state = .lingering(bytesLeft: Self.lingeringBytes, isWritten: false, isRead: false)
+        self.arm(Self.farewell) { $0.closeNow() }
+        let promise = loop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in
+            guard case .lingering(let left, _, let isRead) = self.state else { return }
+            if isRead { return self.closeNow() }
+            self.state = .lingering(bytesLeft: left, isWritten: true, isRead: false)
+            self.context?.close(mode: .output, promise: nil)
+        }
+        self.write(answer.http(isKeptAlive: false, now: self.server.now), body: answer.body, promise: promise)
+        self.readIfPossible()
+    }
+
+    private func write(_ head: ByteBuffer, body: AnswerBody, promise: EventLoopPromise<Void>) {
+        guard !self.isHead, body.bytes.readableBytes > 0 else { return self.write(head, promise: promise) }
+        self.context?.write(self.wrapOutboundOut(head), promise: nil)
+        // The body's share of the budget is free once its bytes have left.
+        promise.futureResult.whenComplete { _ in withExtendedLifetime(body) {} }
+        self.write(body.bytes, promise: promise)
+    }
+
+    private func write(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>?) {
+        guard let context = self.context else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        context.writeAndFlush(self.wrapOutboundOut(bytes), promise: promise)
+    }
+
+    /// Goes on reading requests behind one that offered another protocol: an offer that is not taken is ignored.
+    ///
+    /// There a decoder stops for good. It hands over the bytes that it has when it is removed, and a new one gets them.
+    private func replaceDecoder() {
+        self.isDecoderStopped = false
+        guard let pipeline = self.context?.pipeline.syncOperations,
+            let old = try? pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
+        else { return self.closeNow() }
+        self.isReplacingDecoder = true
+        pipeline.removeHandler(context: old).assumeIsolated().whenComplete { _ in self.decoderIsRemoved() }
+    }
+
+    private func decoderIsRemoved() {
+        self.isReplacingDecoder = false
+        guard let context = self.context else { return }
+        do {
+            try context.pipeline.syncOperations.addHandler(Self.makeDecoder(), position: .before(self))
+        } catch {
+            return self.closeNow()
+        }
+        self.finish()
+        let bytes = self.leftOver
+        self.leftOver = ByteBuffer()
+        guard bytes.readableBytes > 0 else { return }
+        context.pipeline.fireChannelRead(bytes)
+        context.pipeline.fireChannelReadComplete()
+    }
+}

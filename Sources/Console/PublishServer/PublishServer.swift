@@ -1,0 +1,181 @@
+import EngineIO
+import Gateway
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The publish API on an address: connections, and what bounds them together.
+final class PublishServer: Service {
+    private struct Entry {
+        let connection: PublishConnection
+        let eventLoop: any EventLoop
+        /// Since when it waits for a request; `nil` while one that was let through is under way.
+        var waitsSince: UInt64?
+    }
+
+    private struct State {
+        var connections: [ObjectIdentifier: Entry] = [:]
+        /// Counts openings and requests: who has waited longest has the lowest number.
+        var clock: UInt64 = 0
+        var isShuttingDown = false
+        /// Told when the last connection is closed.
+        var emptied: EventLoopPromise<Void>?
+    }
+
+    let api: PublishAPI
+    let budget: ByteBudget
+    let places: Places
+    var configuration: PublishAPI.Configuration { self.api.configuration }
+
+    /// Unix time in seconds.
+    var now: Int {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int(time.tv_sec)
+    }
+
+    private let host: String
+    private let port: Int
+    private let group: any EventLoopGroup
+    private let onListening: @Sendable (SocketAddress?) async -> Void
+    private let state = NIOLockedValueBox(State())
+
+    init(
+        api: PublishAPI,
+        host: String,
+        port: Int,
+        eventLoopGroup: any EventLoopGroup,
+        onListening: @escaping @Sendable (SocketAddress?) async -> Void
+    ) {
+        self.api = api
+        self.budget = api.budget
+        self.places = Places(limit: api.configuration.requestsPerToken)
+        self.host = host
+        self.port = port
+        self.group = eventLoopGroup
+        self.onListening = onListening
+    }
+
+    /// How long requests that are under way may take when the service ends.
+    private static let shutdownGrace = TimeAmount.seconds(5)
+
+    /// Serves until the graceful shutdown, then lets the requests that are under way end.
+    ///
+    /// - Throws: If the address can't be listened on.
+    func run() async throws {
+        let listener = try await ServerBootstrap(group: self.group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try PublishConnection.addHandlers(to: channel, server: self)
+                }
+            }
+            .bind(host: self.host, port: self.port)
+            .get()
+        await self.onListening(listener.localAddress)
+        await withTaskCancellationOrGracefulShutdownHandler {
+            try? await listener.closeFuture.get()
+        } onCancelOrGracefulShutdown: {
+            listener.close(promise: nil)
+        }
+        await self.closeConnections(on: listener.eventLoop)
+    }
+
+    /// Who asks nothing is sent away at once, so that nobody silent delays the end.
+    private func closeConnections(on loop: any EventLoop) async {
+        let emptied = loop.makePromise(of: Void.self)
+        let connections = self.state.withLockedValue { state in
+            state.isShuttingDown = true
+            if state.connections.isEmpty { emptied.succeed() } else { state.emptied = emptied }
+            return Array(state.connections.values)
+        }
+        for entry in connections { entry.eventLoop.execute { entry.connection.shutDown() } }
+        let timer = loop.scheduleTask(in: Self.shutdownGrace) {
+            for entry in self.state.withLockedValue({ Array($0.connections.values) }) {
+                entry.eventLoop.execute { entry.connection.closeNow() }
+            }
+        }
+        try? await emptied.futureResult.get()
+        timer.cancel()
+    }
+
+    // MARK: Connections
+
+    func opened(_ connection: PublishConnection, on eventLoop: any EventLoop) {
+        let (toClose, isShuttingDown) = self.state.withLockedValue { state -> ([Entry], Bool) in
+            state.clock += 1
+            state.connections[ObjectIdentifier(connection)] = Entry(
+                connection: connection,
+                eventLoop: eventLoop,
+                waitsSince: state.clock
+            )
+            return (self.superfluous(state), state.isShuttingDown)
+        }
+        for entry in toClose { entry.eventLoop.execute { entry.connection.giveWay() } }
+        if isShuttingDown { eventLoop.execute { connection.shutDown() } }
+    }
+
+    /// With too many connections, those that have been waiting longest without asking anything.
+    private func superfluous(_ state: State) -> [Entry] {
+        let limit = self.configuration.maximumConnections
+        guard state.connections.count > limit else { return [] }
+        let waiting = state.connections.values.filter { $0.waitsSince != nil }
+        // A few at a time, so that not every new connection makes a search.
+        let count = state.connections.count - limit + limit / 64
+        let inOrder = waiting.sorted { $0.waitsSince ?? 0 < $1.waitsSince ?? 0 }
+        // Never the one that has come just now.
+        return Array(inOrder.prefix(max(0, min(count, waiting.count - 1))))
+    }
+
+    func becameBusy(_ connection: PublishConnection) {
+        self.state.withLockedValue { $0.connections[ObjectIdentifier(connection)]?.waitsSince = nil }
+    }
+
+    func becameIdle(_ connection: PublishConnection) {
+        self.state.withLockedValue { state in
+            state.clock += 1
+            state.connections[ObjectIdentifier(connection)]?.waitsSince = state.clock
+        }
+    }
+
+    func closed(_ connection: PublishConnection) {
+        self.state.withLockedValue { state -> EventLoopPromise<Void>? in
+            state.connections[ObjectIdentifier(connection)] = nil
+            guard state.connections.isEmpty, let emptied = state.emptied else { return nil }
+            state.emptied = nil
+            return emptied
+        }?.succeed()
+    }
+
+    // MARK: Requests
+
+    enum Admission {
+        case request(AdmittedRequest)
+        case health(PublishAPI.Answer)
+    }
+
+    /// What the head of a request comes to.
+    ///
+    /// Health checks are answered whatever is going on, and to anybody. A request that is let through holds one of its
+    /// token's places.
+    func admit(_ head: RequestHead, isShuttingDown: Bool) throws(PublishError) -> Admission {
+        guard head.hasValidHost else { throw .invalidHost }
+        if let answer = self.api.health(head) { return .health(answer) }
+        guard !isShuttingDown else { throw .shuttingDown }
+        let request = try self.api.admit(head)
+        guard self.places.take(request.token.id) else { throw .noPlace }
+        return .request(request)
+    }
+}
