@@ -27,6 +27,23 @@ import Testing
         )
     }
 
+    // MARK: Offsets
+
+    @Test(arguments: [0, 1, 35, 36, 1_000_000, Int.max]) func offsetsAreReadAsTheyWereWritten(_ number: Int) {
+        let text = Self.codec.text(of: number)
+        #expect(Self.codec.number(of: text) == number)
+        // What is another text byte for byte is another log's, or nobody's.
+        let digits = text.utf8.count - 9
+        let (prefix, suffix) = (String(text.prefix(9)), String(text.suffix(digits)))
+        for wrong in [
+            "", text + "\u{301}", prefix + "\u{301}" + suffix, prefix + "+" + suffix, prefix + "-" + suffix,
+            prefix + "0" + suffix, String(text.prefix(8)) + "_" + suffix, "!" + text.dropFirst(),
+        ] {
+            #expect(Self.codec.number(of: wrong) == nil)
+        }
+        #expect(OffsetCodec().number(of: text) == nil)
+    }
+
     // MARK: Finding
 
     @Test func missedEventsAreThoseOfTheClientsRooms() throws {

@@ -180,7 +180,11 @@ struct OffsetCodec: Sendable {
     func number(of text: String) -> Int? {
         let length = self.prefix.utf8.count + 1
         let bytes = text.utf8
-        guard bytes.count > length, bytes.count <= length + 13, bytes.starts(with: self.prefix.utf8) else { return nil }
-        return Int(String(decoding: bytes.dropFirst(length), as: UTF8.self), radix: 36)
+        guard bytes.count > length, bytes.count <= length + 13,
+            let number = Int(String(decoding: bytes.dropFirst(length), as: UTF8.self), radix: 36), number >= 0,
+            // One number has one text, byte for byte.
+            bytes.elementsEqual(self.text(of: number).utf8)
+        else { return nil }
+        return number
     }
 }
