@@ -64,6 +64,22 @@ import Testing
         #expect(try #require(log.all.first).level == .warning)
     }
 
+    #if DEBUG
+    /// Who gave no logger is told on standard error while developing.
+    @Test func theSilentLoggerIsNotAskedWhileDebugging() {
+        let standardError = LogRecorder()
+        let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let check = RegistrationCheck(logger: silent, standardError: standardError.logger())
+        check.check("connection", on: .registry, of: "/")
+        #expect(standardError.all.first?.message.contains("onConnection(_:)") == true)
+        let log = LogRecorder()
+        RegistrationCheck(logger: log.logger(), standardError: standardError.logger())
+            .check("disconnect", on: .socket, of: "/")
+        #expect(log.all.count == 1)
+        #expect(standardError.all.count == 1)
+    }
+    #endif
+
     /// Names that only look like those, in bytes or as text.
     @Test(arguments: ["message", "Connection", "connections", "disconnec\u{301}t", "", "error"])
     func otherNamesAreOrdinary(_ name: String) {

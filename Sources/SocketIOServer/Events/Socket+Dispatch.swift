@@ -185,11 +185,12 @@ extension Socket {
 
     /// Works a mailbox off, in turns: between two of them the loop serves its other connections.
     private func drain(_ bound: NIOLoopBound<Mailbox>) async {
+        let mailbox = bound.value
         var start = self.eventLoop.now
-        while let work = self.nextWork(in: bound.value) {
-            if bound.value.isTurnOver {
+        while let work = self.nextWork(in: mailbox) {
+            if mailbox.isTurnOver {
                 await self.shard.executor.nextTurn()
-                bound.value.worked = .zero
+                mailbox.worked = .zero
                 start = self.eventLoop.now
             }
             await work.body()
@@ -198,7 +199,7 @@ extension Socket {
             let end = self.eventLoop.now
             // One event after the other out of a body may find the mailbox empty: so the time is the mailbox's, not that
             // of this task.
-            bound.value.worked += end - start
+            mailbox.worked += end - start
             start = end
         }
     }

@@ -19,7 +19,23 @@ final class RegistrationCheck: Sendable {
     private let logger: Logger
     private let told = Mutex<Set<String>>([])
 
-    init(logger: Logger) { self.logger = logger }
+    /// A check.
+    ///
+    /// - Parameters:
+    ///   - logger: The server's.
+    ///   - standardError: Where a debug build tells instead if that logger is the silent one.
+    init(
+        logger: Logger,
+        standardError: @autoclosure () -> Logger = Logger(label: "socketio") {
+            StreamLogHandler.standardError(label: $0)
+        }
+    ) {
+        #if DEBUG
+        self.logger = logger.handler is SwiftLogNoOpLogHandler ? standardError() : logger
+        #else
+        self.logger = logger
+        #endif
+    }
 
     func check(_ registration: HandlerRegistration, of namespace: String) {
         switch registration.kind {
@@ -35,14 +51,10 @@ final class RegistrationCheck: Sendable {
             let advice = Self.advice(for: name, on: place),
             self.told.withLock({ $0.insert("\(place) \(name)").inserted })
         else { return }
-        let message = "A handler of the event \"\(name)\" \(advice)"
-        var logger = self.logger
-        #if DEBUG
-        if logger.handler is SwiftLogNoOpLogHandler {
-            logger = Logger(label: "socketio") { StreamLogHandler.standardError(label: $0) }
-        }
-        #endif
-        logger.warning("\(message)", metadata: ["sio.namespace": "\(boundedText(namespace))"])
+        self.logger.warning(
+            "A handler of the event \"\(name)\" \(advice)",
+            metadata: ["sio.namespace": "\(boundedText(namespace))"]
+        )
     }
 
     /// What is wrong with a handler of that name, and what to use instead; `nil` if nothing is.
