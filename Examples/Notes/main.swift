@@ -73,8 +73,8 @@ let application = Application(
     logger: logger
 )
 
-// On SIGTERM and SIGINT services end in reverse: HTTP first, so that nothing is published any more; then the clients
-// are told, and the process ends.
+// On SIGTERM and SIGINT services end in reverse. HTTP ends first, so that nobody publishes any more. Then the server closes
+// its clients' connections, and the process ends.
 let services = ServiceGroup(
     services: [io, application],
     gracefulShutdownSignals: [.sigterm, .sigint],
