@@ -28,7 +28,8 @@ public struct SocketLimits: Sendable {
     public var pendingAcknowledgements = 1_000
     /// The longest `auth` that a client may send with CONNECT, in bytes of JSON.
     public var authBytes = 64 * 1024
-    /// How many events of one socket may wait for its asynchronous handlers before the server stops reading from the client.
+    /// How many events of one socket may wait for its asynchronous handlers and middlewares before the server stops
+    /// reading from the client.
     ///
     /// While a handler waits for an acknowledgement of that client, eight times as many events may wait, so that the
     /// server reads the answer. Beyond that the handler's wait ends with ``AcknowledgementError/Code/notRead``.
