@@ -5,12 +5,16 @@ public import SocketIOWire
 /// The verbs of ``IO`` with an answer that says what became of them on the other nodes.
 ///
 /// ```swift
-/// let report = try await io.publisher(whileUnreachable: .refuse).raw(event: "notice", data: "Maintenance at noon")
-/// print(report.delivery)
+/// import Gateway
+///
+/// func announce(_ io: IO) async throws {
+///     let report = try await io.publisher(whileUnreachable: .refuse).raw(event: "notice", data: "Maintenance at noon")
+///     print(report.delivery)
+/// }
 /// ```
 ///
-/// A verb that is refused, because the cluster is out of reach and nothing shall or can wait, throws `ClusterError` with
-/// the code `unreachable`: then nothing was sent, to clients of this node neither.
+/// If the cluster is out of reach and the message must not or cannot wait, a verb throws `ClusterError` with the code
+/// `unreachable`. Then nothing was sent, not even to clients of this node.
 public struct Publisher: Sendable {
     /// The gateway.
     public let io: IO
