@@ -11,6 +11,8 @@ from cluster import sign_jwt
 from support import TIMEOUT, ClusterTestCase, emitter_message, eventually
 
 ARTICLE = "api::article.article"
+# What is answered when Redis has confirmed a message.
+PUBLISHED = {"success": True, "delivery": "published"}
 AUTHOR = "api::author.author"
 
 
@@ -143,10 +145,10 @@ class Rooms(ClusterTestCase):
         client = await self.client(self.cluster.nodes[2].url)
         other = await self.client(self.cluster.nodes[1].url)
         api = self.api(0)
-        self.assertEqual(await api.post(f"/io/sockets/{client.id}/join", {"room": "given"}), {"success": True})
+        self.assertEqual(await api.post(f"/io/sockets/{client.id}/join", {"room": "given"}), PUBLISHED)
         await api.post("/io/raw", {"event": "in-given", "rooms": ["given"]})
         await client.event("in-given")
-        self.assertEqual(await api.post(f"/io/sockets/{client.id}/leave", {"room": "given"}), {"success": True})
+        self.assertEqual(await api.post(f"/io/sockets/{client.id}/leave", {"room": "given"}), PUBLISHED)
         await api.post("/io/raw", {"event": "in-given", "rooms": ["given"]})
         await api.post(f"/io/sockets/{client.id}/message", {"event": "private", "data": 1})
         await api.post(f"/io/sockets/{client.id}/broadcast", {"event": "others", "data": 2})
@@ -161,7 +163,7 @@ class Rooms(ClusterTestCase):
     async def test_disconnecting_with_a_reason(self):
         client = await self.client(self.cluster.nodes[2].url)
         answer = await self.api(0).post(f"/io/sockets/{client.id}/disconnect", {"reason": "maintenance"})
-        self.assertEqual(answer, {"success": True})
+        self.assertEqual(answer, PUBLISHED)
         await client.until(lambda: client.disconnects, "disconnect")
         self.assertEqual(client.named("io:disconnect"), [[{"reason": "maintenance"}]])
 
@@ -599,8 +601,9 @@ class Publishing(ClusterTestCase):
     async def test_a_repeated_event_is_published_once(self):
         client = await self.client()
         body = {"event": "counted", "data": 1, "eventId": f"id-{time.time_ns()}"}
-        self.assertEqual(await self.api(0).post("/io/raw", body), {"success": True})
-        self.assertEqual(await self.api(0).post("/io/raw", body), {"success": True, "duplicate": True})
+        self.assertEqual(await self.api(0).post("/io/raw", body), PUBLISHED | {"eventIdScope": "node"})
+        again = {"success": True, "duplicate": True, "eventIdScope": "node"}
+        self.assertEqual(await self.api(0).post("/io/raw", body), again)
         await self.barrier([client])
         self.assertEqual(client.named("counted"), [[1]])
 
@@ -630,7 +633,7 @@ class Publishing(ClusterTestCase):
             self.cluster.run, *arguments, environment=environment, check=False
         )
         result = await run("raw", "shouted", '{"n": 1}', "--room", client.id)
-        self.assertEqual((result.returncode, json.loads(result.stdout)), (0, {"success": True}), result.stderr)
+        self.assertEqual((result.returncode, json.loads(result.stdout)), (0, PUBLISHED), result.stderr)
         self.assertEqual(await client.event("shouted"), [{"n": 1}])
         entity = json.dumps(Entities.ENTITY)
         result = await run("emit", "create", entity, "--schema", ARTICLE)

@@ -386,7 +386,7 @@ struct PublishServerTests {
         let head = try #require(try await channel.readOutbound(as: ByteBuffer.self))
         #expect(String(buffer: head).hasPrefix("HTTP/1.1 408 "))
         #expect(server.budget.bytesInUse == 0)
-        await channel.testingEventLoop.advanceTime(by: PublishConnection.farewell)
+        await channel.testingEventLoop.advanceTime(by: PublishConnection.lingeringTime)
         #expect(!channel.isActive)
     }
 
@@ -396,7 +396,7 @@ struct PublishServerTests {
         let head = try #require(try await channel.readOutbound(as: ByteBuffer.self))
         #expect(String(buffer: head).hasPrefix("HTTP/1.1 401 "))
         #expect(server.budget.bytesInUse == 0)
-        await channel.testingEventLoop.advanceTime(by: PublishConnection.farewell)
+        await channel.testingEventLoop.advanceTime(by: PublishConnection.lingeringTime)
         #expect(!channel.isActive)
     }
 

@@ -33,7 +33,7 @@ public struct PublishAPI: Sendable {
         /// The most connections; with more, those are closed that wait longest without asking anything.
         public var maximumConnections = 1000
         /// The most requests of one token at a time.
-        public var requestsPerToken = 100
+        public var requestsPerToken = 1000
         /// The most different lists of sockets that are asked for at a time; equal ones share one answer.
         public var maximumQuestions = 16
         /// What becomes of a publish while the cluster is out of reach.

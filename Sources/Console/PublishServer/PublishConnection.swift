@@ -84,10 +84,13 @@ final class PublishConnection: @unchecked Sendable {
 
     func closeNow() { self.context?.close(promise: nil) }
 
-    /// How long an answer to somebody who is still writing may take to be heard.
+    /// How long a body that is still coming may take when the service ends.
     static let farewell = TimeAmount.seconds(1)
-    /// How much of what somebody still writes is read behind a refusal.
-    static let lingeringBytes = 262_144
+    /// How long what somebody still writes is read behind a refusal: many clients read an answer only when they have
+    /// written everything.
+    static let lingeringTime = TimeAmount.seconds(3)
+    /// How much of that is read; it is thrown away.
+    static let lingeringBytes = 8_388_608
 }
 
 // MARK: - Channel events
@@ -304,7 +307,7 @@ extension PublishConnection {
         guard let loop = self.context?.eventLoop else { return }
         self.isKeptAlive = false
         self.state = .lingering(bytesLeft: Self.lingeringBytes, isWritten: false, isRead: false)
-        self.arm(Self.farewell) { $0.closeNow() }
+        self.arm(Self.lingeringTime) { $0.closeNow() }
         let promise = loop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { _ in
             guard case .lingering(let left, _, let isRead) = self.state else { return }

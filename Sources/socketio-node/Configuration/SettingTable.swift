@@ -721,7 +721,7 @@ enum SettingTable {
         SettingField(
             "requestsPerToken",
             .integer(1...100_000),
-            default: "100",
+            default: "1000",
             "The most requests of one token that are under way at a time; beyond that the answer is 429."
         ),
         SettingField(
