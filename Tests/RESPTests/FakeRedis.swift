@@ -10,6 +10,9 @@ import NIOEmbedded
 /// `@unchecked Sendable`: only ever touched by the thread of the one synchronous test that made it, which is also the
 /// thread of its loop.
 final class FakeRedis: @unchecked Sendable {
+    /// The answer to `HELLO 3` of a Redis that will do.
+    static let hello = "%2\r\n+mode\r\n+standalone\r\n+role\r\n+master\r\n"
+
     let loop = EmbeddedEventLoop()
     private(set) var channels: [EmbeddedChannel] = []
     private var parsers: [RESPParser] = []
@@ -26,10 +29,12 @@ final class FakeRedis: @unchecked Sendable {
             eventLoop: self.loop,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
             metricsFactory: metricsFactory,
-            connector: { _, loop in self.connect(loop) },
+            connector: self.connector,
             random: { self.randoms.isEmpty ? 0 : self.randoms.removeFirst() }
         )
     }
+
+    var connector: RESPConnector { { _, loop in self.connect(loop) } }
 
     private func connect(_ loop: any EventLoop) -> EventLoopFuture<any Channel> {
         if let connectError = self.connectError { return loop.makeFailedFuture(connectError) }

@@ -40,7 +40,7 @@ struct RESPClientTests {
     private func connected(_ client: RESPClient, index: Int = 0) throws {
         let outcome = client.connected().outcome
         #expect(try self.redis.commands(index) == [["HELLO", "3"]])
-        try self.redis.reply(index, "%0\r\n")
+        try self.redis.reply(index, FakeRedis.hello)
         #expect(outcome.value != nil)
         #expect(client.state == .ready)
     }
@@ -55,7 +55,7 @@ struct RESPClientTests {
         }
         let outcome = subscription.confirmation.outcome
         #expect(try self.redis.commands(1) == [["HELLO", "3"]])
-        try self.redis.reply(1, "%0\r\n")
+        try self.redis.reply(1, FakeRedis.hello)
         #expect(try self.redis.commands(1) == [["PSUBSCRIBE", "p*"], ["SUBSCRIBE", "c"]])
         #expect(outcome.value == nil)
         try self.redis.reply(1, ">3\r\n+psubscribe\r\n+p*\r\n:1\r\n>3\r\n+subscribe\r\n+c\r\n:2\r\n")
@@ -116,7 +116,7 @@ struct RESPClientTests {
         self.redis.connectError = nil
         let second = client.connected().outcome
         #expect(try self.redis.commands(0) == [["HELLO", "3", "AUTH", "user", "hunter2"]])
-        try self.redis.reply(0, "%0\r\n")
+        try self.redis.reply(0, FakeRedis.hello)
         #expect(try self.redis.commands(0) == [["SELECT", "2"]])
         try self.redis.reply(0, "+OK\r\n")
         #expect(second.value != nil)
@@ -155,6 +155,10 @@ struct RESPClientTests {
         let outcome = client.connected().outcome
         _ = try self.redis.commands(0)
         try self.redis.reply(0, "-ERR unknown command 'HELLO'\r\n")
+        #expect(try self.redis.commands(0) == [["ROLE"]])
+        try self.redis.reply(0, "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n")
+        #expect(try self.redis.commands(0) == [["INFO", "cluster"]])
+        try self.redis.reply(0, "$30\r\n# Cluster\r\ncluster_enabled:0\r\n\r\n")
         #expect(outcome.value != nil)
         let messages = NIOLockedValueBox<[String]>([])
         let subscription = client.addSubscription(channels: ["c"]) { message in
@@ -163,7 +167,9 @@ struct RESPClientTests {
         let confirmation = subscription.confirmation.outcome
         _ = try self.redis.commands(1)
         try self.redis.reply(1, "-ERR unknown command 'HELLO'\r\n")
-        #expect(try self.redis.commands(1) == [["SUBSCRIBE", "c"]])
+        // Nobody has to let us ask.
+        try self.redis.reply(1, "-NOPERM no\r\n-ERR unknown command 'INFO'\r\n")
+        #expect(try self.redis.commands(1) == [["ROLE"], ["INFO", "cluster"], ["SUBSCRIBE", "c"]])
         try self.redis.reply(1, "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n")
         #expect(confirmation.value != nil)
         try self.redis.reply(1, "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n")
@@ -171,7 +177,13 @@ struct RESPClientTests {
         // The keep-alive's answer looks different in RESP2 once something is subscribed.
         self.redis.advance(.seconds(5))
         #expect(try self.redis.commands(1) == [["PING"]])
+        #expect(try self.redis.commands(0) == [["ROLE"]])
         try self.redis.reply(1, "*2\r\n$4\r\npong\r\n$0\r\n\r\n")
+        try self.redis.reply(0, "-NOPERM no\r\n")
+        #expect(client.isReady)
+        // Without HELLO there is no other question.
+        self.redis.advance(.seconds(5))
+        #expect(try self.redis.commands(0) == [["PING"]])
         try self.redis.reply(0, "+PONG\r\n")
         #expect(client.isReady)
     }
@@ -208,7 +220,7 @@ struct RESPClientTests {
         // The subscriber was lost first and comes back first: commands, then subscriptions.
         let (subscriberIndex, commandsIndex) = (2, 3)
         _ = try self.redis.commands(commandsIndex)
-        try self.redis.reply(commandsIndex, "%0\r\n")
+        try self.redis.reply(commandsIndex, FakeRedis.hello)
         #expect(!client.isReady, "subscriptions are not back yet")
         #expect(try self.redis.commands(commandsIndex) == [], "publishes wait for them")
         let numsub = client.sending(RESPCommand("PUBSUB", "NUMSUB", "c"))
@@ -217,7 +229,7 @@ struct RESPClientTests {
         #expect(numsub.value != nil)
 
         _ = try self.redis.commands(subscriberIndex)
-        try self.redis.reply(subscriberIndex, "%0\r\n")
+        try self.redis.reply(subscriberIndex, FakeRedis.hello)
         #expect(try self.redis.commands(subscriberIndex) == [["PSUBSCRIBE", "p*"], ["SUBSCRIBE", "c"]])
         try self.redis.reply(subscriberIndex, ">3\r\n+psubscribe\r\n+p*\r\n:1\r\n")
         #expect(!client.isReady)
@@ -251,7 +263,7 @@ struct RESPClientTests {
         try self.redis.reply(0, ":0\r\n")
         self.redis.advance(.milliseconds(50))
         _ = try self.redis.commands(2)
-        try self.redis.reply(2, "%0\r\n")
+        try self.redis.reply(2, FakeRedis.hello)
         _ = try self.redis.commands(2)
         try self.redis.reply(2, ">3\r\n+psubscribe\r\n+p*\r\n:1\r\n>3\r\n+subscribe\r\n+c\r\n:2\r\n")
         #expect(client.isReady)
@@ -265,7 +277,7 @@ struct RESPClientTests {
         self.redis.drop(1)
         self.redis.advance(.milliseconds(50))
         _ = try self.redis.commands(2)
-        try self.redis.reply(2, "%0\r\n")
+        try self.redis.reply(2, FakeRedis.hello)
         try self.redis.reply(2, "-NOPERM this user has no permissions to access one of the channels\r\n")
         #expect(!self.redis.channels[2].isActive)
         #expect(!client.isReady)
@@ -281,7 +293,7 @@ struct RESPClientTests {
         let subscription = client.addSubscription(channels: ["c"]) { _ in }
         let outcome = subscription.confirmation.outcome
         _ = try self.redis.commands(1)
-        try self.redis.reply(1, "%0\r\n")
+        try self.redis.reply(1, FakeRedis.hello)
         _ = try self.redis.commands(1)
         try self.redis.reply(1, "-NOPERM no\r\n")
         #expect(outcome.error?.serverCode == "NOPERM")
@@ -293,7 +305,7 @@ struct RESPClientTests {
         let client = self.redis.makeClient(metricsFactory: metrics)
         try self.connected(client)
         self.redis.advance(.seconds(5))
-        #expect(try self.redis.commands(0) == [["PING"]])
+        #expect(try self.redis.commands(0) == [["ROLE"]])
         let dropped = NIOLockedValueBox(0)
         client.onPublishesDropped { count, _ in dropped.withLockedValue { $0 += count } }
         try client.publish(channel: "c", message: ByteBuffer(string: "into the void"))
@@ -339,7 +351,7 @@ struct RESPClientTests {
         #expect(try metrics.expectCounter("redis_publishes_dropped_total", [("reason", "queue_full")]).totalValue == 1)
         self.redis.advance(.milliseconds(50))
         _ = try self.redis.commands(1)
-        try self.redis.reply(1, "%0\r\n")
+        try self.redis.reply(1, FakeRedis.hello)
         #expect(try self.redis.commands(1) == [["PUBLISH", "c", "1"], ["PUBLISH", "c", "2"]])
     }
 
@@ -418,13 +430,13 @@ struct RESPClientTests {
         #expect(outcome.error != nil, "who waits is told at once")
         // The subscriber starts at once, the commands after a pause.
         _ = try self.redis.commands(1)
-        try self.redis.reply(1, "%0\r\n")
+        try self.redis.reply(1, FakeRedis.hello)
         #expect(try self.redis.commands(1) == [["SUBSCRIBE", "c"]])
         try self.redis.reply(1, ">3\r\n+subscribe\r\n+c\r\n:1\r\n")
         #expect(!client.isReady)
         self.redis.advance(.milliseconds(50))
         _ = try self.redis.commands(2)
-        try self.redis.reply(2, "%0\r\n")
+        try self.redis.reply(2, FakeRedis.hello)
         #expect(client.isReady)
     }
 

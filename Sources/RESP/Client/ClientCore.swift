@@ -11,6 +11,8 @@ struct ClientShared {
     var nextID = 0
     var droppedPublishes = 0
     var dropHandler: (@Sendable (Int, RESPError) -> Void)?
+    /// Since when Redis is of no use.
+    var outageSince: NIODeadline?
 }
 
 /// The client's half on the event loop: two connections, what travels on them, and when the whole counts as ready.
@@ -23,29 +25,48 @@ struct ClientShared {
 final class ClientCore {
     typealias Handler = @Sendable (RESPMessage) -> Void
 
-    private enum SubscriberState { case unused, starting, ready, lost }
+    /// Who gets a message of a subscription.
+    enum Receiver {
+        case application(Handler)
+        case probe
+    }
 
-    private let eventLoop: any EventLoop
-    private let configuration: RESPConfiguration
-    private let shared: NIOLockedValueBox<ClientShared>
-    private let logger: Logger
-    private let metrics: RESPMetrics
-    private let commands: RESPConnection
-    private let subscriber: RESPConnection
+    enum SubscriberState { case unused, starting, ready, lost }
 
-    private var pipeline = CommandPipeline<CommandQueue.Completion>()
-    private var table = SubscriptionTable<Handler>()
-    private var subscriberState = SubscriberState.unused
-    private var isClosed = false
-    private var isRestoring = false
+    let eventLoop: any EventLoop
+    let configuration: RESPConfiguration
+    let shared: NIOLockedValueBox<ClientShared>
+    let logger: Logger
+    let metrics: RESPMetrics
+    let commands: RESPConnection
+    let subscriber: RESPConnection
+
+    var pipeline = CommandPipeline<CommandQueue.Waiter>()
+    var table = SubscriptionTable<Receiver>()
+    var subscriberState = SubscriberState.unused
+    var isClosed = false
+    var isRestoring = false
     private var waitingForConnection: [EventLoopPromise<Void>] = []
-    private var waitingForConfirmation: [Int: EventLoopPromise<Void>] = [:]
+    var waitingForConfirmation: [Int: EventLoopPromise<Void>] = [:]
     private var whenDrained: EventLoopPromise<Void>?
     /// Replies to publishes since the last look, to settle the books once a read instead of once a reply.
-    private var settledCount = 0
-    private var settledBytes = 0
-    private var refusedPublishes = 0
-    private var lastRefusal: RESPError?
+    var settledCount = 0
+    var settledBytes = 0
+    var refusedPublishes = 0
+    var lastRefusal: RESPError?
+    /// Publishes of this read that Redis has not executed.
+    var returned = CommandQueue.Batch()
+
+    // The health of the link.
+    var question = RoleQuestion()
+    var probe: LinkProbe
+    var peers: PeerWatch
+    var watch = LinkWatchers()
+    var outage: Outage?
+    var dropLog = DropLog()
+    var missingPeers = 0
+    /// When to look for publishes that have been kept for too long.
+    var expiryCheckAt = NIODeadline.distantFuture
 
     init(
         eventLoop: any EventLoop,
@@ -63,6 +84,8 @@ final class ClientCore {
         self.shared = shared
         self.logger = logger
         self.metrics = RESPMetrics(factory: metricsFactory)
+        self.probe = LinkProbe(configuration: configuration.probe)
+        self.peers = PeerWatch(patience: configuration.peerPatience)
         self.metrics.up.set(0)
         self.commands = RESPConnection(
             role: "commands",
@@ -107,13 +130,16 @@ final class ClientCore {
         let batch = self.shared.withLockedValue { $0.queue.take() }
         guard !batch.isEmpty else { return }
         let now = self.eventLoop.now
+        self.pipeline.wrote(batch.bytes)
         for (entry, length) in batch.entries {
             switch entry {
             case .publish: self.pipeline.sentPublish(bytes: length)
+            case .awaitedPublish(let timeout, let ticket):
+                self.pipeline.sentPublish(.publish(ticket), deadline: now + timeout, bytes: length)
             case .command(let timeout, let completion):
                 self.settledCount += 1
                 self.settledBytes += length
-                self.pipeline.sent(completion, deadline: now + timeout)
+                self.pipeline.sent(.command(completion), deadline: now + timeout, bytes: length)
             }
         }
         self.commands.write(batch.bytes)
@@ -134,7 +160,7 @@ final class ClientCore {
             id,
             patterns: patterns,
             channels: channels,
-            handler: handler,
+            handler: .application(handler),
             isConnected: isWritable
         )
         guard !patterns.isEmpty || !channels.isEmpty else { return confirmation.succeed() }
@@ -186,7 +212,7 @@ final class ClientCore {
         }
     }
 
-    private func drained() {
+    func drained() {
         self.whenDrained?.succeed()
         self.whenDrained = nil
     }
@@ -197,111 +223,98 @@ final class ClientCore {
         self.commands.close()
         self.subscriber.close()
         self.lostPipeline(CommandQueue.closedError, .closed)
+        self.dropped(self.returned.publishes, CommandQueue.closedError, .closed)
+        self.returned = CommandQueue.Batch()
         self.setGate(.closed)
         for promise in self.waitingForConnection { promise.fail(CommandQueue.closedError) }
         self.waitingForConnection = []
         for promise in self.waitingForConfirmation.values { promise.fail(CommandQueue.closedError) }
         self.waitingForConfirmation = [:]
+        self.failWatchers(CommandQueue.closedError)
         self.update(.closed)
     }
 
     // MARK: Readiness
 
-    private func startSubscriber() {
+    func startSubscriber() {
         guard self.subscriberState == .unused, !self.isClosed else { return }
         self.subscriberState = .starting
         self.subscriber.start()
     }
 
-    /// Draws the conclusions from the states of the two connections.
-    private func connectionsChanged() {
+    /// Draws the conclusions from the states of the two connections and from the proofs of their use.
+    func connectionsChanged() {
         guard !self.isClosed else { return }
         guard self.commands.isReady else { return self.setGate(.down) }
+        let now = self.eventLoop.now
         switch self.subscriberState {
-        case .unused, .starting, .ready:
-            self.setGate(.open)
-            self.update(.ready)
-            for promise in self.waitingForConnection { promise.succeed() }
-            self.waitingForConnection = []
+        case .starting: break
+        case .unused, .ready: if self.watch.probe == nil || self.watch.isSubscribed { self.probe.start(at: now) }
         case .lost:
             // After both were lost nothing that was kept is sent before our own subscriptions stand; but what is
             // published while only the subscriptions are away has no reason to wait.
             if self.shared.withLockedValue({ $0.queue.gate }) != .open { self.setGate(.restoring) }
+            return
         }
+        defer { self.commands.rearm() }
+        guard !self.probe.isBlocking else { return self.linkIsOfNoUse() }
+        // The others lost Redis, too: what they can't hear yet is kept.
+        let waits = self.peers.resumed(at: now)
+        // First the gate: whoever hears that Redis is back may send.
+        self.setGate(waits ? .restoring : .open)
+        self.update(.ready)
+        for promise in self.waitingForConnection { promise.succeed() }
+        self.waitingForConnection = []
+        if self.probe.verdict == .proven { self.satisfyWatchers() }
+        if !waits { self.endOutage(at: now) }
     }
 
-    private func setGate(_ gate: CommandQueue.Gate) {
-        let (change, held) = self.shared.withLockedValue { ($0.queue.setGate(gate), $0.queue.heldCount) }
+    func setGate(_ gate: CommandQueue.Gate) {
+        let now = self.eventLoop.now
+        let (change, held, wasOpen) = self.shared.withLockedValue { shared in
+            let wasOpen = shared.queue.gate == .open
+            return (shared.queue.setGate(gate, at: now), shared.queue.heldCount, wasOpen)
+        }
         self.metrics.queued.set(held)
+        if gate == .open || gate == .closed {
+            self.expiryCheckAt = .distantFuture
+        } else if wasOpen || self.expiryCheckAt == .distantFuture {
+            self.expiryCheckAt = now + self.configuration.queue.maximumAge
+            self.commands.rearm()
+        }
+        self.outage?.released(change.releasedPublishes)
         if change.shouldDrain { self.drain() }
         let error =
             gate == .closed
             ? CommandQueue.closedError
             : RESPError(code: .disconnected, message: "the connection to Redis was lost before the command was sent")
+        for ticket in change.kept { ticket.settle(ticket.keeps && gate != .closed ? .queued : .refused(error)) }
         for completion in change.refused { completion(.failure(error)) }
         self.dropped(change.droppedPublishes, error, .closed)
     }
 
-    private func update(_ state: RESPClientState) {
-        let observers = self.shared.withLockedValue { shared -> [@Sendable (RESPClientState) -> Void] in
-            guard shared.state != state else { return [] }
+    /// Tells a new state.
+    ///
+    /// - Parameters:
+    ///   - state: What the client is up to now.
+    ///   - since: Since when, if it has not just happened.
+    func update(_ state: RESPClientState, since: NIODeadline? = nil) {
+        let now = self.eventLoop.now
+        let observers = self.shared.withLockedValue { shared -> [@Sendable (RESPClientState) -> Void]? in
+            guard shared.state != state else { return nil }
             shared.state = state
-            if case .disconnected(let error) = state { shared.queue.reason = error }
+            if case .disconnected(let error) = state {
+                shared.queue.reason = error
+                shared.outageSince = shared.outageSince ?? since ?? now
+            } else {
+                shared.outageSince = nil
+            }
             return Array(shared.observers.values)
         }
+        guard let observers else { return }
         self.metrics.up.set(state == .ready ? 1 : 0)
+        if case .disconnected(let error) = state { self.outageGoesOn(error, since: since ?? now) }
         for observer in observers { observer(state) }
-    }
-
-    // MARK: Publishes and replies
-
-    private func dropped(_ count: Int, _ error: RESPError, _ reason: RESPMetrics.DropReason) {
-        guard count > 0 else { return }
-        self.metrics.droppedPublishes(count, reason)
-        self.logger.info(
-            "Dropped publishes",
-            metadata: ["count": "\(count)", "reason": "\(reason.rawValue)", "error": "\(error)"]
-        )
-        let handler = self.shared.withLockedValue { shared in
-            shared.droppedPublishes += count
-            return shared.dropHandler
-        }
-        handler?(count, error)
-    }
-
-    /// A publish found the queue full; its caller knows.
-    func refusedPublish() {
-        self.metrics.droppedPublishes(1, .queueFull)
-    }
-
-    /// Everything in flight is lost.
-    private func lostPipeline(_ error: RESPError, _ reason: RESPMetrics.DropReason) {
-        let lost = self.pipeline.disconnected()
-        self.settledCount += lost.publishes
-        self.settledBytes += lost.publishedBytes
-        self.settle()
-        let lossError = RESPError(
-            code: error.code == .closed ? .closed : .disconnected,
-            message: "\(error.message); the command may or may not have been executed"
-        )
-        for completion in lost.tokens { completion(.failure(lossError)) }
-        self.dropped(lost.publishes, lossError, reason)
-        self.drained()
-    }
-
-    /// Settles the books of what was answered.
-    private func settle() {
-        if self.settledCount > 0 {
-            let (count, bytes) = (self.settledCount, self.settledBytes)
-            self.settledCount = 0
-            self.settledBytes = 0
-            self.shared.withLockedValue { $0.queue.finished(count: count, bytes: bytes) }
-        }
-        if self.refusedPublishes > 0, let error = self.lastRefusal {
-            let count = self.refusedPublishes
-            self.refusedPublishes = 0
-            self.dropped(count, error, .refused)
-        }
     }
 }
 
@@ -311,14 +324,17 @@ extension ClientCore: RESPConnectionOwner {
             "Connected to Redis",
             metadata: ["redis.connection": "\(connection.role)", "redis.protocol": "\(version)"]
         )
-        guard connection === self.subscriber else { return connection.restored() }
+        guard connection === self.subscriber else {
+            self.question.connected(protocolVersion: version)
+            return connection.restored()
+        }
         self.table.protocolVersion = version
         self.isRestoring = true
         connection.write(self.table.restore())
         self.restoredIfConfirmed()
     }
 
-    private func restoredIfConfirmed() {
+    func restoredIfConfirmed() {
         guard self.isRestoring, self.table.isRestored else { return }
         self.isRestoring = false
         self.subscriber.restored()
@@ -326,12 +342,7 @@ extension ClientCore: RESPConnectionOwner {
 
     func connectionBecameReady(_ connection: RESPConnection) {
         if connection === self.subscriber { self.subscriberState = .ready }
-        let wasDisconnected =
-            if case .disconnected = self.shared.withLockedValue({ $0.state }) { true } else { false }
         self.connectionsChanged()
-        if wasDisconnected, self.shared.withLockedValue({ $0.state }) == .ready {
-            self.logger.info("Redis is back; subscriptions are restored")
-        }
     }
 
     func connection(_ connection: RESPConnection, received value: RESPValue) {
@@ -342,84 +353,60 @@ extension ClientCore: RESPConnectionOwner {
         }
     }
 
-    private func receivedReply(_ value: RESPValue) {
-        switch self.pipeline.received(value) {
-        case .reply(let completion, let value):
-            // Whoever waits for what was published before must find its loss on the books.
-            if self.refusedPublishes > 0 { self.settle() }
-            if case .error(let error) = value { completion(.failure(error)) } else { completion(.success(value)) }
-        case .published(let bytes, let error):
-            self.settledCount += 1
-            self.settledBytes += bytes
-            if let error {
-                self.refusedPublishes += 1
-                self.lastRefusal = error
-            }
-        case .none: break
-        case .violation(let error): self.commands.fail(error)
-        }
-    }
-
-    private func receivedOnSubscriber(_ value: RESPValue) {
-        switch self.table.received(value) {
-        case .none: break
-        case .message(let handlers, let message):
-            for handler in handlers { handler(message) }
-        case .unusable(let error):
-            self.metrics.unusableMessages.increment()
-            self.logger.info("Ignored a message of Redis", metadata: ["error": "\(error)"])
-        case .confirmed(let id):
-            self.waitingForConfirmation.removeValue(forKey: id)?.succeed()
-            self.restoredIfConfirmed()
-        case .refused(let id, let error):
-            let error = RESPError(
-                code: .server,
-                message: "Redis refused a subscription: \(error.message)",
-                serverCode: error.serverCode
-            )
-            if let waiting = self.waitingForConfirmation.removeValue(forKey: id) {
-                self.subscriber.write(self.table.remove(id, isConnected: true))
-                waiting.fail(error)
-                self.restoredIfConfirmed()
-            } else {
-                // It was granted once. Without it this node is deaf: not ready, and tried again.
-                self.subscriber.fail(error)
-            }
-        case .violation(let error): self.subscriber.fail(error)
-        }
-    }
-
     func connectionReadAll(_ connection: RESPConnection) {
+        self.probe.progressed(at: self.eventLoop.now, isReply: connection === self.commands)
         guard connection === self.commands else { return }
         self.settle()
+        self.keepReturned()
         if self.pipeline.count == 0 { self.drained() }
     }
 
-    func connectionSendsPing(_ connection: RESPConnection) {
-        if connection === self.commands { self.pipeline.sentPing() } else { self.table.sentPing() }
+    func keepAliveQuestion(of connection: RESPConnection) -> [String] {
+        guard connection === self.commands else {
+            self.table.sentPing()
+            return ["PING"]
+        }
+        self.countPeers()
+        self.pipeline.sentQuestion()
+        return self.question.words
+    }
+
+    func isExcused(_ connection: RESPConnection, at now: NIODeadline) -> Bool {
+        // A paused Redis goes on answering where nothing is written. If both are silent it is frozen, or cut off.
+        guard connection === self.commands, let heard = self.subscriber.lastHeard else { return false }
+        return now - heard < .nanoseconds(self.configuration.keepAliveInterval.nanoseconds / 2 * 3)
     }
 
     func wakeAt(of connection: RESPConnection) -> NIODeadline {
-        connection === self.commands ? self.pipeline.wakeAt : .distantFuture
+        guard connection === self.commands, !self.isClosed else { return .distantFuture }
+        return min(self.pipeline.wakeAt, self.probe.wakeAt, min(self.peers.wakeAt, self.expiryCheckAt))
     }
 
     func connectionTimerFired(_ connection: RESPConnection, at now: NIODeadline) {
-        guard connection === self.commands else { return }
-        for completion in self.pipeline.expire(at: now) {
-            self.metrics.timeouts.increment()
-            completion(.failure(RESPError(code: .timeout, message: "Redis did not reply in time")))
-        }
+        guard connection === self.commands, !self.isClosed else { return }
+        self.expirePipeline(at: now)
+        self.expireKept(at: now)
+        if self.peers.timerFired(at: now) { self.countPeers() }
+        self.handle(self.probe.timerFired(at: now))
     }
 
     func connection(_ connection: RESPConnection, lost error: RESPError, wasReady: Bool, retryIn pause: TimeAmount?) {
         guard !self.isClosed else { return self.finishClosing() }
+        self.keepReturned()
+        self.probe.stop()
+        self.peers.interrupted()
         if connection === self.subscriber {
             self.isRestoring = false
+            self.watch.isSubscribed = false
             let unconfirmed = self.table.disconnected()
             for id in unconfirmed { self.waitingForConfirmation.removeValue(forKey: id)?.fail(error) }
             self.subscriberState = .lost
             self.metrics.subscriberReconnects.increment()
         } else {
+            // What is lost now belongs to the outage that begins.
+            if pause != nil, self.shared.withLockedValue({ $0.state }) != .connecting {
+                self.outageGoesOn(error, since: self.eventLoop.now)
+            }
             // Replies first: nobody may see the gate closed and his command still pending.
             self.setGate(.down)
             self.lostPipeline(error, .unconfirmed)
@@ -433,16 +420,16 @@ extension ClientCore: RESPConnectionOwner {
             self.waitingForConnection = []
             return
         }
-        self.logger.log(
-            level: wasReady ? .info : .debug,
+        self.logger.debug(
             wasReady ? "Lost a connection to Redis" : "Could not connect to Redis",
             metadata: [
-                "redis.connection": "\(connection.role)", "error": "\(error)",
+                "redis.connection": "\(connection.role)", "error": "\(error.brief)",
                 "retry.milliseconds": "\(pause.nanoseconds / 1_000_000)",
             ]
         )
         if case .connecting = self.shared.withLockedValue({ $0.state }) { return }
         self.update(.disconnected(error))
+        self.failWatchers(error)
         self.connectionsChanged()
     }
 }

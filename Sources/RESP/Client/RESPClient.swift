@@ -194,15 +194,56 @@ public final class RESPClient: Sendable {
     public func publish(channel: String, message: ByteBuffer) throws(RESPError) -> PublishStatus {
         do throws(RESPError) {
             let (isSent, schedule) = try self.withQueue { queue throws(RESPError) in
-                try queue.publish(channel: channel, message: message)
+                try queue.publish(channel: channel, message: message, now: self.eventLoop.now)
             }
             if schedule { self.drainSoon() }
             return isSent ? .sent : .queued
         } catch {
-            if error.code == .queueFull {
-                self.eventLoop.execute { self.core.value.refusedPublish() }
-            }
+            if error.code == .queueFull { self.refused(error) }
             throw error
+        }
+    }
+
+    private func refused(_ error: RESPError) {
+        let core = self.core
+        self.eventLoop.execute { core.value.refusedPublish(error) }
+    }
+
+    /// Publishes messages, all or none, and returns when it is known what becomes of them.
+    ///
+    /// - Parameters:
+    ///   - messages: Channels and messages, in order.
+    ///   - keeps: Whether they may wait for a Redis that is away, or executes nothing now.
+    ///   - timeout: How long to wait for Redis's replies.
+    /// - Returns: What is known of all of them: the worst.
+    package func publish(
+        _ messages: [(channel: String, message: ByteBuffer)],
+        keeps: Bool,
+        timeout: TimeAmount
+    ) async -> RESPPublishOutcome {
+        await withCheckedContinuation { continuation in
+            self.publish(messages, keeps: keeps, timeout: timeout) { continuation.resume(returning: $0) }
+        }
+    }
+
+    func publish(
+        _ messages: [(channel: String, message: ByteBuffer)],
+        keeps: Bool,
+        timeout: TimeAmount,
+        completion: @escaping @Sendable (RESPPublishOutcome) -> Void
+    ) {
+        guard !messages.isEmpty else { return completion(.published) }
+        let ticket = PublishTicket(count: messages.count, keeps: keeps, completion: completion)
+        do throws(RESPError) {
+            let now = self.eventLoop.now
+            let (isSent, schedule) = try self.withQueue { queue throws(RESPError) in
+                try queue.publish(messages, ticket: ticket, timeout: timeout, now: now)
+            }
+            if schedule { self.drainSoon() }
+            if !isSent { ticket.settle(.queued, count: messages.count) }
+        } catch {
+            if error.code == .queueFull { self.refused(error) }
+            ticket.settle(.refused(error), count: messages.count)
         }
     }
 
@@ -220,7 +261,7 @@ public final class RESPClient: Sendable {
         let mark = FlushMark(promise)
         do throws(RESPError) {
             let schedule = try self.withQueue { queue throws(RESPError) in
-                try queue.send(RESPCommand("PING"), timeout: timeout, isHeld: true) { result in
+                try queue.send(RESPCommand("PING"), timeout: timeout, isHeld: true, now: self.eventLoop.now) { result in
                     mark.complete(result.map { _ in })
                 }
             }
@@ -295,6 +336,44 @@ public final class RESPClient: Sendable {
         return RESPSubscription(patterns: patterns, channels: channels, confirmation: promise.futureResult) {
             eventLoop.submit { core.value.unsubscribe(id) }
         }
+    }
+
+    // MARK: The link
+
+    /// Since when Redis is of no use; `nil` while it is of use.
+    ///
+    /// A Redis that has fallen silent is of no use since the last message that came back, and not since that was noticed.
+    public var outageSince: NIODeadline? { self.shared.withLockedValue { $0.outageSince } }
+
+    /// Proves from now on that messages arrive: one to ourselves goes out and comes back, again and again.
+    ///
+    /// Until it has come back after a loss the client isn't ``RESPClientState/ready``, and after an outage what was kept
+    /// waits for others that subscribe to the peer channel.
+    ///
+    /// - Parameters:
+    ///   - probeChannel: A channel of this client's own; of several watchers that of the first.
+    ///   - peerChannel: One that all clients of the kind subscribe to.
+    /// - Returns: What tells of the first proof, and ends it.
+    package func watchLink(probeChannel: String, peerChannel: String) -> RESPLinkWatch {
+        let id = self.shared.withLockedValue { shared in
+            shared.nextID += 1
+            return shared.nextID
+        }
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        let eventLoop = self.eventLoop
+        let core = self.core
+        eventLoop.execute {
+            core.value.watchLink(id, probeChannel: probeChannel, peerChannel: peerChannel, proof: promise)
+        }
+        return RESPLinkWatch(proof: promise.futureResult) {
+            eventLoop.execute { core.value.unwatchLink(id, peerChannel: peerChannel) }
+        }
+    }
+
+    /// Notes how many subscribe to the peer channel of a watcher, for whoever happened to count them.
+    package func notePeers(_ count: Int, of channel: String) {
+        let core = self.core
+        self.eventLoop.execute { core.value.peers.noted(count, of: channel) }
     }
 
     private func withQueue<Value>(

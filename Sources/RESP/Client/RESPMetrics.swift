@@ -22,6 +22,8 @@ struct RESPMetrics {
         case unconfirmed
         /// Redis answered with an error.
         case refused
+        /// Kept for longer than the queue's bound.
+        case expired
         /// The client was closed.
         case closed
     }

@@ -23,12 +23,16 @@ public struct RESPConfiguration: Sendable {
     public var connectTimeout: TimeAmount = .seconds(5)
     /// How long a command waits for its reply, unless it says otherwise.
     public var commandTimeout: TimeAmount = .seconds(5)
-    /// A connection that was silent for this long is sent a `PING`; silent for twice as long, it is dead.
+    /// How often Redis is asked whether it is still there, and still a primary; silent for twice as long, it is dead.
     public var keepAliveInterval: TimeAmount = .seconds(5)
     /// When to try again after a connection was lost.
     public var backoff = Backoff()
     /// What may wait for Redis.
     public var queue = Queue()
+    /// How it is proven that messages arrive, where an adapter asks for that.
+    public var probe = Probe()
+    /// For how long after an outage what was kept waits for others that are not back yet.
+    public var peerPatience: TimeAmount = .seconds(3)
     /// What is accepted of Redis.
     public var limits = RESPLimits()
     /// Whether to try RESP3 (`HELLO 3`) before RESP2.
@@ -62,8 +66,21 @@ public struct RESPConfiguration: Sendable {
         public var maximumCount = 100_000
         /// How many bytes of them.
         public var maximumBytes = 64 * 1024 * 1024
+        /// How old a publish may become that is kept; by default as old as an event that a client can recover.
+        public var maximumAge: TimeAmount = .minutes(2)
 
-        /// 100,000 of 64 MiB.
+        /// 100,000 of 64 MiB, for two minutes.
+        public init() {}
+    }
+
+    /// The messages that a client sends to itself to see whether messages arrive.
+    public struct Probe: Sendable, Hashable {
+        /// How often.
+        public var interval: TimeAmount = .seconds(1)
+        /// How long Redis may show no progress until that counts as an outage.
+        public var timeout: TimeAmount = .seconds(2)
+
+        /// One a second, with two seconds of patience.
         public init() {}
     }
 

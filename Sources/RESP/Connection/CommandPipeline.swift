@@ -3,19 +3,31 @@ import NIOCore
 
 /// Which reply belongs to which command: Redis answers in the order in which it was asked.
 ///
-/// A command whose deadline has passed keeps its place, so that its late reply isn't taken for the next one's.
+/// A command whose deadline has passed keeps its place, so that its late reply isn't taken for the next one's. The bytes
+/// of what was written are kept until they are answered, for Redis may say that it has not executed a publish.
 struct CommandPipeline<Token> {
     private enum Expected {
-        case reply(Token, deadline: NIODeadline)
-        case expired
+        case reply(Token, deadline: NIODeadline, bytes: Int)
+        case expired(bytes: Int)
         case publish(bytes: Int)
-        case ping
+        case awaitedPublish(Token, deadline: NIODeadline, bytes: Int)
+        case question
+        case probe(Int)
+        case peers(Int)
     }
 
     enum Event {
         case reply(Token, RESPValue)
-        /// A publish was taken, or refused with an error.
-        case published(bytes: Int, RESPError?)
+        /// A publish was taken; who awaited that.
+        case published(bytes: Int, Token?)
+        /// A publish was refused; its bytes as they were written.
+        case refused(ByteBuffer, RESPError, Token?)
+        /// The question of the keep-alive was answered.
+        case answered(RESPValue)
+        /// A probe of the link was.
+        case probed(Int, RESPValue)
+        /// Subscribers were counted.
+        case counted(Int, RESPValue)
         /// Nobody is waiting for this one.
         case none
         /// A reply to nothing: the connection is out of step and must go.
@@ -23,14 +35,23 @@ struct CommandPipeline<Token> {
     }
 
     private var expected = Deque<Expected>()
+    /// What was written and not answered yet; only publishes and commands, in the order of ``expected``.
+    private var written = Deque<ByteBuffer>()
     /// No deadline is earlier.
     private(set) var wakeAt = NIODeadline.distantFuture
 
     /// How many replies are missing.
     var count: Int { self.expected.count }
 
-    mutating func sent(_ token: Token, deadline: NIODeadline) {
-        self.expected.append(.reply(token, deadline: deadline))
+    // MARK: What was sent
+
+    /// The bytes of the commands and publishes that are added next.
+    mutating func wrote(_ bytes: ByteBuffer) {
+        if bytes.readableBytes > 0 { self.written.append(bytes) }
+    }
+
+    mutating func sent(_ token: Token, deadline: NIODeadline, bytes: Int) {
+        self.expected.append(.reply(token, deadline: deadline, bytes: bytes))
         self.wakeAt = min(self.wakeAt, deadline)
     }
 
@@ -38,37 +59,81 @@ struct CommandPipeline<Token> {
         self.expected.append(.publish(bytes: bytes))
     }
 
-    mutating func sentPing() {
-        self.expected.append(.ping)
+    mutating func sentPublish(_ token: Token, deadline: NIODeadline, bytes: Int) {
+        self.expected.append(.awaitedPublish(token, deadline: deadline, bytes: bytes))
+        self.wakeAt = min(self.wakeAt, deadline)
     }
+
+    mutating func sentQuestion() { self.expected.append(.question) }
+    mutating func sentProbe(_ number: Int) { self.expected.append(.probe(number)) }
+    mutating func sentCount(_ number: Int) { self.expected.append(.peers(number)) }
+
+    // MARK: What comes back
 
     mutating func received(_ value: RESPValue) -> Event {
         // Nothing on this connection is subscribed; a push is a notice that nobody asked for.
         if case .push = value { return .none }
         guard let expected = self.expected.popFirst() else {
+            // Redis has something to say, then: better its words than ours.
+            if case .error(let error) = value { return .violation(error) }
             return .violation(.violation("Redis replied to a command that was not sent"))
         }
         switch expected {
-        case .reply(let token, _): return .reply(token, value)
-        case .publish(let bytes):
-            if case .error(let error) = value { return .published(bytes: bytes, error) }
-            return .published(bytes: bytes, nil)
-        case .expired, .ping: return .none
+        case .reply(let token, _, let bytes):
+            self.forget(bytes)
+            return .reply(token, value)
+        case .publish(let bytes): return self.published(value, bytes, nil)
+        case .awaitedPublish(let token, _, let bytes): return self.published(value, bytes, token)
+        case .expired(let bytes):
+            self.forget(bytes)
+            return .none
+        case .question: return .answered(value)
+        case .probe(let number): return .probed(number, value)
+        case .peers(let number): return .counted(number, value)
         }
     }
 
-    /// The commands whose deadline has passed.
+    private mutating func published(_ value: RESPValue, _ bytes: Int, _ token: Token?) -> Event {
+        guard case .error(let error) = value else {
+            self.forget(bytes)
+            return .published(bytes: bytes, token)
+        }
+        let encoded = self.written.first?.getSlice(at: self.written.first?.readerIndex ?? 0, length: bytes)
+        self.forget(bytes)
+        return .refused(encoded ?? ByteBuffer(), error, token)
+    }
+
+    /// That many bytes were answered.
+    private mutating func forget(_ bytes: Int) {
+        guard !self.written.isEmpty else { return }
+        self.written[0].moveReaderIndex(forwardBy: min(bytes, self.written[0].readableBytes))
+        if self.written[0].readableBytes == 0 { self.written.removeFirst() }
+    }
+
+    // MARK: What does not
+
+    /// The commands and the awaited publishes whose deadline has passed.
     mutating func expire(at now: NIODeadline) -> [Token] {
         guard now >= self.wakeAt else { return [] }
         var tokens: [Token] = []
         self.wakeAt = .distantFuture
         for index in self.expected.indices {
-            guard case .reply(let token, let deadline) = self.expected[index] else { continue }
-            if deadline <= now {
-                tokens.append(token)
-                self.expected[index] = .expired
-            } else {
-                self.wakeAt = min(self.wakeAt, deadline)
+            switch self.expected[index] {
+            case .reply(let token, let deadline, let bytes):
+                if deadline <= now {
+                    tokens.append(token)
+                    self.expected[index] = .expired(bytes: bytes)
+                } else {
+                    self.wakeAt = min(self.wakeAt, deadline)
+                }
+            case .awaitedPublish(let token, let deadline, let bytes):
+                if deadline <= now {
+                    tokens.append(token)
+                    self.expected[index] = .publish(bytes: bytes)
+                } else {
+                    self.wakeAt = min(self.wakeAt, deadline)
+                }
+            case .expired, .publish, .question, .probe, .peers: break
             }
         }
         return tokens
@@ -77,6 +142,7 @@ struct CommandPipeline<Token> {
     /// What nobody will answer any more.
     struct Lost {
         var tokens: [Token] = []
+        /// Awaited or not.
         var publishes = 0
         var publishedBytes = 0
     }
@@ -85,14 +151,19 @@ struct CommandPipeline<Token> {
         var lost = Lost()
         for expected in self.expected {
             switch expected {
-            case .reply(let token, _): lost.tokens.append(token)
+            case .reply(let token, _, _): lost.tokens.append(token)
             case .publish(let bytes):
                 lost.publishes += 1
                 lost.publishedBytes += bytes
-            case .expired, .ping: break
+            case .awaitedPublish(let token, _, let bytes):
+                lost.tokens.append(token)
+                lost.publishes += 1
+                lost.publishedBytes += bytes
+            case .expired, .question, .probe, .peers: break
             }
         }
         self.expected.removeAll(keepingCapacity: false)
+        self.written.removeAll(keepingCapacity: false)
         self.wakeAt = .distantFuture
         return lost
     }

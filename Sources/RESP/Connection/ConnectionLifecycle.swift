@@ -61,7 +61,17 @@ struct ConnectionLifecycle {
         if case .handshaking = self.state { true } else { false }
     }
 
-    /// When ``timerFired(at:)`` has something to do.
+    /// When bytes arrived last, while ``isReady``.
+    var lastHeard: NIODeadline? {
+        if case .ready(let ready) = self.state { ready.keepAlive.lastHeard } else { nil }
+    }
+
+    /// What Redis said before it closed the connection: the better reason.
+    private var words: RESPError? {
+        if case .handshaking(_, let handshake, _) = self.state { handshake.words } else { nil }
+    }
+
+    /// When ``timerFired(at:isExcused:)`` has something to do.
     var wakeAt: NIODeadline {
         switch self.state {
         case .idle, .waiting, .closed, .closing: .distantFuture
@@ -180,27 +190,37 @@ struct ConnectionLifecycle {
 
     enum TimerAction: Equatable {
         case none
-        case ping
+        /// Send the question of the keep-alive.
+        case ask
         case close
     }
 
-    mutating func timerFired(at now: NIODeadline) -> TimerAction {
+    /// The time is ``wakeAt``, or later.
+    ///
+    /// - Parameters:
+    ///   - now: The time.
+    ///   - isExcused: Whether something else shows that Redis is alive.
+    /// - Returns: What to do.
+    mutating func timerFired(at now: NIODeadline, isExcused: Bool = false) -> TimerAction {
         switch self.state {
         case .connecting(let attempt), .handshaking(let attempt, _, _), .restoring(let attempt, _):
             guard now >= attempt.deadline else { return .none }
             let seconds = Double(self.configuration.connectTimeout.nanoseconds) / 1e9
             let error = RESPError(code: .connect, message: "no answer within \(seconds) s")
-            self.state = .closing(attempt, error)
+            self.state = .closing(attempt, self.words ?? error)
             return .close
         case .ready(var ready):
-            switch ready.keepAlive.timerFired(at: now) {
-            case .none: return .none
-            case .ping:
+            let action = ready.keepAlive.timerFired(at: now, isExcused: isExcused)
+            switch action {
+            case .none, .ask:
                 self.state = .ready(ready)
-                return .ping
+                return action == .ask ? .ask : .none
             case .dead:
-                let seconds = Double(self.configuration.keepAliveInterval.nanoseconds) / 5e8
-                let error = RESPError(code: .disconnected, message: "silent for \(seconds) s, a PING was not answered")
+                let seconds = Double((now - ready.keepAlive.lastHeard).nanoseconds / 100_000_000) / 10
+                let error = RESPError(
+                    code: .disconnected,
+                    message: "silent for \(seconds) s, a question was not answered"
+                )
                 self.state = .closing(self.attemptAfterUse(ready, at: now), error)
                 return .close
             }
@@ -215,7 +235,7 @@ struct ConnectionLifecycle {
     mutating func failed(_ error: RESPError, at now: NIODeadline) -> Bool {
         switch self.state {
         case .connecting(let attempt), .handshaking(let attempt, _, _), .restoring(let attempt, _):
-            self.state = .closing(attempt, error)
+            self.state = .closing(attempt, self.words ?? error)
             return true
         case .ready(let ready):
             self.state = .closing(self.attemptAfterUse(ready, at: now), error)
@@ -237,7 +257,7 @@ struct ConnectionLifecycle {
     mutating func closed(_ error: RESPError, at now: NIODeadline) -> ClosedAction {
         switch self.state {
         case .connecting(let attempt), .handshaking(let attempt, _, _), .restoring(let attempt, _):
-            return self.retry(attempt, error)
+            return self.retry(attempt, self.words ?? error)
         case .closing(let attempt, let reason):
             return self.retry(attempt, reason)
         case .ready(let ready):

@@ -1,38 +1,57 @@
 import NIOCore
 
-/// When to ask a silent Redis whether it is still there, and when to take it for dead.
+/// When to ask Redis whether it is still there and still what it was, and when to take it for dead.
 ///
-/// TCP alone tells nothing: to a frozen process or a cut cable it looks like a peer that has nothing to say.
+/// TCP alone tells nothing: to a frozen process or a cut cable it looks like a peer that has nothing to say. A busy
+/// connection is asked, too, for a Redis that has become a replica goes on answering.
 struct KeepAlive {
     enum Action: Equatable {
         case none
-        case ping
+        /// Send the question.
+        case ask
         case dead
     }
 
     private let interval: TimeAmount
-    private var lastHeard: NIODeadline
-    private var isPinging = false
+    private(set) var lastHeard: NIODeadline
+    private var lastAsked: NIODeadline
+    private var isAsking = false
+    private var excusedUntil: NIODeadline
 
     init(interval: TimeAmount, now: NIODeadline) {
         self.interval = interval
         self.lastHeard = now
+        self.lastAsked = now
+        self.excusedUntil = now
     }
 
     mutating func heard(at now: NIODeadline) {
         self.lastHeard = now
-        self.isPinging = false
+        self.isAsking = false
     }
 
-    /// When to call ``timerFired(at:)`` next.
+    /// When to call ``timerFired(at:isExcused:)`` next.
     var wakeAt: NIODeadline {
-        self.isPinging ? self.lastHeard + self.interval + self.interval : self.lastHeard + self.interval
+        guard self.isAsking else { return self.lastAsked + self.interval }
+        return max(self.lastHeard + self.interval + self.interval, self.excusedUntil)
     }
 
-    mutating func timerFired(at now: NIODeadline) -> Action {
+    /// The time is ``wakeAt``, or later.
+    ///
+    /// - Parameters:
+    ///   - now: The time.
+    ///   - isExcused: Whether something else shows that Redis is alive, and only slow to execute what is asked of it here
+    ///     (`CLIENT PAUSE`). That is believed for six intervals.
+    /// - Returns: What to do.
+    mutating func timerFired(at now: NIODeadline, isExcused: Bool = false) -> Action {
         guard now >= self.wakeAt else { return .none }
-        if self.isPinging { return .dead }
-        self.isPinging = true
-        return .ping
+        guard self.isAsking else {
+            self.isAsking = true
+            self.lastAsked = now
+            return .ask
+        }
+        guard isExcused, now - self.lastHeard < .nanoseconds(self.interval.nanoseconds * 6) else { return .dead }
+        self.excusedUntil = now + self.interval
+        return .none
     }
 }

@@ -11,8 +11,10 @@ protocol RESPConnectionOwner: AnyObject {
     func connection(_ connection: RESPConnection, received value: RESPValue)
     /// What could be read at once has been handed over.
     func connectionReadAll(_ connection: RESPConnection)
-    /// A `PING` is being written.
-    func connectionSendsPing(_ connection: RESPConnection)
+    /// The question of the keep-alive, which is written now.
+    func keepAliveQuestion(of connection: RESPConnection) -> [String]
+    /// Whether something else shows that Redis is alive, although this connection is silent.
+    func isExcused(_ connection: RESPConnection, at now: NIODeadline) -> Bool
     /// The connection is gone, or could not be made: `retryIn` is the pause before the next attempt, and `nil` if there is
     /// none because it was the first.
     func connection(_ connection: RESPConnection, lost error: RESPError, wasReady: Bool, retryIn: TimeAmount?)
@@ -63,6 +65,8 @@ final class RESPConnection {
 
     var isIdle: Bool { self.lifecycle.isIdle }
     var isReady: Bool { self.lifecycle.isReady }
+    /// When bytes arrived last, while ``isReady``.
+    var lastHeard: NIODeadline? { self.lifecycle.lastHeard }
     /// Whether commands can be written: ready, or about to be.
     var isConnected: Bool { self.channel != nil && !self.lifecycle.isHandshaking }
 
@@ -187,12 +191,12 @@ final class RESPConnection {
     private func timerFired() {
         self.timer = nil
         let now = self.eventLoop.now
-        switch self.lifecycle.timerFired(at: now) {
+        let isExcused = self.owner?.isExcused(self, at: now) ?? false
+        switch self.lifecycle.timerFired(at: now, isExcused: isExcused) {
         case .none: break
         case .close: self.closeChannel()
-        case .ping:
-            self.owner?.connectionSendsPing(self)
-            self.write([["PING"]])
+        case .ask:
+            if let question = self.owner?.keepAliveQuestion(of: self) { self.write([question]) }
         }
         self.owner?.connectionTimerFired(self, at: now)
         self.rearm()

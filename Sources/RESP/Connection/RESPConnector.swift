@@ -54,13 +54,25 @@ extension RESPError {
     static func start(_ error: RESPError, url: String) -> RESPError {
         var error = error
         switch error.code {
-        case .authentication where error.serverCode == "NOAUTH":
+        case .authentication where error.hasServerCode("NOAUTH"):
             error.message =
                 "Redis at \(url) wants a password (\(error.message)). Add it to the URL: redis://[user]:password@host:port."
         case .authentication:
             error.message =
                 "Redis at \(url) refused user or password (\(error.message)). "
                 + "Check both in the URL; special characters must be percent-encoded."
+        case .unsuitable, .astray:
+            error.message = "what answers at \(url) can't carry messages for all: \(error.message)."
+        case _ where error.hasServerCode("DENIED"):
+            error.message =
+                "Redis at \(url) refused the connection: \(error.brief) "
+                + "Set a password there and add it to the URL, or let Redis listen only where its users are."
+        case _ where error.message.utf8.starts(with: "ERR max number of clients".utf8):
+            error.message =
+                "Redis at \(url) refused the connection: \(error.message). "
+                + "Raise maxclients there, or end clients that nobody needs."
+        case _ where error.isNotExecuted:
+            error.message = "Redis at \(url) is not ready: \(error.message). Start again when it is."
         case _ where error.serverCode != nil:
             error.message =
                 "Redis at \(url) refused the connection: \(error.message). Check the URL's database number and the user's rights."

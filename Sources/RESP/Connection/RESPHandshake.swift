@@ -1,5 +1,5 @@
 /// What a new connection says before it may be used: `HELLO 3`, or on an older Redis `AUTH`, `CLIENT SETNAME`; then
-/// `SELECT`.
+/// `SELECT`; and where `HELLO` did not tell what Redis is, `ROLE` and `INFO cluster`.
 ///
 /// One question at a time: a connection is made rarely, and each answer decides on the next question.
 struct RESPHandshake {
@@ -14,6 +14,8 @@ struct RESPHandshake {
         case hello
         case authenticating
         case naming
+        case askingRole
+        case askingMode
         case selecting
         case finished
     }
@@ -24,8 +26,13 @@ struct RESPHandshake {
     private let clientName: String?
     private let database: Int
     private let prefersRESP3: Bool
+    private var isRoleKnown = false
     /// 3 once `HELLO 3` was answered.
     private(set) var protocolVersion = 2
+    /// What Redis said last that was not what was asked for.
+    ///
+    /// If the connection ends now, that is why.
+    private(set) var words: RESPError?
 
     init(configuration: RESPConfiguration, selectsDatabase: Bool) {
         self.username = configuration.username
@@ -45,32 +52,42 @@ struct RESPHandshake {
     }
 
     mutating func received(_ reply: RESPValue) -> Action {
+        if case .error(let error) = reply {
+            self.words = error
+            // Nothing is gained by showing credentials again that were refused, or by asking a Redis that is full.
+            if error.endsHandshake { return self.refuse(error) }
+        }
         switch self.step {
         case .hello:
-            guard case .error(let error) = reply else {
-                self.protocolVersion = 3
-                return self.select()
-            }
-            // Redis before 6 doesn't know HELLO, others know no version 3, an ACL may forbid it: RESP2 then. But if it
-            // is the credentials that it refuses, there is nothing to gain by showing them again.
-            switch error.serverCode {
-            case "WRONGPASS", "NOAUTH": return self.refuse(error)
-            default: return self.authenticate()
-            }
+            // Redis before 6 doesn't know HELLO, others know no version 3: RESP2 then.
+            if case .error = reply { return self.authenticate() }
+            self.protocolVersion = 3
+            let role = ServerRole(reply)
+            if let refusal = role.refusal { return self.fail(refusal) }
+            self.isRoleKnown = role != .unknown
+            return self.askRole()
         case .authenticating:
             if case .error(let error) = reply { return self.refuse(error) }
             return self.name()
         case .naming:
             // A name is a courtesy: a Redis that doesn't take it serves us all the same.
+            return self.askRole()
+        case .askingRole:
+            // A user may not be allowed to ask.
+            if let refusal = ServerRole(reply).refusal { return self.fail(refusal) }
+            self.step = .askingMode
+            return .send(["INFO", "cluster"])
+        case .askingMode:
+            if let refusal = ServerRole(info: reply).refusal { return self.fail(refusal) }
             return self.select()
         case .selecting:
             if case .error(let error) = reply {
-                self.step = .finished
-                let what = "selecting database \(self.database): \(error.message)"
-                return .fail(
-                    error.serverCode == "NOAUTH"
-                        ? Self.authenticationError(error)
-                        : RESPError(code: .connect, message: what, serverCode: error.serverCode)
+                return self.fail(
+                    RESPError(
+                        code: .connect,
+                        message: "selecting database \(self.database): \(error.message)",
+                        serverCode: error.serverCode
+                    )
                 )
             }
             return self.finish()
@@ -87,9 +104,15 @@ struct RESPHandshake {
     }
 
     private mutating func name() -> Action {
-        guard let clientName = self.clientName else { return self.select() }
+        guard let clientName = self.clientName else { return self.askRole() }
         self.step = .naming
         return .send(["CLIENT", "SETNAME", clientName])
+    }
+
+    private mutating func askRole() -> Action {
+        guard !self.isRoleKnown else { return self.select() }
+        self.step = .askingRole
+        return .send(["ROLE"])
     }
 
     private mutating func select() -> Action {
@@ -103,12 +126,29 @@ struct RESPHandshake {
         return .done
     }
 
-    private mutating func refuse(_ error: RESPError) -> Action {
+    private mutating func fail(_ error: RESPError) -> Action {
         self.step = .finished
-        return .fail(Self.authenticationError(error))
+        return .fail(error)
     }
 
-    static func authenticationError(_ error: RESPError) -> RESPError {
-        RESPError(code: .authentication, message: error.message, serverCode: error.serverCode)
+    private mutating func refuse(_ error: RESPError) -> Action {
+        let isAboutCredentials = self.step == .authenticating || error.isAboutCredentials
+        return self.fail(
+            RESPError(
+                code: isAboutCredentials ? .authentication : .connect,
+                message: error.message,
+                serverCode: error.serverCode
+            )
+        )
+    }
+}
+
+extension RESPError {
+    fileprivate var isAboutCredentials: Bool { self.hasServerCode("WRONGPASS") || self.hasServerCode("NOAUTH") }
+
+    /// Whether Redis will not have this connection, whatever it says next.
+    fileprivate var endsHandshake: Bool {
+        self.isAboutCredentials || self.isNotExecuted || self.hasServerCode("DENIED")
+            || self.message.utf8.starts(with: "ERR max number of clients".utf8)
     }
 }

@@ -223,7 +223,8 @@ package struct SubscriptionTable<Handler> {
     /// A command as a whole was refused: `NOPERM this user has no permissions to access one of the channels…`.
     private mutating func receivedError(_ error: RESPError) -> Event {
         guard let expected = self.expected.popFirst() else {
-            return .violation(.violation("Redis replied to a command that was not sent"))
+            // It has something to say, then: better its words than ours.
+            return .violation(error)
         }
         switch expected {
         case .confirmations(_, let id): return .refused(id, error)

@@ -8,6 +8,7 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Value {
             case server, disconnected, timeout, queueFull, closed, connect, authentication, `protocol`, url, tooLong
+            case unsuitable, astray
         }
         private let value: Value
 
@@ -34,6 +35,11 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
         /// A string of a reply was longer than ``RESPLimits/maximumStringLength`` and was skipped.
         public static let tooLong = Code(value: .tooLong)
 
+        /// What answers is a replica, a node of a Redis Cluster or a Sentinel: messages would not reach everybody.
+        public static let unsuitable = Code(value: .unsuitable)
+        /// What is published does not come back: the two connections don't lead to the same Redis.
+        public static let astray = Code(value: .astray)
+
         /// The name of the code.
         public var description: String {
             switch self.value {
@@ -47,6 +53,8 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
             case .protocol: "protocolViolation"
             case .url: "invalidURL"
             case .tooLong: "tooLong"
+            case .unsuitable: "unsuitable"
+            case .astray: "astray"
             }
         }
     }
@@ -67,11 +75,12 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// An error reply of Redis: `WRONGTYPE Operation against a key holding the wrong kind of value`.
     package init(reply text: String) {
-        let word = text.prefix { $0 != " " && $0 != "\n" }
+        let word = text.utf8.prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") }
         // By convention the first word is the code, in capitals; other servers may not know the convention.
         let isCode =
-            !word.isEmpty && word.utf8.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }
-        self.init(code: .server, message: text, serverCode: isCode ? String(word) : nil)
+            !word.isEmpty && word.count <= 32
+            && word.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }
+        self.init(code: .server, message: text, serverCode: isCode ? String(Substring(word)) : nil)
     }
 
     package static func violation(_ message: String) -> RESPError {
@@ -80,4 +89,38 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// The message.
     public var description: String { self.message }
+
+    /// The message in one line of at most 300 bytes, for logs and for `/readyz`.
+    package var brief: String {
+        let line = self.message.utf8.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        guard line.count > 300 else { return String(Substring(line)) }
+        return String(decoding: line.prefix(300), as: UTF8.self) + "…"
+    }
+
+    /// Whether this is a reply of Redis with that first word.
+    package func hasServerCode(_ code: StaticString) -> Bool {
+        guard let serverCode = self.serverCode else { return false }
+        return code.withUTF8Buffer { serverCode.utf8.elementsEqual($0) }
+    }
+
+    /// Whether Redis says that it has not executed the command, and may do so later.
+    package var isNotExecuted: Bool {
+        let codes: [StaticString] = ["BUSY", "LOADING", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY"]
+        return self.serverCode != nil && codes.contains { self.hasServerCode($0) }
+    }
+}
+
+extension RESPError {
+    /// Whether two errors are the same, byte for byte.
+    public static func == (one: RESPError, other: RESPError) -> Bool {
+        one.code == other.code && one.message.utf8.elementsEqual(other.message.utf8)
+            && (one.serverCode == nil) == (other.serverCode == nil)
+            && (one.serverCode ?? "").utf8.elementsEqual((other.serverCode ?? "").utf8)
+    }
+
+    /// Hashes the bytes.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(self.code)
+        for byte in self.message.utf8 { hasher.combine(byte) }
+    }
 }

@@ -1,0 +1,191 @@
+import Logging
+import Metrics
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// What Redis replies, and what it leaves without a reply.
+extension ClientCore {
+    func receivedReply(_ value: RESPValue) {
+        switch self.pipeline.received(value) {
+        case .reply(let waiter, let value): self.complete(waiter, value)
+        case .published(let bytes, let waiter):
+            self.settledCount += 1
+            self.settledBytes += bytes
+            if case .publish(let ticket) = waiter { ticket.settle(.published) }
+        case .refused(let encoded, let error, let waiter): self.refused(encoded, error, waiter)
+        case .answered(let value):
+            guard let refusal = self.question.answered(value).refusal else { break }
+            // Both: who subscribes at a replica is not counted by the others.
+            self.subscriber.fail(refusal)
+            self.commands.fail(refusal)
+        case .probed(let number, let value): self.handle(self.probe.answered(number, value, at: self.eventLoop.now))
+        case .counted(let version, let value): self.counted(value, version: version)
+        case .none: break
+        case .violation(let error): self.commands.fail(error)
+        }
+    }
+
+    private func complete(_ waiter: CommandQueue.Waiter, _ value: RESPValue) {
+        guard case .command(let completion) = waiter else { return }
+        // Whoever waits for what was published before must find its loss on the books.
+        if self.refusedPublishes > 0 { self.settle() }
+        guard case .error(let error) = value else { return completion(.success(value)) }
+        completion(.failure(error))
+        self.endIfReadOnly(error)
+    }
+
+    private func refused(_ encoded: ByteBuffer, _ error: RESPError, _ waiter: CommandQueue.Waiter?) {
+        let ticket: PublishTicket? = if case .publish(let ticket) = waiter { ticket } else { nil }
+        if error.isNotExecuted, ticket?.keeps ?? true {
+            // Of no use now: as if Redis were away.
+            self.returned.append(.publish, encoded)
+            ticket?.settle(.queued)
+            self.probe.doubt(error, at: self.eventLoop.now)
+        } else {
+            self.settledCount += 1
+            self.settledBytes += encoded.readableBytes
+            self.refusedPublishes += 1
+            self.lastRefusal = error
+            ticket?.settle(.refused(error))
+        }
+        self.endIfReadOnly(error)
+    }
+
+    /// A Redis that may not be written to has become a replica.
+    private func endIfReadOnly(_ error: RESPError) {
+        guard error.hasServerCode("READONLY") else { return }
+        self.keepReturned()
+        self.subscriber.fail(error)
+        self.commands.fail(error)
+    }
+
+    /// Keeps what Redis has not executed, before all that came later.
+    func keepReturned() {
+        guard !self.returned.isEmpty else { return }
+        let batch = self.returned
+        self.returned = CommandQueue.Batch()
+        // First the gate: what comes from now on is younger.
+        self.setGate(self.commands.isReady ? .restoring : .down)
+        let now = self.eventLoop.now
+        let held = self.shared.withLockedValue { shared in
+            shared.queue.putBack(batch, at: now)
+            return shared.queue.heldCount
+        }
+        self.metrics.queued.set(held)
+        self.connectionsChanged()
+    }
+
+    func receivedOnSubscriber(_ value: RESPValue) {
+        switch self.table.received(value) {
+        case .none: break
+        case .message(let receivers, let message):
+            for receiver in receivers {
+                switch receiver {
+                case .application(let handler): handler(message)
+                case .probe: self.returnedProbe(message)
+                }
+            }
+        case .unusable(let error):
+            self.metrics.unusableMessages.increment()
+            self.logger.info("Ignored a message of Redis", metadata: ["error": "\(error.brief)"])
+        case .confirmed(let id):
+            self.waitingForConfirmation.removeValue(forKey: id)?.succeed()
+            self.restoredIfConfirmed()
+            guard id == self.watch.probe?.id else { break }
+            self.watch.isSubscribed = true
+            self.connectionsChanged()
+        case .refused(let id, let error):
+            let error = RESPError(
+                code: .server,
+                message: "Redis refused a subscription: \(error.message)",
+                serverCode: error.serverCode
+            )
+            if let waiting = self.waitingForConfirmation.removeValue(forKey: id) {
+                self.subscriber.write(self.table.remove(id, isConnected: true))
+                waiting.fail(error)
+                self.restoredIfConfirmed()
+            } else {
+                // It was granted once. Without it this node is deaf: not ready, and tried again.
+                self.subscriber.fail(error)
+            }
+        case .violation(let error): self.subscriber.fail(error)
+        }
+    }
+
+    // MARK: Books
+
+    func dropped(_ count: Int, _ error: RESPError, _ reason: RESPMetrics.DropReason) {
+        guard count > 0 else { return }
+        self.metrics.droppedPublishes(count, reason)
+        self.tellDropped(count, error, reason)
+        let handler = self.shared.withLockedValue { shared in
+            shared.droppedPublishes += count
+            return shared.dropHandler
+        }
+        handler?(count, error)
+    }
+
+    /// A publish found the queue full; its caller knows.
+    func refusedPublish(_ error: RESPError) {
+        self.metrics.droppedPublishes(1, .queueFull)
+        self.tellDropped(1, error, .queueFull)
+    }
+
+    /// Everything in flight is lost.
+    func lostPipeline(_ error: RESPError, _ reason: RESPMetrics.DropReason) {
+        let lost = self.pipeline.disconnected()
+        self.settledCount += lost.publishes
+        self.settledBytes += lost.publishedBytes
+        self.settle()
+        let lossError = RESPError(
+            code: error.code == .closed ? .closed : .disconnected,
+            message: "\(error.message); the command may or may not have been executed"
+        )
+        for waiter in lost.tokens {
+            switch waiter {
+            case .command(let completion): completion(.failure(lossError))
+            case .publish(let ticket): ticket.settle(.unconfirmed(lossError))
+            }
+        }
+        self.dropped(lost.publishes, lossError, reason)
+        self.drained()
+    }
+
+    func expirePipeline(at now: NIODeadline) {
+        for waiter in self.pipeline.expire(at: now) {
+            self.metrics.timeouts.increment()
+            let error = RESPError(code: .timeout, message: "Redis did not reply in time")
+            switch waiter {
+            case .command(let completion): completion(.failure(error))
+            case .publish(let ticket): ticket.settle(ticket.keeps ? .queued : .unconfirmed(error))
+            }
+        }
+    }
+
+    /// Drops what has been kept for too long.
+    func expireKept(at now: NIODeadline) {
+        guard now >= self.expiryCheckAt else { return }
+        let (change, expiresAt) = self.shared.withLockedValue { shared in
+            (shared.queue.expire(at: now), shared.queue.expiresAt)
+        }
+        self.expiryCheckAt = min(expiresAt, now + self.configuration.queue.maximumAge)
+        let error = RESPError(code: .disconnected, message: "Redis was away for longer than anything is kept")
+        for completion in change.refused { completion(.failure(error)) }
+        self.dropped(change.droppedPublishes, error, .expired)
+    }
+
+    /// Settles the books of what was answered.
+    func settle() {
+        if self.settledCount > 0 {
+            let (count, bytes) = (self.settledCount, self.settledBytes)
+            self.settledCount = 0
+            self.settledBytes = 0
+            self.shared.withLockedValue { $0.queue.finished(count: count, bytes: bytes) }
+        }
+        if self.refusedPublishes > 0, let error = self.lastRefusal {
+            let count = self.refusedPublishes
+            self.refusedPublishes = 0
+            self.dropped(count, error, .refused)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import NIOCore
+
+/// A time without Redis: when it began and why, and what it cost.
+///
+/// Two lines of the log are made of it, one when it begins and one when it ends.
+struct Outage {
+    let since: NIODeadline
+    private(set) var reason: RESPError
+    /// Reasons that have been told, by the words of Redis.
+    private var told: [RESPError] = []
+    private var dropped: [(reason: RESPMetrics.DropReason, count: Int)] = []
+    private var released = 0
+
+    init(since: NIODeadline, reason: RESPError) {
+        self.since = since
+        self.reason = reason
+        self.told = [reason]
+    }
+
+    /// It goes on, for this reason now.
+    ///
+    /// - Returns: Whether that is news: words of Redis that were not told yet. There are few kinds of them.
+    mutating func goesOn(_ reason: RESPError) -> Bool {
+        self.reason = reason
+        guard reason.serverCode != nil || reason.code == .unsuitable, self.told.count < 8 else { return false }
+        let isKnown = self.told.contains {
+            $0.code == reason.code
+                && ($0.serverCode ?? "").utf8.elementsEqual((reason.serverCode ?? "").utf8)
+        }
+        guard !isKnown else { return false }
+        self.told.append(reason)
+        return true
+    }
+
+    mutating func dropped(_ count: Int, _ reason: RESPMetrics.DropReason) {
+        if let index = self.dropped.firstIndex(where: { $0.reason == reason }) {
+            self.dropped[index].count += count
+        } else {
+            self.dropped.append((reason, count))
+        }
+    }
+
+    mutating func released(_ count: Int) {
+        self.released += count
+    }
+
+    /// What it came to.
+    ///
+    /// - Parameters:
+    ///   - end: When Redis was back.
+    ///   - missing: How many of the others were not back when what was kept was sent.
+    ///   - hasSubscriptions: Whether this client would have received anything.
+    /// - Returns: Names and values, for the log.
+    func summary(end: NIODeadline, missing: Int, hasSubscriptions: Bool) -> [(key: String, value: String)] {
+        let tenths = max(0, (end - self.since).nanoseconds) / 100_000_000
+        let all = self.dropped.reduce(0) { $0 + $1.count }
+        var summary = [
+            ("outage.seconds", "\(tenths / 10).\(tenths % 10)"), ("outage.reason", self.reason.brief),
+            ("publishes.kept", "\(self.released)"), ("publishes.dropped", "\(all)"),
+        ]
+        if !self.dropped.isEmpty {
+            let reasons = self.dropped.map { "\($0.reason.rawValue): \($0.count)" }
+            summary.append(("publishes.dropped.reasons", reasons.joined(separator: ", ")))
+        }
+        if hasSubscriptions {
+            summary.append(("missed", "what others published meanwhile may not have arrived here"))
+        }
+        if missing > 0 {
+            summary.append(
+                ("peers.missing", "\(missing) of the nodes before may not have heard what was kept")
+            )
+        }
+        return summary
+    }
+}
