@@ -8,6 +8,28 @@ package protocol ClusterBus: Sendable {
     /// - Throws: ``RESPError``: it was not taken.
     func publish(channel: String, message: ByteBuffer) throws(RESPError)
 
+    /// Publishes messages, all or none, and returns when it is known what becomes of them.
+    ///
+    /// - Parameters:
+    ///   - messages: Channels and messages, in order.
+    ///   - keeps: Whether they may wait for a bus that is away.
+    ///   - timeout: How long to wait for the bus.
+    /// - Returns: What is known of all of them: the worst.
+    func publish(
+        _ messages: [(channel: String, message: ByteBuffer)],
+        keeps: Bool,
+        timeout: TimeAmount
+    ) async -> RESPPublishOutcome
+
+    /// Which rights are missing.
+    ///
+    /// - Returns: Those of which it is known that they are.
+    /// - Throws: `RESPError` if nothing can be known now.
+    func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight]
+
+    /// Proves from now on that messages arrive, and looks after those who subscribe to a channel.
+    func watchLink(probeChannel: String, peerChannel: String) -> any ClusterLinkWatch
+
     /// Subscribes until the subscription is cancelled, over every loss of the connection.
     func addSubscription(
         patterns: [String],
@@ -34,9 +56,35 @@ package protocol ClusterBusSubscription: Sendable {
 
 extension RESPSubscription: ClusterBusSubscription {}
 
+/// That somebody wants proof of a bus's link.
+package protocol ClusterLinkWatch: Sendable {
+    /// Returns when a message has come back for the first time.
+    func proven() async throws
+    /// Ends it; once.
+    func cancel()
+}
+
+extension RESPLinkWatch: ClusterLinkWatch {}
+
 /// A ``RESPClient`` as a bus.
 struct RedisBus: ClusterBus {
     let client: RESPClient
+
+    func publish(
+        _ messages: [(channel: String, message: ByteBuffer)],
+        keeps: Bool,
+        timeout: TimeAmount
+    ) async -> RESPPublishOutcome {
+        await self.client.publish(messages, keeps: keeps, timeout: timeout)
+    }
+
+    func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight] {
+        try await RightsCheck(client: self.client).missing(rights)
+    }
+
+    func watchLink(probeChannel: String, peerChannel: String) -> any ClusterLinkWatch {
+        self.client.watchLink(probeChannel: probeChannel, peerChannel: peerChannel)
+    }
 
     func publish(channel: String, message: ByteBuffer) throws(RESPError) {
         _ = try self.client.publish(channel: channel, message: message) as RESPClient.PublishStatus
@@ -56,6 +104,7 @@ struct RedisBus: ClusterBus {
         guard let count = reply.arrayValue?.last?.integerValue ?? reply.mapValue?.first?.value.integerValue else {
             throw RESPError(code: .protocolViolation, message: "an answer to PUBSUB NUMSUB without a count")
         }
+        self.client.notePeers(count, of: channel)
         return count
     }
 

@@ -19,6 +19,7 @@ final class PubSubAdapter: Adapter {
     let configuration: PubSubAdapterConfiguration
     let metrics: PubSubAdapterMetrics
     let logger: Logger
+    let link: ClusterLink
     private let ownResponses: String
     /// The bytes of ``channels`` and of our own uid as they stand in messages: compared without making strings.
     private let requestChannel: ByteBuffer
@@ -74,6 +75,14 @@ final class PubSubAdapter: Adapter {
         self.uid = configuration.makeID()
         self.channels = ClassicChannels(key: configuration.key, namespace: host.name)
         self.encoder = ClassicEncoder(namespace: host.name, writesNumericRooms: configuration.writesNumericRooms)
+        self.link = ClusterLink(
+            bus: bus,
+            namespace: host.name,
+            channels: self.channels,
+            encoder: self.encoder,
+            uid: self.uid,
+            metrics: metrics
+        )
         self.ownResponses = self.channels.response(to: self.uid)
         self.requestChannel = ByteBuffer(string: self.channels.request)
         self.broadcastPrefix = ByteBuffer(string: self.channels.broadcast)
@@ -90,6 +99,19 @@ final class PubSubAdapter: Adapter {
     // MARK: Life
 
     func start() async throws {
+        do {
+            try await self.link.checkRights()
+            try await self.subscribe().confirmed()
+            // Who can't count the nodes would find that out with the first question.
+            let count = try await self.bus.subscriberCount(of: self.channels.request)
+            self.state.withLockedValue { $0.lastCount = count }
+            try await self.link.start()
+        } catch let error as RESPError {
+            throw self.link.startError(error)
+        }
+    }
+
+    private func subscribe() throws -> any ClusterBusSubscription {
         let subscription: (any ClusterBusSubscription)? = self.state.withLockedValue { state in
             guard state.subscription == nil, !state.isClosed else { return state.subscription }
             let subscription = self.bus.addSubscription(
@@ -104,24 +126,7 @@ final class PubSubAdapter: Adapter {
             return subscription
         }
         guard let subscription else { throw self.closedError }
-        do {
-            try await subscription.confirmed()
-            // Who can't count the nodes would find that out with the first question.
-            let count = try await self.bus.subscriberCount(of: self.channels.request)
-            self.state.withLockedValue { $0.lastCount = count }
-        } catch let error as RESPError {
-            throw self.startError(error)
-        }
-    }
-
-    private func startError(_ error: RESPError) -> ClusterError {
-        var message = "the adapter of namespace \(self.host.name) can't join the cluster: \(error.message)"
-        if error.serverCode == "NOPERM" {
-            message +=
-                ". The Redis user needs PUBLISH, SUBSCRIBE, PSUBSCRIBE and PUBSUB, and the channels "
-                + "\(self.channels.broadcastPattern), \(self.channels.request) and \(self.channels.response)*"
-        }
-        return ClusterError(code: .unreachable, message: message)
+        return subscription
     }
 
     func close() async {
@@ -134,6 +139,7 @@ final class PubSubAdapter: Adapter {
             return old
         }
         state.stopObserving?()
+        self.link.stop()
         await state.subscription?.cancel()
         for pending in pending {
             switch pending {

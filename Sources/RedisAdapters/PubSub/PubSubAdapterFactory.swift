@@ -44,6 +44,14 @@ public struct PubSubAdapterFactory: AdapterFactory {
             logger: logger,
             metricsFactory: metricsFactory
         )
+        guard client.configuration.database != 0 else { return }
+        logger.notice(
+            """
+            Publish/subscribe knows no databases: all nodes on this Redis are one cluster, whatever the number in their \
+            URL; to have two, give them different keys
+            """,
+            metadata: ["redis.url": "\(client.configuration.redactedURL)", "key": "\(configuration.key)"]
+        )
     }
 
     package init(

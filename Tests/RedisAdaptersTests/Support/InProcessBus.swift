@@ -123,6 +123,28 @@ struct InProcessBus: ClusterBus {
         try self.redis.publish("\(self.client).pub", channel, message)
     }
 
+    func publish(
+        _ messages: [(channel: String, message: ByteBuffer)],
+        keeps: Bool,
+        timeout: TimeAmount
+    ) async -> RESPPublishOutcome {
+        do throws(RESPError) {
+            for (channel, message) in messages { try self.publish(channel: channel, message: message) }
+            return .published
+        } catch {
+            return keeps && error.code == .disconnected ? .queued : .refused(error)
+        }
+    }
+
+    func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight] { [] }
+
+    func watchLink(probeChannel: String, peerChannel: String) -> any ClusterLinkWatch { Watch() }
+
+    private struct Watch: ClusterLinkWatch {
+        func proven() async throws {}
+        func cancel() {}
+    }
+
     func addSubscription(
         patterns: [String],
         channels: [String],

@@ -1,0 +1,44 @@
+package import NIOCore
+
+/// Something that a node must be allowed to do on Redis.
+package struct ClusterRight: Sendable, Hashable {
+    /// What is done.
+    package enum Action: Sendable, Hashable {
+        /// With a message that means nothing to anybody, to try it.
+        case publish(ByteBuffer)
+        case subscribe
+        case subscribePattern
+        case count
+    }
+
+    /// What is done.
+    package var action: Action
+    /// With which channel, or pattern.
+    package var name: String
+
+    /// A right.
+    package init(_ action: Action, _ name: String) {
+        self.action = action
+        self.name = name
+    }
+
+    /// Such as `PUBLISH to socket.io-request#/#`.
+    package var description: String {
+        switch self.action {
+        case .publish: "PUBLISH to \(self.name)"
+        case .subscribe: "SUBSCRIBE to \(self.name)"
+        case .subscribePattern: "PSUBSCRIBE to \(self.name)"
+        case .count: "PUBSUB NUMSUB \(self.name)"
+        }
+    }
+
+    /// The command that needs it.
+    var words: [String] {
+        switch self.action {
+        case .publish: ["PUBLISH", self.name, ""]
+        case .subscribe: ["SUBSCRIBE", self.name]
+        case .subscribePattern: ["PSUBSCRIBE", self.name]
+        case .count: ["PUBSUB", "NUMSUB", self.name]
+        }
+    }
+}
