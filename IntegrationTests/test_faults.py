@@ -1,4 +1,4 @@
-"""What clients and networks do wrong: the rows B and C of docs/conformance.md that need a real node.
+"""What Redis, clients and networks do wrong: the rows A, B and C of docs/conformance.md that need a real node.
 
 Most of them meet a node of their own with short deadlines; started by run.py.
 """
@@ -10,12 +10,16 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
+import time
 import unittest
+import urllib.error
+import urllib.request
 
 import wire
-from cluster import Node, Process, free_ports
+from cluster import Node, Process, free_ports, program
 from support import API, ClusterTestCase, eventually
 from wire import Closed, Meter, Wire, exchange, frame, poll, polling, post, request, resources, upgrade
 
@@ -730,6 +734,147 @@ class Requests(ClusterTestCase):
         answer = await self.raw(self.cluster.nodes[0].port, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         self.assertIn(b'___eio[11]("', answer)
         self.assertNotIn(b"alert", answer)
+
+
+class RedisLink(ClusterTestCase):
+    """A node whose Redis hangs, changes its role, or takes a right away."""
+
+    GRACE = 3
+
+    async def asyncSetUp(self):
+        await super().asyncSetUp()
+        self.redis_port = free_ports(1)[0]
+        self.start_redis()
+        self.redis_command("ACL", "SETUSER", "node", "on", ">p", "~*", "&*", "+@all")
+        self.lone = LoneNode(self.cluster, {**self.settings(), "SOCKETIO_LOGGING_LEVEL": "info"})
+        self.addCleanup(self.lone.process.end)
+        self.publisher = API(self.http, self.lone.node, self.cluster.tokens["backend"])
+
+    def settings(self, user="node"):
+        return {
+            "SOCKETIO_ADAPTER_TYPE": "redis",
+            "SOCKETIO_ADAPTER_REDIS_URL": f"redis://{user}:p@127.0.0.1:{self.redis_port}",
+            "SOCKETIO_ADAPTER_REDIS_READINESS_GRACE": f"{self.GRACE}s",
+        }
+
+    def start_redis(self, *arguments):
+        command = [program("redis-server"), "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", ""]
+        directory = self.cluster.directory / f"redis-{self.redis_port}"
+        directory.mkdir(exist_ok=True)
+        name = f"redis-{self.redis_port}"
+        self.redis = Process(name, [*command, "--dir", str(directory), *arguments], self.cluster.directory)
+        self.addCleanup(self.end_redis, self.redis)
+        self.cluster.wait_for(name, self.redis, lambda: self.redis_command("PING") == b"+PONG")
+
+    def end_redis(self, process):
+        if process.is_running:
+            process.process.send_signal(signal.SIGCONT)
+            process.end()
+
+    def redis_command(self, *arguments):
+        parts = [str(a).encode() for a in arguments]
+        request = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts)
+        with socket.create_connection(("127.0.0.1", self.redis_port), timeout=5) as s:
+            s.sendall(request)
+            return s.recv(4096).split(b"\r\n")[0]
+
+    def ready(self):
+        """Whether the node is ready, or why not."""
+        try:
+            with urllib.request.urlopen(self.lone.node.url + "/readyz", timeout=5) as answer:
+                return json.load(answer)["reasons"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return json.load(error)["reasons"]
+
+    async def not_ready(self, words, since):
+        """Waits until the node says that it is not ready; within the grace, and a moment for this test's looks."""
+        while True:
+            reasons = await asyncio.to_thread(self.ready)
+            if reasons:
+                break
+            self.assertLess(time.monotonic() - since, self.GRACE + 0.5, "still ready")
+            await asyncio.sleep(0.05)
+        self.assertGreater(time.monotonic() - since, self.GRACE - 1.5, f"a short outage counts: {reasons}")
+        self.assertEqual(len(reasons), 1)
+        self.assertTrue(reasons[0].startswith("redis unreachable: "), reasons)
+        self.assertIn(words, reasons[0])
+
+    async def is_ready(self):
+        async def look():
+            return await asyncio.to_thread(self.ready) == []
+
+        await eventually(look, "readiness", timeout=20)
+
+    def log(self, text):
+        return [line for line in self.lone.process.log.read_text().splitlines() if text in line]
+
+    async def test_a2_paused_writes(self):
+        started = time.monotonic()
+        self.redis_command("CLIENT", "PAUSE", "12000", "WRITE")
+        await self.not_ready("has not taken a message", started)
+        await self.is_ready()
+        self.assertGreater(time.monotonic() - started, 11)
+        self.assertEqual(len(self.log("Redis is out of reach")), 1)
+        self.assertEqual(len(self.log("Redis is back")), 1)
+        self.assertEqual(len(self.log("Dropped publishes")), 0)
+
+    async def test_a2_frozen_redis(self):
+        started = time.monotonic()
+        self.redis.process.send_signal(signal.SIGSTOP)
+        await self.not_ready("", started)
+        await asyncio.sleep(9)
+        self.redis.process.send_signal(signal.SIGCONT)
+        await self.is_ready()
+        self.assertEqual(len(self.log("Redis is out of reach")), 1)
+        self.assertEqual(len(self.log("Redis is back")), 1)
+
+    async def test_a8_a_primary_becomes_a_replica(self):
+        started = time.monotonic()
+        self.redis_command("REPLICAOF", "127.0.0.1", "1")
+        while "replica" not in "".join(await asyncio.to_thread(self.ready)):
+            self.assertLess(time.monotonic() - started, 5 + self.GRACE + 1, "a keep-alive and the grace")
+            await asyncio.sleep(0.1)
+        self.redis_command("REPLICAOF", "NO", "ONE")
+        await self.is_ready()
+
+    async def test_a13_a_right_is_taken_away(self):
+        started = time.monotonic()
+        self.redis_command("ACL", "SETUSER", "node", "-publish")
+        await self.not_ready("NOPERM", started)
+        self.redis_command("ACL", "SETUSER", "node", "+publish")
+        await self.is_ready()
+        line = self.log("Redis is out of reach")[0]
+        self.assertIn("warning", line.lower())
+        self.assertIn("NOPERM", line)
+
+    def refused(self, *arguments, user="node"):
+        """What a node says that does not start."""
+        environment = {**self.settings(user), "SOCKETIO_LISTEN_PORT": "0", "SOCKETIO_PUBLISH_PORT": "0"}
+        result = self.cluster.run("serve", *arguments, environment=environment, check=False)
+        self.assertEqual(result.returncode, 69, result.stderr)
+        self.assertNotIn(":p@", result.stderr + result.stdout)
+        return result.stderr
+
+    async def test_a13_missing_rights_stop_the_start(self):
+        rights = ["+publish", "+subscribe", "+psubscribe", "+pubsub"]
+        self.redis_command("ACL", "SETUSER", "narrow", "on", ">p", "resetchannels", "&socket.io*", *rights)
+        error = await asyncio.to_thread(self.refused, user="narrow")
+        self.assertIn("NOPERM", error)
+        self.assertIn("socket.io#/#*", error)
+
+    async def test_words_of_redis_stop_the_start(self):
+        self.assertIn("WRONGPASS", await asyncio.to_thread(self.refused, user="nobody"))
+        self.redis_command("CONFIG", "SET", "maxclients", "2")
+        self.assertIn("max number of clients reached", await asyncio.to_thread(self.refused))
+
+    async def test_a8_what_is_no_primary_stops_the_start(self):
+        self.redis_command("REPLICAOF", "127.0.0.1", "1")
+        self.assertIn("replica", await asyncio.to_thread(self.refused))
+        self.end_redis(self.redis)
+        self.start_redis("--cluster-enabled", "yes")
+        self.redis_command("ACL", "SETUSER", "node", "on", ">p", "~*", "&*", "+@all")
+        self.assertIn("one node of a Redis Cluster", await asyncio.to_thread(self.refused))
 
 
 class Timed(Wire):

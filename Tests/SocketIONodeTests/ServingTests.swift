@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import RESP
 import SocketIOWire
 import Testing
 
@@ -42,6 +43,29 @@ struct ReadinessTests {
         #expect(try self.reasons(readiness, "/healthz").0 == 200)
         readiness.cluster(isReachable: true)
         #expect(try self.reasons(readiness).0 == 200)
+    }
+
+    /// What was noticed late counts from when it was so; and the words are those of now.
+    @Test func outageCountsFromItsBeginningAndSaysWhy() throws {
+        let now = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0) + .seconds(100))
+        let readiness = Readiness(grace: .seconds(5)) { now.withLockedValue { $0 } }
+        readiness.started()
+        let since = now.withLockedValue { $0 } - .seconds(3)
+        readiness.cluster(isReachable: false, reason: "connection refused", since: since)
+        now.withLockedValue { $0 = since + .milliseconds(4999) }
+        #expect(try self.reasons(readiness).0 == 200)
+        now.withLockedValue { $0 = since + .seconds(5) }
+        #expect(try self.reasons(readiness) == (503, ["redis unreachable: connection refused"]))
+        readiness.cluster(isReachable: false, reason: "ERR max number of clients reached", since: since + .seconds(4))
+        #expect(try self.reasons(readiness) == (503, ["redis unreachable: ERR max number of clients reached"]))
+    }
+
+    /// Whatever the grace is, a probe that is not answered is noticed within it.
+    @Test(arguments: [400, 1000, 5000, 60_000])
+    func probesFitIntoTheGrace(milliseconds: Int64) {
+        let probe = NodeConfiguration.Redis.probe(grace: .milliseconds(milliseconds))
+        #expect(probe.interval + probe.timeout < .milliseconds(milliseconds))
+        #expect(probe.interval >= .milliseconds(50))
     }
 
     @Test func otherRequestsAreNotItsOwn() throws {

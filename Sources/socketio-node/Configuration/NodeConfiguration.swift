@@ -270,6 +270,19 @@ extension NodeConfiguration.Redis {
         self.requestsTimeout = redis["requestsTimeout"].time ?? .seconds(5)
         self.readinessGrace = redis["readinessGrace"].time ?? .seconds(5)
         self.publishOnSpecificResponseChannel = redis["publishOnSpecificResponseChannel"].bool ?? false
+        self.connection.queue.maximumBytes = redis["keptBytes"].integer ?? self.connection.queue.maximumBytes
+        self.connection.queue.maximumAge = redis["keptFor"].time ?? self.connection.queue.maximumAge
+        self.connection.probe = Self.probe(grace: self.readinessGrace)
+    }
+
+    /// Whatever happens to Redis has to be noticed before the grace is over: in three quarters of it.
+    static func probe(grace: TimeAmount) -> RESPConfiguration.Probe {
+        var probe = RESPConfiguration.Probe()
+        guard grace > .zero else { return probe }
+        let milliseconds = grace.nanoseconds / 1_000_000
+        probe.interval = .milliseconds(min(1000, max(50, milliseconds / 4)))
+        probe.timeout = .milliseconds(min(2000, max(100, milliseconds / 2)))
+        return probe
     }
 }
 

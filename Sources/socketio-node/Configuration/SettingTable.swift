@@ -248,7 +248,22 @@ enum SettingTable {
             "readinessGrace",
             .duration(0...3_600_000),
             default: "5s",
-            "How long Redis may be away before /readyz says no. Clients that are connected stay, and are served."
+            """
+            How long Redis may be away, or take no messages, before /readyz says no. Clients that are connected stay, and are \
+            served. The node sees by messages to itself whether messages arrive.
+            """
+        ),
+        SettingField(
+            "keptBytes",
+            .bytes(65_536...17_179_869_184),
+            default: "64MiB",
+            "How many bytes of messages are kept for a Redis that is away. A message that does not fit is refused."
+        ),
+        SettingField(
+            "keptFor",
+            .duration(100...3_600_000),
+            default: "2m",
+            "How long a message is kept for a Redis that is away. Then it is dropped, and counted."
         ),
         SettingField(
             "publishOnSpecificResponseChannel",

@@ -36,7 +36,10 @@ struct NodeProcess {
             ? MultiThreadedEventLoopGroup.singleton : MultiThreadedEventLoopGroup(numberOfThreads: listen.threads)
         let redis = try await self.connectRedis(group)
         let readiness = Readiness(grace: self.configuration.redis?.readinessGrace ?? .zero)
-        let observer = redis?.onStateChange { readiness.cluster(isReachable: $0 == .ready) }
+        let observer = redis?.onStateChange { [weak redis] state in
+            let reason: String? = if case .disconnected(let error) = state { error.brief } else { nil }
+            readiness.cluster(isReachable: state == .ready, reason: reason, since: redis?.outageSince)
+        }
         defer { observer?.cancel() }
 
         var serverConfiguration = self.configuration.server

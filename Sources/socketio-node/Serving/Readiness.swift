@@ -8,8 +8,8 @@ final class Readiness: Sendable {
     private struct State {
         var hasStarted = false
         var isShuttingDown = false
-        /// Since when the cluster is out of reach.
-        var outage: NIODeadline?
+        /// Since when the cluster is out of reach, and why.
+        var outage: (since: NIODeadline, reason: String?)?
     }
 
     private let state = NIOLockedValueBox(State())
@@ -31,10 +31,15 @@ final class Readiness: Sendable {
     func shuttingDown() { self.state.withLockedValue { $0.isShuttingDown = true } }
 
     /// Notes that the cluster was lost, or found again.
-    func cluster(isReachable: Bool) {
+    ///
+    /// - Parameters:
+    ///   - isReachable: Whether messages arrive.
+    ///   - reason: Why not; the last one counts.
+    ///   - since: Since when not, if that was noticed later; the first one counts.
+    func cluster(isReachable: Bool, reason: String? = nil, since: NIODeadline? = nil) {
         let now = self.now()
         self.state.withLockedValue { state in
-            if isReachable { state.outage = nil } else if state.outage == nil { state.outage = now }
+            state.outage = isReachable ? nil : (state.outage?.since ?? since ?? now, reason ?? state.outage?.reason)
         }
     }
 
@@ -44,7 +49,9 @@ final class Readiness: Sendable {
         var obstacles: [String] = []
         if !state.hasStarted { obstacles.append("starting") }
         if state.isShuttingDown { obstacles.append("shutting down") }
-        if let outage = state.outage, self.now() - outage >= self.grace { obstacles.append("redis unreachable") }
+        if let outage = state.outage, self.now() - outage.since >= self.grace {
+            obstacles.append("redis unreachable" + (outage.reason.map { ": \($0)" } ?? ""))
+        }
         return obstacles
     }
 
