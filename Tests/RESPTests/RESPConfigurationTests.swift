@@ -67,3 +67,20 @@ struct RESPConfigurationTests {
         #expect(backoff.delay(attempt: .max, random: 0) == .milliseconds(1000))
     }
 }
+
+@Suite(.timeLimit(.minutes(1)))
+struct RESPConfigurationByteTests {
+    /// A mark after a separator makes one character of both: it separates all the same.
+    @Test func marksAfterSeparators() throws {
+        let configuration = try RESPConfiguration(url: "redis://user:\u{301}secret@\u{301}host:7000/2")
+        #expect(configuration.username == "user")
+        #expect(configuration.password.map { Array($0.utf8) } == Array("\u{301}secret".utf8))
+        #expect(Array(configuration.host.utf8) == Array("\u{301}host".utf8))
+        #expect(configuration.port == 7000)
+        #expect(configuration.database == 2)
+        for url in ["redis://host/\u{301}1", "redis://host?\u{301}x", "redis://host#\u{301}x", "redis://host:\u{301}1"]
+        {
+            #expect(throws: RESPError.self) { try RESPConfiguration(url: url) }
+        }
+    }
+}

@@ -6,36 +6,42 @@ extension RESPConfiguration {
     ///
     /// - Throws: ``RESPError`` (`invalidURL`) that names the part that is wrong, and never the password.
     public init(url: String) throws {
-        guard let schemeEnd = url.firstRange(of: "://") else {
+        // Bytes separate: a mark after a separator does not make another character of it.
+        guard let schemeEnd = url.utf8.firstRange(of: "://".utf8) else {
             throw Self.invalid("has no scheme; write redis://host:port")
         }
-        switch url[..<schemeEnd.lowerBound].lowercased() {
-        case "redis": break
-        case "rediss": throw Self.invalid("asks for TLS (rediss://), which this client doesn't speak yet; use redis://")
-        case "unix", "redis+unix", "redis-socket":
-            throw Self.invalid("names a Unix socket, which this client doesn't support yet; use redis://host:port")
-        case let scheme: throw Self.invalid("has the scheme \"\(scheme)\"; only redis:// is supported")
+        let scheme = url[..<schemeEnd.lowerBound].lowercased()
+        let isScheme = { (name: String) in scheme.utf8.elementsEqual(name.utf8) }
+        if isScheme("rediss") {
+            throw Self.invalid("asks for TLS (rediss://), which this client doesn't speak yet; use redis://")
         }
-        var rest = url[schemeEnd.upperBound...]
-        guard !rest.contains("#") else {
+        if isScheme("unix") || isScheme("redis+unix") || isScheme("redis-socket") {
+            throw Self.invalid("names a Unix socket, which this client doesn't support yet; use redis://host:port")
+        }
+        guard isScheme("redis") else {
+            throw Self.invalid("has the scheme \"\(scheme)\"; only redis:// is supported")
+        }
+        var rest = url[schemeEnd.upperBound...].utf8
+        guard !rest.contains(UInt8(ascii: "#")) else {
             throw Self.invalid("has a fragment (#…); if # is part of the password, write %23")
         }
         // A slash or question mark in an unencoded password would move the end of the authority: look at "@" first.
-        let userInfoEnd = rest.lastIndex(of: "@")
+        let userInfoEnd = rest.lastIndex(of: UInt8(ascii: "@"))
         let userInfo = userInfoEnd.map { rest[..<$0] }
         if let userInfoEnd { rest = rest[rest.index(after: userInfoEnd)...] }
-        if let userInfo, userInfo.contains(where: { $0 == "/" || $0 == "?" || $0 == "@" }) {
+        if let userInfo, userInfo.contains(where: { "/?@".utf8.contains($0) }) {
             throw Self.invalid("has a /, ? or @ in user or password; write %2F, %3F, %40")
         }
 
         // From here on nothing is quoted that is not a number: without its "@", a password stands where a port does.
-        guard !rest.contains("?") else { throw Self.invalid("has parameters (?…), and none is known") }
-        let path = rest.firstIndex(of: "/").map { rest[rest.index(after: $0)...] } ?? ""
-        let authority = rest.firstIndex(of: "/").map { rest[..<$0] } ?? rest
+        guard !rest.contains(UInt8(ascii: "?")) else { throw Self.invalid("has parameters (?…), and none is known") }
+        let slash = rest.firstIndex(of: UInt8(ascii: "/"))
+        let path = slash.map { rest[rest.index(after: $0)...] } ?? ""[...].utf8
+        let authority = slash.map { rest[..<$0] } ?? rest
 
         var database = 0
         if !path.isEmpty {
-            guard let number = Int(path), number >= 0, path.utf8.allSatisfy({ (48...57).contains($0) }) else {
+            guard let number = Int(Substring(path)), path.allSatisfy({ (48...57).contains($0) }) else {
                 throw Self.invalid("has a path that is no database number, such as /0")
             }
             database = number
@@ -44,7 +50,7 @@ extension RESPConfiguration {
         self.init(host: host, port: port, database: database)
 
         if let userInfo {
-            guard let colon = userInfo.firstIndex(of: ":") else {
+            guard let colon = userInfo.firstIndex(of: UInt8(ascii: ":")) else {
                 throw Self.invalid(
                     "has a user without a password; write user:password@, or :password@ for the default user"
                 )
@@ -65,36 +71,37 @@ extension RESPConfiguration {
         }
     }
 
-    private static func hostAndPort(_ authority: Substring) throws(RESPError) -> (String, Int) {
+    private static func hostAndPort(_ authority: Substring.UTF8View) throws(RESPError) -> (String, Int) {
         var host = authority
-        var portText: Substring?
-        if authority.hasPrefix("[") {
-            guard let end = authority.firstIndex(of: "]") else {
+        var portText: Substring.UTF8View?
+        if authority.first == UInt8(ascii: "[") {
+            guard let end = authority.firstIndex(of: UInt8(ascii: "]")) else {
                 throw Self.invalid("has an address that starts with [ and doesn't end with ]")
             }
             host = authority[authority.index(after: authority.startIndex)..<end]
             let after = authority[authority.index(after: end)...]
-            guard after.isEmpty || after.hasPrefix(":") else {
+            guard after.isEmpty || after.first == UInt8(ascii: ":") else {
                 throw Self.invalid("has something else than :port after the address in brackets")
             }
             portText = after.isEmpty ? nil : after.dropFirst()
-        } else if let colon = authority.firstIndex(of: ":") {
+        } else if let colon = authority.firstIndex(of: UInt8(ascii: ":")) {
             host = authority[..<colon]
             portText = authority[authority.index(after: colon)...]
-            guard portText?.contains(":") == false else {
+            guard portText?.contains(UInt8(ascii: ":")) == false else {
                 throw Self.invalid("has several colons in its host; write an IPv6 address in brackets: [::1]")
             }
         }
         guard !host.isEmpty else { throw Self.invalid("has no host; write redis://host:port") }
-        guard let portText else { return (String(host), 6379) }
-        guard let port = Int(portText), (1...65535).contains(port), portText.utf8.allSatisfy({ (48...57).contains($0) })
+        guard let portText else { return (String(Substring(host)), 6379) }
+        guard let port = Int(Substring(portText)), (1...65535).contains(port),
+            portText.allSatisfy({ (48...57).contains($0) })
         else { throw Self.invalid("has a port that is no number from 1 to 65535 (a password ends with @)") }
-        return (String(host), port)
+        return (String(Substring(host)), port)
     }
 
-    private static func percentDecoded(_ text: Substring) -> String? {
+    private static func percentDecoded(_ text: Substring.UTF8View) -> String? {
         var bytes: [UInt8] = []
-        var rest = text.utf8
+        var rest = text
         while let byte = rest.popFirst() {
             guard byte == UInt8(ascii: "%") else {
                 bytes.append(byte)
