@@ -8,14 +8,18 @@ import Testing
 @testable import RESP
 
 /// What only a real Redis shows of the link: replicas, clusters, rights, pauses, full houses.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(1)), .serialized)
 struct RealLinkTests {
     private let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
 
-    private func client(_ url: String, resp3: Bool = true) throws -> RESPClient {
+    private func client(
+        _ url: String,
+        resp3: Bool = true,
+        keepAlive: TimeAmount = .milliseconds(200)
+    ) throws -> RESPClient {
         var configuration = try RESPConfiguration(url: url)
         configuration.prefersRESP3 = resp3
-        configuration.keepAliveInterval = .milliseconds(200)
+        configuration.keepAliveInterval = keepAlive
         configuration.probe.interval = .milliseconds(50)
         configuration.probe.timeout = .milliseconds(300)
         return RESPClient(configuration: configuration, logger: self.logger)
@@ -92,7 +96,7 @@ struct RealLinkTests {
 
     @Test func pausedWritesAreAnOutage() async throws {
         let server = try await RedisServer.start()
-        let client = try self.client(server.url)
+        let client = try self.client(server.url, keepAlive: .seconds(1))
         try await client.connect()
         let received = AsyncStream<String>.makeStream()
         let subscription = try await client.subscribe(channels: ["c"]) { message in
@@ -102,7 +106,7 @@ struct RealLinkTests {
         try await watch.proven()
         let states = self.states(client)
         // Longer than a silent connection is believed in: what was on its way must not be lost.
-        _ = try await RawRedis.command(server.port, "CLIENT PAUSE 900 WRITE")
+        _ = try await RawRedis.command(server.port, "CLIENT PAUSE 2500 WRITE")
         try client.publish(channel: "c", message: ByteBuffer(string: "on its way"))
         let error = await self.outage(states)
         #expect(error?.code == .timeout)

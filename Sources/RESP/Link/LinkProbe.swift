@@ -148,11 +148,11 @@ struct LinkProbe {
     /// Other replies arrived, or other messages: there is more on the way than Redis or this process can handle at once.
     ///
     /// - Parameters:
-    ///   - now: The time.
+    ///   - now: The time, asked for only if a probe is out.
     ///   - isReply: Only replies count as long as the probe is not answered, and only messages then.
-    mutating func progressed(at now: NIODeadline, isReply: Bool) {
+    mutating func progressed(at now: @autoclosure () -> NIODeadline, isReply: Bool) {
         guard case .out(var probe) = self.state, probe.isAnswered != isReply else { return }
-        probe.progressAt = now
+        probe.progressAt = now()
         self.state = .out(probe)
     }
 
