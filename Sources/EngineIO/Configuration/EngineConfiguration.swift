@@ -15,6 +15,8 @@ public struct EngineConfiguration: Sendable {
     public var upgradeTimeout = TimeAmount.seconds(10)
     /// How often a waiting poll is answered while a probe goes on, so that the client can pause polling.
     var probeCheckInterval = TimeAmount.milliseconds(100)
+    /// How long a session that a POST has ended waits for a poll that may be under way.
+    var lingeringTime = TimeAmount.milliseconds(500)
     /// The largest message or polling payload taken from a client, in bytes; announced as `maxPayload`.
     public var maxHTTPBufferSize = 1_000_000
     /// The transports a client may use.

@@ -8,9 +8,6 @@ import SocketIOWire
 /// over for everybody else, but the POST is not answered before the poll has come, or a short time has passed. A poll
 /// that is sent after that answer is too late, as it always was.
 extension EngineSession {
-    /// How long a poll may be under way.
-    static var lingeringTime: TimeAmount { .milliseconds(200) }
-
     /// Whether a POST is being handled, and there is no poll to be told that this was the end.
     var awaitsPoll: Bool {
         guard case .polling(let polling) = self.link else { return false }
@@ -20,7 +17,7 @@ extension EngineSession {
     /// Waits for the poll.
     func linger(on polling: PollingLink, lastPacket: EnginePacketType) {
         polling.lastPacket = lastPacket
-        self.timers.schedule(self, in: Self.lingeringTime)
+        self.timers.schedule(self, in: self.server.configuration.lingeringTime)
     }
 
     /// Answers the poll that the session waited for.
