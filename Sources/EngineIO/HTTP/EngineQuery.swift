@@ -29,11 +29,11 @@ struct EngineQuery {
 
     private static let maximumShownBytes = 64
 
-    init(target: String) {
-        target.withBytes { bytes in
-            RequestTarget.forEachParameter(in: bytes) { name, value in
-                RequestTarget.withDecoded(name) { self.read($0, value) }
-            }
+    init(target: String) { self = target.withBytes { Self(target: $0) } }
+
+    init(target: Bytes) {
+        RequestTarget.forEachParameter(in: target) { name, value in
+            RequestTarget.withDecoded(name) { self.read($0, value) }
         }
     }
 

@@ -107,6 +107,7 @@ extension HTTPConnection {
             return
         }
         let isTextOnly = request.query.isTextOnly
+        defer { self.handOver(to: handler) }
         if let session = request.session {
             handler.flush()
             // The session lives on this loop, so this is at once.
@@ -128,9 +129,16 @@ extension HTTPConnection {
             guard let handler = self.becomeWebSocket(compression: request.compression) else { return }
             handler.beginEcho()
             handler.writeAndFlush(answer)
+            self.handOver(to: handler)
         case .failure(let refusal):
             self.refuse(refusal)
         }
+    }
+
+    /// Gives the WebSocket what came behind the request for it.
+    private func handOver(to handler: WebSocketHandler) {
+        guard let bytes = self.held.take() else { return }
+        handler.received(bytes)
     }
 
     /// Replaces the HTTP handlers; bytes that came behind the request reach the new one.
@@ -139,7 +147,9 @@ extension HTTPConnection {
         let handler = WebSocketHandler(loop: self.loop, compression: compression, ticket: self.ticket)
         do {
             try self.replaceHandlers(with: handler, in: context, promise: nil)
-            try context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator.shared(self.loop))
+            if self.usesDecoder {
+                try context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator.shared(self.loop))
+            }
             try context.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
             return handler
         } catch {
@@ -154,9 +164,16 @@ extension HTTPConnection {
         promise: EventLoopPromise<Void>?
     ) throws {
         let pipeline = context.pipeline.syncOperations
+        guard self.usesDecoder else {
+            try pipeline.addHandler(handler)
+            self.detach()
+            return pipeline.removeHandler(context: context, promise: promise)
+        }
         let decoder = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
+        let adapter = try pipeline.context(handlerType: DecodedRequests.self)
         try pipeline.addHandler(handler)
         self.detach()
+        pipeline.removeHandler(context: adapter, promise: nil)
         pipeline.removeHandler(context: context, promise: nil)
         pipeline.removeHandler(context: decoder, promise: promise)
     }
@@ -171,6 +188,7 @@ extension HTTPConnection {
         try? context.channel.syncOptions?.setOption(.autoRead, value: false)
         let collector = TransferHandler(timeout: self.limits.requestTimeout)
         let ticket = self.ticket
+        if let held = self.held.take() { collector.collect(held) }
         let promise = context.eventLoop.makePromise(of: Void.self)
         do {
             try self.replaceHandlers(with: collector, in: context, promise: promise)

@@ -45,8 +45,24 @@ final class HTTPConnection: @unchecked Sendable {
     private var queuedRequests = 0
     private var isReadHeld = false
     private var isProcessing = false
+    /// Whether requests go through NIO's decoder: from the first one on that ``PlainRequestHead`` does not read.
+    var usesDecoder = false
     /// Whether the decoder has seen a request for an upgrade that was answered like any other, and stopped.
     private var isDecoderStopped = false
+    /// A head of which not all has come, or what came behind a request for an upgrade.
+    var held: ByteBuffer?
+    /// In how many reads that head has come.
+    var heldReads = 0
+    /// How much of the body of a request is still to come that the decoder does not read.
+    var bodyBytesToCome = 0
+    var isReceiving = false
+    /// What came meanwhile.
+    var later: ByteBuffer?
+    /// The connection's socket, for as long as the channel has it open; `nil` before it is needed.
+    private var descriptor: SocketDescriptor?
+    /// Whether bytes may wait in the channel.
+    private var mayHaveBacklog = false
+    private var isWritable = true
     /// The bytes of the current request's body, whether kept or not.
     private var requestBytes = 0
     private var checkedBytes = 0
@@ -62,11 +78,20 @@ final class HTTPConnection: @unchecked Sendable {
 
     var limits: EngineLimits { self.server.configuration.limits }
 
+    var keepAliveSeconds: Int { max(1, Int(self.limits.keepAliveTimeout.nanoseconds / 1_000_000_000)) }
+
     /// The first handlers of a connection.
     static func addHandlers(to channel: any Channel, server: EngineServer, loop: EngineLoop) throws {
-        let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(Self.makeDecoder(server))
-        try pipeline.addHandler(HTTPConnection(server: server, loop: loop))
+        try channel.pipeline.syncOperations.addHandler(HTTPConnection(server: server, loop: loop))
+    }
+
+    /// Lets NIO's decoder read from here on.
+    func useDecoder(in context: ChannelHandlerContext) throws {
+        self.usesDecoder = true
+        // The decoder keeps what it is given, which must not be the loop's own buffer.
+        try? context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator.own(self.loop))
+        let handlers: [any ChannelHandler] = [Self.makeDecoder(self.server), DecodedRequests(self)]
+        try context.pipeline.syncOperations.addHandlers(handlers, position: .after(self))
     }
 
     private static func makeDecoder(_ server: EngineServer) -> ByteToMessageHandler<HTTPRequestDecoder> {
@@ -93,7 +118,8 @@ final class HTTPConnection: @unchecked Sendable {
 // MARK: - Channel events
 
 extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -119,7 +145,16 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let part = self.unwrapInboundIn(data)
+        guard !self.usesDecoder else { return context.fireChannelRead(data) }
+        let bytes = self.unwrapInboundIn(data)
+        var input = bytes
+        self.receive(&input)
+        input = ByteBuffer()
+        if bytes.storageCapacity >= EngineLoop.receiveBufferSize { self.loop.giveBack(bytes) }
+    }
+
+    /// The decoder has read a part of a request.
+    func received(_ part: HTTPServerRequestPart) {
         if self.queue.isEmpty, self.takesParts {
             self.process(part)
             self.processQueue()
@@ -142,19 +177,21 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
     }
 
     private func readIfPossible() {
-        guard self.isReadHeld, self.queue.isEmpty, let context = self.context, context.channel.isWritable else {
-            return
-        }
+        guard self.isReadHeld, self.queue.isEmpty, self.isWritable, let context = self.context else { return }
+        // What comes behind a request for an upgrade waits until that is decided.
+        if self.held != nil, case .decidingUpgrade = self.state { return }
         self.isReadHeld = false
         context.read()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.isWritable = context.channel.isWritable
         self.readIfPossible()
         context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        self.descriptor = SocketDescriptor.none
         switch self.state {
         case .receiving(let exchange), .answering(let exchange): exchange.aborted()
         case .receivingUpgrade(let request), .decidingUpgrade(let request): request.decision?.cancel()
@@ -181,6 +218,8 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
 
     func detach() {
         self.state = .detached
+        self.descriptor = SocketDescriptor.none
+        self.bodyBytesToCome = 0
         if self.isReadHeld {
             // Whoever takes the connection over knows of no read that was held here.
             self.isReadHeld = false
@@ -218,7 +257,7 @@ extension HTTPConnection {
         self.readIfPossible()
     }
 
-    private func process(_ part: HTTPServerRequestPart) {
+    func process(_ part: HTTPServerRequestPart) {
         switch (self.state, part) {
         case (.idle, .head(let head)):
             self.begin(head)
@@ -265,10 +304,14 @@ extension HTTPConnection {
         exchange.receivedBytes = self.requestBytes
     }
 
-    private func begin(_ head: HTTPRequestHead) {
+    func beginCounting() {
         self.requestBytes = 0
         self.checks = 0
         self.checkedBytes = 0
+    }
+
+    private func begin(_ head: HTTPRequestHead) {
+        self.beginCounting()
         self.armTimer(self.limits.requestTimeout)
         let fields = RequestFields(head.headers)
         // Whether the decoder takes this for a request that changes the protocol, and stops behind it.
@@ -283,7 +326,7 @@ extension HTTPConnection {
         var context = HTTPResponseContext()
         context.isHead = head.method == .HEAD
         context.isKeptAlive = head.isKeepAlive && !self.server.isStopping
-        context.keepAliveSeconds = max(1, Int(self.limits.keepAliveTimeout.nanoseconds / 1_000_000_000))
+        context.keepAliveSeconds = self.keepAliveSeconds
         let exchange = HTTPExchange(connection: self, method: head.method, fields: fields, context: context)
         self.state = .receiving(exchange)
         if head.version == .http1_1, fields.expects {
@@ -395,7 +438,6 @@ extension HTTPConnection {
     }
 
     private func write(_ response: HTTPResponse, for exchange: HTTPExchange) {
-        exchange.context.date = self.loop.currentDateField()
         if response.isPolling, let request = exchange.request {
             if exchange.isHandshake {
                 self.server.configuration.initialHeaders?(&exchange.context.lastFields, request)
@@ -403,33 +445,56 @@ extension HTTPConnection {
             self.server.configuration.headers?(&exchange.context.lastFields, request)
         }
         var response = response
-        var length = 512
         if case .payload(var answer) = response {
             let isCompressing = self.server.configuration.httpCompression != nil
             answer.finish(
                 isCompressing ? self.loop.compression : nil,
                 acceptedEncodings: exchange.acceptedEncodings
             )
-            length += answer.body.readableBytes
             response = .payload(answer)
         }
-        var buffer = ByteBufferAllocator().buffer(capacity: length)
-        buffer.writeHTTPResponse(response, exchange.context)
+        var bytes = self.loop.takeAnswerBuffer()
+        bytes.writeHTTPResponse(response, exchange.context, date: self.loop.currentDateField())
+        self.send(bytes, for: exchange)
+        self.loop.giveBack(answerBuffer: bytes)
+    }
+
+    /// Hands an answer to the kernel, or to the channel what the kernel does not take.
+    ///
+    /// The same short cut as that of ``WebSocketHandler/writeAndFlush(_:)``.
+    private func send(_ bytes: borrowing ByteWriter, for exchange: HTTPExchange) {
         guard let context = self.context else {
             exchange.isBeingSent = false
             return
         }
-        guard exchange.isBeingSent else {
-            context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
-            return
+        var sent = 0
+        if !self.hasBacklog {
+            let descriptor = self.descriptor ?? SocketDescriptor(of: context.channel)
+            self.descriptor = descriptor
+            sent = descriptor.isValid ? bytes.withUnsafeBytes { descriptor.send($0) } : 0
+            guard sent < bytes.count else {
+                exchange.isBeingSent = false
+                return
+            }
         }
+        self.mayHaveBacklog = true
+        let rest = self.wrapOutboundOut(bytes.makeBuffer(from: sent))
+        guard exchange.isBeingSent else { return context.writeAndFlush(rest, promise: nil) }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { _ in exchange.isBeingSent = false }
-        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: promise)
+        context.writeAndFlush(rest, promise: promise)
+    }
+
+    /// Whether bytes wait in the channel, which newer ones must not overtake.
+    private var hasBacklog: Bool {
+        guard self.mayHaveBacklog else { return false }
+        self.mayHaveBacklog = self.bufferedBytes > 0
+        return self.mayHaveBacklog
     }
 
     func write(_ bytes: ByteBuffer) {
         guard let context = self.context else { return }
+        self.mayHaveBacklog = true
         context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
     }
 
@@ -451,7 +516,8 @@ extension HTTPConnection {
         let pipeline = context.pipeline.syncOperations
         do {
             let old = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            try pipeline.addHandler(Self.makeDecoder(self.server), position: .before(self))
+            let position = ChannelPipeline.SynchronousOperations.Position.after(old.handler)
+            try pipeline.addHandler(Self.makeDecoder(self.server), position: position)
             pipeline.removeHandler(context: old, promise: nil)
         } catch {
             self.closeNow()
@@ -498,7 +564,7 @@ extension HTTPConnection {
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
     }
 
-    private func closeNow() {
+    func closeNow() {
         self.context?.close(promise: nil)
     }
 

@@ -1,21 +1,16 @@
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
+import Synchronization
 
 /// One HTTP request and its answer, which may come from another event loop than the connection's.
 ///
 /// `@unchecked Sendable` because a polling session may live on another loop than the connection: what is not constant is
-/// either behind a lock or touched on the connection's loop only.
+/// either atomic or touched on the connection's loop only.
 final class HTTPExchange: @unchecked Sendable {
     enum Method {
         case get
         case post
         case other
-    }
-
-    private struct Progress {
-        var receivedBytes = 0
-        var isBeingSent = false
     }
 
     let method: Method
@@ -24,7 +19,8 @@ final class HTTPExchange: @unchecked Sendable {
     /// What compression of the answer the client accepts.
     let acceptedEncodings: String?
     private let connection: HTTPConnection
-    private let progress = NIOLockedValueBox(Progress())
+    private let received = Atomic(0)
+    private let beingSent = Atomic(false)
 
     // The connection's:
     /// The transport that the request names.
@@ -40,22 +36,40 @@ final class HTTPExchange: @unchecked Sendable {
     /// What decides whether the session may begin.
     var decision: Task<Void, Never>?
 
-    init(connection: HTTPConnection, method: HTTPMethod, fields: RequestFields, context: HTTPResponseContext) {
+    init(
+        connection: HTTPConnection,
+        method: Method,
+        isBinary: Bool,
+        acceptedEncodings: String?,
+        context: HTTPResponseContext
+    ) {
         self.connection = connection
+        self.method = method
+        self.isBinary = isBinary
+        self.acceptedEncodings = acceptedEncodings
         self.context = context
-        self.isBinary = fields.contentType?.withBytes { $0.equals("application/octet-stream") } ?? false
-        self.acceptedEncodings = method == .GET ? fields.acceptedEncodings : nil
-        switch method {
-        case .GET: self.method = .get
-        case .POST: self.method = .post
-        default: self.method = .other
-        }
+    }
+
+    convenience init(
+        connection: HTTPConnection,
+        method: HTTPMethod,
+        fields: RequestFields,
+        context: HTTPResponseContext
+    ) {
+        self.init(
+            connection: connection,
+            method: method == .GET ? .get : method == .POST ? .post : .other,
+            isBinary: fields.contentType?.withBytes { $0.equals("application/octet-stream") } ?? false,
+            acceptedEncodings: method == .GET ? fields.acceptedEncodings : nil,
+            context: context
+        )
     }
 
     /// Hands the request to its session.
     func begin(with session: SessionReference, transport: TransportName) {
         self.session = session
         self.transport = transport
+        if let session = session.here { return session.received(self) }
         session.perform { $0.received(self) }
     }
 
@@ -64,6 +78,7 @@ final class HTTPExchange: @unchecked Sendable {
         guard let session = self.session, self.method == .post else { return }
         var body = ByteBuffer()
         swap(&body, &self.body)
+        if let session = session.here { return session.received(body: body, of: self) }
         session.perform { [body] in $0.received(body: body, of: self) }
     }
 
@@ -77,7 +92,9 @@ final class HTTPExchange: @unchecked Sendable {
 
     /// Answers the request; nothing happens if it has been answered or its connection is gone.
     func answer(_ response: HTTPResponse) {
-        self.connection.loop.perform { self.connection.answer(self, response) }
+        let loop = self.connection.loop
+        if loop.eventLoop.inEventLoop { return self.connection.answer(self, response) }
+        loop.eventLoop.execute { self.connection.answer(self, response) }
     }
 
     /// Answers the request with an error that the application is told about.
@@ -93,14 +110,14 @@ final class HTTPExchange: @unchecked Sendable {
 
     /// How much of the body has arrived.
     var receivedBytes: Int {
-        get { self.progress.withLockedValue { $0.receivedBytes } }
-        set { self.progress.withLockedValue { $0.receivedBytes = newValue } }
+        get { self.received.load(ordering: .relaxed) }
+        set { self.received.store(newValue, ordering: .relaxed) }
     }
 
     /// Whether a big answer is on its way.
     var isBeingSent: Bool {
-        get { self.progress.withLockedValue { $0.isBeingSent } }
-        set { self.progress.withLockedValue { $0.isBeingSent = newValue } }
+        get { self.beingSent.load(ordering: .acquiring) }
+        set { self.beingSent.store(newValue, ordering: .releasing) }
     }
 }
 
@@ -115,6 +132,9 @@ struct SessionReference: @unchecked Sendable {
         self.session = session
         self.loop = session.loop
     }
+
+    /// The session, if this is its loop.
+    var here: EngineSession? { self.loop.eventLoop.inEventLoop ? self.session : nil }
 
     /// Runs on the session's loop: at once if that is this one.
     func perform(_ body: @escaping @Sendable (EngineSession) -> Void) {

@@ -5,6 +5,8 @@ import SocketIOWire
 enum HTTPResponse: Sendable {
     /// A polling GET's packets.
     case payload(PollingAnswer)
+    /// The same for a single packet that is sent as it is: a text without attachments.
+    case packet(EncodedPacket)
     /// A polling POST was taken.
     case ok
     /// A refused request, as JSON.
@@ -18,7 +20,7 @@ enum HTTPResponse: Sendable {
 
     var status: Int {
         switch self {
-        case .payload, .ok: 200
+        case .payload, .packet, .ok: 200
         case .error(let error): error.status
         case .empty(let status), .preflight(let status): status
         case .foreign(let answer): answer.status
@@ -28,7 +30,7 @@ enum HTTPResponse: Sendable {
     /// Whether header hooks apply.
     var isPolling: Bool {
         switch self {
-        case .payload, .ok: true
+        case .payload, .packet, .ok: true
         case .error, .empty, .preflight, .foreign: false
         }
     }
@@ -65,16 +67,15 @@ struct HTTPResponseContext {
     var lastFields: [HTTPField] = []
     /// Whether the user agent is an old Internet Explorer.
     var needsXSSProtectionOff = false
-    var date = ByteBuffer()
 }
 
-extension ByteBuffer {
+extension ByteWriter {
     /// Writes an answer, its fields in the order and case of the reference implementation.
     ///
     /// Where that answers in chunks, this one writes `Content-Length` in the same place.
-    mutating func writeHTTPResponse(_ response: HTTPResponse, _ context: HTTPResponseContext) {
+    mutating func writeHTTPResponse(_ response: HTTPResponse, _ context: HTTPResponseContext, date: ByteBuffer) {
         self.writeStaticString("HTTP/1.1 ")
-        self.writeString(String(response.status))
+        self.writeDecimal(response.status)
         self.writeStaticString(" ")
         self.writeStaticString(HTTPStatusText.text(of: response.status))
         self.writeStaticString("\r\n")
@@ -91,8 +92,10 @@ extension ByteBuffer {
             }
             if let encoding = answer.encoding { self.writeString("Content-Encoding: \(encoding.rawValue)\r\n") }
             self.writePollingFields(length: body.readableBytes, context, cookie: answer.cookie)
+        case .packet(let packet):
+            self.writeStaticString("Content-Type: text/plain; charset=UTF-8\r\n")
+            self.writePollingFields(length: packet.textLength, context, cookie: nil)
         case .ok:
-            body.writeStaticString("ok")
             self.writeStaticString("Content-Type: text/html\r\n")
             self.writePollingFields(length: 2, context, cookie: nil)
         case .error(let error):
@@ -109,26 +112,48 @@ extension ByteBuffer {
             lateLength = body.readableBytes
         }
         for field in context.lastFields { self.writeHTTPField(field) }
-        self.writeImmutableBuffer(context.date)
+        self.writeImmutableBuffer(date)
         if context.isKeptAlive {
-            self.writeString("Connection: keep-alive\r\nKeep-Alive: timeout=\(context.keepAliveSeconds)\r\n")
+            self.writeStaticString("Connection: keep-alive\r\nKeep-Alive: timeout=")
+            self.writeDecimal(context.keepAliveSeconds)
+            self.writeStaticString("\r\n")
         } else {
             self.writeStaticString("Connection: close\r\n")
         }
-        if let lateLength, !context.isHead { self.writeString("Content-Length: \(lateLength)\r\n") }
+        if let lateLength, !context.isHead {
+            self.writeStaticString("Content-Length: ")
+            self.writeDecimal(lateLength)
+            self.writeStaticString("\r\n")
+        }
         self.writeStaticString("\r\n")
-        if !context.isHead { self.writeImmutableBuffer(body) }
+        guard !context.isHead else { return }
+        switch response {
+        case .packet(let packet): self.writeText(of: packet)
+        case .ok: self.writeStaticString("ok")
+        case .payload, .error, .empty, .preflight, .foreign: self.writeImmutableBuffer(body)
+        }
     }
 
     private mutating func writePollingFields(length: Int, _ context: HTTPResponseContext, cookie: String?) {
         self.writeStaticString("Content-Length: ")
-        self.writeString(String(length))
+        self.writeDecimal(length)
         self.writeStaticString("\r\n")
         if context.needsXSSProtectionOff { self.writeStaticString("X-XSS-Protection: 0\r\n") }
         self.writeStaticString("cache-control: no-store\r\n")
         if let cookie { self.writeHTTPField(HTTPField("Set-Cookie", cookie)) }
     }
 
+    /// Writes a field, unless it would end the head or begin another field.
+    private mutating func writeHTTPField(_ field: HTTPField) {
+        guard field.isWritable else { return }
+        self.writeString(field.name)
+        self.writeStaticString(": ")
+        self.writeString(field.value)
+        self.writeStaticString("\r\n")
+    }
+}
+
+extension ByteBuffer {
     /// Writes a field, unless it would end the head or begin another field.
     mutating func writeHTTPField(_ field: HTTPField) {
         guard field.isWritable else { return }
@@ -154,7 +179,7 @@ extension ByteBuffer {
         self.writeStaticString(");")
     }
 
-    private mutating func writeErrorBody(_ error: HandshakeError) {
+    fileprivate mutating func writeErrorBody(_ error: HandshakeError) {
         self.writeStaticString(#"{"code":"#)
         self.writeString(String(error.code.rawValue))
         self.writeStaticString(#","message":"#)

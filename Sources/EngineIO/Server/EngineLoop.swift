@@ -26,6 +26,8 @@ package final class EngineLoop: @unchecked Sendable {
     /// How long a peer may take to answer a close frame.
     let closeTimeout: TimeAmount
     let maxControlPackets: Int?
+    /// From which size on answers to polls may be compressed.
+    let compressionThreshold: Int
 
     /// What payloads are unmasked into, while no read is being handled.
     @exclusivity(unchecked) private var payloadBuffer: ByteBuffer?
@@ -34,6 +36,11 @@ package final class EngineLoop: @unchecked Sendable {
     static let receiveBufferSize = 65_536
     /// What the packets of one write are put together in, while no session is doing so.
     @exclusivity(unchecked) private var sendBuffer: ByteBuffer?
+
+    /// What answers to requests are written to, while none is.
+    private var answerBuffer: ByteWriter?
+    /// One long answer must not keep that for ever.
+    private static let largestAnswerBuffer = 131_072
 
     /// What is being written for one client alone.
     let direct = DirectFrames()
@@ -74,6 +81,7 @@ package final class EngineLoop: @unchecked Sendable {
         self.compressingRules = rules
         self.compression = LoopCompression(configuration, eventLoop: eventLoop)
         self.closeTimeout = configuration.limits.closeTimeout
+        self.compressionThreshold = configuration.httpCompression?.threshold ?? .max
         self.maxControlPackets = configuration.limits.maxControlPacketsPerSecond
     }
 
@@ -126,6 +134,15 @@ package final class EngineLoop: @unchecked Sendable {
 
     /// Takes the buffer back; if the channel holds it, too, the next use replaces it.
     func giveBack(sendBuffer buffer: ByteBuffer) { self.sendBuffer = buffer }
+
+    /// What to write an answer to; comes back with ``giveBack(answerBuffer:)``.
+    func takeAnswerBuffer() -> ByteWriter { self.answerBuffer.take() ?? ByteWriter(capacity: 1024) }
+
+    func giveBack(answerBuffer buffer: consuming ByteWriter) {
+        guard buffer.capacity <= Self.largestAnswerBuffer else { return }
+        buffer.removeAll()
+        self.answerBuffer = .some(buffer)
+    }
 
     // MARK: Metrics
 

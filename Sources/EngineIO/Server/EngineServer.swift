@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 import SocketIOWire
+import Synchronization
 
 /// An Engine.IO server: HTTP long-polling, WebSocket, and the change from one to the other.
 ///
@@ -20,7 +21,6 @@ public final class EngineServer: Sendable {
         /// Sessions that have ended and wait for their clients' last polls.
         var lingering: [SessionID: SessionReference] = [:]
         var listeners: [any Channel] = []
-        var isStopping = false
         var nextCounter: UInt32 = 0
         /// The application's ids for sessions that are about to begin.
         var promisedIDs: Set<SessionID> = []
@@ -36,6 +36,10 @@ public final class EngineServer: Sendable {
     package let loops: [EngineLoop]
     private let loopsByID: [ObjectIdentifier: EngineLoop]
     private let state = NIOLockedValueBox(State())
+    private let stopping = Atomic(false)
+    /// Whether nothing that the application has set looks into the requests of polling sessions.
+    let takesPlainPolls: Bool
+    let takesWebSockets: Bool
     /// ``EngineConfiguration/path`` as requests must begin.
     private let path: [UInt8]
 
@@ -55,6 +59,8 @@ public final class EngineServer: Sendable {
         onSession: @escaping SessionHandler
     ) {
         self.configuration = configuration
+        self.takesPlainPolls = configuration.headers == nil && configuration.transports.contains(.polling)
+        self.takesWebSockets = configuration.transports.contains(.websocket)
         self.admission = Admission(configuration)
         self.logger = logger
         self.onSession = onSession
@@ -145,7 +151,7 @@ public final class EngineServer: Sendable {
 
     /// Closes every session at once, and takes no more WebSockets.
     package func closeSessions() async {
-        self.state.withLockedValue { $0.isStopping = true }
+        self.stopping.store(true, ordering: .relaxed)
         for loop in self.loops {
             let sessions = self.state.withLockedValue { $0.sessions.values.filter { $0.loop === loop } }
             try? await loop.eventLoop.submit {
@@ -159,11 +165,13 @@ public final class EngineServer: Sendable {
 
     // MARK: Requests
 
-    var isStopping: Bool { self.state.withLockedValue { $0.isStopping } }
+    var isStopping: Bool { self.stopping.load(ordering: .relaxed) }
 
     /// Whether a request target is the engine's: a prefix test, as in the reference implementation.
-    func owns(_ target: String) -> Bool {
-        target.withBytes { $0.count >= self.path.count && $0.part(0..<self.path.count).elementsEqual(self.path) }
+    func owns(_ target: String) -> Bool { target.withBytes { self.owns($0) } }
+
+    func owns(_ target: Bytes) -> Bool {
+        target.count >= self.path.count && target.part(0..<self.path.count).elementsEqual(self.path)
     }
 
     func session(_ id: SessionID) -> SessionReference? { self.state.withLockedValue { $0.sessions[id] } }

@@ -4,40 +4,43 @@ import NIOCore
 ///
 /// A channel keeps the first buffer it reads into for ever (its pool wants to use it again), which is half a kilobyte or
 /// more for each idle connection. So the first buffer holds a single byte, and with `maxMessagesPerRead` at 1 and a
-/// `record` that always promises growth the channel neither uses it again nor keeps another: as long as the connection
-/// speaks HTTP it gets fresh buffers, then the one that all WebSockets of the loop share. The price is one more read for
-/// each new connection.
+/// `record` that always promises growth the channel neither uses it again nor keeps another: what comes then is read into
+/// the one buffer that all connections of the loop share, or into fresh ones where NIO's decoder reads, which keeps what
+/// it is given. The price is one more read for each new connection.
 struct ReceiveAllocator: RecvByteBufferAllocator {
     private enum Phase {
         case first
-        case http
+        case own
         case shared
     }
 
-    private static let httpSize: Int32 = 2048
+    private static let smallestOwn: Int32 = 2048
 
     private let loop: EngineLoop
-    private var size = Self.httpSize
+    private var size = Self.smallestOwn
     private var phase = Phase.first
-    private let second: Phase
 
-    /// The allocator of a new connection, or of one that has been taken over from another loop as a WebSocket.
-    init(loop: EngineLoop, isWebSocket: Bool = false) {
-        self.loop = loop
-        self.second = isWebSocket ? .shared : .http
-    }
+    /// The allocator of a new connection, or of one that has been taken over from another loop.
+    init(loop: EngineLoop) { self.loop = loop }
 
-    /// The allocator of a connection that has become a WebSocket.
+    /// The allocator of a connection that has been read from, and whose bytes nobody keeps.
     static func shared(_ loop: EngineLoop) -> Self {
         var allocator = Self(loop: loop)
         allocator.phase = .shared
         return allocator
     }
 
+    /// The allocator of a connection that has been read from, and whose bytes are kept.
+    static func own(_ loop: EngineLoop) -> Self {
+        var allocator = Self(loop: loop)
+        allocator.phase = .own
+        return allocator
+    }
+
     func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
         switch self.phase {
         case .first: allocator.buffer(capacity: 1)
-        case .http: allocator.buffer(capacity: Int(self.size))
+        case .own: allocator.buffer(capacity: Int(self.size))
         case .shared: self.loop.takeReceiveBuffer()
         }
     }
@@ -48,8 +51,8 @@ struct ReceiveAllocator: RecvByteBufferAllocator {
     mutating func record(actualReadBytes: Int) -> Bool {
         switch self.phase {
         case .first:
-            self.phase = self.second
-        case .http:
+            self.phase = .shared
+        case .own:
             if actualReadBytes >= Int(self.size) { self.size = min(self.size * 2, 65_536) }
         case .shared:
             break

@@ -40,6 +40,11 @@ extension EngineSession {
     }
 
     func answer(_ get: HTTPExchange, of polling: PollingLink) {
+        if self.outbox.isSingle, let packet = self.outbox.first, self.isSentAsItIs(packet, get, polling) {
+            self.outbox.removeFirst()
+            self.noteQueuedBytes()
+            return get.answer(.packet(packet))
+        }
         let answer = self.takePayload(for: polling)
         // An answer that takes its time on the line is progress, see ``PollingLink``.
         guard answer.body.readableBytes < PollingLink.bigAnswer || polling.begin(get) else {
@@ -48,6 +53,13 @@ extension EngineSession {
             return get.answer(.empty(status: 400))
         }
         get.answer(.payload(answer))
+    }
+
+    /// Whether a packet is all of an answer: the usual case, in which no body has to be put together.
+    private func isSentAsItIs(_ packet: EncodedPacket, _ get: HTTPExchange, _ polling: PollingLink) -> Bool {
+        guard packet.isPlainText, polling.isPlain else { return false }
+        guard packet.textLength >= self.loop.compressionThreshold else { return true }
+        return get.acceptedEncodings == nil && packet.textLength < PollingLink.bigAnswer
     }
 
     private func receivedPost(_ exchange: HTTPExchange, _ polling: PollingLink) {
@@ -79,17 +91,25 @@ extension EngineSession {
         self.loop.countsChanged()
         let maximum = self.server.configuration.limits.maxPacketsPerPayload
         if exchange.isBinary {
-            polling.rest = Version3PayloadReader(body, isBinary: true, maximumPackets: maximum)
-        } else {
-            var text = polling.callback == nil ? body : FormField.payload(of: body)
-            // Other than over WebSocket, bytes that are no UTF-8 are repaired, as the reference implementation does.
-            if !text.isValidUTF8 { text = ByteBuffer(string: String(buffer: text)) }
-            polling.rest =
-                self.protocolVersion == 3
-                ? Version3PayloadReader(text, isBinary: false, maximumPackets: maximum)
-                : PollingPayloadReader(text, maximumPackets: maximum)
+            self.begin(Version3PayloadReader(body, isBinary: true, maximumPackets: maximum), of: polling)
+            return
         }
-        self.deliverTurn(of: polling)
+        var text = polling.callback == nil ? body : FormField.payload(of: body)
+        // Other than over WebSocket, bytes that are no UTF-8 are repaired, as the reference implementation does.
+        if !text.isValidUTF8 { text = ByteBuffer(string: String(buffer: text)) }
+        if self.protocolVersion == 3 {
+            self.begin(Version3PayloadReader(text, isBinary: false, maximumPackets: maximum), of: polling)
+        } else {
+            self.begin(PollingPayloadReader(text, maximumPackets: maximum), of: polling)
+        }
+    }
+
+    /// Delivers the first part of a body, which is all of most.
+    private func begin(_ reader: some PayloadReader, of polling: PollingLink) {
+        polling.isDelivering = true
+        if let rest = self.deliver(reader, false) { polling.rest = rest }
+        polling.isDelivering = false
+        self.turnEnded(of: polling)
     }
 
     /// How much of a body is delivered before the loop's other connections have their turn: as much as one read of a
@@ -100,7 +120,12 @@ extension EngineSession {
 
     /// Delivers the next part of a body; who sent it is answered after the last.
     private func deliverTurn(of polling: PollingLink) {
-        if self.deliverRest(of: polling) {
+        _ = self.deliverRest(of: polling)
+        self.turnEnded(of: polling)
+    }
+
+    private func turnEnded(of polling: PollingLink) {
+        if polling.rest != nil {
             if !self.isPaused { self.awaitNextTurn(of: polling) }
         } else if !self.isPaused || self.state == .closed {
             polling.answerFinishedPost()

@@ -29,8 +29,12 @@ struct Outbox {
 
     mutating func removeFirst() {
         self.bytes -= self.first?.frames.readableBytes ?? 0
+        guard !self.rest.isEmpty else {
+            self.first = nil
+            return
+        }
         self.first = self.rest.popFirst()
-        if self.first == nil { self.rest = Deque() }
+        if self.rest.isEmpty { self.rest = Deque() }
     }
 
     mutating func removeAll() {

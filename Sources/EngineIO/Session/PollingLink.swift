@@ -42,6 +42,9 @@ final class PollingLink {
 
     init(_ style: Style) { self.style = style }
 
+    /// Whether a packet's text is what the client gets of it.
+    var isPlain: Bool { !self.style.isVersion3 && self.style.callback == nil }
+
     /// The JSON-P callback's index.
     var callback: String? { self.style.callback }
 

@@ -26,9 +26,9 @@ final class TransferHandler: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.collected.writeImmutableBuffer(self.unwrapInboundIn(data))
-    }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { self.collect(self.unwrapInboundIn(data)) }
+
+    func collect(_ bytes: ByteBuffer) { self.collected.writeImmutableBuffer(bytes) }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
@@ -72,7 +72,7 @@ extension EngineLoop {
                 channel.eventLoop.makeCompletedFuture {
                     try channel.syncOptions?.setOption(
                         .recvAllocator,
-                        value: ReceiveAllocator(loop: self, isWebSocket: true)
+                        value: ReceiveAllocator(loop: self)
                     )
                     try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
                     try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)

@@ -22,6 +22,15 @@ extension ByteBuffer {
     }
 }
 
+extension ByteWriter {
+    /// Writes an integer in decimal digits, without a string.
+    package mutating func writeDecimal(_ value: Int) {
+        self.writeWithUnsafeMutableBytes(minimumWritableBytes: value.decimalLength) { bytes in
+            bytes.setDecimal(value, at: 0)
+        }
+    }
+}
+
 extension UnsafeMutableRawBufferPointer {
     /// Sets an integer in decimal digits at an index.
     ///

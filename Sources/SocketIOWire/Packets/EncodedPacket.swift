@@ -24,6 +24,11 @@ public final class EncodedPacket: Sendable {
     /// Slices of ``frames``.
     public var attachments: [ByteBuffer] { self.attachmentRanges.map { self.slice($0) } }
 
+    /// Runs on the bytes of ``text``, where they lie.
+    fileprivate func withTextBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+        self.frames.withUnsafeReadableBytes { body(UnsafeRawBufferPointer(rebasing: $0[self.textRange])) }
+    }
+
     private func slice(_ range: Range<Int>) -> ByteBuffer {
         self.frames.getSlice(at: self.frames.readerIndex + range.lowerBound, length: range.count) ?? ByteBuffer()
     }
@@ -102,6 +107,19 @@ extension EncodedPacket {
         )
     }
 
+    /// Whether the packet is a text and nothing else.
+    package var isPlainText: Bool { self.attachmentRanges.isEmpty && !self.textRange.isEmpty }
+
+    /// How many bytes ``text`` has.
+    package var textLength: Int { self.textRange.count }
+
     /// How many Engine.IO packets this is: its text, and each attachment.
     package var partCount: Int { (self.textRange.isEmpty ? 0 : 1) + self.attachmentRanges.count }
+}
+
+extension ByteWriter {
+    /// Writes the text of a packet.
+    package mutating func writeText(of packet: EncodedPacket) {
+        packet.withTextBytes { self.writeBytes($0) }
+    }
 }

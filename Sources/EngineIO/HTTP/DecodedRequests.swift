@@ -1,0 +1,19 @@
+import NIOCore
+import NIOHTTP1
+
+/// Brings what NIO's decoder has read to the connection that the decoder reads for.
+final class DecodedRequests: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+
+    private let connection: HTTPConnection
+
+    init(_ connection: HTTPConnection) { self.connection = connection }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.connection.received(self.unwrapInboundIn(data))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.connection.errorCaught(context: context, error: error)
+    }
+}

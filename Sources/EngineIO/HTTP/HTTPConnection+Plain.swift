@@ -1,0 +1,188 @@
+import NIOCore
+import NIOHTTP1
+import SocketIOWire
+
+/// Requests that are read here, without NIO's decoder: see ``PlainRequestHead``.
+///
+/// A client that polls sends two of them for each message that goes forth and back, so nothing is made of one but what
+/// its session gets.
+extension HTTPConnection {
+    /// A head that comes in more pieces is for the decoder, which does not look at the first ones again.
+    private static var maximumReads: Int { 16 }
+
+    /// Takes bytes from the client, all of them.
+    func receive(_ input: inout ByteBuffer) {
+        guard !self.isReceiving else {
+            // Handling a request can make the channel hand over more before it returns.
+            self.later = self.later.take() ?? ByteBuffer()
+            self.later?.writeBuffer(&input)
+            return
+        }
+        self.isReceiving = true
+        while input.readableBytes > 0 || self.takeLater(&input) {
+            if self.bodyBytesToCome > 0 {
+                self.takeBody(from: &input)
+                continue
+            }
+            switch self.state {
+            case .idle: self.takeRequest(from: &input)
+            case .receivingUpgrade, .decidingUpgrade: self.hold(&input)
+            // A request that does not wait for the answer to the one before.
+            case .receiving, .answering, .draining: self.decode(&input)
+            case .closing, .detached: input.moveReaderIndex(to: input.writerIndex)
+            }
+        }
+        self.isReceiving = false
+    }
+
+    private func takeLater(_ input: inout ByteBuffer) -> Bool {
+        guard let later = self.later.take() else { return false }
+        input = later
+        return true
+    }
+
+    private func hold(_ input: inout ByteBuffer) {
+        // A copy, because the loop reads into the same buffer again.
+        var held = self.held.take() ?? ByteBuffer()
+        held.writeBuffer(&input)
+        self.held = held
+    }
+
+    /// Leaves everything from here on to NIO's decoder.
+    private func decode(_ input: inout ByteBuffer) {
+        var bytes = self.held.take() ?? ByteBuffer()
+        bytes.writeBuffer(&input)
+        guard let context = self.context else { return }
+        do {
+            try self.useDecoder(in: context)
+        } catch {
+            return self.closeNow()
+        }
+        context.fireChannelRead(self.wrapInboundOut(bytes))
+    }
+
+    private func takeRequest(from input: inout ByteBuffer) {
+        if var held = self.held.take() {
+            held.writeBuffer(&input)
+            input = held
+        }
+        let limits = self.limits
+        let outcome = input.withBytes {
+            PlainRequestHead.read($0, maximumFields: limits.maxHeaderCount, maximumBytes: limits.maxHeaderBytes)
+        }
+        switch outcome {
+        case .incomplete:
+            self.heldReads += 1
+            if self.heldReads > Self.maximumReads { self.decode(&input) } else { self.hold(&input) }
+        case .unusual:
+            self.decode(&input)
+        case .whole(let head):
+            self.heldReads = 0
+            if let poll = self.poll(head, input) {
+                input.moveReaderIndex(forwardBy: head.length)
+                self.begin(poll, bodyBytes: head.contentLength)
+            } else {
+                self.begin(head, &input)
+            }
+        }
+    }
+
+    private func takeBody(from input: inout ByteBuffer) {
+        let count = min(self.bodyBytesToCome, input.readableBytes)
+        self.bodyBytesToCome -= count
+        if let bytes = input.readSlice(length: count) { self.process(.body(bytes)) }
+        if self.bodyBytesToCome == 0 { self.process(.end(nil)) }
+    }
+
+    // MARK: Polls
+
+    /// A request of a polling session that there is, with nothing about it that has to be looked into.
+    private struct Poll {
+        var exchange: HTTPExchange
+        var session: SessionReference
+    }
+
+    private func poll(_ head: PlainRequestHead, _ input: ByteBuffer) -> Poll? {
+        let server = self.server
+        guard !head.isUpgrade, server.takesPlainPolls else { return nil }
+        return input.withBytes { bytes -> Poll? in
+            let target = bytes.part(head.target)
+            guard server.owns(target) else { return nil }
+            let query = EngineQuery(target: target)
+            guard case .known(.polling) = query.transport, case .id(let id) = query.session,
+                let session = server.pollingSession(id)
+            else { return nil }
+            var context = HTTPResponseContext()
+            if let agent = head.userAgent.map(bytes.part) {
+                guard !agent.contains("MSIE"), !agent.contains("Trident/") else { return nil }
+            }
+            if let cors = server.configuration.cors {
+                context.firstFields = cors.fields(
+                    origin: head.origin.map { bytes.part($0).text },
+                    preflight: (false, nil)
+                )
+            }
+            context.isKeptAlive = head.isKeptAlive && !server.isStopping
+            context.keepAliveSeconds = self.keepAliveSeconds
+            let exchange = HTTPExchange(
+                connection: self,
+                method: head.isPost ? .post : .get,
+                isBinary: head.contentType.map { bytes.part($0).equals("application/octet-stream") } ?? false,
+                acceptedEncodings: head.isPost ? nil : head.acceptedEncodings.map { bytes.part($0).text },
+                context: context
+            )
+            return Poll(exchange: exchange, session: session)
+        }
+    }
+
+    private func begin(_ poll: Poll, bodyBytes: Int?) {
+        self.beginCounting()
+        guard let bodyBytes else {
+            // Nobody minds the timer of the time without a request: it finds the connection busy.
+            self.ticket?.establish()
+            self.state = .answering(poll.exchange)
+            return poll.exchange.begin(with: poll.session, transport: .polling)
+        }
+        self.loop.timers.schedule(self, in: self.limits.requestTimeout)
+        self.state = .receiving(poll.exchange)
+        self.bodyBytesToCome = bodyBytes
+        poll.exchange.begin(with: poll.session, transport: .polling)
+        if bodyBytes == 0 { self.process(.end(nil)) }
+    }
+
+    // MARK: Others
+
+    /// A request that goes the way of all others from here on.
+    private func begin(_ head: PlainRequestHead, _ input: inout ByteBuffer) {
+        let isTaken = input.withBytes { self.server.owns($0.part(head.target)) } && self.server.takesWebSockets
+        guard !head.isUpgrade || isTaken else { return self.decode(&input) }
+        let request = input.withBytes { HTTPRequestHead(head, in: $0) }
+        input.moveReaderIndex(forwardBy: head.length)
+        // What comes behind it is the WebSocket's.
+        if head.isUpgrade, input.readableBytes > 0 { self.hold(&input) }
+        self.bodyBytesToCome = head.contentLength ?? 0
+        self.process(.head(request))
+        if self.bodyBytesToCome == 0 { self.process(.end(nil)) }
+    }
+}
+
+extension HTTPRequestHead {
+    fileprivate init(_ head: PlainRequestHead, in bytes: Bytes) {
+        var fields: [(String, String)] = []
+        fields.reserveCapacity(head.fieldCount)
+        head.forEachField(in: bytes) { fields.append(($0.text, $1.text)) }
+        self.init(
+            version: .http1_1,
+            method: head.isPost ? .POST : .GET,
+            uri: bytes.part(head.target).text,
+            headers: HTTPHeaders(fields)
+        )
+    }
+}
+
+extension ByteBuffer {
+    /// Runs on the readable bytes, where they lie.
+    fileprivate func withBytes<Result>(_ body: (Bytes) -> Result) -> Result {
+        self.withUnsafeReadableBytes { raw in raw.withMemoryRebound(to: UInt8.self, body) }
+    }
+}
