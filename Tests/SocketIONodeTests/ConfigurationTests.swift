@@ -348,7 +348,8 @@ struct ConfigurationValues {
                compressPolls: false, compressMessages: true}
             heartbeat: {interval: 300ms, timeout: 200ms, upgradeTimeout: 1s}
             limits:
-              {messageSize: 64KiB, attachments: 3, queuedBytes: 1MiB, volatileBytes: 0, waitingEvents: 5, waitingBytes: 2KiB,
+              {messageSize: 64KiB, attachments: 3, queuedBytes: 1MiB,
+               totalQueuedBytes: 2GiB, totalRequestBytes: 300MiB, volatileBytes: 0, waitingEvents: 5, waitingBytes: 2KiB,
                roomsPerSocket: 7, pendingAcknowledgements: 8, authSize: 9KiB, packetsPerSecond: 10, bytesPerSecond: 1KiB,
                controlPacketsPerSecond: 14, connections: 11, connectionsPerAddress: 12, sessionsPerAddress: 13}
             cors: {origins: ["https://a.example"], credentials: true, maxAge: 1h}
@@ -396,6 +397,8 @@ struct ConfigurationValues {
         #expect(node.server.engine.pingTimeout == .milliseconds(200))
         #expect(node.server.engine.maxHTTPBufferSize == 65_536)
         #expect(node.server.engine.limits.maxQueuedBytes == 1_048_576)
+        #expect(node.server.engine.limits.maxTotalQueuedBytes == 2_147_483_648)
+        #expect(node.server.engine.limits.maxTotalRequestBytes == 314_572_800)
         #expect(node.server.engine.limits.volatileThreshold == 0)
         #expect(node.server.packetLimits.maximumAttachments == 3)
         #expect(node.server.limits.waitingEvents == 5)

@@ -90,6 +90,17 @@ public struct EngineLimits: Sendable {
     public var maxQueuedBytes = 16 * 1024 * 1024
     /// The most packets that may wait to be sent to one session.
     public var maxQueuedPackets = 65_536
+    /// The most bytes that may wait to be sent to all sessions together, with those that the channels hold.
+    ///
+    /// Beyond it the server closes the sessions for which most waits. A broadcast's bytes count for each client that has
+    /// not taken them, though the server keeps them once. By default it is a quarter of the memory that the process may
+    /// use.
+    public var maxTotalQueuedBytes = ProcessMemory.limit / 4
+    /// The most bytes that all requests and messages together may have which have come in part only, or wait to be handled.
+    ///
+    /// Beyond it the server refuses the longest and closes their connections. By default it is an eighth of the memory that
+    /// the process may use.
+    public var maxTotalRequestBytes = ProcessMemory.limit / 8
     /// The server drops volatile packets while more than this number of bytes waits to be sent.
     public var volatileThreshold = 16 * 1024
     /// The most bytes of an HTTP request's line and headers.

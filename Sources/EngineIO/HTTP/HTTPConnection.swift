@@ -70,6 +70,9 @@ final class HTTPConnection: @unchecked Sendable {
     /// The connection's place among those of its address, if they are limited.
     var ticket: ConnectionTicket?
     private var isTurnedAway = false
+    /// The connection's places among those with something waiting, if it has any.
+    private var queuedHolding: Holding?
+    private var requestHolding: Holding?
 
     init(server: EngineServer, loop: EngineLoop) {
         self.server = server
@@ -186,6 +189,7 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         self.isWritable = context.channel.isWritable
+        self.noteQueuedBytes()
         self.readIfPossible()
         context.fireChannelWritabilityChanged()
     }
@@ -218,6 +222,9 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
 
     func detach() {
         self.state = .detached
+        self.mayHaveBacklog = false
+        self.noteQueuedBytes()
+        self.noteRequestBytes()
         self.descriptor = SocketDescriptor.none
         self.bodyBytesToCome = 0
         if self.isReadHeld {
@@ -268,6 +275,7 @@ extension HTTPConnection {
             self.ticket?.establish()
             self.loop.timers.cancel(self)
             self.state = .answering(exchange)
+            self.noteRequestBytes()
             exchange.completed()
         case (.draining, .body(let bytes)), (.receivingUpgrade, .body(let bytes)):
             self.requestBytes += bytes.readableBytes
@@ -296,12 +304,14 @@ extension HTTPConnection {
         }
         guard self.requestBytes <= self.server.configuration.maxHTTPBufferSize else {
             exchange.body = ByteBuffer()
+            self.noteRequestBytes()
             exchange.session?.perform { $0.refusedBody(of: exchange) }
             self.answer(exchange, .empty(status: 413))
             return
         }
         exchange.body.writeImmutableBuffer(bytes)
         exchange.receivedBytes = self.requestBytes
+        if self.bodyBytesToCome > 0 || self.usesDecoder { self.noteRequestBytes() }
     }
 
     func beginCounting() {
@@ -479,6 +489,7 @@ extension HTTPConnection {
         }
         self.mayHaveBacklog = true
         let rest = self.wrapOutboundOut(bytes.makeBuffer(from: sent))
+        defer { self.noteQueuedBytes() }
         guard exchange.isBeingSent else { return context.writeAndFlush(rest, promise: nil) }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { _ in exchange.isBeingSent = false }
@@ -496,6 +507,14 @@ extension HTTPConnection {
         guard let context = self.context else { return }
         self.mayHaveBacklog = true
         context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
+    }
+
+    private func noteQueuedBytes() {
+        self.loop.queued.note(self.heldBytes(of: .queued), of: self, in: &self.queuedHolding)
+    }
+
+    private func noteRequestBytes() {
+        self.loop.requests.note(self.heldBytes(of: .request), of: self, in: &self.requestHolding)
     }
 
     /// The request is complete and answered.
@@ -570,6 +589,29 @@ extension HTTPConnection {
 
     private var bufferedBytes: Int {
         (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+}
+
+// MARK: - Bytes that are kept
+
+extension HTTPConnection: ByteHolder {
+    func heldBytes(of kind: ByteBudget.Kind) -> Int {
+        switch kind {
+        case .queued: return self.mayHaveBacklog ? self.bufferedBytes : 0
+        case .request:
+            guard case .receiving(let exchange) = self.state else { return 0 }
+            return exchange.body.readableBytes
+        }
+    }
+
+    func giveUp(_ kind: ByteBudget.Kind) {
+        switch (kind, self.state) {
+        case (.request, .receiving(let exchange)):
+            exchange.body = ByteBuffer()
+            self.writeAndClose("503 Service Unavailable")
+        case (.request, _): break
+        case (.queued, _): self.closeNow()
+        }
     }
 }
 

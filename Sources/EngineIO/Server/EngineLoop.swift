@@ -49,9 +49,13 @@ package final class EngineLoop: @unchecked Sendable {
 
     var polling = TrafficCounts()
     @exclusivity(unchecked) var webSocket = TrafficCounts()
-    /// The bytes in the sessions' queues, and what the metrics know of it.
-    @exclusivity(unchecked) var queuedBytes = 0
+    /// The bytes that wait to be sent.
+    let queued: LoopBudget
+    /// The bytes that have come and wait for more, or for a handler.
+    let requests: LoopBudget
+    /// What the metrics know of them.
     private var reportedQueuedBytes = 0
+    private var reportedRequestBytes = 0
     package var timerLinks = TimerLinks()
     private static let reportInterval = TimeAmount.seconds(1)
 
@@ -66,8 +70,16 @@ package final class EngineLoop: @unchecked Sendable {
     private var dateSecond = -1
     private var dateField = ByteBuffer()
 
-    init(eventLoop: any EventLoop, metrics: EngineMetrics, configuration: EngineConfiguration) {
+    init(
+        eventLoop: any EventLoop,
+        metrics: EngineMetrics,
+        configuration: EngineConfiguration,
+        queued: ByteBudget,
+        requests: ByteBudget
+    ) {
         self.eventLoop = eventLoop
+        self.queued = LoopBudget(queued)
+        self.requests = LoopBudget(requests)
         // A ping that comes late makes its timeout late: short ones need finer ticks, long ones need fewer wake-ups.
         let fraction = TimeAmount.nanoseconds(configuration.pingTimeout.nanoseconds / 200)
         let resolution = min(TimeAmount.milliseconds(10), max(TimeAmount.milliseconds(1), fraction))
@@ -156,12 +168,28 @@ package final class EngineLoop: @unchecked Sendable {
     package func reportCounts() {
         self.polling.report(to: self.metrics.polling)
         self.webSocket.report(to: self.metrics.webSocket)
-        let change = self.queuedBytes - self.reportedQueuedBytes
-        self.reportedQueuedBytes = self.queuedBytes
+        self.report(self.queued, &self.reportedQueuedBytes, self.metrics.sendQueueBytes)
+        self.report(self.requests, &self.reportedRequestBytes, self.metrics.requestBytes)
+        // What a channel sends nobody is told, so the next look at it may find less.
+        if self.queued.bytes > 0 || self.requests.bytes > 0 { self.countsChanged() }
+    }
+
+    private func report(_ budget: LoopBudget, _ reported: inout Int, _ meter: Meter) {
+        budget.recount()
+        let change = budget.bytes - reported
+        reported = budget.bytes
         if change > 0 {
-            self.metrics.sendQueueBytes.increment(by: Double(change))
+            meter.increment(by: Double(change))
         } else if change < 0 {
-            self.metrics.sendQueueBytes.decrement(by: Double(-change))
+            meter.decrement(by: Double(-change))
+        }
+    }
+
+    /// What is counted of a kind of bytes.
+    func budget(_ kind: ByteBudget.Kind) -> LoopBudget {
+        switch kind {
+        case .queued: self.queued
+        case .request: self.requests
         }
     }
 

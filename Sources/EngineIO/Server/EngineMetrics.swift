@@ -37,6 +37,8 @@ struct EngineMetrics: Sendable {
         case payload
         case webSocketFrame = "websocket_frame"
         case tooLarge = "too_large"
+        /// Given up because all clients' requests together have too many bytes.
+        case tooMuchForAll = "too_much_for_all"
         case flood
     }
 
@@ -44,11 +46,15 @@ struct EngineMetrics: Sendable {
     enum SlowConsumer: String, CaseIterable {
         case volatileDropped = "volatile_dropped"
         case closed
+        /// Closed because too much waits for all clients together.
+        case closedForAll = "closed_for_all"
     }
 
     let connections: Meter
     /// The bytes that wait in sessions' queues because their clients do not take them.
     let sendQueueBytes: Meter
+    /// The bytes of requests and messages that are not complete, or wait to be handled.
+    let requestBytes: Meter
     let polling: Traffic
     let webSocket: Traffic
     private let closed: [String: Counter]
@@ -61,6 +67,7 @@ struct EngineMetrics: Sendable {
     init(factory: any MetricsFactory) {
         self.connections = Meter(label: "socketio_connections", factory: factory)
         self.sendQueueBytes = Meter(label: "socketio_send_queue_bytes", factory: factory)
+        self.requestBytes = Meter(label: "socketio_request_bytes", factory: factory)
         self.polling = Traffic(transport: .polling, factory: factory)
         self.webSocket = Traffic(transport: .websocket, factory: factory)
         func counter(_ label: String, _ name: String, _ value: String) -> Counter {
@@ -101,6 +108,14 @@ struct EngineMetrics: Sendable {
     func upgradeEnded(_ result: UpgradeResult) { self.upgrades[result]?.increment() }
 
     func malformedInput(_ reason: Malformed) { self.malformed[reason]?.increment() }
+
+    /// Clients were given up because all of them together made the server keep too much.
+    func gaveUp(_ kind: ByteBudget.Kind, count: Int) {
+        switch kind {
+        case .queued: self.slowConsumers[.closedForAll]?.increment(by: count)
+        case .request: self.malformed[.tooMuchForAll]?.increment(by: count)
+        }
+    }
 
     func slowConsumer(_ action: SlowConsumer) { self.slowConsumers[action]?.increment() }
 }

@@ -67,9 +67,27 @@ public final class EngineServer: Sendable {
         self.group = eventLoopGroup
         let metrics = EngineMetrics(factory: metricsFactory)
         self.metrics = metrics
-        let loops = eventLoopGroup.makeIterator().map {
-            EngineLoop(eventLoop: $0, metrics: metrics, configuration: configuration)
+        let eventLoops = Array(eventLoopGroup.makeIterator())
+        func budget(_ kind: ByteBudget.Kind, _ maximum: Int) -> ByteBudget {
+            let complaint = RarelyLogged(logger)
+            return ByteBudget(kind, maximum: maximum, loopCount: eventLoops.count) { count in
+                metrics.gaveUp(kind, count: count)
+                complaint.log(kind, count: count, maximum: maximum)
+            }
         }
+        let queued = budget(.queued, configuration.limits.maxTotalQueuedBytes)
+        let requests = budget(.request, configuration.limits.maxTotalRequestBytes)
+        let loops = eventLoops.map {
+            EngineLoop(
+                eventLoop: $0,
+                metrics: metrics,
+                configuration: configuration,
+                queued: queued,
+                requests: requests
+            )
+        }
+        queued.count(on: loops)
+        requests.count(on: loops)
         self.loops = loops
         self.loopsByID = Dictionary(
             loops.map { (ObjectIdentifier($0.eventLoop), $0) },

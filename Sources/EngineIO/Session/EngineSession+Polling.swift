@@ -125,6 +125,7 @@ extension EngineSession {
     }
 
     private func turnEnded(of polling: PollingLink) {
+        self.notePendingBytes()
         if polling.rest != nil {
             if !self.isPaused { self.awaitNextTurn(of: polling) }
         } else if !self.isPaused || self.state == .closed {

@@ -179,9 +179,14 @@ extension EngineSession {
 
     /// Tells the loop how much waits, once it is known that it does.
     func noteQueuedBytes() {
-        guard self.outbox.bytes != self.notedBytes else { return }
-        self.loop.queuedBytes += self.outbox.bytes - self.notedBytes
-        self.notedBytes = self.outbox.bytes
+        self.loop.queued.note(self.waitingBytes, of: self, in: &self.queuedHolding)
+    }
+
+    /// The bytes that wait, here and in the channel.
+    var waitingBytes: Int {
+        guard self.state != .closed else { return 0 }
+        guard case .webSocket(let handler) = self.link else { return self.outbox.bytes }
+        return self.outbox.bytes + handler.backlogBytes
     }
 
     // MARK: Flushing
@@ -190,7 +195,9 @@ extension EngineSession {
         self.isDirty = false
         if self.isOverflowing {
             self.server.metrics.slowConsumer(.closed)
-            self.terminate(.transportError, "slow reader")
+            // A close frame would wait behind all that the client does not read.
+            let isBehind = self.waitingBytes > 0
+            self.terminate(.transportError, "slow reader", webSocket: isBehind ? .cut : .handshake(nil))
             return
         }
         self.flushOrFinish()

@@ -36,8 +36,12 @@ public final class EngineSession {
 
     /// What waits to be sent; behind it comes what ``EngineLoop/direct`` holds for this session.
     @exclusivity(unchecked) var outbox = Outbox()
-    /// The bytes in the outbox that the loop has been told of.
-    @exclusivity(unchecked) var notedBytes = 0
+    /// The session's place among those with something waiting, if it has any.
+    @exclusivity(unchecked) var queuedHolding: Holding?
+    /// Its place among those whose messages wait.
+    var requestHolding: Holding?
+    /// The bytes of a message of which parts are still to come, as whoever puts it together says.
+    var partialBytes = 0
     /// The bytes handed to the channel, ever.
     @exclusivity(unchecked) var handedBytes = 0
     /// How many of them the kernel had taken when the last deadline passed, if some were waiting then.
@@ -181,6 +185,8 @@ public final class EngineSession {
             if lingers { self.linger(on: polling, lastPacket: heldPoll) } else { polling.answerFinishedPost() }
             self.endProbe(of: polling, .failed)
         }
+        self.partialBytes = 0
+        self.notePendingBytes()
         self.server.sessionClosed(self, reason: reason, description: description, lingers: lingers)
         let delegate = self.delegate
         self.delegate = nil

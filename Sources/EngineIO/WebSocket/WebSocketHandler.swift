@@ -11,6 +11,8 @@ final class WebSocketHandler: @unchecked Sendable {
         case handshake(WebSocketCloseCode?)
         /// With the answer to the peer's close frame.
         case answer(WebSocketCloseCode?, reason: String)
+        /// At once, with whatever waits to be sent.
+        case cut
         /// Because of the peer's error.
         case failed(WebSocketCloseCode)
         /// It has already ended.
@@ -45,6 +47,8 @@ final class WebSocketHandler: @unchecked Sendable {
     @exclusivity(unchecked) private var isReading = true
     /// Whether the messages of a read are being handed out.
     @exclusivity(unchecked) private var isDecoding = false
+    /// The connection's place among those whose messages wait, if it has any.
+    @exclusivity(unchecked) private var requestHolding: Holding?
     /// Bytes that came while no messages were taken, or while one was being handled.
     @exclusivity(unchecked) private var undecoded: ByteBuffer?
     /// Whether the peer has sent its last byte.
@@ -110,8 +114,16 @@ final class WebSocketHandler: @unchecked Sendable {
     /// Whether bytes wait in the channel, which newer ones must not overtake.
     private func hasBacklog(_ context: ChannelHandlerContext) -> Bool {
         guard self.mayHaveBacklog else { return false }
-        self.mayHaveBacklog = self.bufferedBytes > 0
-        return self.mayHaveBacklog
+        return self.backlogBytes > 0
+    }
+
+    /// The bytes that wait in the channel, asked for only if some may.
+    @inline(__always)
+    var backlogBytes: Int {
+        guard self.mayHaveBacklog else { return 0 }
+        let count = self.bufferedBytes
+        self.mayHaveBacklog = count > 0
+        return count
     }
 
     /// The bytes that wait in the channel.
@@ -139,7 +151,7 @@ final class WebSocketHandler: @unchecked Sendable {
         if case .closing(let timer) = self.role {
             // Ended from here already; the peer's answer or its disappearance is all that was missing.
             switch ending {
-            case .answer, .gone:
+            case .answer, .cut, .gone:
                 timer.cancel()
                 context.close(promise: nil)
             case .handshake, .failed:
@@ -164,13 +176,16 @@ final class WebSocketHandler: @unchecked Sendable {
             self.awaitClose(context)
             // Nothing more is understood, so no answer either: the peer sees the stream's end and closes.
             context.close(mode: .output, promise: nil)
+        case .cut:
+            self.role = .none
+            context.close(promise: nil)
         case .gone:
             self.role = .none
         }
     }
 
     private func awaitClose(_ context: ChannelHandlerContext) {
-        self.role = .closing(ClosingTimer(context: context, timers: self.loop.timers, timeout: self.loop.closeTimeout))
+        self.role = .closing(ClosingTimer(context: context, loop: self.loop, waitingBytes: self.backlogBytes))
         self.setReading(true)
     }
 
@@ -204,6 +219,7 @@ final class WebSocketHandler: @unchecked Sendable {
         var undecoded = self.undecoded.take() ?? ByteBuffer()
         undecoded.writeImmutableBuffer(bytes)
         self.undecoded = undecoded
+        self.noteKeptBytes()
     }
 
     /// Keeps what is left, before what came meanwhile.
@@ -290,6 +306,7 @@ final class WebSocketHandler: @unchecked Sendable {
         self.isDecoding = false
         self.loop.giveBack(payloadBuffer: payload)
         if input.readableBytes > 0 || self.undecoded != nil { self.keepRest(of: &input, isNew: isNew) }
+        self.noteKeptBytes()
         if let pongs { self.send(pongs: pongs) }
         if controlFrames > 0, case .session(let session) = self.role { session.takes(controlPackets: controlFrames) }
     }
@@ -368,6 +385,33 @@ final class WebSocketHandler: @unchecked Sendable {
     }
 }
 
+extension WebSocketHandler: ByteHolder {
+    func heldBytes(of kind: ByteBudget.Kind) -> Int {
+        kind == .request ? self.decoder.keptBytes + (self.undecoded?.readableBytes ?? 0) : 0
+    }
+
+    @inline(__always)
+    private func noteKeptBytes() {
+        self.loop.requests.note(self.heldBytes(of: .request), of: self, in: &self.requestHolding)
+    }
+
+    private func forgetInput() {
+        self.undecoded = nil
+        guard self.decoder.isWithinMessage || self.requestHolding != nil else { return }
+        self.decoder.stop()
+        self.noteKeptBytes()
+    }
+
+    func giveUp(_ kind: ByteBudget.Kind) {
+        self.forgetInput()
+        switch self.role {
+        case .session(let session): session.giveUp(.request)
+        case .probe(let probe): probe.closed(.failed(.tryAgainLater))
+        case .none, .closing, .echo: self.context?.close(promise: nil)
+        }
+    }
+}
+
 extension WebSocketHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -416,7 +460,7 @@ extension WebSocketHandler: ChannelInboundHandler {
     }
 
     private func disappeared() {
-        self.undecoded = nil
+        self.forgetInput()
         switch self.role {
         case .none: break
         case .echo: self.role = .none
@@ -433,15 +477,30 @@ extension WebSocketHandler: ChannelInboundHandler {
 private final class ClosingTimer: TimerTarget {
     var timerLinks = TimerLinks()
     private let context: ChannelHandlerContext
-    private let timers: TimingWheel
+    private let loop: EngineLoop
+    /// Its place among those with something waiting.
+    private var queuedHolding: Holding?
 
-    init(context: ChannelHandlerContext, timers: TimingWheel, timeout: TimeAmount) {
+    init(context: ChannelHandlerContext, loop: EngineLoop, waitingBytes: Int) {
         self.context = context
-        self.timers = timers
-        timers.schedule(self, in: timeout)
+        self.loop = loop
+        loop.timers.schedule(self, in: loop.closeTimeout)
+        loop.queued.note(waitingBytes, of: self, in: &self.queuedHolding)
     }
 
-    func cancel() { self.timers.cancel(self) }
+    func cancel() {
+        self.loop.timers.cancel(self)
+        self.loop.queued.note(0, of: self, in: &self.queuedHolding)
+    }
 
     func timerFired(at now: NIODeadline) { self.context.close(promise: nil) }
+}
+
+extension ClosingTimer: ByteHolder {
+    func heldBytes(of kind: ByteBudget.Kind) -> Int {
+        guard kind == .queued else { return 0 }
+        return (try? self.context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    func giveUp(_ kind: ByteBudget.Kind) { self.context.close(promise: nil) }
 }

@@ -169,6 +169,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         if self.isRateLimited { self.spend(bytes.readableBytes) }
         do {
             if let packet = try self.decoder.decode(binary: bytes, limits: self.packetLimits) {
+                self.session.keeps(partialBytes: 0)
                 if self.hasJoined { self.session.timers.cancel(self) }
                 self.handle(packet)
             } else {
@@ -198,6 +199,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
 
     /// Sees to it that a packet which never becomes complete is not kept for ever.
     private func awaitAttachment() {
+        self.session.keeps(partialBytes: self.decoder.keptBytes)
         // Before that the connect timeout runs.
         guard self.hasJoined else { return }
         self.session.timers.schedule(self, in: self.server.configuration.attachmentTimeout)

@@ -16,6 +16,9 @@ package protocol PayloadReader {
     ///
     /// - Returns: `nil` after the last packet.
     mutating func next() throws(PollingPayloadError) -> EnginePacket?
+
+    /// The bytes of the packets that have not been taken.
+    var remainingBytes: Int { get }
 }
 
 /// Takes the packets out of the body of a polling request (`4first<1E>4second<1E>bAQID`), one after the other.
@@ -36,6 +39,8 @@ package struct PollingPayloadReader: PayloadReader, Sendable {
         self.rest = body
         self.remainingPackets = maximumPackets
     }
+
+    package var remainingBytes: Int { self.rest.readableBytes }
 
     /// Takes the next packet, a slice of the body unless it is base64.
     ///

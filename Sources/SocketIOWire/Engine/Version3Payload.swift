@@ -62,6 +62,8 @@ package struct Version3PayloadReader: PayloadReader, Sendable {
         self.remainingPackets = maximumPackets
     }
 
+    package var remainingBytes: Int { self.rest.readableBytes }
+
     /// Takes the next packet.
     ///
     /// - Returns: `nil` after the last packet.

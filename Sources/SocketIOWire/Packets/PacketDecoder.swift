@@ -25,6 +25,12 @@ public struct PacketDecoder {
     /// Whether attachments of a packet are still due.
     public var isWaitingForAttachments: Bool { self.pending != nil }
 
+    /// How many bytes of such a packet are kept.
+    package var keptBytes: Int {
+        guard let pending = self.pending else { return 0 }
+        return pending.bytes + (pending.packet.payload?.json.readableBytes ?? 0)
+    }
+
     /// Takes a text message, without Engine.IO's type digit (`2["hi"]`).
     ///
     /// - Returns: The packet, or `nil` if its attachments are to follow.

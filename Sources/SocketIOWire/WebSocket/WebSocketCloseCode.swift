@@ -11,6 +11,7 @@ package struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
     package static let policyViolation = Self(rawValue: 1008)
     package static let messageTooBig = Self(rawValue: 1009)
     package static let internalError = Self(rawValue: 1011)
+    package static let tryAgainLater = Self(rawValue: 1013)
 
     /// Whether the code may stand in a close frame; 1004-1006 and 1015 are reserved for what is never sent.
     package var mayBeSent: Bool {

@@ -69,6 +69,8 @@ package struct WebSocketDecoder {
         var fragments = 0
         var validator = UTF8Validator()
 
+        var bytes: Int { self.message.readableBytes + self.control.readableBytes + self.header.readableBytes }
+
         var isDone: Bool { !self.isInMessage && self.frame == nil && self.header.readableBytes == 0 }
     }
 
@@ -79,6 +81,11 @@ package struct WebSocketDecoder {
     /// Whether a frame or a message has begun and is not complete: what a slow peer can keep so for ever.
     package var isWithinMessage: Bool {
         if case .receiving = self.state { true } else { false }
+    }
+
+    /// How many bytes of it are kept.
+    package var keptBytes: Int {
+        if case .receiving(let reception) = self.state { reception.bytes } else { 0 }
     }
 
     /// Reads nothing more: what a message decompressed to broke the protocol.

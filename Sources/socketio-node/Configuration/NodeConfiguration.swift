@@ -198,6 +198,10 @@ extension SocketServerConfiguration {
         self.engine.upgradeTimeout = heartbeat["upgradeTimeout"].time ?? self.engine.upgradeTimeout
         self.engine.maxHTTPBufferSize = limits["messageSize"].integer ?? self.engine.maxHTTPBufferSize
         self.engine.limits.maxQueuedBytes = limits["queuedBytes"].integer ?? self.engine.limits.maxQueuedBytes
+        self.engine.limits.maxTotalQueuedBytes =
+            limits["totalQueuedBytes"].limit ?? self.engine.limits.maxTotalQueuedBytes
+        self.engine.limits.maxTotalRequestBytes =
+            limits["totalRequestBytes"].limit ?? self.engine.limits.maxTotalRequestBytes
         self.engine.limits.volatileThreshold =
             limits["volatileBytes"].integer ?? self.engine.limits.volatileThreshold
         self.engine.limits.requestTimeout = limits["requestTimeout"].time ?? self.engine.limits.requestTimeout

@@ -92,7 +92,23 @@ enum SettingTable {
             "queuedBytes",
             .bytes(16_384...1_073_741_824),
             default: "16MiB",
-            "How many unsent bytes a client may have before the server disconnects it as too slow."
+            "How many unsent bytes may wait behind the message that is being sent before the server "
+                + "disconnects the client as too slow."
+        ),
+        SettingField(
+            "totalQueuedBytes",
+            .bytes(0...1_099_511_627_776),
+            default: "0",
+            "How many unsent bytes all clients together may have before the server disconnects those with "
+                + "most; 0: a quarter of the memory that the process may use."
+        ),
+        SettingField(
+            "totalRequestBytes",
+            .bytes(0...1_099_511_627_776),
+            default: "0",
+            "How many bytes all requests and messages together may have that have come in part only or "
+                + "wait to be handled, before the server refuses the longest; 0: an eighth of the memory that "
+                + "the process may use."
         ),
         SettingField(
             "volatileBytes",

@@ -1,0 +1,35 @@
+import NIOCore
+import SocketIOWire
+
+/// What a session makes its loop keep.
+extension EngineSession: ByteHolder {
+    func heldBytes(of kind: ByteBudget.Kind) -> Int {
+        switch kind {
+        case .queued: self.waitingBytes
+        case .request: self.pendingBytes
+        }
+    }
+
+    func giveUp(_ kind: ByteBudget.Kind) {
+        switch kind {
+        case .queued: self.terminate(.transportError, "slow reader", webSocket: .cut, flushing: false)
+        case .request: self.terminate(.transportError, "too many bytes wait", webSocket: .failed(.tryAgainLater))
+        }
+    }
+
+    /// The bytes that have come and wait: what is left of a body, and parts of a message.
+    private var pendingBytes: Int {
+        guard self.state != .closed else { return 0 }
+        guard case .polling(let polling) = self.link, let rest = polling.rest else { return self.partialBytes }
+        return self.partialBytes + rest.remainingBytes
+    }
+
+    /// Tells the loop how much has come and waits.
+    func notePendingBytes() { self.loop.requests.note(self.pendingBytes, of: self, in: &self.requestHolding) }
+
+    /// Tells how many bytes of a message are kept of which parts are still to come.
+    package func keeps(partialBytes count: Int) {
+        self.partialBytes = count
+        self.notePendingBytes()
+    }
+}
