@@ -101,3 +101,50 @@ import Testing
         }
     }
 }
+
+/// The packet that completes an upgrade, and a poll that is sent behind it.
+@Suite(.timeLimit(.minutes(1))) struct PollBehindUpgradeTests {
+    /// Two loops: whichever connection is read first, the poll is told that polling is over.
+    @Test func thePollIsReadSecond() async throws {
+        try await EchoServer.run { server in
+            for _ in 0..<100 {
+                let id = try await server.handshake()
+                let webSocket = try await server.webSocket("&sid=\(id)")
+                let poll = try await server.connect()
+                try await Self.upgrade(webSocket)
+                try await poll.send("GET /engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\nHost: x\r\n\r\n")
+                #expect(try await poll.response().status == "HTTP/1.1 400 Bad Request")
+                try await webSocket.send(frame: "4hello")
+                while try await webSocket.frame() != .text("4hello") {}
+                await poll.close()
+                await webSocket.close()
+            }
+        }
+    }
+
+    private static func upgrade(_ webSocket: RawConnection) async throws {
+        try await webSocket.send(frame: "2probe")
+        try await webSocket.send(frame: "5")
+    }
+
+    /// A poll that waits for the WebSocket, and goes, ends the session as any other.
+    @Test func aDelayedPollMayGo() async throws {
+        try await EchoServer.run { server in
+            for _ in 0..<20 {
+                let id = try await server.handshake()
+                let webSocket = try await server.webSocket("&sid=\(id)")
+                let poll = try await server.connect()
+                try await poll.send("GET /engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\nHost: x\r\n\r\n")
+                await poll.close()
+                try await server.wait { server.server.sessionCount == 0 }
+                await webSocket.close()
+            }
+            #expect(server.events.allSatisfy { $0 == Self.premature })
+        }
+    }
+
+    private static let premature = EchoServer.Event.close(
+        "transport error",
+        description: "poll connection closed prematurely"
+    )
+}

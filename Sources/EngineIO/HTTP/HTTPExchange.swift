@@ -73,6 +73,9 @@ final class HTTPExchange: @unchecked Sendable {
         session.perform { $0.received(self) }
     }
 
+    /// Whether its connection is on that loop.
+    func isOf(_ loop: EngineLoop) -> Bool { self.connection.loop === loop }
+
     /// The request is complete.
     func completed() {
         guard let session = self.session, self.method == .post else { return }

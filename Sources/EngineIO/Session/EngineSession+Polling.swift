@@ -16,6 +16,7 @@ extension EngineSession {
             return
         }
         switch exchange.method {
+        case .get where self.letsProbeGoFirst(exchange, polling): break
         case .get: self.receivedGet(exchange, polling)
         case .post: self.receivedPost(exchange, polling)
         case .other: exchange.answer(.empty(status: 500))
@@ -195,6 +196,10 @@ extension EngineSession {
     /// A request's connection closed before its answer.
     func aborted(_ exchange: HTTPExchange) {
         guard case .polling(let polling) = self.link else { return }
+        if polling.delayedGet === exchange {
+            polling.delayedGet = nil
+            return self.terminate(.transportError, "poll connection closed prematurely", flushing: false)
+        }
         switch polling.requests.aborted(exchange) {
         case .pollAborted: self.terminate(.transportError, "poll connection closed prematurely", flushing: false)
         case .dataAborted:

@@ -24,6 +24,36 @@ extension EngineSession {
         self.timers.schedule(probe, at: deadline)
     }
 
+    /// How often the session's own loop looks at its connections before a poll of another loop has its turn.
+    ///
+    /// A connection that has come from another loop takes two looks: the first reads a single byte.
+    private static var probeTurns: Int { 4 }
+    /// A loop runs everything that is due before it looks at its connections, so the next turn is not due at once.
+    private static var pauseBetweenProbeTurns: TimeAmount { .milliseconds(1) }
+
+    /// Delays a poll that comes while a WebSocket may take over, if one of the two came by way of another loop.
+    ///
+    /// It may have been sent behind the packet that completes the upgrade, which waits to be read by this loop. With one
+    /// loop what was sent first is read first.
+    func letsProbeGoFirst(_ get: HTTPExchange, _ polling: PollingLink) -> Bool {
+        guard let probe = polling.probe, polling.delayedGet == nil, probe.handler.hasMoved || !get.isOf(self.loop)
+        else { return false }
+        polling.delayedGet = get
+        self.awaitProbe(of: polling, before: get, turns: Self.probeTurns)
+        return true
+    }
+
+    private func awaitProbe(of polling: PollingLink, before get: HTTPExchange, turns: Int) {
+        self.eventLoop.assumeIsolated().scheduleTask(in: Self.pauseBetweenProbeTurns) {
+            guard polling.delayedGet === get else { return }
+            guard turns <= 1 || polling.probe == nil else {
+                return self.awaitProbe(of: polling, before: get, turns: turns - 1)
+            }
+            self.received(get)
+            polling.delayedGet = nil
+        }
+    }
+
     /// Answers a waiting poll, so that the client can pause polling.
     func shortenPoll() {
         guard case .polling(let polling) = self.link, self.state == .open, self.outbox.isEmpty,

@@ -27,6 +27,8 @@ final class PollingLink {
     private let style: Style
     /// The WebSocket that may take over.
     var probe: UpgradeProbe?
+    /// A GET that has come, but lets what the WebSocket has brought go first.
+    var delayedGet: HTTPExchange?
     /// A POST that has been read, but is not answered yet.
     var finishedPost: HTTPExchange?
     /// What the last GET is answered with if its session has ended, and waits for it.

@@ -86,6 +86,7 @@ extension EngineLoop {
                 guard let handler = try? channel.pipeline.syncOperations.handler(type: WebSocketHandler.self) else {
                     return channel.close(promise: nil)
                 }
+                handler.hasMoved = true
                 handler.writeAndFlush(answer)
                 session.perform { $0.received(probe: handler, isTextOnly: isTextOnly) }
                 handler.received(leftOver)

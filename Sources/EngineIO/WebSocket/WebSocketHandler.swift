@@ -41,6 +41,8 @@ final class WebSocketHandler: @unchecked Sendable {
     let windowBits: UInt8
     /// The connection's place among those of its address.
     private var ticket: ConnectionTicket?
+    /// Whether the connection has come from another loop, so that its first byte is read alone.
+    var hasMoved = false
     /// Whether the channel takes more bytes.
     @exclusivity(unchecked) private(set) var isWritable = true
     /// Whether messages are taken; if not, what has been read waits in ``undecoded``.
