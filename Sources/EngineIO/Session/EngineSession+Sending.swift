@@ -211,6 +211,11 @@ extension EngineSession {
     /// Something else is about to be written: what was sent before it goes first.
     func flushBeforeControlFrame() { self.flush() }
 
+    /// Sends at once what waits, if that can be: what is sent next goes with another write.
+    package func endWrite() {
+        if case .webSocket = self.link, self.state == .open { self.flush() }
+    }
+
     /// The channel takes bytes again.
     func becameWritable() {
         guard !self.isFlushing else { return }

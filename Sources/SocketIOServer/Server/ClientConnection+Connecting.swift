@@ -201,7 +201,12 @@ extension ClientConnection {
                 )
         )
         namespace.metrics.sockets.increment()
-        for handler in namespace.connectionHandlers { handler(socket) }
+        let handlers = namespace.connectionHandlers
+        guard !handlers.isEmpty else { return }
+        // What the handlers send is no part of this write: there are clients that handle all messages of one read at once,
+        // before those who waited for the answer listen to events.
+        self.session.endWrite()
+        for handler in handlers { handler(socket) }
     }
 
     private func refuse(_ socket: Socket, _ error: any Error) {
