@@ -84,7 +84,7 @@ import Testing
         // However busy the machine is.
         configuration.lingeringTime = .minutes(1)
         try await EchoServer.run(configuration) { server in
-            for _ in 0..<200 {
+            for _ in 0..<50 {
                 let id = try await server.handshake()
                 let target = "/engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\nHost: x\r\n"
                 let (first, second) = (try await server.connect(), try await server.connect())
@@ -107,7 +107,7 @@ import Testing
     /// Two loops: whichever connection is read first, the poll is told that polling is over.
     @Test func thePollIsReadSecond() async throws {
         try await EchoServer.run { server in
-            for _ in 0..<100 {
+            for _ in 0..<50 {
                 let id = try await server.handshake()
                 let webSocket = try await server.webSocket("&sid=\(id)")
                 let poll = try await server.connect()

@@ -101,7 +101,7 @@ extension HTTPConnection {
             }
             return
         }
-        handler.write(answer)
+        handler.answer(answer)
         guard request.transport == .websocket else {
             handler.end(.handshake(nil))
             return
@@ -109,7 +109,7 @@ extension HTTPConnection {
         let isTextOnly = request.query.isTextOnly
         defer { self.handOver(to: handler) }
         if let session = request.session {
-            handler.flush()
+            handler.flushAnswer()
             // The session lives on this loop, so this is at once.
             session.perform { $0.received(probe: handler, isTextOnly: isTextOnly) }
         } else if let id {
@@ -128,7 +128,8 @@ extension HTTPConnection {
         case .success(let answer):
             guard let handler = self.becomeWebSocket(compression: request.compression) else { return }
             handler.beginEcho()
-            handler.writeAndFlush(answer)
+            handler.answer(answer)
+            handler.flushAnswer()
             self.handOver(to: handler)
         case .failure(let refusal):
             self.refuse(refusal)
@@ -144,7 +145,12 @@ extension HTTPConnection {
     /// Replaces the HTTP handlers; bytes that came behind the request reach the new one.
     private func becomeWebSocket(compression: DeflateAgreement?) -> WebSocketHandler? {
         guard let context = self.context else { return nil }
-        let handler = WebSocketHandler(loop: self.loop, compression: compression, ticket: self.ticket)
+        let handler = WebSocketHandler(
+            loop: self.loop,
+            compression: compression,
+            ticket: self.ticket,
+            mayHaveBacklog: self.mayHaveBacklog
+        )
         do {
             try self.replaceHandlers(with: handler, in: context, promise: nil)
             if self.usesDecoder {

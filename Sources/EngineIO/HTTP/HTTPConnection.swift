@@ -58,10 +58,12 @@ final class HTTPConnection: @unchecked Sendable {
     var isReceiving = false
     /// What came meanwhile.
     var later: ByteBuffer?
-    /// The connection's socket, for as long as the channel has it open; `nil` before it is needed.
-    private var descriptor: SocketDescriptor?
+    /// Whether nothing has been read yet.
+    private var isNew = true
+    /// The connection's socket, for as long as the channel has it open and something has been read.
+    private(set) var descriptor = SocketDescriptor.none
     /// Whether bytes may wait in the channel.
-    private var mayHaveBacklog = false
+    private(set) var mayHaveBacklog = false
     private var isWritable = true
     /// The bytes of the current request's body, whether kept or not.
     private var requestBytes = 0
@@ -149,11 +151,28 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.usesDecoder else { return context.fireChannelRead(data) }
-        let bytes = self.unwrapInboundIn(data)
+        var bytes = self.unwrapInboundIn(data)
+        if self.isNew {
+            self.isNew = false
+            bytes = self.rest(of: bytes, context)
+        }
         var input = bytes
         self.receive(&input)
         input = ByteBuffer()
         if bytes.storageCapacity >= EngineLoop.receiveBufferSize { self.loop.giveBack(bytes) }
+    }
+
+    /// A new connection's first byte, and what there is behind it.
+    ///
+    /// The channel reads a single byte first, see ``ReceiveAllocator``, and would read the rest in another turn.
+    private func rest(of first: ByteBuffer, _ context: ChannelHandlerContext) -> ByteBuffer {
+        let descriptor = SocketDescriptor(of: context.channel)
+        self.descriptor = descriptor
+        guard descriptor.isValid, first.readableBytes == 1 else { return first }
+        var bytes = self.loop.takeReceiveBuffer()
+        bytes.writeImmutableBuffer(first)
+        _ = descriptor.receive(into: &bytes)
+        return bytes
     }
 
     /// The decoder has read a part of a request.
@@ -479,8 +498,7 @@ extension HTTPConnection {
         }
         var sent = 0
         if !self.hasBacklog {
-            let descriptor = self.descriptor ?? SocketDescriptor(of: context.channel)
-            self.descriptor = descriptor
+            let descriptor = self.descriptor
             sent = descriptor.isValid ? bytes.withUnsafeBytes { descriptor.send($0) } : 0
             guard sent < bytes.count else {
                 exchange.isBeingSent = false

@@ -21,7 +21,6 @@ public final class EngineServer: Sendable {
         /// Sessions that have ended and wait for their clients' last polls.
         var lingering: [SessionID: SessionReference] = [:]
         var listeners: [any Channel] = []
-        var nextCounter: UInt32 = 0
         /// The application's ids for sessions that are about to begin.
         var promisedIDs: Set<SessionID> = []
     }
@@ -37,6 +36,7 @@ public final class EngineServer: Sendable {
     private let loopsByID: [ObjectIdentifier: EngineLoop]
     private let state = NIOLockedValueBox(State())
     private let stopping = Atomic(false)
+    private let ids = IDSource()
     /// Whether nothing that the application has set looks into the requests of polling sessions.
     let takesPlainPolls: Bool
     let takesWebSockets: Bool
@@ -308,12 +308,7 @@ public final class EngineServer: Sendable {
     /// An id for a new session, which nobody else gets until the session ends; `nil` if the application's is in use.
     func makeID(for request: HandshakeRequest) -> SessionID? {
         guard let generate = self.configuration.generateID else {
-            var generator = SystemRandomNumberGenerator()
-            let counter = self.state.withLockedValue { state in
-                defer { state.nextCounter &+= 1 }
-                return state.nextCounter
-            }
-            return SessionID(counter: counter, using: &generator)
+            return self.ids.makeSessionID()
         }
         let id = generate(request)
         let isFree = self.state.withLockedValue {

@@ -39,6 +39,16 @@ struct SocketDescriptor {
         return max(sent, 0)
     }
 
+    /// Reads what has come, as much as there is room for, and does not wait.
+    ///
+    /// - Returns: How many bytes that are; 0 also at the end of the stream and for any error, which the channel will meet
+    ///   itself.
+    func receive(into buffer: inout ByteBuffer) -> Int {
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1) { room in
+            max(recv(self.value, room.baseAddress, room.count, CInt(MSG_DONTWAIT)), 0)
+        }
+    }
+
     #if !canImport(Darwin)
     /// A broken connection is an error here, not a signal.
     private static func send(_ descriptor: CInt, _ start: UnsafeRawPointer, _ count: Int) -> Int {

@@ -77,7 +77,7 @@ extension EngineLoop {
                     try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
                     try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
                     try channel.pipeline.syncOperations.addHandler(
-                        WebSocketHandler(loop: self, compression: compression, ticket: ticket)
+                        WebSocketHandler(loop: self, compression: compression, ticket: ticket, mayHaveBacklog: false)
                     )
                 }
             }

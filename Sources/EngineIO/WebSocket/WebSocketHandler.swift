@@ -35,7 +35,9 @@ final class WebSocketHandler: @unchecked Sendable {
     /// The connection's socket, for as long as the channel has it open.
     @exclusivity(unchecked) private var descriptor = SocketDescriptor.none
     /// Whether bytes may wait in the channel.
-    @exclusivity(unchecked) private var mayHaveBacklog = false
+    @exclusivity(unchecked) private var mayHaveBacklog: Bool
+    /// The answer to the handshake, which goes with what is written first.
+    @exclusivity(unchecked) private var handshakeAnswer: ByteBuffer?
     @exclusivity(unchecked) private var role = Role.none
     /// The window that compressed messages to the peer may use; 0 if compression has not been agreed on.
     let windowBits: UInt8
@@ -62,8 +64,9 @@ final class WebSocketHandler: @unchecked Sendable {
     /// A loop runs everything that is due before it looks at its connections, so the next turn is not due at once.
     private static let pauseBetweenTurns = TimeAmount.microseconds(100)
 
-    init(loop: EngineLoop, compression: DeflateAgreement?, ticket: ConnectionTicket?) {
+    init(loop: EngineLoop, compression: DeflateAgreement?, ticket: ConnectionTicket?, mayHaveBacklog: Bool) {
         self.loop = loop
+        self.mayHaveBacklog = mayHaveBacklog
         self.ticket = ticket
         self.windowBits = UInt8(clamping: compression?.windowBits ?? 0)
     }
@@ -76,14 +79,25 @@ final class WebSocketHandler: @unchecked Sendable {
 
     // MARK: Writing
 
-    /// Leaves bytes with the channel, to go with what is written next.
-    func write(_ bytes: ByteBuffer) {
-        guard let context = self.context else { return }
+    /// Keeps the answer to the handshake, to go with what is written next.
+    func answer(_ bytes: ByteBuffer) {
+        guard !self.descriptor.isValid, let context = self.context else {
+            self.handshakeAnswer = bytes
+            return
+        }
+        // There is no short cut to the kernel, so the channel puts the two together.
         self.mayHaveBacklog = true
         context.write(self.wrapOutboundOut(bytes), promise: nil)
     }
 
-    func flush() { self.context?.flush() }
+    /// Writes the answer to the handshake, if nothing has been written behind it.
+    func flushAnswer() {
+        if let answer = self.handshakeAnswer.take() {
+            self.writeAndFlush(answer)
+        } else {
+            self.context?.flush()
+        }
+    }
 
     /// Hands bytes to the kernel, or to the channel what the kernel does not take.
     ///
@@ -92,6 +106,10 @@ final class WebSocketHandler: @unchecked Sendable {
     func writeAndFlush(_ bytes: ByteBuffer) {
         guard let context = self.context else { return }
         var bytes = bytes
+        if self.handshakeAnswer != nil, var answer = self.handshakeAnswer.take() {
+            answer.writeImmutableBuffer(bytes)
+            bytes = answer
+        }
         if self.descriptor.isValid, !self.hasBacklog(context) {
             let sent = bytes.withUnsafeReadableBytes { self.descriptor.send($0) }
             if sent == bytes.readableBytes { return }
@@ -103,6 +121,7 @@ final class WebSocketHandler: @unchecked Sendable {
 
     /// The same for bytes that are used again: what the kernel does not take is copied.
     func writeAndFlush(_ bytes: borrowing ByteWriter) {
+        if self.handshakeAnswer != nil { return self.writeAndFlush(bytes.makeBuffer()) }
         guard let context = self.context else { return }
         var sent = 0
         if self.descriptor.isValid, !self.hasBacklog(context) {
@@ -421,8 +440,6 @@ extension WebSocketHandler: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         self.descriptor = SocketDescriptor(of: context.channel)
-        // What was written before, such as the answer to the handshake, may wait still.
-        self.mayHaveBacklog = true
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

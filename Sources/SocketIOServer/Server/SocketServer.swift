@@ -6,7 +6,6 @@ public import NIOCore
 public import NIOPosix
 public import ServiceLifecycle
 public import SocketIOWire
-import Synchronization
 
 /// A Socket.IO server: namespaces, their sockets, and the connections that carry them.
 ///
@@ -38,7 +37,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     private let directory: NamespaceDirectory
     private let group: any EventLoopGroup
     private let state = NIOLockedValueBox(State())
-    private let lastID = Atomic<UInt32>(0)
+    private let ids = IDSource()
 
     private struct State {
         var engine: EngineServer?
@@ -314,18 +313,10 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     func executor(on eventLoop: any EventLoop) -> LoopTaskExecutor { self.sockets.shard(on: eventLoop).executor }
 
     /// A new socket's id.
-    func makeSocketID() -> SocketID {
-        var generator = SystemRandomNumberGenerator()
-        return SocketID(counter: self.nextID(), using: &generator)
-    }
+    func makeSocketID() -> SocketID { self.ids.makeConnectionID() }
 
     /// What a new client can come back with.
-    func makeSessionID() -> SessionID {
-        var generator = SystemRandomNumberGenerator()
-        return SessionID(counter: self.nextID(), using: &generator)
-    }
-
-    private func nextID() -> UInt32 { self.lastID.wrappingAdd(1, ordering: .relaxed).oldValue }
+    func makeSessionID() -> SessionID { self.ids.makeSessionID() }
 
     // MARK: Life
 
