@@ -307,7 +307,7 @@ extension PublishConnection {
         guard let loop = self.context?.eventLoop else { return }
         self.isKeptAlive = false
         self.state = .lingering(bytesLeft: Self.lingeringBytes, isWritten: false, isRead: false)
-        self.arm(Self.lingeringTime) { $0.closeNow() }
+        self.arm(self.isShuttingDown ? Self.farewell : Self.lingeringTime) { $0.closeNow() }
         let promise = loop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { _ in
             guard case .lingering(let left, _, let isRead) = self.state else { return }
