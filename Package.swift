@@ -23,6 +23,7 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycleTestKit = Target.Dependency.product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle")
 let ordered = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
@@ -69,8 +70,8 @@ let targets: [Target] = [
     .target(
         name: "Gateway",
         dependencies: [
-            "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioConcurrency, logging, metrics, ordered, crypto,
-            jwt,
+            "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioConcurrency, logging, metrics, ordered, heap,
+            crypto, jwt,
         ],
         swiftSettings: settings
     ),

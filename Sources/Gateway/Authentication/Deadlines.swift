@@ -1,14 +1,19 @@
+import HeapModule
 import NIOConcurrencyHelpers
 import NIOCore
 
 /// What is due when: a priority queue in which each key has at most one deadline.
 struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
-    private struct Entry: Sendable {
+    /// Ordered by what is due first, whatever the key.
+    private struct Entry: Sendable, Comparable {
         var deadline: NIODeadline
         var key: Key
+
+        static func == (left: Entry, right: Entry) -> Bool { left.deadline == right.deadline }
+        static func < (left: Entry, right: Entry) -> Bool { left.deadline < right.deadline }
     }
 
-    private var heap: [Entry] = []
+    private var heap = Heap<Entry>()
     private var deadlines: [Key: NIODeadline] = [:]
 
     var count: Int { self.deadlines.count }
@@ -16,8 +21,7 @@ struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     /// Sets the deadline of a key, instead of the one it had.
     mutating func set(_ key: Key, _ deadline: NIODeadline) {
         self.deadlines[key] = deadline
-        self.heap.append(Entry(deadline: deadline, key: key))
-        self.siftUp(from: self.heap.count - 1)
+        self.heap.insert(Entry(deadline: deadline, key: key))
         self.compactIfNeeded()
     }
 
@@ -28,10 +32,12 @@ struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     }
 
     /// The first deadline; `nil`: none.
-    mutating func first() -> NIODeadline? {
-        while let entry = self.heap.first {
-            if self.deadlines[entry.key] == entry.deadline { return entry.deadline }
-            self.removeFirst()
+    mutating func first() -> NIODeadline? { self.firstEntry()?.deadline }
+
+    private mutating func firstEntry() -> Entry? {
+        while let entry = self.heap.min {
+            if self.deadlines[entry.key] == entry.deadline { return entry }
+            self.heap.removeMin()
         }
         return nil
     }
@@ -39,11 +45,10 @@ struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     /// Takes out the keys whose deadline has come.
     mutating func takeDue(at now: NIODeadline) -> [Key] {
         var due: [Key] = []
-        while let deadline = self.first(), deadline <= now {
-            let key = self.heap[0].key
-            self.removeFirst()
-            self.deadlines[key] = nil
-            due.append(key)
+        while let entry = self.firstEntry(), entry.deadline <= now {
+            self.heap.removeMin()
+            self.deadlines[entry.key] = nil
+            due.append(entry.key)
         }
         return due
     }
@@ -51,33 +56,7 @@ struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     /// Removed keys stay in the heap until they come up, but not if they are most of it.
     private mutating func compactIfNeeded() {
         guard self.heap.count > 64, self.heap.count > self.deadlines.count * 2 else { return }
-        self.heap = self.deadlines.map { Entry(deadline: $0.value, key: $0.key) }
-        self.heap.sort { $0.deadline < $1.deadline }
-    }
-
-    private mutating func siftUp(from start: Int) {
-        var index = start
-        while index > 0 {
-            let parent = (index - 1) / 2
-            guard self.heap[index].deadline < self.heap[parent].deadline else { return }
-            self.heap.swapAt(index, parent)
-            index = parent
-        }
-    }
-
-    private mutating func removeFirst() {
-        self.heap.swapAt(0, self.heap.count - 1)
-        self.heap.removeLast()
-        var index = 0
-        while true {
-            var smallest = index
-            for child in [2 * index + 1, 2 * index + 2] where child < self.heap.count {
-                if self.heap[child].deadline < self.heap[smallest].deadline { smallest = child }
-            }
-            guard smallest != index else { return }
-            self.heap.swapAt(index, smallest)
-            index = smallest
-        }
+        self.heap = Heap(self.deadlines.map { Entry(deadline: $0.value, key: $0.key) })
     }
 }
 
