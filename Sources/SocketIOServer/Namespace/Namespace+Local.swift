@@ -12,6 +12,7 @@ extension Namespace {
 
     /// Delivers an event to this node's matching sockets.
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions) {
+        let options = self.withoutOutsiders(options)
         if let recovery = self.recovery, !options.flags.isVolatile {
             recovery.broadcast(packet, options: options)
             return
@@ -37,6 +38,7 @@ extension Namespace {
         onAcknowledgement: @escaping @Sendable (SocketID, JSONValue?) -> Void,
         onLeft: @escaping @Sendable () -> Void
     ) {
+        let options = self.withoutOutsiders(options)
         let id = self.nextAcknowledgementID()
         guard case .string(let event)? = arguments.first,
             let packet = self.encode(
@@ -90,6 +92,7 @@ extension Namespace {
     }
 
     func addLocalSockets(_ options: BroadcastOptions, rooms: [Room]) {
+        let options = self.withoutOutsiders(options)
         self.onEveryShard { shard in
             for socket in shard.targets(of: options) { socket.enter(rooms) }
         }

@@ -30,6 +30,8 @@ public final class Namespace: HandlerRegistry, Addressable {
     private let shardOfLoop: [ObjectIdentifier: Int]
     private let handlers: NIOLockedValueBox<HandlerSet>
     private let lastAcknowledgementID = Atomic<Int>(0)
+    /// Who is not meant by what concerns everybody; seldom anybody.
+    let outsiders = AtomicLazyReference<Outsiders>()
     /// Broadcasts of other nodes that wait for acknowledgements of this node's clients.
     let remoteAcknowledgements = Atomic<Int>(0)
     /// Set once, by the initialiser and before anybody but the adapter knows the namespace, which is why no lock is

@@ -1,18 +1,20 @@
-import NIOCore
+package import NIOCore
 
 /// How much of a ``RateLimit`` is used up: eight bytes, no timer.
-struct TokenBucket {
+package struct TokenBucket: Sendable {
     /// When the bucket will be full again, in nanoseconds of the loop's clock.
     private var fullAt: UInt64 = 0
 
-    enum Answer: Equatable {
+    package init() {}
+
+    package enum Answer: Equatable, Sendable {
         case taken
         /// Too few tokens; there will be enough after that many milliseconds.
         case refused(milliseconds: Int)
     }
 
     /// Takes tokens if there are enough.
-    mutating func take(_ count: Int, of rate: RateLimit, at now: NIODeadline) -> Answer {
+    package mutating func take(_ count: Int, of rate: RateLimit, at now: NIODeadline) -> Answer {
         let now = now.uptimeNanoseconds
         let next = max(self.fullAt, now) &+ Self.duration(count, rate)
         let latest = now &+ Self.duration(rate.burst, rate)
