@@ -1,3 +1,5 @@
+import NIOCore
+import SocketIOServer
 import SocketIOTestSupport
 import SocketIOWire
 import Testing
@@ -8,6 +10,7 @@ import Testing
     private static var open: GatewayConfiguration {
         var configuration = Samples.configuration
         configuration.rooms.enablePrivateRooms = true
+        for index in configuration.roles.indices { configuration.roles[index].joinPolicy = ["*"] }
         return configuration
     }
 
@@ -148,12 +151,162 @@ import Testing
         }
     }
 
+    /// (policy, what the two are in) -> whether one may write to the other.
+    @Test(
+        arguments: [
+            (MessagePolicy.anyone, [], [], true),
+            (.nobody, ["chat", "user:1"], ["chat", "user:1", "io-role-a"], false),
+            (.sameRole, ["chat"], ["chat"], false), (.sameRole, [], ["io-role-a"], true),
+            (.sameRole, [], ["io-role-ab"], false), (.sameRoom, ["chat"], ["chat"], true),
+            (.sameRoom, ["chat"], ["other"], false), (.sameRoom, ["io-role-a"], ["io-role-a"], false),
+            (.sameRoom, ["io-default"], ["io-default"], false), (.sameRoom, ["everyone"], ["everyone"], false),
+            (.sameRoom, ["api::a.a:1"], ["api::a.a:1"], false), (.sameRoom, ["user:1"], ["user:1"], true),
+            (.sameRoom, ["narrow:api::a.a"], ["narrow:api::a.a"], false),
+        ] as [(MessagePolicy, [Room], [Room], Bool)]
+    )
+    func whoMayWriteToWhom(_ policy: MessagePolicy, _ sender: [Room], _ receiver: [Room], _ isAllowed: Bool) {
+        #expect(
+            policy.allows(
+                from: sender,
+                audience: "io-role-a",
+                to: receiver,
+                defaultRooms: ["io-default", "everyone"]
+            ) == isAllowed
+        )
+    }
+
+    @Test func messagesToStrangersFollowThePolicy() async throws {
+        for policy in MessagePolicy.allCases {
+            var configuration = Self.open
+            configuration.rooms.messagePolicy = policy
+            try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
+                let ada = try await cluster[0].join(user(1, role: "editor"))
+                let colleague = try await cluster[1].join(user(2, role: "editor"))
+                let friend = try await cluster[1].join(user(3, role: "authenticated"))
+                _ = try await ada.call("join-room", "club")
+                _ = try await friend.call("join-room", "club")
+                var allowed: [Bool] = []
+                for receiver in [colleague, friend] {
+                    let answer = try await ada.call("private-message", ["to": .string(receiver.id), "message": "hi"])
+                    allowed.append(answer["success"] == true)
+                    if answer["success"] == false { #expect(answer == Self.failure("Permission denied")) }
+                }
+                let expected: [MessagePolicy: [Bool]] = [
+                    .anyone: [true, true], .sameRoom: [false, true], .sameRole: [true, false], .nobody: [false, false],
+                ]
+                #expect(allowed == expected[policy], "\(policy)")
+                let received = try await cluster.received(by: [colleague, friend]).map(\.count)
+                #expect(received == allowed.map { $0 ? 1 : 0 })
+            }
+        }
+    }
+
+    /// A client that looks for sockets which nobody has costs the cluster a few questions, and is told to wait.
+    @Test(arguments: ["private-message", "join-room"])
+    func questionsAreBounded(_ event: String) async throws {
+        var configuration = Self.open
+        configuration.limits.questions = RateLimit(perSecond: 1, burst: 3)
+        try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
+            let client = try await cluster[0].join()
+            let neighbour = try await cluster[0].join()
+            let before = cluster.bus.requests
+            let start = ContinuousClock.now
+            var limited = 0
+            for index in 0..<40 {
+                let id = "AAAAAAAAAAAAAAAAAA\(10 + index)"
+                let payload: JSONValue = event == "join-room" ? .string(id) : ["to": .string(id), "message": "x"]
+                let answer = try await client.call(event, payload)
+                guard answer["error"] == "Rate limit exceeded" else { continue }
+                limited += 1
+                #expect(answer["success"] == false)
+                #expect((answer["retryAfter"]?.intValue ?? 0) > 0)
+            }
+            #expect(40 - limited <= 4 + Int((ContinuousClock.now - start).components.seconds))
+            #expect(limited > 0)
+            #expect(cluster.bus.requests - before == 40 - limited)
+            // A socket of this node is no question to others, and everybody has limits of their own.
+            let near = try await client.call("private-message", ["to": .string(neighbour.id), "message": "x"])
+            #expect(near == ["success": true])
+            let payload: JSONValue = ["to": "AAAAAAAAAAAAAAAAAAAA", "message": "x"]
+            #expect(try await neighbour.call("private-message", payload) == Self.failure("Target socket not found"))
+        }
+    }
+
+    @Test(arguments: ["join-room", "leave-room", "subscribe-entity", "unsubscribe-entity"])
+    func changesAreBounded(_ event: String) async throws {
+        var configuration = Self.open
+        configuration.limits.changes = RateLimit(perSecond: 1, burst: 3)
+        try await TestCluster.run(configuration: configuration) { cluster in
+            let client = try await cluster[0].join()
+            let payload: JSONValue =
+                event.hasSuffix("entity") ? ["uid": "api::article.article", "id": 5] : "lobby"
+            let start = ContinuousClock.now
+            var (granted, refused) = (0, 0)
+            for _ in 0..<60 {
+                let answer = try await client.call(event, payload)
+                if answer["success"] == true {
+                    granted += 1
+                    continue
+                }
+                refused += 1
+                #expect(answer["error"] == "Rate limit exceeded")
+                #expect((answer["retryAfter"]?.intValue ?? 0) > 0)
+            }
+            #expect(granted >= 3 && refused > 0)
+            // Three at once, and one more each second that this took.
+            #expect(granted <= 4 + Int((ContinuousClock.now - start).components.seconds))
+        }
+    }
+
+    @Test func budgetsFillUpAgain() {
+        var budget = ClientBudget()
+        var limits = GatewayConfiguration.Limits()
+        limits.questions = RateLimit(perSecond: 2, burst: 4)
+        let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
+        for _ in 0..<4 { #expect(budget.take(.questions, 1, limits, at: start) == .taken) }
+        guard case .refused(let wait) = budget.take(.questions, 1, limits, at: start) else {
+            Issue.record("The fifth question at once was not refused")
+            return
+        }
+        #expect((500...501).contains(wait))
+        #expect(budget.take(.changes, 1, limits, at: start) == .taken)
+        #expect(budget.take(.questions, 1, limits, at: start + .milliseconds(Int64(wait))) == .taken)
+        #expect(budget.take(.questions, 1, limits, at: start + .milliseconds(Int64(wait))) != .taken)
+    }
+
+    /// What is said of errors that are not the client's: never nothing, and never what a hook said.
+    @Test func internalErrorsSayWhatHappened() {
+        struct Secret: Error {}
+        var messages: Set<String> = []
+        for code in [ClusterError.Code.timeout, .unreachable, .closed] {
+            messages.insert(ClientRefusal(ClusterError(code: code, message: "x")).message)
+        }
+        messages.insert(ClientRefusal(Secret()).message)
+        #expect(messages.count == 4)
+        #expect(messages.allSatisfy { $0.hasPrefix("Internal error: ") && !$0.contains("Secret") })
+        #expect(ClientRefusal(ClientRefusal.joinDenied as any Error) == .joinDenied)
+    }
+
+    @Test func hooksThatFailAreAnswered() async throws {
+        struct Broken: Error {}
+        var hooks = GatewayHooks()
+        hooks.allowJoin = { _, _, _ in throw Broken() }
+        try await TestCluster.run(configuration: Self.open, hooks: hooks) { cluster in
+            let client = try await cluster[0].join()
+            let answer = try await client.call("join-room", "lobby")
+            #expect(answer == Self.failure("Internal error: the application could not decide"))
+        }
+    }
+
     @Test func otherNodesThatDoNotAnswerAreAnInternalError() async throws {
         try await TestCluster.run(nodes: 2, configuration: Self.open) { cluster in
             let client = try await cluster[0].join()
             cluster.bus.silence(1)
             let payload: JSONValue = ["to": "AAAAAAAAAAAAAAAAAAAA", "message": "hi"]
-            #expect(try await client.call("private-message", payload) == Self.failure("Internal error"))
+            #expect(
+                try await client.call("private-message", payload)
+                    == Self.failure("Internal error: not every node of the cluster has answered in time")
+            )
         }
     }
 

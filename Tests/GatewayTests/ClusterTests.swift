@@ -191,6 +191,148 @@ import Testing
         }
     }
 
+    /// The other nodes hear who owns an entry: only then may its owner follow it, and only its owner.
+    @Test func onlyOwnersFollowWhatIsTheirs() async throws {
+        var configuration = Samples.configuration
+        configuration.contentTypes[0].ownerField = "author"
+        try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
+            let io = cluster[0].io
+            let uid = Samples.article
+            let owner = try await cluster[1].join(user(1, role: "authenticated"))
+            let stranger = try await cluster[1].join(user(2, role: "authenticated"))
+            let visitor = try await cluster[0].join()
+            let reader = try await cluster[0].join(apiToken("Reader"))
+            for client in [owner, stranger, visitor, reader] {
+                let answer = try await client.call("subscribe-entity", ["uid": .string(uid), "id": 5])
+                #expect(answer == ["success": true, "room": "\(uid):5", "uid": .string(uid), "id": 5])
+                let list = try await client.call("get-entity-subscriptions")["subscriptions"]
+                #expect(list == [["uid": .string(uid), "id": "5", "room": "\(uid):5"]])
+            }
+            #expect(try await io.getEntityRoomSockets(uid, 5).count == 4)
+            // Nobody knows yet whose it is: only those who may see every entry hear of it.
+            try io.emitToEntity(uid, 5, event: "early", data: 1)
+            try io.raw(event: "room", rooms: [RoomName.entity(uid, 5)], data: 1)
+            try io.emit(event: "update", schema: "api::article.article", data: Self.full)
+            try io.emitToEntity(uid, 5, event: "late", data: 1)
+            // By its other id, too, whoever tells of it.
+            try io.emit(event: "update", schema: "api::article.article", data: ["documentId": "abc"])
+            let events = try await cluster.received(by: [owner, stranger, visitor, reader]).map { packets in
+                packets.compactMap { if case .event(let name, _) = $0 { name } else { nil } }
+            }
+            #expect(events[0] == ["article:update", "late", "article:update"])
+            #expect(events[1] == [])
+            #expect(events[2] == [])
+            #expect(events[3] == ["early", "room", "article:update", "late", "article:update"])
+            // From now on everybody is told at once, on every node and by every id.
+            for id in ["abc", 5] as [JSONValue] {
+                for node in cluster.nodes {
+                    let late = try await node.join(user(2, role: "authenticated"))
+                    let answer = try await late.call("subscribe-entity", ["uid": .string(uid), "id": id])
+                    #expect(
+                        answer == ["success": false, "error": "Permission denied: no access to this entity"]
+                    )
+                    #expect(try await late.call("get-rooms")["rooms"]?.arrayValue?.contains("\(uid):5") == false)
+                    let second = try await node.join(user(1, role: "authenticated"))
+                    #expect(
+                        try await second.call("subscribe-entity", ["uid": .string(uid), "id": id])["success"] == true
+                    )
+                }
+            }
+            #expect(
+                try await io.subscribeToEntity(stranger.id, uid, "abc").error
+                    == "Permission denied: no access to this entity"
+            )
+            // It changes hands.
+            try io.emit(event: "update", schema: "api::article.article", data: ["id": 5, "author": 2])
+            try io.emitToEntity(uid, 5, event: "sold", data: 1)
+            let sold = try await cluster.received(by: [owner, stranger]).map { $0.contains(.event("sold", [1])) }
+            #expect(sold == [false, true])
+        }
+    }
+
+    @Test func aVerifierDecidesAtOnce() async throws {
+        var configuration = Samples.configuration
+        configuration.contentTypes[0].ownerField = "author"
+        configuration.entitySubscriptions.requireVerification = true
+        var hooks = GatewayHooks()
+        hooks.findEntity = { entity, _ in
+            entity.id == "6" ? nil : ["id": 5, "documentId": "abc", "author": ["id": 1]]
+        }
+        try await TestCluster.run(configuration: configuration, hooks: hooks) { cluster in
+            let owner = try await cluster[0].join(user(1, role: "authenticated"))
+            let stranger = try await cluster[0].join(user(2, role: "authenticated"))
+            func subscribe(_ client: TestClient, _ id: JSONValue) async throws -> JSONValue? {
+                try await client.call("subscribe-entity", ["uid": "api::article.article", "id": id])["error"]
+            }
+            #expect(try await subscribe(owner, 5) == nil)
+            #expect(try await subscribe(owner, 6) == "Entity not found")
+            #expect(try await subscribe(stranger, 5) == "Permission denied: no access to this entity")
+            try cluster[0].io.emitToEntity(Samples.article, 5, event: "x", data: 1)
+            #expect(try await cluster.received(by: [owner, stranger]) == [[.event("x", [1])], []])
+        }
+    }
+
+    /// The pair of ids is known from the subscription's verification: an event with the other one is matched exactly.
+    @Test func verificationsTellTheOtherID() async throws {
+        var hooks = GatewayHooks()
+        hooks.findEntity = { entity, _ in ["id": .int(Int(entity.id) ?? 0), "documentId": .string("doc-\(entity.id)")] }
+        try await TestCluster.run(configuration: Samples.configuration, hooks: hooks) { cluster in
+            var clients: [TestClient] = []
+            for id in [5, 6] {
+                clients.append(try await cluster[0].join())
+                let payload: JSONValue = ["uid": "api::article.article", "id": .int(id)]
+                #expect(try await clients[clients.count - 1].call("subscribe-entity", payload)["success"] == true)
+            }
+            try cluster[0].io.emit(event: "update", schema: "api::article.article", data: ["documentId": "doc-5"])
+            #expect(try await cluster.received(by: clients).map(\.count) == [1, 0])
+        }
+    }
+
+    /// An event with one id reaches those who subscribed by the other, also on nodes that never saw both.
+    @Test func eventsWithOneIDReachSubscribersByTheOther() async throws {
+        try await TestCluster.run(nodes: 2) { cluster in
+            let one = try await cluster[1].join()
+            let two = try await cluster[1].join()
+            for (client, id) in [(one, 5), (two, 6)] {
+                _ = try await client.call("subscribe-entity", ["uid": "api::article.article", "id": .int(id)])
+            }
+            func count(_ node: Int, _ data: JSONValue) async throws -> [Int] {
+                try cluster[node].io.emit(event: "update", schema: "api::article.article", data: data)
+                return try await cluster.received(by: [one, two]).map(\.count)
+            }
+            #expect(try await count(0, ["documentId": "abc"]) == [1, 1])
+            #expect(try await count(0, ["documentId": "abc", "id": 5]) == [1, 0])
+            #expect(try await count(0, ["documentId": "abc"]) == [1, 0])
+            #expect(try await count(1, ["documentId": "abc"]) == [1, 1])
+            cluster.bus.publishServerSide([
+                "io:emit", ["event": "update", "schema": "api::article.article", "data": ["documentId": "abc"]],
+            ])
+            #expect(try await cluster.received(by: [one, two]).map(\.count) == [1, 1])
+        }
+    }
+
+    /// What another process tells of entries may be anything.
+    @Test func whatOthersTellOfEntitiesIsChecked() async throws {
+        var configuration = Samples.configuration
+        configuration.contentTypes[0].ownerField = "author"
+        try await TestCluster.run(configuration: configuration) { cluster in
+            let uid = JSONValue.string(Samples.article)
+            for garbage in [
+                .null, 5, [:], [[:]], [["uid": uid]], [["uid": uid, "ids": [["id"]], "owners": []]],
+                [["uid": uid, "ids": [["id", "a@b"]], "owners": [1]]], [["uid": uid, "ids": [5], "owners": [1]]],
+                [["uid": "api::x.x", "ids": [["id", "5"]], "owners": [1]]],
+                [["uid": uid, "ids": .array(Array(repeating: ["id", "5"], count: 17)), "owners": [1]]],
+            ] as [JSONValue] {
+                cluster.bus.publishServerSide(["io:entity", garbage])
+            }
+            let client = try await cluster[0].join(user(2, role: "authenticated"))
+            let payload: JSONValue = ["uid": uid, "id": 5]
+            #expect(try await client.call("subscribe-entity", payload)["success"] == true)
+            cluster.bus.publishServerSide(["io:entity", [["uid": uid, "ids": [["id", "5"]], "owners": [1]]]])
+            #expect(try await client.call("subscribe-entity", payload)["success"] == false)
+        }
+    }
+
     @Test func ownersSeeTheirOwn() async throws {
         var configuration = Samples.configuration
         configuration.contentTypes[0].ownerField = "author"
@@ -213,6 +355,10 @@ import Testing
         try await TestCluster.run(nodes: 2, configuration: configuration) { cluster in
             let io = cluster[0].io
             let stranger = try await cluster[1].join()
+            // Nobody is waited for who is not asked.
+            let answers = try await cluster[1].io.server.sockets.everybody.timeout(.minutes(5))
+                .emitWithAck("question", returning: JSONValue.self)
+            #expect(answers == [])
             let member = try await cluster[1].join(user(1, role: "editor"))
             #expect(try await member.call("authenticate")["success"] == true)
             _ = try await member.event("authenticated")
@@ -221,14 +367,24 @@ import Testing
             #expect(try io.emitToNamespace("main", event: "namespace", data: 1))
             #expect(try await io.broadcast("AAAAAAAAAAAAAAAAAAAA", event: "but one", data: 1) == false)
             #expect(try await io.broadcast(stranger.id, event: "but one", data: 1))
+            // Emitters of any language, and whatever else knows nothing of the gateway.
+            cluster.bus.publish(["emitter", 1], BroadcastOptions())
+            cluster.bus.publish(["emitter", 2], BroadcastOptions(except: ["nothing"]))
+            io.server.sockets.emit("server", 1)
+            io.server.sockets.everybody.socketsJoin(["everybody"])
+            cluster.bus.addSockets(BroadcastOptions(), rooms: ["everybody"])
+            try io.raw(event: "joined", rooms: ["everybody"], data: 1)
             // Meant for it alone, and behind all the others.
             try io.sendPrivateMessage(stranger.id, event: "the-end", data: .null)
             try io.sendPrivateMessage(member.id, event: "the-end", data: .null)
             #expect(try await stranger.packets(until: "the-end") == [])
             // Before them, the greeting of its authentication.
             #expect(
-                try await member.packets(until: "the-end").suffix(4)
+                try await member.packets(until: "the-end").suffix(8)
                     == ["raw", "sent", "namespace", "but one"].map { .event($0, [1]) }
+                    + [
+                        .event("emitter", [1]), .event("emitter", [2]), .event("server", [1]), .event("joined", [1]),
+                    ]
             )
         }
     }
@@ -247,6 +403,23 @@ import Testing
             try io.emitToEntity("api::article.article", "5@io-role-editor", event: "x", data: 1)
             #expect(try await io.getEntityRoomSockets("api::article.article", "5@io-role-editor") == [])
             #expect(try await cluster.received(by: [client]) == [[]])
+        }
+    }
+
+    /// Whoever may move sockets may not let them hear what is meant for others.
+    @Test func roomsThatDecideWhatIsSeenAreReserved() async throws {
+        try await TestCluster.run(nodes: 2) { cluster in
+            let io = cluster[0].io
+            let there = try await cluster[1].join()
+            for name in [
+                "io-role-editor", "io-token-full", "io-admin", "user:7", "api::article.article:5",
+                "narrow:api::article.article", there.id,
+            ] {
+                #expect(try await io.isReserved(Room(name)), "\(name)")
+            }
+            for name in ["lobby", "", "general-announcement", "AAAAAAAAAAAAAAAAAAAA"] {
+                #expect(try await !io.isReserved(Room(name)), "\(name)")
+            }
         }
     }
 

@@ -18,6 +18,9 @@ import Testing
         ("contentTypes[0].eventPrefix", { $0.contentTypes[0].eventPrefix = "" }),
         ("contentTypes[0].actions", { $0.contentTypes[0].actions = ["a b"] }),
         ("contentTypes[0].idFields", { $0.contentTypes[0].idFields = [] }),
+        ("contentTypes[0].idFields[0]", { $0.contentTypes[0].idFields = ["slug"] }),
+        ("contentTypes[0].idFields[1]", { $0.contentTypes[0].idFields = ["id", "author"] }),
+        ("contentTypes[0].idFields[0]", { $0.contentTypes[0].idFields = ["publishedAt"] }),
         ("contentTypes[0].ownerField", { $0.contentTypes[0].ownerField = "" }),
         ("contentTypes[0].populate", { $0.contentTypes[0].populate = .paths(["writer"]) }),
         ("contentTypes[0].populate.writer", { $0.contentTypes[0].populate = .tree(["writer": .init()]) }),
@@ -84,6 +87,12 @@ import Testing
         ("rooms.defaultRooms[0]", { $0.rooms.defaultRooms = ["io-role-editor"] }),
         ("events.sensitivePatterns[0]", { $0.events.sensitivePatterns = ["*"] }),
         ("events.rememberedEventIDs", { $0.events.rememberedEventIDs = -1 }),
+        ("entitySubscriptions.rememberedIDs", { $0.entitySubscriptions.rememberedIDs = -1 }),
+        ("namespaces[0].tokens", { $0.namespaces = [GatewayNamespace(name: "a", tokens: ["x"])] }),
+        (
+            "namespaces[0].inheritsChecks",
+            { $0.namespaces = [GatewayNamespace(name: "a", tokens: ["Full"], inheritsChecks: false)] }
+        ),
         ("clusterTimeout", { $0.clusterTimeout = .zero }),
         ("namespaces[0].name", { $0.namespaces = [GatewayNamespace(name: "/")] }),
         ("namespaces[0].name", { $0.namespaces = [GatewayNamespace(name: "main")] }),
@@ -128,6 +137,9 @@ import Testing
         #expect(error?.problems.map(\.path) == ["entitySubscriptions.requireVerification"])
         var hooks = GatewayHooks()
         hooks.verifyEntity = { _, _ in true }
+        _ = try await GatewayModel(configuration, hooks: hooks)
+        hooks = GatewayHooks()
+        hooks.findEntity = { _, _ in ["id": 1] }
         _ = try await GatewayModel(configuration, hooks: hooks)
     }
 

@@ -172,6 +172,43 @@ import Testing
         }
     }
 
+    /// A token has no role, so that roles alone must not let every token in.
+    @Test(
+        arguments: [
+            ([], [], ["Full", "Reader", "editor", "authenticated"]), (["editor"], [], ["editor"]),
+            (["editor"], ["Reader"], ["editor", "Reader"]), ([], ["full"], ["Full", "editor", "authenticated"]),
+            (["Editor"], ["FULL", "Reader"], ["editor", "Full", "Reader"]),
+        ] as [([String], [String], Set<String>)]
+    )
+    func namespacesWithRolesListTheirTokens(_ roles: [String], _ tokens: [String], _ allowed: Set<String>) async throws
+    {
+        var configuration = Samples.configuration
+        configuration.namespaces = [GatewayNamespace(name: "x", roles: roles, tokens: tokens)]
+        try await TestCluster.run(configuration: configuration) { cluster in
+            for name in ["Full", "Reader", "editor", "authenticated"] {
+                let isToken = name.first?.isUppercase == true
+                let auth = isToken ? apiToken(name) : user(1, role: name)
+                // With credentials of its own, and with those of the main namespace.
+                for ownAuth in [.some(auth), .none] as [JSONValue?] {
+                    let client =
+                        ownAuth == nil
+                        ? try await cluster[0].join(auth) : try await TestClient.connect(to: cluster[0].address)
+                    do {
+                        _ = try await client.join("/x", auth: ownAuth)
+                        #expect(allowed.contains(name))
+                    } catch let refused as TestClient.Refused {
+                        #expect(!allowed.contains(name))
+                        let message =
+                            isToken
+                            ? "Token '\(name)' is not allowed to connect to this namespace"
+                            : "Role '\(name)' is not allowed to connect to Socket.IO"
+                        #expect(refused.message == message)
+                    }
+                }
+            }
+        }
+    }
+
     @Test func socketsDoNotOutliveTheirCredentials() async throws {
         let time = NIOLockedValueBox(500.0)
         let clock: @Sendable () -> Double = { time.withLockedValue { $0 } }

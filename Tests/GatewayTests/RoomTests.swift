@@ -81,6 +81,7 @@ import Testing
     private static var open: GatewayConfiguration {
         var configuration = Samples.configuration
         configuration.rooms.enablePrivateRooms = true
+        configuration.roles[1].joinPolicy = ["*"]
         configuration.roles.append(Role(type: "admin", autoJoin: ["admins"]))
         return configuration
     }
@@ -93,7 +94,7 @@ import Testing
             ("a:b", "Room name contains invalid characters"), ("a.b", "Room name contains invalid characters"),
             ("é", "Room name contains invalid characters"), ("io-role-admin", "Room name is reserved"),
             ("io-token-full", "Room name is reserved"), ("io-default", "Room name is reserved"),
-            ("AAAAAAAAAAAAAAAAAAAA", "Room name is reserved"), ("admins", "Room name is reserved"),
+            ("AAAAAAAAAAAAAAAAAAAA", "Room name is reserved"),
         ] as [(JSONValue?, String)]
     )
     func refusals(_ payload: JSONValue?, _ message: String) {
@@ -125,6 +126,19 @@ import Testing
         #expect(self.join("team-a", closed, role: "public") == .failure(.privateRoomsDisabled))
         #expect(self.join("members", closed, role: "public") == .failure(.privateRoomsDisabled))
         #expect(self.join("admins", Self.open, role: "admin") == .success("admins"))
+    }
+
+    /// The switch for private messages opens no room: what a role may join is in its `joinPolicy`, and nowhere else.
+    @Test func privateRoomsOpenNoRoom() {
+        var configuration = Samples.configuration
+        configuration.rooms.enablePrivateRooms = true
+        configuration.roles.append(Role(type: "admin", autoJoin: ["admins"]))
+        #expect(self.join("lobby", configuration) == .failure(.joinDenied))
+        #expect(self.join("lobby", configuration, role: "public") == .failure(.joinDenied))
+        #expect(self.join("admins", configuration) == .failure(.reservedRoom))
+        #expect(self.join("team-a", configuration) == .success("team-a"))
+        #expect(self.join("members", configuration) == .success("members"))
+        #expect(self.join("admins", configuration, role: "admin") == .success("admins"))
     }
 
     @Test func roomsAreCounted() {
@@ -237,6 +251,96 @@ import Testing
         let other = self.request(["uid": "api::article.article", "id": "2"], settings, joined: joined)
         #expect(other == .failure(.maximumSubscriptions(1)))
         #expect(try self.request(["uid": "api::article.article", "id": "2"], settings).get().id == "2")
+    }
+
+    /// Ids of fields that no event is matched by would bring nothing, silently.
+    @Test(
+        arguments: [
+            (["documentId"], 7, false), (["documentId"], "7", true), (["documentId"], "abc", true),
+            (["documentId"], 7.0, false), (["documentId", "id"], 7, true), (["id"], "abc", true), (["slug"], 7, false),
+            (["slug"], "x", true), (["number"], "x", false), (["number"], "7", true), (["number"], 7, true),
+            (["number", "slug"], "x", true), (["other"], 7, true), (["other"], "x", true),
+        ] as [([String], JSONValue, Bool)]
+    )
+    func onlyIDsOfTheTypeAreSubscribedTo(_ fields: [String], _ id: JSONValue, _ isPossible: Bool) throws {
+        let type = ContentType(
+            uid: "api::a.a",
+            fields: ["slug": .string, "number": .integer],
+            unknownFields: .keep,
+            idFields: fields
+        )
+        let result = Result { () throws(ClientRefusal) in
+            try SubscriptionPolicy(settings: .init()).request(
+                ["uid": "api::a.a", "id": id],
+                ability: .full,
+                joined: [],
+                schema: Schema(contentTypes: [type], components: [])
+            )
+        }
+        if isPossible {
+            #expect(try result.get().entity.uid == "api::a.a")
+        } else {
+            #expect(result == .failure(.unknownIDField(fields)))
+            #expect(ClientRefusal.unknownIDField(fields).message.contains(fields.joined(separator: ", ")))
+        }
+    }
+
+    /// Somebody who may see an entry only if it is theirs, with what is known about it.
+    @Test(
+        arguments: [
+            ("\(Samples.article).update", nil, .undecided(1)), ("\(Samples.article).update", [], nil),
+            ("\(Samples.article).update", [2], nil), ("\(Samples.article).update", [1], .owner(1)),
+            ("\(Samples.article).update", ["1"], .owner(1)), ("\(Samples.article).update", [2, 1], .owner(1)),
+            ("\(Samples.article).update:any", [2], .anyone), ("\(Samples.article).*:any", nil, .anyone),
+            ("*.delete:any", [2], .anyone), ("*", [2], .anyone), ("\(Samples.article).*", [2], nil),
+        ] as [(String, [EntityID]?, Follower?)]
+    )
+    func followers(_ scope: String, _ owners: [EntityID]?, _ follower: Follower?) {
+        var type = Samples.contentTypes[0]
+        let ability = Ability(Samples.scopes(scope))
+        let policy = SubscriptionPolicy(settings: .init())
+        let one = Principal.user(User(id: 1), Role(type: "reader"))
+        #expect(policy.follower(one, of: type, ability: ability, owners: owners) == .anyone)
+        type.ownerField = "author"
+        #expect(policy.follower(one, of: type, ability: ability, owners: owners) == follower)
+        let nobody = policy.follower(.visitor(Role(type: "public")), of: type, ability: ability, owners: owners)
+        switch follower {
+        case .anyone: #expect(nobody == .anyone)
+        case .undecided: #expect(nobody == .undecided(nil))
+        case .owner, nil: #expect(nobody == nil)
+        }
+    }
+
+    @Test func whatIsOnlyForOwnersCountsAndEndsAsASubscription() throws {
+        let policy = SubscriptionPolicy(settings: .init())
+        let five = EntityRef(uid: Samples.article, id: "5")
+        for follower in [Follower.undecided(1), .undecided(nil), .owner(1)] {
+            let rooms = policy.rooms(of: five, audience: "io-role-x", follower: follower)
+            #expect(rooms.contains(five.room) == (follower == .owner(1)))
+            #expect(rooms.allSatisfy { RoomName.isReserved($0.name) })
+            #expect(EntitySubscriptions(rooms: rooms).subscriptions?.map(\.room) == [five.room.name])
+            #expect(Set(rooms).isSubset(of: policy.roomsToLeave(of: five, joined: rooms)))
+            var settings = GatewayConfiguration.EntitySubscriptions()
+            settings.maximumSubscriptionsPerSocket = 1
+            let payload: JSONValue = ["uid": "api::article.article", "id": 5]
+            #expect(try self.request(payload, settings, joined: rooms).get().entity == five)
+            let other: JSONValue = ["uid": "api::article.article", "id": 6]
+            #expect(self.request(other, settings, joined: rooms) == .failure(.maximumSubscriptions(1)))
+        }
+    }
+
+    @Test func roomsForAFormOfIDsGoWithTheLastOfThem() {
+        let policy = SubscriptionPolicy(settings: .init())
+        func rooms(_ id: String) -> [Room] {
+            policy.rooms(of: EntityRef(uid: "api::a.a", id: id), audience: "io-role-x")
+        }
+        let joined = Set(rooms("1") + rooms("2") + rooms("abc"))
+        let one = policy.roomsToLeave(of: EntityRef(uid: "api::a.a", id: "1"), joined: joined)
+        #expect(Set(one) == ["api::a.a:1", "api::a.a:1@io-role-x"])
+        let text = policy.roomsToLeave(of: EntityRef(uid: "api::a.a", id: "abc"), joined: joined)
+        #expect(
+            Set(text) == ["api::a.a:abc", "api::a.a:abc@io-role-x", "narrow:api::a.a#text@io-role-x"]
+        )
     }
 
     @Test func unsubscribing() throws {

@@ -93,6 +93,26 @@ import Testing
         #expect(try self.clean(.null) == .null)
     }
 
+    /// What nobody declared may hold anything: an object in the place of a text is not sent.
+    @Test(arguments: Field.Scalar.allCases)
+    func objectsInTheirPlaceAreNoScalars(_ scalar: Field.Scalar) throws {
+        for isRepeatable in [false, true] {
+            let field = Field(.scalar(scalar), isRepeatable: isRepeatable)
+            let type = ContentType(uid: "api::a.a", fields: ["a": field])
+            for value in [1, "x", .null, true, 1.5, ["x", 1], []] as [JSONValue] {
+                #expect(try self.clean(["id": 1, "a": value], type: type) == ["id": 1, "a": value])
+            }
+            guard scalar != .blocks else {
+                let blocks: JSONValue = [["type": "paragraph", "children": [["text": "x"]]]]
+                #expect(try self.clean(["a": blocks], type: type) == ["a": blocks])
+                continue
+            }
+            #expect(try self.clean(["id": 1, "a": ["notes": "PRIVATE"]], type: type) == ["id": 1])
+            let list: JSONValue = ["x", ["notes": "PRIVATE"], [["notes": "PRIVATE"]], ["PRIVATE"], 2]
+            #expect(try self.clean(["a": list], type: type) == ["a": ["x", 2]])
+        }
+    }
+
     @Test func identityFieldsAreNoWayAround() throws {
         #expect(
             try self.clean(["id": ["password": "PRIVATE"], "locale": ["x"], "documentId": "d"]) == ["documentId": "d"]

@@ -1,3 +1,5 @@
+import SocketIOWire
+
 /// What decides whether a role or token receives an event.
 public enum ReceivePolicy: String, Sendable, Hashable, CaseIterable {
     /// Who may do it may hear of it: the scope `<uid>.<event>`.
@@ -12,8 +14,8 @@ public struct Ability: Sendable, Hashable {
     public let isFull: Bool
     /// Receives events of every type, whatever the policy asks for.
     private let receivesEverything: Bool
-    private let actions: [String: Set<String>]
-    private let actionsOnAnyType: Set<String>
+    private let actions: [UTF8Text: Set<UTF8Text>]
+    private let actionsOnAnyType: Set<UTF8Text>
 
     /// Holds everything: private fields stay private nevertheless.
     public static let full = Ability([.all])
@@ -31,10 +33,10 @@ public struct Ability: Sendable, Hashable {
 
     private init(_ scopes: some Sequence<Scope>, receivesEverything: Bool) {
         var isFull = false
-        var actions: [String: Set<String>] = [:]
-        var actionsOnAnyType: Set<String> = []
+        var actions: [UTF8Text: Set<UTF8Text>] = [:]
+        var actionsOnAnyType: Set<UTF8Text> = []
         for scope in scopes {
-            switch (scope.subject, scope.action) {
+            switch (UTF8Text(scope.subject), UTF8Text(scope.action)) {
             case ("*", "*"): isFull = true
             case ("*", let action): actionsOnAnyType.insert(action)
             case (let subject, let action): actions[subject, default: []].insert(action)
@@ -52,17 +54,18 @@ public struct Ability: Sendable, Hashable {
     /// `<uid>.*:any` or their own name.
     public func allows(_ action: String, on uid: String) -> Bool {
         if self.isFull { return true }
+        let action = UTF8Text(action)
         if self.actionsOnAnyType.contains(action) { return true }
-        guard let actions = self.actions[uid] else { return false }
+        guard let actions = self.actions[UTF8Text(uid)] else { return false }
         if actions.contains(action) { return true }
-        return action.hasSuffix(":any") ? actions.contains("*:any") : actions.contains("*")
+        return actions.contains(Self.isBeyondOwn(action) ? "*:any" : "*")
     }
 
     /// Whether a verb of the publishing API is allowed: `emit` for the scope `io.emit`.
     public func allowsVerb(_ verb: String) -> Bool {
         if self.isFull { return true }
         guard let verbs = self.actions["io"] else { return false }
-        return verbs.contains(verb) || verbs.contains("*")
+        return verbs.contains(UTF8Text(verb)) || verbs.contains("*")
     }
 
     /// Whether entries of that type may be read.
@@ -78,8 +81,18 @@ public struct Ability: Sendable, Hashable {
     /// Whether any action at all is allowed on that type.
     public func hasAnyScope(on uid: String) -> Bool {
         self.isFull || self.receivesEverything || !self.actionsOnAnyType.isEmpty
-            || !(self.actions[uid]?.isEmpty ?? true)
+            || !(self.actions[UTF8Text(uid)]?.isEmpty ?? true)
     }
+
+    /// Whether some action at all reaches beyond the holder's own entries of that type (`<uid>.update:any`): then it may
+    /// see entries whoever owns them.
+    public func reachesBeyondOwn(on uid: String) -> Bool {
+        if self.isFull || self.receivesEverything { return true }
+        return self.actionsOnAnyType.contains(where: Self.isBeyondOwn)
+            || self.actions[UTF8Text(uid)]?.contains(where: Self.isBeyondOwn) ?? false
+    }
+
+    private static func isBeyondOwn(_ action: UTF8Text) -> Bool { action.utf8.suffix(4).elementsEqual(":any".utf8) }
 
     /// Whether an event of that type reaches the holder.
     ///
@@ -92,7 +105,7 @@ public struct Ability: Sendable, Hashable {
             return self.canFind(uid)
         case .action:
             if self.allows(event, on: uid) { return true }
-            guard usesAliases, let alias = Self.aliases[event] else { return false }
+            guard usesAliases, let alias = Self.aliases[UTF8Text(event)] else { return false }
             return self.allows(alias, on: uid)
         }
     }
@@ -101,11 +114,11 @@ public struct Ability: Sendable, Hashable {
     public func canReceiveAny(_ event: String, of uid: String, usesAliases: Bool) -> Bool {
         if self.isFull || self.receivesEverything { return true }
         if self.allows("\(event):any", on: uid) { return true }
-        guard usesAliases, let alias = Self.aliases[event] else { return false }
+        guard usesAliases, let alias = Self.aliases[UTF8Text(event)] else { return false }
         return self.allows("\(alias):any", on: uid)
     }
 
-    static let aliases = [
+    static let aliases: [UTF8Text: String] = [
         "publish": "update", "createOrUpdate": "update", "unpublish": "delete", "bulkDelete": "delete",
     ]
 }

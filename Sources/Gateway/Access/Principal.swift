@@ -16,6 +16,16 @@ public struct User: Sendable, Hashable {
     /// The type, name or id of the user's role; `nil`: the default role for users.
     public var role: String?
 
+    /// Whether all parts have the same bytes.
+    public static func == (left: User, right: User) -> Bool { left.id == right.id && left.texts == right.texts }
+
+    /// Hashes the id.
+    public func hash(into hasher: inout Hasher) { hasher.combine(self.id) }
+
+    private var texts: [UTF8Text?] {
+        [self.username, self.email, self.firstname, self.lastname, self.role].map { $0.map { UTF8Text($0) } }
+    }
+
     /// A user of whom at least the id is known.
     public init(
         id: EntityID,
@@ -87,19 +97,25 @@ public enum Principal: Sendable, Hashable {
 ///
 /// An object `{kind, userId?, role?, tokenId?, user?, exp?}`.
 struct PrincipalRecord: Sendable, Hashable {
-    enum Kind: String, Sendable {
+    enum Kind: String, Sendable, CaseIterable {
         case visitor = "public"
         case user
         case token
         case `operator`
         /// Connected, but not yet authenticated (event mode).
         case unauthorized
+
+        /// The kind of exactly that name.
+        init?(text: String) {
+            guard let kind = Self.allCases.first(where: { UTF8Text($0.rawValue) == UTF8Text(text) }) else { return nil }
+            self = kind
+        }
     }
 
     var kind: Kind
     var userID: EntityID?
-    var role: String?
-    var tokenID: String?
+    var role: UTF8Text?
+    var tokenID: UTF8Text?
     var user: JSONValue?
     /// Unix time in seconds at which the credentials end.
     var expiresAt: Double?
@@ -115,15 +131,15 @@ struct PrincipalRecord: Sendable, Hashable {
         switch principal {
         case .visitor(let role):
             self.kind = .visitor
-            self.role = role.type
+            self.role = UTF8Text(role.type)
         case .user(let user, let role):
             self.kind = .user
             self.userID = user.id
-            self.role = role.type
+            self.role = UTF8Text(role.type)
             self.user = Self.describe(user)
         case .token(let token):
             self.kind = .token
-            self.tokenID = token.id
+            self.tokenID = UTF8Text(token.id)
         case .operator(let user):
             self.kind = .operator
             self.userID = user.id
@@ -133,11 +149,11 @@ struct PrincipalRecord: Sendable, Hashable {
 
     /// Reads the record out of a socket's data; `nil` if the application or a foreign node stored something else.
     init?(_ data: JSONValue) {
-        guard let kind = data["kind"]?.stringValue.flatMap(Kind.init(rawValue:)) else { return nil }
+        guard let kind = data["kind"]?.stringValue.flatMap(Kind.init(text:)) else { return nil }
         self.kind = kind
         self.userID = data["userId"].flatMap { EntityID($0) }
-        self.role = data["role"]?.stringValue
-        self.tokenID = data["tokenId"]?.stringValue
+        self.role = data["role"]?.stringValue.map { UTF8Text($0) }
+        self.tokenID = data["tokenId"]?.stringValue.map { UTF8Text($0) }
         self.user = data["user"]
         self.expiresAt = data["exp"]?.doubleValue
     }
@@ -156,8 +172,8 @@ struct PrincipalRecord: Sendable, Hashable {
         var object = data.objectValue ?? [:]
         object["kind"] = .string(self.kind.rawValue)
         object["userId"] = self.userID?.value
-        object["role"] = self.role.map { .string($0) }
-        object["tokenId"] = self.tokenID.map { .string($0) }
+        object["role"] = self.role.map { .string($0.string) }
+        object["tokenId"] = self.tokenID.map { .string($0.string) }
         object["user"] = self.user
         object["exp"] = self.expiresAt.map { expiry in Int(exactly: expiry).map { .int($0) } ?? .double(expiry) }
         return .object(object)

@@ -14,10 +14,6 @@ public struct Role: Sendable, Hashable {
             self.allow = allow
             self.deny = deny
         }
-
-        func permits(_ field: String) -> Bool {
-            !self.deny.contains(field) && (self.allow?.contains(field) ?? true)
-        }
     }
 
     /// The id that the system of record uses, if tokens carry it.

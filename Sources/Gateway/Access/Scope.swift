@@ -1,8 +1,11 @@
+import SocketIOWire
+
 /// A permission: an action on a content type, or one of the gateway's own verbs.
 ///
 /// Written `<uid>.<action>`, `<uid>.*`, `*.<action>` or `*`. Reading is the action `find` or `findOne`. The verbs of the
-/// publishing API are actions of the subject `io`: `io.emit`, `io.raw`, `io.rooms`, `io.sockets`, `io.entities`,
-/// `io.monitor`, `io.settings`.
+/// publishing API are actions of the subject `io`: `io.emit`, `io.raw`, `io.rooms`, `io.sockets`, `io.audiences`,
+/// `io.entities`, `io.monitor`, `io.settings`. Whoever holds `io.sockets` may let sockets join rooms; rooms of the
+/// gateway's own, which decide what a socket may see, need `io.audiences` as well.
 public struct Scope: Sendable, Hashable, CustomStringConvertible {
     /// A content type's uid, `io`, or `*`.
     public let subject: String
@@ -10,7 +13,7 @@ public struct Scope: Sendable, Hashable, CustomStringConvertible {
     public let action: String
 
     /// The gateway's own verbs.
-    public static let verbs = ["emit", "raw", "rooms", "sockets", "entities", "monitor", "settings"]
+    public static let verbs = ["emit", "raw", "rooms", "sockets", "audiences", "entities", "monitor", "settings"]
 
     /// Everything.
     public static let all = Scope(subject: "*", action: "*")
@@ -22,20 +25,22 @@ public struct Scope: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads a scope; `nil` if the text has none of the four forms.
     public init?(_ text: String) {
-        if text == "*" {
+        if UTF8Text(text) == "*" {
             self = .all
             return
         }
-        guard let dot = text.lastIndex(of: ".") else { return nil }
+        guard let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")) else { return nil }
         let subject = String(text[..<dot])
-        let action = String(text[text.index(after: dot)...])
-        guard subject == "*" || subject == "io" || ContentType.isValidUID(subject) else { return nil }
+        let action = String(text[text.utf8.index(after: dot)...])
+        guard UTF8Text(subject) == "*" || UTF8Text(subject) == "io" || ContentType.isValidUID(subject) else {
+            return nil
+        }
         guard !action.isEmpty, action.utf8.count <= 64 else { return nil }
         let isName = action.utf8.allSatisfy { byte in
             byte.isASCIIAlphanumeric || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
                 || byte == UInt8(ascii: ":")
         }
-        guard isName || action == "*" || action == "*:any" else { return nil }
+        guard isName || UTF8Text(action) == "*" || UTF8Text(action) == "*:any" else { return nil }
         self.init(subject: subject, action: action)
     }
 

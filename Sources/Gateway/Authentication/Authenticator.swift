@@ -15,7 +15,8 @@ struct Authenticator: Sendable {
     ///
     /// - Throws: ``ConnectionRefusal``, or what a hook threw.
     func authenticate(_ request: GatewayHooks.Request, now: Double) async throws -> AuthenticatedPrincipal {
-        let credentials = Credentials(request.auth, customStrategies: Set(self.hooks.strategies.keys))
+        let custom = self.hooks.strategies.keys.map { UTF8Text($0) }
+        let credentials = Credentials(request.auth, customStrategies: Set(custom))
         switch credentials.strategy {
         case .visitor:
             guard let role = self.model.role(type: self.model.configuration.authentication.publicRole) else {
@@ -30,7 +31,7 @@ struct Authenticator: Sendable {
         case .apiToken:
             return try self.apiToken(credentials.token, now: now)
         case .custom(let name):
-            guard let strategy = self.hooks.strategies[name],
+            guard let strategy = self.hooks.strategies.first(where: { UTF8Text($0.key) == name })?.value,
                 let principal = try await strategy(credentials.token, request)
             else { throw ConnectionRefusal.invalidCredentials }
             return principal
@@ -93,8 +94,8 @@ extension JSONObject {
     func claim(_ path: String) -> JSONValue? {
         if let value = self[path] { return value }
         var value = JSONValue.object(self)
-        for part in path.split(separator: ".") {
-            guard let next = value[String(part)] else { return nil }
+        for part in path.utf8.split(separator: UInt8(ascii: ".")) {
+            guard let next = value[String(Substring(part))] else { return nil }
             value = next
         }
         return value

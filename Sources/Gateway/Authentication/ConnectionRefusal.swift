@@ -15,6 +15,7 @@ enum ConnectionRefusal: Error, Hashable {
     case authenticationRequired
     case namespaceAuthenticationRequired(String)
     case roleNotAllowed(String)
+    case tokenNotAllowed(String)
 
     /// What the client is told.
     var message: String {
@@ -30,22 +31,43 @@ enum ConnectionRefusal: Error, Hashable {
         case .authenticationRequired: "Authentication required"
         case .namespaceAuthenticationRequired(let name): "Authentication required for namespace /\(name)"
         case .roleNotAllowed(let role): "Role '\(role)' is not allowed to connect to Socket.IO"
+        case .tokenNotAllowed(let name): "Token '\(name)' is not allowed to connect to this namespace"
         }
     }
 
     /// The value of a metric's `reason`.
-    var reason: String {
+    enum Reason: String, Sendable, Hashable, CaseIterable {
+        case noRoom = "no_room"
+        case invalidToken = "invalid_token"
+        case invalidCredentials = "invalid_credentials"
+        case tokenExpired = "token_expired"
+        case tooManyAttempts = "too_many_attempts"
+        case notWhitelisted = "not_whitelisted"
+        case blacklisted
+        case maximumConnections = "max_connections"
+        case authenticationRequired = "authentication_required"
+        case roleNotAllowed = "role_not_allowed"
+        case tokenNotAllowed = "token_not_allowed"
+        /// Event mode: the client took too long.
+        case authenticationTimeout = "authentication_timeout"
+        /// A hook failed.
+        case error
+    }
+
+    /// What is counted.
+    var reason: Reason {
         switch self {
-        case .noValidRoom: "no_room"
-        case .invalidToken: "invalid_token"
-        case .invalidCredentials: "invalid_credentials"
-        case .tokenExpired: "token_expired"
-        case .tooManyAttempts: "too_many_attempts"
-        case .notWhitelisted: "not_whitelisted"
-        case .blacklisted: "blacklisted"
-        case .maximumConnections: "max_connections"
-        case .authenticationRequired, .namespaceAuthenticationRequired: "authentication_required"
-        case .roleNotAllowed: "role_not_allowed"
+        case .noValidRoom: .noRoom
+        case .invalidToken: .invalidToken
+        case .invalidCredentials: .invalidCredentials
+        case .tokenExpired: .tokenExpired
+        case .tooManyAttempts: .tooManyAttempts
+        case .notWhitelisted: .notWhitelisted
+        case .blacklisted: .blacklisted
+        case .maximumConnections: .maximumConnections
+        case .authenticationRequired, .namespaceAuthenticationRequired: .authenticationRequired
+        case .roleNotAllowed: .roleNotAllowed
+        case .tokenNotAllowed: .tokenNotAllowed
         }
     }
 

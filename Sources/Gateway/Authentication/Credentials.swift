@@ -8,7 +8,7 @@ struct Credentials: Sendable, Hashable {
         case jwt
         case apiToken
         /// One that the application brought along.
-        case custom(String)
+        case custom(UTF8Text)
         case unknown
     }
 
@@ -18,7 +18,7 @@ struct Credentials: Sendable, Hashable {
     /// Reads the `auth` of a CONNECT packet or the payload of `authenticate`.
     ///
     /// Without a token the strategy doesn't matter; with one it defaults to `jwt`.
-    init(_ auth: JSONValue, customStrategies: Set<String> = []) {
+    init(_ auth: JSONValue, customStrategies: Set<UTF8Text> = []) {
         self.token = ""
         switch auth["token"] {
         case nil, .null, .string(""):
@@ -28,7 +28,8 @@ struct Credentials: Sendable, Hashable {
             switch auth["strategy"] {
             case nil, .null, "jwt": self.strategy = .jwt
             case "api-token", "apiToken", "token": self.strategy = .apiToken
-            case .string(let name) where customStrategies.contains(name): self.strategy = .custom(name)
+            case .string(let name) where customStrategies.contains(UTF8Text(name)):
+                self.strategy = .custom(UTF8Text(name))
             default: self.strategy = .unknown
             }
         default:

@@ -27,6 +27,11 @@ public struct GatewayHooks: Sendable {
     public var authenticate: (@Sendable (Request) async throws -> AuthenticatedPrincipal?)?
     /// Whether an entity exists that somebody subscribes to.
     public var verifyEntity: (@Sendable (EntityRef, Principal) async throws -> Bool)?
+    /// Looks an entity up that somebody subscribes to: an object with at least its ids and its owner; `nil`: there is none.
+    ///
+    /// So an event that lacks one of the ids reaches those who subscribed by it, and who may follow an entity that is
+    /// somebody's is decided at once.
+    public var findEntity: (@Sendable (EntityRef, Principal) async throws -> JSONValue?)?
     /// Whether a client may join a room that the rules allow.
     public var allowJoin: (@Sendable (_ room: String, _ socketID: String, Principal) async throws -> Bool)?
     /// Called when a client is in: in handshake mode once it is connected, in event mode once it is authenticated.

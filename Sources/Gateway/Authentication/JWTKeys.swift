@@ -56,12 +56,12 @@ struct KeySetDocument {
         else { return nil }
         for (index, key) in keys.enumerated() {
             guard var object = key.objectValue, let type = object["kty"]?.stringValue else { return nil }
-            if let use = object["use"]?.stringValue, use != "sig" { continue }
+            if let use = object["use"]?.stringValue, UTF8Text(use) != "sig" { continue }
             let id = object["kid"]?.stringValue
             let storedID = id ?? "key-\(index)"
             object["kid"] = .string(storedID)
             let possible: [String]
-            switch (type, object["crv"]?.stringValue) {
+            switch (UTF8Text(type), object["crv"]?.stringValue.map { UTF8Text($0) }) {
             case ("RSA", _): possible = ["RS256", "RS384", "RS512"]
             case ("EC", "P-256"): possible = ["ES256"]
             case ("EC", "P-384"): possible = ["ES384"]
@@ -69,7 +69,9 @@ struct KeySetDocument {
             case ("OKP", "Ed25519"): possible = ["EdDSA"]
             default: continue
             }
-            let algorithms = object["alg"]?.stringValue.map { name in possible.filter { $0 == name } } ?? possible
+            let algorithms =
+                object["alg"]?.stringValue.map { name in possible.filter { UTF8Text($0) == UTF8Text(name) } }
+                ?? possible
             var buffer = ByteBuffer()
             buffer.writeJSON(["keys": [.object(object)]])
             self.entries.append(
@@ -101,17 +103,29 @@ enum JWTRefusal: Error, Hashable {
 /// that neither `none` nor a public key taken for a shared secret gets through.
 struct JWTVerifier: Sendable {
     private struct Key: Sendable {
-        var id: String?
+        var id: UTF8Text?
         var algorithm: any JWTAlgorithm
+        /// The algorithm's name.
+        var name: UTF8Text
+
+        init(id: String?, algorithm: any JWTAlgorithm) {
+            self.id = id.map { UTF8Text($0) }
+            self.algorithm = algorithm
+            self.name = UTF8Text(algorithm.name)
+        }
     }
 
     private let keys: [Key]
     private let configuration: JWTConfiguration
+    /// The accepted algorithms; `nil`: all that the keys allow.
+    private let algorithms: Set<UTF8Text>?
 
     init(_ configuration: JWTConfiguration) async throws {
         self.configuration = configuration
+        let algorithms = configuration.algorithms.map { Set($0.map { UTF8Text($0) }) }
+        self.algorithms = algorithms
         var keys: [Key] = []
-        func isAllowed(_ name: String) -> Bool { configuration.algorithms?.contains(name) ?? true }
+        func isAllowed(_ name: String) -> Bool { algorithms?.contains(UTF8Text(name)) ?? true }
         for key in configuration.keys {
             switch key.material {
             case .secret(let secret):
@@ -163,13 +177,14 @@ struct JWTVerifier: Sendable {
         let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard parts.count == 3, let headerBytes = Base64URL.decode(parts[0]),
             let claimsBytes = Base64URL.decode(parts[1]), let signature = Base64URL.decode(parts[2]),
-            let header = Self.object(headerBytes), let algorithm = header["alg"]?.stringValue
+            let header = Self.object(headerBytes), let name = header["alg"]?.stringValue
         else { throw .malformed }
+        let algorithm = UTF8Text(name)
         // A critical extension that isn't understood makes a token invalid (RFC 7515, 4.1.11).
         guard header["crit"] == nil else { throw .malformed }
-        guard self.configuration.algorithms?.contains(algorithm) ?? true else { throw .algorithmNotAllowed }
-        let id = header["kid"]?.stringValue
-        let named = self.keys.filter { $0.algorithm.name == algorithm }
+        guard self.algorithms?.contains(algorithm) ?? true else { throw .algorithmNotAllowed }
+        let id = header["kid"]?.stringValue.map { UTF8Text($0) }
+        let named = self.keys.filter { $0.name == algorithm }
         guard !named.isEmpty else { throw .algorithmNotAllowed }
         let candidates = named.filter { id == nil || $0.id == nil || $0.id == id }
         guard !candidates.isEmpty else { throw .noKey }
@@ -197,11 +212,11 @@ struct JWTVerifier: Sendable {
             guard now >= start - self.configuration.leeway else { throw .notYetValid }
         }
         if let issuer = self.configuration.issuer {
-            guard claims["iss"]?.stringValue == issuer else { throw .wrongIssuer }
+            guard claims["iss"] == .string(issuer) else { throw .wrongIssuer }
         }
         if let audience = self.configuration.audience {
             switch claims["aud"] {
-            case .string(let text) where text == audience: break
+            case .string(let text) where UTF8Text(text) == UTF8Text(audience): break
             case .array(let list) where list.contains(.string(audience)): break
             default: throw .wrongAudience
             }

@@ -1,4 +1,6 @@
 public import NIOCore
+public import SocketIOServer
+import SocketIOWire
 
 /// Everything that the gateway can be told, with its defaults.
 ///
@@ -28,6 +30,8 @@ public struct GatewayConfiguration: Sendable {
     public var rooms = Rooms()
     /// How clients follow single entries.
     public var entitySubscriptions = EntitySubscriptions()
+    /// How often clients may ask for something that costs others.
+    public var limits = Limits()
     /// Namespaces beside the main one.
     public var namespaces: [GatewayNamespace] = []
     /// What this node is called in the descriptions of its sockets.
@@ -116,8 +120,12 @@ public struct GatewayConfiguration: Sendable {
 
     /// Which rooms clients may join by themselves.
     public struct Rooms: Sendable {
-        /// Whether clients may join any room that isn't reserved, and write to each other.
+        /// Whether clients may write private messages to each other, as ``messagePolicy`` says.
+        ///
+        /// Which rooms they may join is said by ``Role/joinPolicy`` alone.
         public var enablePrivateRooms = false
+        /// To whom a client may write, if clients may write to each other at all.
+        public var messagePolicy: MessagePolicy = .anyone
         /// Whether names of rooms may contain `:`.
         public var allowsColon = false
         /// Whether names of rooms may contain `.`.
@@ -145,6 +153,26 @@ public struct GatewayConfiguration: Sendable {
         public var requireVerification = false
         /// Not empty: only entries of these types.
         public var allowedContentTypes: [String] = []
+        /// How many ids of entries this node remembers, with the other ids and the owners of their entries.
+        ///
+        /// An event that lacks one of the ids of its entry reaches those who subscribed by it if the other one is
+        /// remembered. What is forgotten is delivered to more clients than it has to be, not to fewer.
+        public var rememberedIDs = 20_000
+
+        /// The defaults.
+        public init() {}
+    }
+}
+
+extension GatewayConfiguration {
+    /// How often one client may ask for what costs the cluster work.
+    ///
+    /// Who asks too often is answered `{success: false, error: "Rate limit exceeded", retryAfter}`, in milliseconds.
+    public struct Limits: Sendable, Hashable {
+        /// Questions to the other nodes: private messages to sockets of other nodes, names of rooms that look like ids.
+        public var questions = RateLimit(perSecond: 10)
+        /// Rooms and entries that are joined, left, subscribed to and unsubscribed from.
+        public var changes = RateLimit(perSecond: 50, burst: 200)
 
         /// The defaults.
         public init() {}
@@ -157,19 +185,47 @@ public struct GatewayNamespace: Sendable, Hashable {
     public var name: String
     /// Whether clients without credentials are refused.
     public var requireAuth: Bool
-    /// Not empty: only these roles, by type.
+    /// Not empty: only these roles, by type; operators are let in as well.
     ///
-    /// Tokens and operators are let in as well.
+    /// API tokens have no role: those in ``tokens`` are let in.
     public var roles: [String]
+    /// The API tokens that are let in, by name; if neither roles nor tokens are listed, every token is.
+    public var tokens: [String]
     /// Whether the addresses, the credentials and the right to connect are checked as for the main namespace.
     public var inheritsChecks: Bool
 
     /// The defaults.
-    public init(name: String, requireAuth: Bool = false, roles: [String] = [], inheritsChecks: Bool = true) {
-        self.name = name.hasPrefix("/") ? String(name.dropFirst()) : name
+    public init(
+        name: String,
+        requireAuth: Bool = false,
+        roles: [String] = [],
+        tokens: [String] = [],
+        inheritsChecks: Bool = true
+    ) {
+        self.name = name.utf8.first == UInt8(ascii: "/") ? String(Substring(name.utf8.dropFirst())) : name
         self.requireAuth = requireAuth
         self.roles = roles
+        self.tokens = tokens
         self.inheritsChecks = inheritsChecks
+    }
+
+    /// Whether that principal may connect, as far as roles and tokens go.
+    func check(_ principal: Principal) throws(ConnectionRefusal) {
+        switch principal {
+        case .visitor(let role), .user(_, let role):
+            guard
+                self.roles.isEmpty || self.roles.contains(where: { UTF8Text(RoomName.slug($0)) == UTF8Text(role.type) })
+            else {
+                throw .roleNotAllowed(role.type)
+            }
+        case .token(let token):
+            guard
+                (self.roles.isEmpty && self.tokens.isEmpty)
+                    || self.tokens.contains(where: { UTF8Text(RoomName.slug($0)) == UTF8Text(token.slug) })
+            else { throw .tokenNotAllowed(token.name) }
+        case .operator:
+            break
+        }
     }
 }
 

@@ -16,18 +16,18 @@ final class GatewayModel: Sendable {
     let checks: ConnectionChecks
     let clientAddress: ClientAddress
 
-    private let rolesByType: [String: Role]
-    private let rolesByName: [String: Role]
-    private let rolesByID: [String: Role]
-    private let tokensByID: [String: APIToken]
+    private let rolesByType: [UTF8Text: Role]
+    private let rolesByName: [UTF8Text: Role]
+    private let rolesByID: [UTF8Text: Role]
+    private let tokensByID: [UTF8Text: APIToken]
     private let audiences: [Audience]
     private let abilities: [Room: Ability]
     let roomPolicy: RoomPolicy
     private let groups: NIOLockedValueBox<[EventKey: CachedGroups]>
 
     private struct EventKey: Hashable {
-        var uid: String
-        var event: String
+        var uid: UTF8Text
+        var event: UTF8Text
         var hasOwner: Bool
     }
 
@@ -43,13 +43,14 @@ final class GatewayModel: Sendable {
     /// - Throws: ``GatewayError`` with every problem of the configuration.
     init(_ configuration: GatewayConfiguration, hooks: GatewayHooks) async throws {
         var problems = configuration.validate()
-        if configuration.entitySubscriptions.requireVerification && hooks.verifyEntity == nil {
+        if configuration.entitySubscriptions.requireVerification && hooks.verifyEntity == nil && hooks.findEntity == nil
+        {
             problems.append(
                 ConfigurationProblem(
                     path: "entitySubscriptions.requireVerification",
                     value: "true",
                     advice:
-                        "needs something that knows which entities exist; set it to false, or give the gateway a verifyEntity hook"
+                        "needs something that knows which entities exist; set it to false, or give the gateway a verifyEntity or findEntity hook"
                 )
             )
         }
@@ -73,12 +74,14 @@ final class GatewayModel: Sendable {
         self.clientAddress = ClientAddress(
             trustedProxies: configuration.security.trustedProxies.compactMap { AddressRange($0) }
         )
-        self.rolesByType = Dictionary(configuration.roles.map { ($0.type, $0) }) { first, _ in first }
-        self.rolesByName = Dictionary(configuration.roles.map { (RoomName.slug($0.name), $0) }) { first, _ in first }
-        self.rolesByID = Dictionary(
-            configuration.roles.compactMap { role in role.id.map { ($0.text, role) } }
+        self.rolesByType = Dictionary(configuration.roles.map { (UTF8Text($0.type), $0) }) { first, _ in first }
+        self.rolesByName = Dictionary(
+            configuration.roles.map { (UTF8Text(RoomName.slug($0.name)), $0) }
         ) { first, _ in first }
-        self.tokensByID = Dictionary(configuration.apiTokens.map { ($0.id, $0) }) { first, _ in first }
+        self.rolesByID = Dictionary(
+            configuration.roles.compactMap { role in role.id.map { (UTF8Text($0.text), role) } }
+        ) { first, _ in first }
+        self.tokensByID = Dictionary(configuration.apiTokens.map { (UTF8Text($0.id), $0) }) { first, _ in first }
         self.audiences =
             configuration.roles.map { Audience($0) }
             + configuration.apiTokens.filter { !$0.isRevoked }.map { Audience($0) }
@@ -94,16 +97,16 @@ final class GatewayModel: Sendable {
 
     // MARK: Who is who
 
-    func role(type: String) -> Role? { self.rolesByType[type] }
+    func role(type: String) -> Role? { self.rolesByType[UTF8Text(type)] }
 
     /// The role that a claim names: by type, name or id; of a list the first that exists.
     func role(claim: JSONValue) -> Role? {
         switch claim {
         case .string(let text):
-            return self.rolesByType[RoomName.slug(text)] ?? self.rolesByName[RoomName.slug(text)]
-                ?? self.rolesByID[text]
+            let slug = UTF8Text(RoomName.slug(text))
+            return self.rolesByType[slug] ?? self.rolesByName[slug] ?? self.rolesByID[UTF8Text(text)]
         case .int(let number):
-            return self.rolesByID[String(number)]
+            return self.rolesByID[UTF8Text(String(number))]
         case .object(let object):
             for key in ["type", "name", "id"] {
                 if let value = object[key], !value.isContainer, let role = self.role(claim: value) { return role }
@@ -134,9 +137,9 @@ final class GatewayModel: Sendable {
         let stranger = Role(type: self.configuration.authentication.publicRole, scopes: [])
         switch record?.kind {
         case .visitor:
-            return .visitor(record?.role.flatMap { self.role(type: $0) } ?? stranger)
+            return .visitor(record?.role.flatMap { self.rolesByType[$0] } ?? stranger)
         case .user:
-            guard let id = record?.userID, let role = record?.role.flatMap({ self.role(type: $0) }) else {
+            guard let id = record?.userID, let role = record?.role.flatMap({ self.rolesByType[$0] }) else {
                 return .visitor(stranger)
             }
             return .user(Self.user(id, record?.user, role: role.type), role)
@@ -178,7 +181,7 @@ final class GatewayModel: Sendable {
 
     /// The audiences that receive an event of a type, grouped by what they may see.
     func groups(event: String, type: ContentType, now: Double) -> [AudienceGroup] {
-        let key = EventKey(uid: type.uid, event: event, hasOwner: type.ownerField != nil)
+        let key = EventKey(uid: UTF8Text(type.uid), event: UTF8Text(event), hasOwner: type.ownerField != nil)
         if let cached = self.groups.withLockedValue({ $0[key] }), cached.validUntil.map({ now < $0 }) ?? true {
             return cached.groups
         }

@@ -32,22 +32,25 @@ struct DeliveryPlan: Sendable {
     var uid: String
     /// The ids of the entry, valid in rooms' names; empty if the event is about no single entry.
     var ids: [String]
+    /// The forms of ids by which the entry may be known besides: who subscribed by such an id may mean this entry.
+    var unknownForms: [IDForm] = []
     /// Whether the payload is a list of entries: no subscription singles one out then.
     var isList: Bool = false
     var mode: SubscriptionMode
     var delivery: ContentType.Delivery
-    /// The owner, if the type's entries have one.
-    var owner: EntityID?
 
-    /// The broadcasts for one group.
-    func deliveries(to group: AudienceGroup) -> [Delivery] {
-        var deliveries: [Delivery] = []
-        if let owner = self.owner, !group.ownerRooms.isEmpty {
-            let rooms = group.ownerRooms.map { RoomName.owner(owner, audience: $0) }
-            deliveries.append(Delivery(rooms: rooms, except: []))
+    /// The broadcast to those who receive what is theirs; `nil`: there is nobody.
+    func delivery(toOwners owners: [EntityID], in group: AudienceGroup) -> Delivery? {
+        let rooms = group.ownerRooms.flatMap { audience in
+            owners.map { RoomName.owner($0, audience: audience) }
         }
-        guard !group.rooms.isEmpty else { return deliveries }
+        return rooms.isEmpty ? nil : Delivery(rooms: rooms, except: [])
+    }
 
+    /// The broadcasts to those of one group who receive it whoever owns the entry.
+    func deliveries(to group: AudienceGroup) -> [Delivery] {
+        guard !group.rooms.isEmpty else { return [] }
+        var deliveries: [Delivery] = []
         let subscribers = self.isList ? [] : self.subscriberRooms(of: group.rooms)
         switch (self.delivery, self.mode) {
         case (.entity, _):
@@ -56,7 +59,7 @@ struct DeliveryPlan: Sendable {
             deliveries.append(Delivery(rooms: group.rooms + subscribers, except: []))
         case (.roles, .narrow):
             // Nobody can have subscribed to what is only now made, and a list is about no single entry.
-            if self.event == "create" || self.isList {
+            if UTF8Text(self.event) == "create" || self.isList {
                 deliveries.append(Delivery(rooms: group.rooms, except: []))
             } else {
                 deliveries.append(Delivery(rooms: group.rooms, except: [RoomName.narrow(self.uid)]))
@@ -70,5 +73,8 @@ struct DeliveryPlan: Sendable {
         self.ids.flatMap { id in
             rooms.map { RoomName.entity(EntityRef(uid: self.uid, id: id), audience: $0) }
         }
+            + self.unknownForms.flatMap { form in
+                rooms.map { RoomName.followers(of: self.uid, by: form, audience: $0) }
+            }
     }
 }

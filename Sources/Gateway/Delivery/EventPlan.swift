@@ -4,7 +4,7 @@ import SocketIOWire
 /// What became of a lifecycle event on this node.
 public struct EmitReport: Sendable, Hashable {
     /// Whether the event was sent, and if not, why.
-    public enum Outcome: String, Sendable, Hashable {
+    public enum Outcome: String, Sendable, Hashable, CaseIterable {
         case sent
         /// There was no data.
         case noData
@@ -49,13 +49,80 @@ struct EventPlan: Sendable {
 }
 
 extension GatewayModel {
-    /// Works out what an event comes to: a pure function of the event, this configuration and the time.
+    /// Works out what an event comes to: a pure function of the event, this configuration, the time, and what is known
+    /// of its entries.
     ///
     /// - Throws: ``GatewayError`` for a content type that isn't configured and for names that can't be sent.
-    func plan(_ event: LifecycleEvent, now: Double) throws(GatewayError) -> EventPlan {
+    func plan(
+        _ event: LifecycleEvent,
+        now: Double,
+        completing complete: (EntityIdentity) -> EntityIdentity = { $0 }
+    ) throws(GatewayError) -> EventPlan {
         guard let type = self.schema.contentType(event.schema.uid) else {
             throw Self.unknownContentType(event)
         }
+        let name = try self.wholeName(of: event, type: type)
+        if event.data.isFalsy { return EventPlan(report: EmitReport(.noData, event: name)) }
+        guard type.sends(event.event) else { return EventPlan(report: EmitReport(.actionDisabled, event: name)) }
+        guard let data = self.withoutDrafts(event, type: type) else {
+            return EventPlan(report: EmitReport(.draft, event: name))
+        }
+        let groups = self.groups(event: event.event, type: type, now: now)
+        guard !groups.isEmpty else { return EventPlan(report: EmitReport(.nobodyPermitted, event: name)) }
+        let delivery = self.deliveryPlan(event, data, type: type, completing: complete)
+        let shares = type.ownerField == nil ? [] : OwnersShare.shares(of: data, type: type, completing: complete)
+        var plan = EventPlan(report: EmitReport(.sent, event: name))
+        for group in groups {
+            let others = delivery.deliveries(to: group)
+            let own = shares.compactMap { share in
+                delivery.delivery(toOwners: share.owners, in: group).map { (data: share.data, delivery: $0) }
+            }
+            var isSent = false
+            if data.objectValue != nil {
+                // The owners of one entry get what the others get.
+                isSent = self.add(data, own.map(\.delivery) + others, group, type, to: &plan)
+            } else {
+                isSent = self.add(data, others, group, type, to: &plan)
+                for share in own where self.add(share.data, [share.delivery], group, type, to: &plan) { isSent = true }
+            }
+            guard isSent else { continue }
+            plan.report.audiences += group.rooms.count + (own.isEmpty ? 0 : group.ownerRooms.count)
+        }
+        if plan.variants.isEmpty {
+            plan.report.outcome = plan.report.failures.isEmpty ? .nobodyPermitted : .unsendable
+        }
+        return plan
+    }
+
+    /// Adds what one group gets of an event, cut down to what it may see.
+    ///
+    /// - Returns: Whether there is something for somebody.
+    private func add(
+        _ data: JSONValue,
+        _ deliveries: [Delivery],
+        _ group: AudienceGroup,
+        _ type: ContentType,
+        to plan: inout EventPlan
+    ) -> Bool {
+        guard !deliveries.isEmpty else { return false }
+        do {
+            let clean = try self.sanitiser.sanitise(
+                data,
+                as: type,
+                for: group.projection,
+                selection: Selection(type.populate)
+            )
+            let argument = try self.configuration.events.payloadFormat.argument(clean, type: type, schema: self.schema)
+            plan.variants.append(.init(argument: argument, deliveries: deliveries))
+            plan.report.projections += 1
+            return true
+        } catch {
+            plan.report.failures.append(error.description)
+            return false
+        }
+    }
+
+    private func wholeName(of event: LifecycleEvent, type: ContentType) throws(GatewayError) -> String {
         guard (1...128).contains(event.event.utf8.count) else {
             throw GatewayError(
                 .invalidEventName,
@@ -69,127 +136,81 @@ extension GatewayModel {
                 "An event's whole name must be at most 256 bytes, not \(name.utf8.count)"
             )
         }
-        if event.data.isFalsy { return EventPlan(report: EmitReport(.noData, event: name)) }
-        guard type.sends(event.event) else { return EventPlan(report: EmitReport(.actionDisabled, event: name)) }
-        if self.isSilentDraft(event, type: type) { return EventPlan(report: EmitReport(.draft, event: name)) }
-
-        let groups = self.groups(event: event.event, type: type, now: now)
-        guard !groups.isEmpty else { return EventPlan(report: EmitReport(.nobodyPermitted, event: name)) }
-        let delivery = self.deliveryPlan(event, type: type)
-        let selection = Selection(type.populate)
-        var plan = EventPlan(report: EmitReport(.sent, event: name))
-        for group in groups {
-            let deliveries = delivery.deliveries(to: group)
-            guard !deliveries.isEmpty else { continue }
-            do {
-                let clean = try self.sanitiser.sanitise(
-                    event.data,
-                    as: type,
-                    for: group.projection,
-                    selection: selection
-                )
-                let argument = try self.configuration.events.payloadFormat.argument(
-                    clean,
-                    type: type,
-                    schema: self.schema
-                )
-                plan.variants.append(.init(argument: argument, deliveries: deliveries))
-                plan.report.audiences += group.rooms.count + group.ownerRooms.count
-                plan.report.projections += 1
-            } catch {
-                plan.report.failures.append(error.description)
-            }
-        }
-        if plan.variants.isEmpty {
-            plan.report.outcome = plan.report.failures.isEmpty ? .nobodyPermitted : .unsendable
-        }
-        return plan
+        return name
     }
 
     private func eventName(_ event: LifecycleEvent, type: ContentType) -> String {
         let prefix = event.schema.singularName ?? type.eventPrefix ?? type.singularName
         guard self.configuration.events.customEventNames else { return "\(prefix):\(event.event)" }
-        return "\(prefix):\(Self.pastNames[event.event] ?? event.event)"
+        return "\(prefix):\(Self.pastNames[UTF8Text(event.event)] ?? event.event)"
     }
 
-    private static let pastNames = [
+    private static let pastNames: [UTF8Text: String] = [
         "create": "created", "update": "updated", "delete": "deleted", "publish": "published",
         "unpublish": "unpublished",
     ]
 
-    private func isSilentDraft(_ event: LifecycleEvent, type: ContentType) -> Bool {
-        guard self.configuration.events.onlyPublished, type.draftAndPublish, case .object(let entry) = event.data,
-            event.event != "delete", event.event != "unpublish"
-        else { return false }
-        return entry["publishedAt"] == .null
+    /// The entries of an event that are no drafts, if drafts cause no events; `nil`: there are none.
+    ///
+    /// An entry without `publishedAt` is a draft: a publisher that leaves the field out must not publish one.
+    private func withoutDrafts(_ event: LifecycleEvent, type: ContentType) -> JSONValue? {
+        let name = UTF8Text(event.event)
+        guard self.configuration.events.onlyPublished, type.draftAndPublish, name != "delete", name != "unpublish"
+        else {
+            return event.data
+        }
+        return Self.withoutDrafts(event.data)
     }
 
-    private func deliveryPlan(_ event: LifecycleEvent, type: ContentType) -> DeliveryPlan {
-        var ids: [String] = []
-        var owner: EntityID?
-        if case .object(let entry) = event.data {
-            for field in type.idFields {
-                guard let id = entry[field].flatMap({ EntityID($0) })?.text, EntityRef.isValidID(id), !ids.contains(id)
-                else { continue }
-                ids.append(id)
-            }
-            owner = type.ownerField.flatMap { entry[$0] }.flatMap(Self.ownerID)
+    private static func withoutDrafts(_ value: JSONValue) -> JSONValue? {
+        // A ternary with `nil` here would make the JSON null of it.
+        switch value {
+        case .object(let entry):
+            guard let date = entry["publishedAt"], !date.isFalsy else { return nil }
+            return value
+        case .array(let elements):
+            let kept = elements.compactMap(Self.withoutDrafts)
+            guard !kept.isEmpty || elements.isEmpty else { return nil }
+            return .array(kept)
+        case .null, .bool, .int, .double, .string, .binary:
+            return value
         }
-        return DeliveryPlan(
+    }
+
+    private func deliveryPlan(
+        _ event: LifecycleEvent,
+        _ data: JSONValue,
+        type: ContentType,
+        completing complete: (EntityIdentity) -> EntityIdentity
+    ) -> DeliveryPlan {
+        var plan = DeliveryPlan(
             event: event.event,
             uid: type.uid,
-            ids: ids,
-            isList: event.data.arrayValue != nil,
+            ids: [],
+            isList: data.arrayValue != nil,
             mode: self.configuration.entitySubscriptions.mode,
-            delivery: type.delivery,
-            owner: owner
+            delivery: type.delivery
         )
-    }
-
-    /// The owner's id out of the owner field: an id, or an entry that has one.
-    private static func ownerID(_ value: JSONValue) -> EntityID? {
-        EntityID(value) ?? value["id"].flatMap { EntityID($0) } ?? value["documentId"].flatMap { EntityID($0) }
+        if case .object(let entry) = data {
+            let identity = complete(type.identity(of: entry))
+            plan.ids = identity.texts
+            // What is only now made nobody has subscribed to by an id that the event does not name.
+            if UTF8Text(event.event) != "create" {
+                plan.unknownForms = IDForm.allCases.filter(type.formsOfUnknownIDs(of: identity).contains)
+            }
+        }
+        return plan
     }
 
     private static func unknownContentType(_ event: LifecycleEvent) -> GatewayError {
         let uid = event.schema.uid
-        var message = "Content type '\(uid.prefix(128))' is not configured"
+        var message = "Content type '\(uid.abridged(toBytes: 128))' is not configured"
         // The first generation's form: a dotted uid with the action at its end.
-        if let dot = uid.lastIndex(of: "."), ContentType.isValidUID(String(uid[..<dot])) {
+        if let dot = uid.utf8.lastIndex(of: UInt8(ascii: ".")), ContentType.isValidUID(String(uid[..<dot])) {
             let type = uid[..<dot]
-            let action = uid[uid.index(after: dot)...]
-            message += "; did you mean event '\(action.prefix(64))' with schema '\(type)'? emit takes them apart now"
+            let action = String(uid[uid.utf8.index(after: dot)...]).abridged(toBytes: 64)
+            message += "; did you mean event '\(action)' with schema '\(type)'? emit takes them apart now"
         }
         return GatewayError(.unknownContentType, message)
-    }
-}
-
-/// The last so many ids of events.
-struct RecentIDs: Sendable {
-    private let capacity: Int
-    private var ids: Set<String> = []
-    private var order: [String] = []
-    private var next = 0
-
-    init(capacity: Int) {
-        self.capacity = capacity
-    }
-
-    func contains(_ id: String) -> Bool { self.ids.contains(id) }
-
-    /// Remembers an id, and forgets the oldest if there are too many.
-    ///
-    /// - Returns: Whether it is new.
-    mutating func insert(_ id: String) -> Bool {
-        guard self.capacity > 0 else { return true }
-        guard self.ids.insert(id).inserted else { return false }
-        if self.order.count < self.capacity {
-            self.order.append(id)
-        } else {
-            self.ids.remove(self.order[self.next])
-            self.order[self.next] = id
-            self.next = (self.next + 1) % self.capacity
-        }
-        return true
     }
 }

@@ -20,6 +20,8 @@ final class ConnectionRegistry: Sendable {
     private let callbacks = NIOLockedValueBox(Callbacks())
     /// Event mode: clients that are not authenticated yet.
     private let flows = NIOLockedValueBox<[Key: EventAuthentication]>([:])
+    /// What clients have used up of their limits; only of those who have asked for anything.
+    private let budgets = NIOLockedValueBox<[Key: ClientBudget]>([:])
     private let expiries: DeadlineTimer<Key>
     private let timeouts: DeadlineTimer<Key>
 
@@ -78,9 +80,32 @@ final class ConnectionRegistry: Sendable {
         self.timeouts.remove(Key(socket: socket))
     }
 
+    /// Spends what a client's wish costs.
+    ///
+    /// - Throws: ``ClientRefusal`` with the time to wait if the client has asked too often.
+    func spend(
+        _ kind: ClientBudget.Kind,
+        _ count: Int,
+        of socket: Socket,
+        limits: GatewayConfiguration.Limits
+    ) throws(ClientRefusal) {
+        // Who has left is forgotten, and is not to be remembered again.
+        guard socket.isConnected else { return }
+        let key = Key(socket: socket)
+        let now = socket.eventLoop.now
+        let answer = self.budgets.withLockedValue {
+            $0[key, default: ClientBudget()].take(kind, count, limits, at: now)
+        }
+        // It may have left meanwhile: then nobody would forget what was just remembered.
+        if !socket.isConnected { self.budgets.withLockedValue { _ = $0.removeValue(forKey: key) } }
+        guard case .refused(let milliseconds) = answer else { return }
+        throw .rateLimitExceeded(retryAfterMilliseconds: milliseconds)
+    }
+
     /// The client has left.
     func forget(_ socket: Socket) {
         let key = Key(socket: socket)
+        self.budgets.withLockedValue { _ = $0.removeValue(forKey: key) }
         self.expiries.remove(key)
         let hadFlow = self.flows.withLockedValue { $0.removeValue(forKey: key) } != nil
         if hadFlow { self.timeouts.remove(key) }

@@ -39,7 +39,12 @@ extension IO {
             namespace.onConnection { socket in self.connected(socket) }
             namespace.onDisconnect { socket, _ in self.connections.forget(socket) }
         }
-        if mode == .event { self.registerAuthentication() }
+        if mode == .event {
+            // Whoever sends to everybody, be it an emitter of another language: it is not for those who still have to say
+            // who they are.
+            self.main.keepOut(membersOf: RoomName.unauthorized)
+            self.registerAuthentication()
+        }
     }
 
     /// Turns refusals into the errors that clients see.
@@ -48,11 +53,11 @@ extension IO {
             try await body(self)
         } catch let refusal as ConnectionRefusal {
             self.metrics.refused(refusal.reason)
-            self.logger.debug("A client was not let in", metadata: ["reason": "\(refusal.reason)"])
+            self.logger.debug("A client was not let in", metadata: ["reason": "\(refusal.reason.rawValue)"])
             throw ConnectError(refusal.message)
         } catch {
             // A hook failed. What it said is for us, not for the client.
-            self.metrics.refused("error")
+            self.metrics.refused(.error)
             self.logger.info("A client could not be authenticated", metadata: ["error": "\(error)"])
             throw ConnectError(ConnectionRefusal.invalidCredentials.message)
         }
@@ -97,7 +102,7 @@ extension IO {
         in namespace: GatewayNamespace,
         address: String
     ) async throws -> AuthenticatedPrincipal {
-        var found: AuthenticatedPrincipal
+        let found: AuthenticatedPrincipal
         let auth = socket.handshake.auth
         if Credentials(auth).strategy == .visitor, let main = await socket.sibling(in: self.main.name),
             let record = PrincipalRecord(main.data), record.kind != .unauthorized
@@ -109,11 +114,7 @@ extension IO {
         if namespace.requireAuth && !found.principal.isAuthenticated {
             throw ConnectionRefusal.namespaceAuthenticationRequired(namespace.name)
         }
-        if !namespace.roles.isEmpty, let role = found.principal.role,
-            !namespace.roles.contains(where: { RoomName.slug($0) == role.type })
-        {
-            throw ConnectionRefusal.roleNotAllowed(role.type)
-        }
+        try namespace.check(found.principal)
         return found
     }
 
@@ -219,7 +220,7 @@ extension IO {
             self.watchCredentials(of: socket)
             return
         }
-        self.metrics.expelled("token_expired")
+        self.metrics.expelled(.tokenExpired)
         let isMain = socket.namespace.name == self.main.name
         self.expel(socket, reason: ConnectionRefusal.tokenExpired.message, closingConnection: isMain)
     }

@@ -54,7 +54,8 @@ extension IO {
 
     /// Works an event out.
     func plan(_ event: LifecycleEvent, onlyHere: Bool) throws(GatewayError) -> EventPlan {
-        try self.model.plan(event, now: self.now())
+        self.learn(from: event, onlyHere: onlyHere)
+        return try self.model.plan(event, now: self.now(), completing: self.completed)
     }
 
     func publication(of plan: EventPlan, onlyHere: Bool) -> Publication {
@@ -104,7 +105,7 @@ extension IO {
         try Self.checkName(event)
         if rooms?.isEmpty == true { return .nobody }
         let argument = self.configuration.events.payloadFormat.rawArgument(data)
-        return Publication(event, argument, to: self.target(rooms ?? []), in: self.main)
+        return Publication(event, argument, to: self.main.to(rooms ?? []), in: self.main)
     }
 
     /// Sends any event with any encodable value; see ``raw(event:rooms:data:)-(_,_,JSONValue)``.
@@ -145,7 +146,7 @@ extension IO {
 
     func broadcastPublication(_ socketID: String, event: String, data: JSONValue) throws -> Publication {
         try Self.checkName(event)
-        return Publication(event, data, to: self.everybody.except(Room(socketID)), in: self.main)
+        return Publication(event, data, to: self.main.except(Room(socketID)), in: self.main)
     }
 
     /// Sends an event to all sockets of a namespace.
@@ -173,8 +174,7 @@ extension IO {
         try Self.checkName(event)
         guard let namespace = self.namespace(UTF8Text(name)) else { return nil }
         if rooms?.isEmpty == true { return .nobody }
-        let target = namespace === self.main ? self.target(rooms ?? []) : namespace.to(rooms ?? [])
-        return Publication(event, data, to: target, in: namespace)
+        return Publication(event, data, to: namespace.to(rooms ?? []), in: namespace)
     }
 
     /// `main` or a configured namespace, with or without a leading slash; `nil`: there is none of that name.
@@ -198,7 +198,10 @@ extension IO {
         return Publication(event, data, to: self.main.to(RoomName.user(userID)), in: self.main)
     }
 
-    /// Sends an event to everybody who subscribed to an entry, unchecked and unchanged.
+    /// Sends an event to everybody who subscribed to an entry, unchanged.
+    ///
+    /// Of a type with an ``ContentType/ownerField`` these are the owner, as far as it is known who that is, and those who
+    /// may see entries of others.
     ///
     /// - Throws: ``GatewayError`` for a name that can't be sent, and for what is no content type's uid.
     public func emitToEntity(_ uid: String, _ id: EntityID, event: String, data: JSONValue) throws {
@@ -233,7 +236,7 @@ extension IO {
     public func send(destination: String? = nil, payload: Message) throws {
         try Self.checkName(payload.topic)
         let rooms = destination.flatMap { $0.isEmpty ? nil : [Room($0)] } ?? []
-        self.target(rooms).emit(payload.topic, values: [payload.data])
+        self.main.to(rooms).emit(payload.topic, values: [payload.data])
     }
 
     /// Sends a message to every socket of the main namespace.
@@ -243,24 +246,12 @@ extension IO {
         try self.send(payload: payload)
     }
 
-    private func target(_ rooms: [Room]) -> BroadcastOperator {
-        rooms.isEmpty ? self.everybody : self.main.to(rooms)
-    }
-
-    /// Every socket of the main namespace, but for those who still have to say who they are.
-    private var everybody: BroadcastOperator {
-        switch self.configuration.authentication.mode {
-        case .handshake: self.main.to([])
-        case .event: self.main.except(RoomName.unauthorized)
-        }
-    }
-
     /// A room's name begins with the uid, so it must be one: `user` and `1` would make the room of a user.
     static func checkUID(_ uid: String) throws(GatewayError) {
         guard ContentType.isValidUID(uid) else {
             throw GatewayError(
                 .invalidArguments,
-                "'\(uid.prefix(128))' is no content type's uid, such as api::article.article"
+                "'\(uid.abridged(toBytes: 128))' is no content type's uid, such as api::article.article"
             )
         }
     }

@@ -25,7 +25,7 @@ extension IO {
         let connections = self.connections
         socket.use { event in
             guard event.name != "authenticate", !connections.isAuthenticated(event.socket) else { return }
-            event.acknowledge(values: [Self.failure(.notAuthenticated)])
+            event.acknowledge(values: [ClientRefusal.notAuthenticated.answer])
             throw RejectedEvent(ClientRefusal.notAuthenticated.message)
         }
     }
@@ -38,13 +38,13 @@ extension IO {
 
     func authenticationTimedOut(_ socket: Socket) {
         guard self.connections.advance(socket, { $0.timedOut() }) == true else { return }
-        self.metrics.refused("authentication_timeout")
+        self.metrics.refused(.authenticationTimeout)
         socket.disconnect(closingConnection: true)
     }
 
     private func authenticate(_ socket: Socket, payload: JSONValue?) async -> JSONValue {
         guard self.connections.advance(socket, { $0.requested() }) == true else {
-            return Self.failure(ClientRefusal("Authentication is not possible now"))
+            return ClientRefusal("Authentication is not possible now").answer
         }
         let refusal: EventAuthentication.Refusal
         do {
@@ -54,7 +54,7 @@ extension IO {
             }
             try self.model.checks.check(found.principal)
             guard self.connections.advance(socket, { $0.succeeded() }) == true else {
-                return Self.failure(.internalError)
+                return ClientRefusal("Authentication came too late").answer
             }
             self.welcome(socket, found, address: address)
             return ["success": true, "id": .string(socket.id.description)]
@@ -67,7 +67,7 @@ extension IO {
                 refusal = .refused(reason)
             }
         } catch {
-            self.metrics.refused("error")
+            self.metrics.refused(.error)
             self.logger.info("A client could not be authenticated", metadata: ["error": "\(error)"])
             refusal = .failure
         }
@@ -76,7 +76,7 @@ extension IO {
             socket.emit("unauthenticated", values: [["message": .string(refusal.message), "time": self.isoTime]])
             socket.disconnect(closingConnection: true)
         }
-        return Self.failure(ClientRefusal(refusal.message))
+        return ClientRefusal(refusal.message).answer
     }
 
     /// Who a client is by its payload's credentials, else those of its handshake; `nil`: nobody.
@@ -106,10 +106,5 @@ extension IO {
             values: [["id": .string(socket.id.description), "time": self.isoTime]]
         )
         self.tellHook(socket)
-    }
-
-    /// What a client is told whose wish is not granted: `{success: false, error}`.
-    static func failure(_ refusal: ClientRefusal) -> JSONValue {
-        ["success": false, "error": .string(refusal.message)]
     }
 }

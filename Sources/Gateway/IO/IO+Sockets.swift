@@ -20,17 +20,28 @@ extension IO {
     /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
     func find(_ socketID: String) async throws -> FoundSocket? {
         guard !socketID.isEmpty else { return nil }
-        if let id = SocketID(socketID), let socket = await self.main.socket(id) {
-            return FoundSocket(local: socket, id: socketID, rooms: Array(socket.rooms), data: socket.data)
-        }
+        if let id = SocketID(socketID), let found = await self.findHere(id) { return found }
+        return try await self.findElsewhere(socketID)
+    }
+
+    /// A socket of this node.
+    func findHere(_ id: SocketID) async -> FoundSocket? {
+        guard let socket = await self.main.socket(id) else { return nil }
+        return FoundSocket(local: socket, id: id.description, rooms: Array(socket.rooms), data: socket.data)
+    }
+
+    /// Asks the other nodes for a socket.
+    func findElsewhere(_ socketID: String) async throws -> FoundSocket? {
         do {
             let sockets = try await self.main.to(Room(socketID)).timeout(self.configuration.clusterTimeout)
                 .fetchSockets()
-            return sockets.first { $0.id == socketID }
+            return sockets.first { UTF8Text($0.id) == UTF8Text(socketID) }
                 .map { FoundSocket(local: nil, id: $0.id, rooms: $0.rooms, data: $0.data) }
         } catch let error as ClusterError {
             // Somebody has it: what the silent nodes would have said doesn't matter.
-            guard let socket = error.partialSockets.first(where: { $0.id == socketID }) else { throw error }
+            guard let socket = error.partialSockets.first(where: { UTF8Text($0.id) == UTF8Text(socketID) }) else {
+                throw error
+            }
             return FoundSocket(local: nil, id: socket.id, rooms: socket.rooms, data: socket.data)
         }
     }
@@ -48,6 +59,17 @@ extension IO {
     }
 
     // MARK: Rooms
+
+    /// Whether who is in a room sees what is meant for others: a room of a role, token, user or entity, or that of a
+    /// socket's own id.
+    ///
+    /// Back ends that may move sockets are not to be trusted with these by that alone.
+    ///
+    /// - Throws: `ClusterError` if the room's name looks like a socket's id and a node has not answered.
+    public func isReserved(_ room: Room) async throws -> Bool {
+        if RoomName.isReserved(room.name) { return true }
+        return try await self.isSocketID(room.name) { try await self.find($0) }
+    }
 
     /// Makes a socket join a room.
     ///
@@ -79,8 +101,12 @@ extension IO {
     /// - Returns: One description for each socket.
     /// - Throws: `ClusterError` if a node has not answered.
     public func getSocketsInRoom(_ room: Room, allowPartial: Bool = false) async throws -> [SocketInfo] {
+        try await self.sockets(in: [room], allowPartial: allowPartial)
+    }
+
+    private func sockets(in rooms: [Room], allowPartial: Bool) async throws -> [SocketInfo] {
         do {
-            return try await self.main.to(room).timeout(self.configuration.clusterTimeout).fetchSockets().map {
+            return try await self.main.to(rooms).timeout(self.configuration.clusterTimeout).fetchSockets().map {
                 SocketInfo(id: $0.id, rooms: $0.rooms, data: $0.data, handshake: $0.handshake)
             }
         } catch let error as ClusterError where allowPartial {
@@ -103,7 +129,7 @@ extension IO {
             "A socket is disconnected on request",
             metadata: ["sio.socket.id": "\(socketID)", "reason": "\(reason)"]
         )
-        self.metrics.expelled("requested")
+        self.metrics.expelled(.requested)
         if let local = socket.local {
             self.expel(local, reason: reason, closingConnection: true)
         } else {
@@ -118,7 +144,7 @@ extension IO {
     }
 
     func userDisconnection(_ userID: EntityID, reason: String) -> Publication {
-        self.metrics.expelled("requested")
+        self.metrics.expelled(.requested)
         let others = self.configuration.namespaces.map { self.server.of($0.name) }
         return self.disconnection(of: [self.main] + others, room: RoomName.user(userID), reason: reason)
     }
@@ -144,7 +170,11 @@ extension IO {
 
     /// Subscribes a socket to an entry, whatever its permissions: they decide later what it receives.
     ///
-    /// - Returns: The room it is in now, or `Socket not found` or `Content type not found`.
+    /// An entry of a type with an ``ContentType/ownerField`` is followed by its owner and by those who may see entries of
+    /// others. While the owner is not known, the subscription is made and brings nothing.
+    ///
+    /// - Returns: The room of the entry's subscribers, or `Socket not found`, `Content type not found`, why the id is none
+    ///   of that type, or that the entry is somebody else's.
     /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
     @discardableResult
     public func subscribeToEntity(
@@ -167,11 +197,21 @@ extension IO {
     ) async throws -> (EntitySubscriptionResult, FoundSocket?, [Room]) {
         guard let socket = try await self.find(socketID) else { return (.failed(.socketNotFound), nil, []) }
         let model = self.model
-        guard model.schema.contentType(uid) != nil else { return (.failed(.typeNotFound), nil, []) }
+        guard let type = model.schema.contentType(uid) else { return (.failed(.typeNotFound), nil, []) }
         guard EntityRef.isValidID(id.text) else { return (.failed(.invalidEntityID), nil, []) }
-        let audience = model.principal(of: PrincipalRecord(socket.data)).audienceRoom
+        guard type.canHave(id: id.value) else { return (.failed(.unknownIDField(type.idFields)), nil, []) }
+        let entity = EntityRef(uid: uid, id: id.text)
+        let principal = model.principal(of: PrincipalRecord(socket.data))
         let policy = SubscriptionPolicy(settings: model.configuration.entitySubscriptions)
-        return (.done(uid, id), socket, policy.rooms(of: EntityRef(uid: uid, id: id.text), audience: audience))
+        let follower = policy.follower(
+            principal,
+            of: type,
+            ability: model.ability(of: principal),
+            owners: self.owners(of: entity, type)
+        )
+        guard let follower else { return (.failed(.noEntityAccess), nil, []) }
+        let rooms = policy.rooms(of: entity, audience: principal.audienceRoom, follower: follower)
+        return (.done(uid, id), socket, rooms)
     }
 
     /// Ends a socket's subscription to an entry; there need not be one.
@@ -224,6 +264,7 @@ extension IO {
     ) async throws -> [SocketInfo] {
         try Self.checkUID(uid)
         guard EntityRef.isValidID(id.text) else { return [] }
-        return try await self.getSocketsInRoom(RoomName.entity(uid, id), allowPartial: allowPartial)
+        let entity = EntityRef(uid: uid, id: id.text)
+        return try await self.sockets(in: [entity.room, RoomName.ownersOnly(entity)], allowPartial: allowPartial)
     }
 }

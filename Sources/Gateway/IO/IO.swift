@@ -41,6 +41,7 @@ public final class IO: Sendable {
 
     private let current: NIOLockedValueBox<GatewayModel>
     let eventIDs: EventIDMemory
+    let entities: NIOLockedValueBox<EntityMemory>
     let limiter: NIOLockedValueBox<FailureLimiter>
     /// Rooms with names like ids of sockets that were found to be none: ids are random, so they never become one.
     let harmlessRooms: NIOLockedValueBox<RecentIDs>
@@ -80,6 +81,7 @@ public final class IO: Sendable {
         io.registerClientEvents()
         io.registerServerEvents()
         io.registerReceipts()
+        io.registerEntityEvents()
         return io
     }
 
@@ -100,6 +102,9 @@ public final class IO: Sendable {
         self.current = NIOLockedValueBox(model)
         let configuration = model.configuration
         self.eventIDs = EventIDMemory(capacity: configuration.events.rememberedEventIDs)
+        self.entities = NIOLockedValueBox(
+            EntityMemory(capacity: configuration.entitySubscriptions.rememberedIDs)
+        )
         self.limiter = NIOLockedValueBox(
             FailureLimiter(
                 maximum: configuration.authentication.maximumFailures,
@@ -145,8 +150,8 @@ public final class IO: Sendable {
         configuration.namespaces = old.namespaces
         let model = try await GatewayModel(configuration, hooks: self.hooks)
         self.current.withLockedValue { $0 = model }
-        let valid = Set(configuration.apiTokens.filter { !$0.isRevoked }.map(\.slug))
-        for token in old.apiTokens where !token.isRevoked && !valid.contains(token.slug) {
+        let valid = Set(configuration.apiTokens.filter { !$0.isRevoked }.map { UTF8Text($0.slug) })
+        for token in old.apiTokens where !token.isRevoked && !valid.contains(UTF8Text(token.slug)) {
             self.expelLocally(RoomName.token(token.slug), reason: "Token revoked")
         }
     }
@@ -165,50 +170,5 @@ public final class IO: Sendable {
     /// The time as JavaScript writes it: `2026-01-31T12:00:00.000Z`.
     var isoTime: JSONValue {
         (try? JSONValue(encoding: Date(timeIntervalSince1970: self.now()))) ?? .null
-    }
-}
-
-/// What the gateway counts.
-struct GatewayMetrics: Sendable {
-    private let factory: any MetricsFactory
-    private let variants: Counter
-
-    init(factory: any MetricsFactory) {
-        self.factory = factory
-        self.variants = Counter(label: "socketio_gateway_variants_total", factory: factory)
-    }
-
-    /// A lifecycle event was dealt with.
-    func event(_ report: EmitReport) {
-        self.count("socketio_gateway_events_total", "outcome", report.outcome.rawValue)
-        self.variants.increment(by: report.projections)
-        if !report.failures.isEmpty {
-            Counter(label: "socketio_gateway_sanitiser_failures_total", factory: self.factory)
-                .increment(by: report.failures.count)
-        }
-    }
-
-    /// A lifecycle event of another process could not be read.
-    func malformedEvent() {
-        self.count("socketio_malformed_total", "reason", "lifecycle event")
-    }
-
-    /// A client was not let in.
-    func refused(_ reason: String) {
-        self.count("socketio_gateway_refusals_total", "reason", reason)
-    }
-
-    /// A client was let in.
-    func admitted(_ kind: PrincipalRecord.Kind) {
-        self.count("socketio_gateway_admissions_total", "kind", kind.rawValue)
-    }
-
-    /// A client was disconnected by the gateway.
-    func expelled(_ reason: String) {
-        self.count("socketio_gateway_disconnections_total", "reason", reason)
-    }
-
-    private func count(_ label: String, _ dimension: String, _ value: String) {
-        Counter(label: label, dimensions: [(dimension, value)], factory: self.factory).increment()
     }
 }

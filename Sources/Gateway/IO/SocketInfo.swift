@@ -26,8 +26,8 @@ public struct SocketInfo: Sendable, Hashable {
         let record = PrincipalRecord(data)
         self.id = id
         self.userID = record?.userID
-        self.role = record?.role
-        self.tokenID = record?.tokenID
+        self.role = record?.role?.string
+        self.tokenID = record?.tokenID?.string
         self.user = record?.user
         self.rooms = rooms.filter { !RoomName.isInternal($0) }.map(\.name)
         self.node = data["node"]?.stringValue
@@ -108,9 +108,9 @@ public struct EntitySubscriptions: Sendable, Hashable {
 
     init(rooms: some Sequence<Room>) {
         self.success = true
-        self.subscriptions = rooms.compactMap { room in
-            EntityRef(room: room).map { Subscription(uid: $0.uid, id: $0.id, room: room.name) }
-        }.sorted { $0.room < $1.room }
+        self.subscriptions = Set(rooms.compactMap(EntityRef.init(followedIn:)))
+            .map { Subscription(uid: $0.uid, id: $0.id, room: $0.room.name) }
+            .sorted { UTF8Text($0.room) < UTF8Text($1.room) }
     }
 
     init(_ refusal: ClientRefusal) {

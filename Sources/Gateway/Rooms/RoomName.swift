@@ -14,6 +14,7 @@ public enum RoomName {
     static let unauthorized = Room("io-unauthorized")
     /// `user:<id>`: all sockets of a user.
     public static func user(_ id: EntityID) -> Room { Room("user:\(id.text)") }
+    static func isUser(_ room: Room) -> Bool { room.name.utf8.starts(with: "user:".utf8) }
     /// `<uid>:<id>`: all who subscribed to an entry.
     public static func entity(_ uid: String, _ id: EntityID) -> Room { Room("\(uid):\(id.text)") }
     /// `<uid>:<id>@<audience>`: those of one audience who subscribed to an entry.
@@ -22,12 +23,35 @@ public enum RoomName {
     }
     /// `narrow:<uid>`: those who subscribed to entries of a type and want no others.
     static func narrow(_ uid: String) -> Room { Room("narrow:\(uid)") }
+    /// `narrow:<uid>#<form>@<audience>`: those of one audience who subscribed to entries of a type by ids of a form.
+    static func followers(of uid: String, by form: IDForm, audience: Room) -> Room {
+        Room("narrow:\(uid)#\(form.rawValue)@\(audience.name)")
+    }
+    /// `<uid>:<id>@io-owned`: those who subscribed to an entry which they may only see if it is theirs.
+    static func ownersOnly(_ entity: EntityRef) -> Room { Room("\(entity.uid):\(entity.id)\(Self.ownersOnlySuffix)") }
+    /// `<uid>:<id>@io-owned:<user>`: the sockets of one user among them.
+    static func ownersOnly(_ entity: EntityRef, user: EntityID) -> Room {
+        Room("\(entity.uid):\(entity.id)\(Self.ownersOnlySuffix):\(user.text)")
+    }
+    static let ownersOnlySuffix = "@io-owned"
     /// Those of one audience who are a certain user: for entries that only their owner may see.
     static func owner(_ id: EntityID, audience: Room) -> Room { Room("io-owner-\(audience.name):\(id.text)") }
 
     /// A name as part of a room's name: small letters, and one dash for each run of white space.
     public static func slug(_ name: String) -> String {
-        name.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: "-")
+        var slug = ""
+        slug.reserveCapacity(name.utf8.count)
+        var isInGap = false
+        for scalar in name.unicodeScalars {
+            if scalar.properties.isWhitespace {
+                isInGap = true
+                continue
+            }
+            if isInGap && !slug.isEmpty { slug.unicodeScalars.append("-") }
+            isInGap = false
+            slug.unicodeScalars.append(scalar.small)
+        }
+        return slug
     }
 
     /// Whether a slug can stand in a room's name without being taken for something else.
@@ -41,20 +65,25 @@ public enum RoomName {
         // By bytes: a client's every wish asks this about all of its rooms, and texts that only look different are not
         // to be told apart here.
         if Self.reservedPrefixes.contains(where: { name.utf8.starts(with: $0.utf8) }) { return true }
-        var previous: UInt8 = 0
-        for byte in name.utf8 {
-            if byte == UInt8(ascii: "@") || (byte == UInt8(ascii: ":") && previous == byte) { return true }
-            previous = byte
-        }
-        return false
+        return name.utf8.contains(UInt8(ascii: "@")) || Self.hasDoubleColon(name.utf8)
     }
 
     private static let reservedPrefixes = ["io-", "user:", "presence:", "preview:", "narrow:"]
 
     /// Whether a room is the gateway's book-keeping, which lists of rooms leave out.
     static func isInternal(_ room: Room) -> Bool {
-        room.name.hasPrefix("narrow:") || room.name.hasPrefix("io-owner-")
-            || (room.name.contains("@") && room.name.contains("::"))
+        let name = room.name.utf8
+        if name.starts(with: "narrow:".utf8) || name.starts(with: "io-owner-".utf8) { return true }
+        return name.contains(UInt8(ascii: "@")) && Self.hasDoubleColon(name)
+    }
+
+    private static func hasDoubleColon(_ name: String.UTF8View) -> Bool {
+        var previous: UInt8 = 0
+        for byte in name {
+            if byte == UInt8(ascii: ":") && previous == byte { return true }
+            previous = byte
+        }
+        return false
     }
 
     /// Whether a name consists of letters, digits, `-` and `_`, and of `:` and `.` where these are allowed.
@@ -100,5 +129,31 @@ struct Glob: Sendable, Hashable {
             return index
         }
         return nil
+    }
+}
+
+extension Unicode.Scalar {
+    /// The small letter of a capital one that has it for itself.
+    ///
+    /// The Kelvin sign, whose small letter is that of `K`, stays: or two names that differ would be one.
+    fileprivate var small: Unicode.Scalar {
+        if self.isASCII { return ("A"..."Z").contains(self) ? Unicode.Scalar(UInt8(self.value) | 0x20) : self }
+        guard self.properties.changesWhenLowercased else { return self }
+        let letters = self.properties.lowercaseMapping.unicodeScalars
+        guard letters.count == 1, let letter = letters.first,
+            letter.properties.uppercaseMapping.unicodeScalars.elementsEqual([self])
+        else { return self }
+        return letter
+    }
+}
+
+extension String {
+    /// The text with small letters instead of capital ones, scalar by scalar.
+    var inSmallLetters: String {
+        if self.utf8.allSatisfy({ $0 < 0x80 }) { return self.lowercased() }
+        var text = ""
+        text.reserveCapacity(self.utf8.count)
+        for scalar in self.unicodeScalars { text.unicodeScalars.append(scalar.small) }
+        return text
     }
 }

@@ -1,3 +1,5 @@
+import SocketIOWire
+
 /// Names of fields that hold secrets wherever they stand.
 ///
 /// Whole names, whatever their case: `hashtags`, `tokenCount` and `secretary` are no secrets.
@@ -9,24 +11,26 @@ struct Blocklist: Sendable, Hashable {
     ]
 
     /// Too common to be refused to who declares them, too often secrets to be let out undeclared.
-    private static let undeclaredNames: Set<String> = ["token", "salt", "hash"]
+    private static let undeclaredNames: Set<UTF8Text> = ["token", "salt", "hash"]
 
-    private let names: Set<String>
+    private let names: Set<UTF8Text>
     private let patterns: [Glob]
 
     init(additionalNames: [String] = [], patterns: [String] = []) {
-        self.names = Set((Self.defaultNames + additionalNames).map { $0.lowercased() })
-        self.patterns = patterns.map { Glob($0.lowercased()) }
+        self.names = Set((Self.defaultNames + additionalNames).map { UTF8Text($0.inSmallLetters) })
+        self.patterns = patterns.map { Glob($0.inSmallLetters) }
     }
 
     /// Whether a field of this name is never sent.
-    func blocks(_ name: String) -> Bool {
-        let name = name.lowercased()
-        return self.names.contains(name) || self.patterns.contains { $0.matches(name) }
+    func blocks(_ name: UTF8Text) -> Bool { self.blocks(inSmallLetters: UTF8Text(name.string.inSmallLetters)) }
+
+    private func blocks(inSmallLetters name: UTF8Text) -> Bool {
+        self.names.contains(name) || self.patterns.contains { $0.matches(name.string) }
     }
 
     /// Whether a field that nobody declared is not sent.
-    func blocksUndeclared(_ name: String) -> Bool {
-        Self.undeclaredNames.contains(name.lowercased()) || self.blocks(name)
+    func blocksUndeclared(_ name: UTF8Text) -> Bool {
+        let name = UTF8Text(name.string.inSmallLetters)
+        return Self.undeclaredNames.contains(name) || self.blocks(inSmallLetters: name)
     }
 }

@@ -62,7 +62,7 @@ private struct Strapi4 {
     private func attributes(_ object: JSONObject, shape: Shape?) throws(SanitisationError) -> JSONObject {
         var result = JSONObject(minimumCapacity: object.count)
         for (key, value) in object {
-            switch shape?.fields[key.string]?.kind {
+            switch shape?.fields[key]?.kind {
             case .relation(let target):
                 result[key] = ["data": try self.entry(value, shape: self.schema.declaredShape(target))]
             case .morph:

@@ -57,9 +57,9 @@ private struct Pass {
     let blocklist: Blocklist
     let projection: Projection
 
-    private static let identity: Set<String> = ["id", "documentId", "locale", "__component", "__type"]
-    private static let creators: Set<String> = ["createdBy", "updatedBy"]
-    private static let creatorFields: Set<String> = ["firstname", "lastname", "username"]
+    private static let identity: Set<UTF8Text> = ["id", "documentId", "locale", "__component", "__type"]
+    private static let creators: Set<UTF8Text> = ["createdBy", "updatedBy"]
+    private static let creatorFields: Set<UTF8Text> = ["firstname", "lastname", "username"]
 
     /// An entry or a list of entries; `nil`: too deep, the key that led here goes.
     func entries(
@@ -101,8 +101,7 @@ private struct Pass {
     ) throws(SanitisationError) -> JSONObject {
         var kept = JSONObject(minimumCapacity: object.count)
         let rule = self.projection.rules[shape.uid]
-        for (name, value) in object {
-            let key = name.string
+        for (key, value) in object {
             if Self.identity.contains(key) {
                 // An object here is not an id, and nothing would have looked into it.
                 if !value.isContainer { kept[key] = value }
@@ -127,7 +126,7 @@ private struct Pass {
     /// A declared field's value; `nil`: the key goes.
     private func field(
         _ field: Field,
-        _ key: String,
+        _ key: UTF8Text,
         _ value: JSONValue,
         shape: Shape,
         branch: Selection.Branch,
@@ -136,12 +135,16 @@ private struct Pass {
         switch field.kind {
         case .password:
             return nil
-        case .scalar, .json:
+        case .scalar(let scalar):
+            if let fields = branch.fields, !fields.contains(key) { return nil }
+            // Rich text as blocks is the one scalar that is written as JSON.
+            return scalar == .blocks ? self.opaque(value, depth: depth + 1) : self.scalar(value)
+        case .json:
             if let fields = branch.fields, !fields.contains(key) { return nil }
             return self.opaque(value, depth: depth + 1)
         case .relation(let target):
             guard let below = branch.selection.relation(key) else { return nil }
-            guard self.projection.visibleTargets.contains(target) else { return nil }
+            guard self.projection.visibleTargets.contains(UTF8Text(target)) else { return nil }
             guard let shape = self.schema.declaredShape(target) ?? self.file(target) else {
                 throw .unknownType(target)
             }
@@ -195,7 +198,7 @@ private struct Pass {
             if kept.isEmpty && !elements.isEmpty { return nil }
             return .array(kept)
         case .object(let object):
-            guard let type = object["__type"]?.stringValue, self.projection.visibleTargets.contains(type),
+            guard let type = object["__type"]?.stringValue, self.projection.visibleTargets.contains(UTF8Text(type)),
                 let shape = self.schema.declaredShape(type)
             else { return nil }
             return try self.entries(value, shape: shape, branch: branch, depth: depth)
@@ -213,7 +216,9 @@ private struct Pass {
         guard case .array(let elements) = value else { return value == .null ? .null : nil }
         var kept: [JSONValue] = []
         for element in elements {
-            guard let uid = element["__component"]?.stringValue, uids.contains(uid) else { continue }
+            guard let uid = element["__component"]?.stringValue,
+                uids.contains(where: { UTF8Text($0) == UTF8Text(uid) })
+            else { continue }
             guard let shape = self.schema.declaredShape(uid) else { throw .unknownType(uid) }
             if let clean = try self.entries(element, shape: shape, branch: branch, depth: depth) {
                 kept.append(clean)
@@ -231,9 +236,20 @@ private struct Pass {
         }
         return .object(
             object.filter { key, value in
-                !value.isContainer && (Self.identity.contains(key.string) || Self.creatorFields.contains(key.string))
+                !value.isContainer && (Self.identity.contains(key) || Self.creatorFields.contains(key))
             }
         )
+    }
+
+    /// A value without structure, or a list of such; `nil`: an object.
+    ///
+    /// Nobody declared what an object in its place holds, so it may hold what nobody may see.
+    private func scalar(_ value: JSONValue) -> JSONValue? {
+        switch value {
+        case .object: nil
+        case .array(let elements): .array(elements.filter { !$0.isContainer })
+        case .null, .bool, .int, .double, .string, .binary: value
+        }
     }
 
     /// A value without declared structure: the blocklist applies at every depth.
@@ -244,16 +260,16 @@ private struct Pass {
     }
 
     /// The value of a field that nobody declared: the names that its type hides stay hidden below it as well.
-    private func undeclared(_ value: JSONValue, hidden: Set<String>, depth: Int) -> JSONValue? {
+    private func undeclared(_ value: JSONValue, hidden: Set<UTF8Text>, depth: Int) -> JSONValue? {
         self.filter(value, depth: depth) { hidden.contains($0) || self.blocklist.blocksUndeclared($0) }
     }
 
-    private func filter(_ value: JSONValue, depth: Int, blocks: (String) -> Bool) -> JSONValue? {
+    private func filter(_ value: JSONValue, depth: Int, blocks: (UTF8Text) -> Bool) -> JSONValue? {
         switch value {
         case .object(let object):
             guard depth <= Sanitiser.maximumDepth else { return nil }
             var kept = JSONObject(minimumCapacity: object.count)
-            for (key, value) in object where !blocks(key.string) {
+            for (key, value) in object where !blocks(key) {
                 kept[key] = self.filter(value, depth: depth + 1, blocks: blocks)
             }
             return .object(kept)

@@ -1,3 +1,5 @@
+import SocketIOWire
+
 /// What a back end publishes events about: a named type with fields, some of which not everybody may see.
 public struct ContentType: Sendable, Hashable {
     /// Whether there are many entries of this type, or a single one.
@@ -100,7 +102,8 @@ public struct ContentType: Sendable, Hashable {
 
     /// What stands after the last dot: `article` of `api::blog.article`.
     public static func defaultSingularName(of uid: String) -> String {
-        uid.split(separator: ".", omittingEmptySubsequences: false).last.map(String.init) ?? uid
+        guard let dot = uid.utf8.lastIndex(of: UInt8(ascii: ".")) else { return uid }
+        return String(uid[uid.utf8.index(after: dot)...])
     }
 
     /// Whether a text has the form `api::name.name` or `plugin::name.name`, of small letters, digits and dashes.
@@ -126,8 +129,9 @@ public struct ContentType: Sendable, Hashable {
 
     /// Whether an event of this name is sent at all: standard actions only if listed, others always.
     public func sends(_ event: String) -> Bool {
+        let event = UTF8Text(event)
         guard event == "create" || event == "update" || event == "delete" else { return true }
-        return self.actions.contains(event) || self.actions.contains("*")
+        return self.actions.contains { UTF8Text($0) == event || UTF8Text($0) == "*" }
     }
 
     /// What happens to undeclared fields, the default worked out.

@@ -17,6 +17,23 @@ public enum EntityID: Sendable, Hashable {
         }
     }
 
+    /// Whether both are numbers or both are texts, and of the same value; texts are compared by their bytes.
+    public static func == (left: EntityID, right: EntityID) -> Bool {
+        switch (left, right) {
+        case (.int(let left), .int(let right)): left == right
+        case (.string(let left), .string(let right)): UTF8Text(left) == UTF8Text(right)
+        case (.int, .string), (.string, .int): false
+        }
+    }
+
+    /// Hashes the number, or the text's bytes.
+    public func hash(into hasher: inout Hasher) {
+        switch self {
+        case .int(let number): hasher.combine(number)
+        case .string(let text): hasher.combine(UTF8Text(text))
+        }
+    }
+
     /// The id as it stands in names of rooms.
     public var text: String {
         switch self {
@@ -50,6 +67,17 @@ public struct EntityRef: Sendable, Hashable {
     /// The id's text form.
     public var id: String
 
+    /// Whether uid and id have the same bytes.
+    public static func == (left: EntityRef, right: EntityRef) -> Bool {
+        UTF8Text(left.uid) == UTF8Text(right.uid) && UTF8Text(left.id) == UTF8Text(right.id)
+    }
+
+    /// Hashes the bytes of uid and id.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(UTF8Text(self.uid))
+        hasher.combine(UTF8Text(self.id))
+    }
+
     /// Creates an id or a reference from its parts.
     public init(uid: String, id: String) {
         self.uid = uid
@@ -67,6 +95,17 @@ public struct EntityRef: Sendable, Hashable {
         let name = room.name.utf8
         guard let colon = name.lastIndex(of: UInt8(ascii: ":")) else { return false }
         return ContentType.isValidUID(name[..<colon]) && Self.isValidID(name[name.index(after: colon)...])
+    }
+
+    /// The entry that whoever is in that room has subscribed to; `nil`: it is no room of subscribers.
+    init?(followedIn room: Room) {
+        let name = room.name.utf8
+        let suffix = RoomName.ownersOnlySuffix.utf8
+        guard name.count > suffix.count, name.suffix(suffix.count).elementsEqual(suffix) else {
+            self.init(room: room)
+            return
+        }
+        self.init(room: Room(String(Substring(name.dropLast(suffix.count)))))
     }
 
     /// The room of those who subscribed to this entry.

@@ -1,3 +1,5 @@
+import SocketIOWire
+
 /// Which relations of an entry stay in its events.
 ///
 /// A projection: it cuts what was sent and fetches nothing, so a relation that the publisher left out stays out.
@@ -33,12 +35,12 @@ indirect enum Selection: Sendable, Hashable {
     /// Nothing is cut, here and below.
     case everything
     /// The named relations; with `others` also every other one, but none of theirs.
-    case some([String: Branch], others: Bool)
+    case some([UTF8Text: Branch], others: Bool)
 
     static let nothing = Selection.some([:], others: false)
 
     struct Branch: Sendable, Hashable {
-        var fields: Set<String>?
+        var fields: Set<UTF8Text>?
         var selection: Selection
 
         static let everything = Branch(fields: nil, selection: .everything)
@@ -53,30 +55,32 @@ indirect enum Selection: Sendable, Hashable {
         case .paths(let paths):
             self = .nothing
             for path in paths {
-                self.insert(path.split(separator: ".")[...])
+                self.insert(path.utf8.split(separator: UInt8(ascii: ".")).map { UTF8Text(Substring($0)) }[...])
             }
         case .tree(let nodes):
-            let branches = nodes.mapValues { node in
-                Branch(fields: node.fields, selection: node.populate.map { Selection($0) } ?? .nothing)
+            let branches = nodes.map { name, node in
+                let fields = node.fields.map { Set($0.map { UTF8Text($0) }) }
+                let below = node.populate.map { Selection($0) } ?? .nothing
+                return (UTF8Text(name), Branch(fields: fields, selection: below))
             }
-            self = .some(branches, others: false)
+            self = .some(Dictionary(uniqueKeysWithValues: branches), others: false)
         }
     }
 
-    private mutating func insert(_ path: ArraySlice<Substring>) {
+    private mutating func insert(_ path: ArraySlice<UTF8Text>) {
         guard let first = path.first, case .some(var branches, let others) = self else { return }
         if first == "*" {
             self = .some(branches, others: true)
             return
         }
-        var branch = branches[String(first)] ?? .nothingBelow
+        var branch = branches[first] ?? .nothingBelow
         branch.selection.insert(path.dropFirst())
-        branches[String(first)] = branch
+        branches[first] = branch
         self = .some(branches, others: others)
     }
 
     /// Where to go on below a relation; `nil`: the relation isn't selected.
-    func relation(_ key: String) -> Branch? {
+    func relation(_ key: UTF8Text) -> Branch? {
         switch self {
         case .everything: .everything
         case .some(let branches, let others): branches[key] ?? (others ? .nothingBelow : nil)
@@ -84,7 +88,7 @@ indirect enum Selection: Sendable, Hashable {
     }
 
     /// Where to go on below a component or file, which need no selection themselves.
-    func embedded(_ key: String) -> Branch {
+    func embedded(_ key: UTF8Text) -> Branch {
         switch self {
         case .everything: .everything
         case .some(let branches, _): branches[key] ?? .nothingBelow

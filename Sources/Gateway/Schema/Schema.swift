@@ -1,10 +1,14 @@
+import SocketIOWire
+
 /// All content types and components, made ready: what the sanitiser, the transformer and the plan look things up in.
+///
+/// Uids and names of fields come from outside, so they are told apart by their bytes.
 struct Schema: Sendable {
-    private let types: [String: ContentType]
+    private let types: [UTF8Text: ContentType]
     private let wildcard: ContentType?
-    private let shapes: [String: Shape]
+    private let shapes: [UTF8Text: Shape]
     /// What each declared type can lead to, itself included.
-    private let reach: [String: Reach]
+    private let reach: [UTF8Text: Reach]
     private let fileShape: Shape
 
     /// The uid of the type that describes uploaded files.
@@ -13,19 +17,19 @@ struct Schema: Sendable {
     static let fileUID = "plugin::upload.file"
 
     init(contentTypes: [ContentType], components: [Component]) {
-        var types: [String: ContentType] = [:]
-        var shapes: [String: Shape] = [:]
-        for component in components { shapes[component.uid] = Shape(component) }
+        var types: [UTF8Text: ContentType] = [:]
+        var shapes: [UTF8Text: Shape] = [:]
+        for component in components { shapes[UTF8Text(component.uid)] = Shape(component) }
         for type in contentTypes where type.uid != ContentType.wildcardUID {
-            types[type.uid] = type
-            shapes[type.uid] = Shape(type)
+            types[UTF8Text(type.uid)] = type
+            shapes[UTF8Text(type.uid)] = Shape(type)
         }
         self.types = types
         self.wildcard = contentTypes.last { $0.uid == ContentType.wildcardUID }
-        self.fileShape = shapes[Self.fileUID] ?? Shape(Self.builtInFile)
+        self.fileShape = shapes[UTF8Text(Self.fileUID)] ?? Shape(Self.builtInFile)
         self.shapes = shapes
         let graph = ReachGraph(shapes: shapes, types: Set(types.keys), file: self.fileShape)
-        self.reach = types.mapValues { graph.reach(from: $0.uid) }
+        self.reach = types.mapValues { graph.reach(from: UTF8Text($0.uid)) }
     }
 
     /// The declared types, in no order.
@@ -33,25 +37,22 @@ struct Schema: Sendable {
 
     /// The type with that uid, or the one for all others made out to it; `nil`: there is no such type.
     func contentType(_ uid: String) -> ContentType? {
-        if let type = self.types[uid] { return type }
+        if let type = self.types[UTF8Text(uid)] { return type }
         guard var type = self.wildcard, ContentType.isValidUID(uid) else { return nil }
         type.uid = uid
         type.singularName = ContentType.defaultSingularName(of: uid)
         return type
     }
 
-    /// The fields of a type or component.
-    func shape(_ uid: String) -> Shape? {
-        self.shapes[uid] ?? self.contentType(uid).map(Shape.init)
-    }
-
     /// The fields of a related entry's type: only declared ones, for a relation must not widen what is known.
-    func declaredShape(_ uid: String) -> Shape? { self.shapes[uid] }
+    func declaredShape(_ uid: String) -> Shape? { self.shapes[UTF8Text(uid)] }
 
     var file: Shape { self.fileShape }
 
     /// What an entry of a type can contain.
-    func reach(from uid: String) -> Reach { self.reach[uid] ?? Reach(targets: [], shapes: [uid]) }
+    func reach(from uid: String) -> Reach {
+        self.reach[UTF8Text(uid)] ?? Reach(targets: [], shapes: [UTF8Text(uid)])
+    }
 
     private static let builtInFile = ContentType(
         uid: Self.fileUID,
@@ -68,65 +69,69 @@ struct Schema: Sendable {
 
 /// The fields of a content type or component, as the sanitiser needs them.
 struct Shape: Sendable, Hashable {
-    let uid: String
-    let fields: [String: Field]
+    let uid: UTF8Text
+    let fields: [UTF8Text: Field]
     /// Declared or not, these never leave the server.
-    let hidden: Set<String>
+    let hidden: Set<UTF8Text>
     let keepsUnknownFields: Bool
     let populatesCreatorFields: Bool
 
     init(_ type: ContentType) {
-        self.uid = type.uid
-        self.fields = type.fields
-        self.hidden = Self.hidden(in: type.fields).union(type.privateAttributes)
+        self.uid = UTF8Text(type.uid)
+        self.fields = Self.byBytes(type.fields)
+        self.hidden = Self.hidden(in: type.fields).union(type.privateAttributes.map { UTF8Text($0) })
         self.keepsUnknownFields = type.effectiveUnknownFields == .keep
         self.populatesCreatorFields = type.populateCreatorFields
     }
 
     init(_ component: Component) {
-        self.uid = component.uid
-        self.fields = component.fields
+        self.uid = UTF8Text(component.uid)
+        self.fields = Self.byBytes(component.fields)
         self.hidden = Self.hidden(in: component.fields)
         self.keepsUnknownFields = (component.unknownFields ?? (component.fields.isEmpty ? .keep : .drop)) == .keep
         self.populatesCreatorFields = false
     }
 
-    private static func hidden(in fields: [String: Field]) -> Set<String> {
-        Set(fields.filter { $0.value.isPrivate || $0.value.kind == .password }.keys)
+    private static func byBytes(_ fields: [String: Field]) -> [UTF8Text: Field] {
+        Dictionary(uniqueKeysWithValues: fields.map { (UTF8Text($0.key), $0.value) })
+    }
+
+    private static func hidden(in fields: [String: Field]) -> Set<UTF8Text> {
+        Set(fields.filter { $0.value.isPrivate || $0.value.kind == .password }.keys.map { UTF8Text($0) })
     }
 }
 
 /// Everything that an entry of a type can contain at any depth.
 struct Reach: Sendable, Hashable {
     /// Types that relations lead to: whether they may be seen is a question of permissions.
-    var targets: Set<String>
+    var targets: Set<UTF8Text>
     /// All types and components, itself included: rules for fields may apply to each.
-    var shapes: Set<String>
+    var shapes: Set<UTF8Text>
 }
 
 private struct ReachGraph {
-    let shapes: [String: Shape]
-    let types: Set<String>
+    let shapes: [UTF8Text: Shape]
+    let types: Set<UTF8Text>
     let file: Shape
 
-    func reach(from uid: String) -> Reach {
+    func reach(from uid: UTF8Text) -> Reach {
         var reach = Reach(targets: [], shapes: [uid])
         var pending = [uid]
         while let next = pending.popLast() {
             let shape = next == self.file.uid ? self.file : self.shapes[next]
             for field in shape?.fields.values ?? [:].values {
-                let followed: [String]
+                let followed: [UTF8Text]
                 switch field.kind {
                 case .scalar, .json, .password: followed = []
                 case .relation(let target):
-                    reach.targets.insert(target)
-                    followed = [target]
+                    reach.targets.insert(UTF8Text(target))
+                    followed = [UTF8Text(target)]
                 case .morph:
                     reach.targets.formUnion(self.types)
                     followed = Array(self.types)
                 case .media: followed = [self.file.uid]
-                case .component(let component): followed = [component]
-                case .dynamicZone(let components): followed = components
+                case .component(let component): followed = [UTF8Text(component)]
+                case .dynamicZone(let components): followed = components.map { UTF8Text($0) }
                 }
                 for uid in followed where reach.shapes.insert(uid).inserted { pending.append(uid) }
             }

@@ -37,6 +37,18 @@ final class Bus: Sendable {
         for (_, host) in self.hosts(of: namespace, except: nil) { host.serverSideEvent(arguments, reply: nil) }
     }
 
+    /// A broadcast of a process that is no node, such as an emitter in another language: every node gets it.
+    func publish(_ arguments: [JSONValue], _ options: BroadcastOptions, namespace: String = "/") {
+        guard case .string(let event)? = arguments.first else { return }
+        let packet = PacketEncoder.event(event, arguments: Array(arguments.dropFirst()), namespace: namespace)
+        for (_, host) in self.hosts(of: namespace, except: nil) { host.deliver(packet, options: options) }
+    }
+
+    /// A process that is no node makes sockets join rooms.
+    func addSockets(_ options: BroadcastOptions, rooms: [Room], namespace: String = "/") {
+        for (_, host) in self.hosts(of: namespace, except: nil) { host.addLocalSockets(options, rooms: rooms) }
+    }
+
     struct Factory: AdapterFactory {
         let bus: Bus
         let node: Int

@@ -1,0 +1,93 @@
+import SocketIOWire
+
+/// Which ids belong to the same entry, and who owns it: what earlier events and verifications said.
+///
+/// Bounded: the ids that were learnt first are forgotten first. An id that comes again and again stays only if it is
+/// learnt again, which every event about its entry does.
+struct EntityMemory: Sendable {
+    private struct Key: Sendable, Hashable {
+        var uid: UTF8Text
+        var id: EntityIdentity.ID
+    }
+
+    private struct Entry: Sendable {
+        /// The entry's ids in other fields; several for one field where entries have versions.
+        var others: [EntityIdentity.ID] = []
+        var owners: [EntityID]?
+    }
+
+    /// The most ids remembered of one entry; the latest count.
+    static let maximumOthers = 16
+
+    private let capacity: Int
+    private var entries: [Key: Entry] = [:]
+    private var order: [Key] = []
+    private var next = 0
+
+    /// - Parameter capacity: The most ids that are remembered.
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    var count: Int { self.entries.count }
+
+    /// Remembers what an event or a verification says of an entry.
+    mutating func learn(_ identity: EntityIdentity) {
+        guard self.capacity > 0, identity.ids.count > 1 || identity.owners != nil else { return }
+        for id in identity.ids {
+            self.update(Key(uid: UTF8Text(identity.uid), id: id)) { entry in
+                for other in identity.ids where other.field != id.field {
+                    entry.others.removeAll { $0 == other }
+                    entry.others.append(other)
+                }
+                if entry.others.count > Self.maximumOthers {
+                    entry.others.removeFirst(entry.others.count - Self.maximumOthers)
+                }
+            }
+        }
+        guard let owners = identity.owners else { return }
+        // By whichever of its ids it is asked for, it is theirs.
+        for id in self.completed(identity).ids {
+            let key = Key(uid: UTF8Text(identity.uid), id: id)
+            if self.entries[key] != nil { self.entries[key]?.owners = owners }
+        }
+    }
+
+    /// The identity with the ids that are remembered for the fields it lacks, and the owners if it names none.
+    func completed(_ identity: EntityIdentity) -> EntityIdentity {
+        var result = identity
+        for id in identity.ids {
+            guard let entry = self.entries[Key(uid: UTF8Text(identity.uid), id: id)] else { continue }
+            for other in entry.others where !identity.hasID(in: other.field) && !result.ids.contains(other) {
+                result.ids.append(other)
+            }
+            if result.owners == nil { result.owners = entry.owners }
+        }
+        return result
+    }
+
+    /// Who owns the entry with that id in any of the fields; `nil`: not known.
+    func owners(uid: String, id: String, fields: [String]) -> [EntityID]? {
+        for field in fields {
+            if let owners = self.entries[Key(uid: UTF8Text(uid), id: .init(field: field, text: id))]?.owners {
+                return owners
+            }
+        }
+        return nil
+    }
+
+    private mutating func update(_ key: Key, _ change: (inout Entry) -> Void) {
+        if self.entries[key] == nil { self.makeRoom(for: key) }
+        change(&self.entries[key, default: Entry()])
+    }
+
+    private mutating func makeRoom(for key: Key) {
+        guard self.order.count >= self.capacity else {
+            self.order.append(key)
+            return
+        }
+        self.entries[self.order[self.next]] = nil
+        self.order[self.next] = key
+        self.next = (self.next + 1) % self.capacity
+    }
+}

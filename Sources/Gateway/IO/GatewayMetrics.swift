@@ -1,0 +1,72 @@
+import Metrics
+
+/// What the gateway counts: every counter is made once, so that counting costs no look-up and shows zeros, too.
+struct GatewayMetrics: Sendable {
+    /// Why a client was disconnected by the gateway.
+    enum Expulsion: String, Hashable, CaseIterable {
+        case requested
+        case tokenExpired = "token_expired"
+    }
+
+    private let events: CounterFamily<EmitReport.Outcome>
+    private let variants: Counter
+    private let failures: Counter
+    private let malformedEvents: Counter
+    private let refusals: CounterFamily<ConnectionRefusal.Reason>
+    private let admissions: CounterFamily<PrincipalRecord.Kind>
+    private let expulsions: CounterFamily<Expulsion>
+    private let limitedEvents: CounterFamily<ClientEvent>
+
+    init(factory: any MetricsFactory) {
+        self.events = CounterFamily("socketio_gateway_events_total", "outcome", factory)
+        self.variants = Counter(label: "socketio_gateway_variants_total", factory: factory)
+        self.failures = Counter(label: "socketio_gateway_sanitiser_failures_total", factory: factory)
+        self.malformedEvents = Counter(
+            label: "socketio_malformed_total",
+            dimensions: [("reason", "lifecycle event")],
+            factory: factory
+        )
+        self.refusals = CounterFamily("socketio_gateway_refusals_total", "reason", factory)
+        self.admissions = CounterFamily("socketio_gateway_admissions_total", "kind", factory)
+        self.expulsions = CounterFamily("socketio_gateway_disconnections_total", "reason", factory)
+        self.limitedEvents = CounterFamily("socketio_gateway_limited_total", "event", factory)
+    }
+
+    /// A lifecycle event was dealt with.
+    func event(_ report: EmitReport) {
+        self.events.increment(report.outcome)
+        self.variants.increment(by: report.projections)
+        if !report.failures.isEmpty { self.failures.increment(by: report.failures.count) }
+    }
+
+    /// A lifecycle event of another process could not be read.
+    func malformedEvent() { self.malformedEvents.increment() }
+
+    /// A client was not let in.
+    func refused(_ reason: ConnectionRefusal.Reason) { self.refusals.increment(reason) }
+
+    /// A client was let in.
+    func admitted(_ kind: PrincipalRecord.Kind) { self.admissions.increment(kind) }
+
+    /// A client was disconnected by the gateway.
+    func expelled(_ reason: Expulsion) { self.expulsions.increment(reason) }
+
+    /// A client asked too often.
+    func limited(_ event: ClientEvent) { self.limitedEvents.increment(event) }
+}
+
+/// One counter for each value of a dimension.
+private struct CounterFamily<Value: RawRepresentable & Hashable & CaseIterable & Sendable>: Sendable
+where Value.RawValue == String {
+    private let counters: [Value: Counter]
+
+    init(_ label: String, _ dimension: String, _ factory: any MetricsFactory) {
+        self.counters = Dictionary(
+            uniqueKeysWithValues: Value.allCases.map { value in
+                (value, Counter(label: label, dimensions: [(dimension, value.rawValue)], factory: factory))
+            }
+        )
+    }
+
+    func increment(_ value: Value) { self.counters[value]?.increment() }
+}

@@ -1,0 +1,105 @@
+import NIOConcurrencyHelpers
+import OrderedCollections
+import SocketIOServer
+import SocketIOWire
+
+/// Rooms that clients join and leave by themselves.
+extension IO {
+    func joinRoom(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
+        let room = try await self.roomToJoin(socket, payload)
+        socket.join(room)
+        return ["success": true, "room": .string(room.name)]
+    }
+
+    private func roomToJoin(_ socket: Socket, _ payload: JSONValue?) async throws -> Room {
+        let principal = self.principal(of: socket)
+        let room = try self.model.roomPolicy.roomToJoin(
+            payload,
+            principal: principal,
+            socketID: socket.id.description,
+            joined: socket.rooms
+        )
+        try self.countChanges(of: socket)
+        if try await self.isSocketID(room.name, { try await self.find($0, for: socket) }) {
+            throw ClientRefusal.reservedRoom
+        }
+        if let allowJoin = self.hooks.allowJoin {
+            guard try await allowJoin(room.name, socket.id.description, principal) else {
+                throw ClientRefusal.joinDenied
+            }
+        }
+        return room
+    }
+
+    /// Whether a room's name is the id of some socket: its members would read that socket's private messages.
+    func isSocketID(_ name: String, _ find: (String) async throws -> FoundSocket?) async throws -> Bool {
+        guard SocketID(name) != nil, !self.harmlessRooms.withLockedValue({ $0.contains(name) }) else { return false }
+        if try await find(name) != nil { return true }
+        self.harmlessRooms.withLockedValue { _ = $0.insert(name) }
+        return false
+    }
+
+    func leaveRoom(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
+        let room = try self.model.roomPolicy.roomToLeave(payload, socketID: socket.id.description)
+        try self.countChanges(of: socket)
+        socket.leave(room)
+        return ["success": true, "room": .string(room.name)]
+    }
+
+    func rooms(of socket: Socket) -> JSONValue {
+        let own = socket.id.room
+        let names = socket.rooms.filter { $0 != own && !RoomName.isInternal($0) }.map { UTF8Text($0.name) }.sorted()
+        return ["success": true, "rooms": .array(names.map { .string($0.string) })]
+    }
+
+    /// `{rooms: [name]}`: joins those that the client may join.
+    func joinRooms(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
+        let names = try Self.roomList(payload)
+        var joined: [JSONValue] = []
+        for name in names {
+            do {
+                let room = try await self.roomToJoin(socket, name)
+                socket.join(room)
+                joined.append(.string(room.name))
+            } catch let refusal as ClientRefusal where refusal.retryAfterMilliseconds == nil {
+                continue
+            } catch {
+                return Self.answer(joined, self.refusal(error, socket, event: .join))
+            }
+        }
+        return ["success": true, "rooms": .array(joined)]
+    }
+
+    /// `{rooms: [name]}`: leaves those that the client may leave.
+    func leaveRooms(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
+        let names = try Self.roomList(payload)
+        let policy = self.model.roomPolicy
+        var left: [JSONValue] = []
+        for name in names {
+            do {
+                let room = try policy.roomToLeave(name, socketID: socket.id.description)
+                try self.countChanges(of: socket)
+                socket.leave(room)
+                left.append(.string(room.name))
+            } catch  where error.retryAfterMilliseconds == nil {
+                continue
+            } catch {
+                return Self.answer(left, self.refusal(error, socket, event: .leave))
+            }
+        }
+        return ["success": true, "rooms": .array(left)]
+    }
+
+    /// Why the rest of a list was not worked through, and what was done of it.
+    private static func answer(_ rooms: [JSONValue], _ refusal: ClientRefusal) -> JSONValue {
+        var object = refusal.answer.objectValue ?? [:]
+        object["rooms"] = .array(rooms)
+        return .object(object)
+    }
+
+    private static func roomList(_ payload: JSONValue?) throws(ClientRefusal) -> [JSONValue] {
+        guard let rooms = payload?["rooms"]?.arrayValue else { throw .invalidPayload }
+        guard rooms.count <= 100 else { throw ClientRefusal("At most 100 rooms at a time") }
+        return rooms
+    }
+}

@@ -1,0 +1,66 @@
+import Logging
+import NIOConcurrencyHelpers
+import OrderedCollections
+import SocketIOServer
+import SocketIOWire
+
+/// Entities that clients follow.
+extension IO {
+    func subscribe(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
+        let model = self.model
+        let principal = self.principal(of: socket)
+        let ability = model.ability(of: principal)
+        let policy = SubscriptionPolicy(settings: model.configuration.entitySubscriptions)
+        let request = try policy.request(payload, ability: ability, joined: socket.rooms, schema: model.schema)
+        try self.countChanges(of: socket)
+        guard let type = model.schema.contentType(request.entity.uid) else { throw ClientRefusal.typeNotFound }
+        try await self.verify(request.entity, type, principal)
+        func follower() throws(ClientRefusal) -> Follower {
+            let owners = self.owners(of: request.entity, type)
+            guard let follower = policy.follower(principal, of: type, ability: ability, owners: owners) else {
+                throw .noEntityAccess
+            }
+            return follower
+        }
+        let first = try follower()
+        let rooms = policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: first)
+        socket.join(rooms)
+        guard case .undecided = first else { return request.success }
+        // The owner may have become known while the socket joined, too early for it to be found.
+        do {
+            let second = try follower()
+            socket.join(policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: second))
+        } catch {
+            socket.leave(rooms)
+            throw error
+        }
+        return request.success
+    }
+
+    /// Asks the application whether an entity exists, and remembers what it says of it.
+    private func verify(_ entity: EntityRef, _ type: ContentType, _ principal: Principal) async throws(ClientRefusal) {
+        do {
+            if let verifyEntity = self.hooks.verifyEntity, try await !verifyEntity(entity, principal) {
+                throw ClientRefusal.entityNotFound
+            }
+            guard let findEntity = self.hooks.findEntity else { return }
+            guard case .object(let entry)? = try await findEntity(entity, principal) else {
+                throw ClientRefusal.entityNotFound
+            }
+            self.learn([type.identity(of: entry)], of: type)
+        } catch let refusal as ClientRefusal {
+            throw refusal
+        } catch {
+            self.logger.info("The hook that verifies entities failed", metadata: ["error": "\(error)"])
+            throw .verificationFailed
+        }
+    }
+
+    func unsubscribe(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
+        let policy = SubscriptionPolicy(settings: self.configuration.entitySubscriptions)
+        let (entity, success) = try policy.cancellation(payload)
+        try self.countChanges(of: socket)
+        if let entity { socket.leave(policy.roomsToLeave(of: entity, joined: socket.rooms)) }
+        return success
+    }
+}

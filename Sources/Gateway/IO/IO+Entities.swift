@@ -1,0 +1,110 @@
+import NIOConcurrencyHelpers
+import OrderedCollections
+import SocketIOServer
+import SocketIOWire
+
+/// What this node knows of entries: which ids are the same entry's, and whose it is.
+extension IO {
+    /// The server-side event by which a node tells the others who owns entries.
+    static let entityEvent = "io:entity"
+
+    /// Remembers what an event says of its entries; who owns them is for the other nodes to know, too.
+    func learn(from event: LifecycleEvent, onlyHere: Bool) {
+        guard let type = self.model.schema.contentType(event.schema.uid), type.isRemembered else { return }
+        let identities = Self.identities(in: event.data, of: type)
+        self.learn(identities, of: type)
+        let owned = identities.filter { $0.owners != nil && !$0.ids.isEmpty }
+        guard !onlyHere, !owned.isEmpty else { return }
+        // Every node hears of what it can encode, and this is nothing but texts.
+        try? self.main.serverSideEmit(Self.entityEvent, JSONValue.array(owned.map(\.value)))
+    }
+
+    /// Remembers ids and owners, and sees to it that only owners follow what is theirs alone.
+    func learn(_ identities: [EntityIdentity], of type: ContentType) {
+        guard type.isRemembered else { return }
+        let completed = self.entities.withLockedValue { memory in
+            identities.map { identity in
+                memory.learn(identity)
+                return memory.completed(identity)
+            }
+        }
+        guard type.ownerField != nil else { return }
+        for identity in completed { self.admitOwners(of: identity) }
+    }
+
+    private static func identities(in value: JSONValue, of type: ContentType) -> [EntityIdentity] {
+        switch value {
+        case .object(let entry): [type.identity(of: entry)]
+        case .array(let elements): elements.flatMap { Self.identities(in: $0, of: type) }
+        case .null, .bool, .int, .double, .string, .binary: []
+        }
+    }
+
+    /// What is known of an entry, including what earlier events said.
+    func completed(_ identity: EntityIdentity) -> EntityIdentity {
+        self.entities.withLockedValue { $0.completed(identity) }
+    }
+
+    /// Who owns an entry; `nil`: not known.
+    func owners(of entity: EntityRef, _ type: ContentType) -> [EntityID]? {
+        guard type.ownerField != nil else { return nil }
+        return self.entities.withLockedValue {
+            $0.owners(uid: entity.uid, id: entity.id, fields: type.idFields)
+        }
+    }
+
+    /// Puts those of this node's subscribers into an entry's room who own it, and the others out of it.
+    ///
+    /// In the room is who may see the entry. Subscribers that could not be judged wait in a room of their own.
+    private func admitOwners(of identity: EntityIdentity) {
+        guard let owners = identity.owners else { return }
+        for id in identity.texts {
+            let entity = EntityRef(uid: identity.uid, id: id)
+            let theirs = owners.map { RoomName.ownersOnly(entity, user: $0) }
+            self.main.to(RoomName.ownersOnly(entity)).except(theirs).local.socketsLeave([entity.room])
+            if !theirs.isEmpty { self.main.to(theirs).local.socketsJoin([entity.room]) }
+        }
+    }
+
+    func registerEntityEvents() {
+        self.main.onServerSide(Self.entityEvent) { arguments, reply in
+            let schema = self.model.schema
+            for identity in arguments.first?.arrayValue?.compactMap(EntityIdentity.init) ?? [] {
+                guard let type = schema.contentType(identity.uid) else { continue }
+                self.learn([identity], of: type)
+            }
+            reply?(["success": true])
+        }
+    }
+}
+
+extension ContentType {
+    /// Whether there is something to remember about its entries.
+    fileprivate var isRemembered: Bool { self.idFields.count > 1 || self.ownerField != nil }
+}
+
+extension EntityIdentity {
+    /// `{uid, ids: [[field, id]], owners: [id]}`.
+    fileprivate var value: JSONValue {
+        [
+            "uid": .string(self.uid),
+            "ids": .array(self.ids.map { [.string($0.field.string), .string($0.text.string)] }),
+            "owners": .array(self.owners?.map(\.value) ?? []),
+        ]
+    }
+
+    /// Reads what another node tells; `nil`: it is something else.
+    fileprivate init?(_ value: JSONValue) {
+        guard let uid = value["uid"]?.stringValue, let ids = value["ids"]?.arrayValue,
+            let owners = value["owners"]?.arrayValue, ids.count <= EntityMemory.maximumOthers
+        else { return nil }
+        self.init(uid: uid)
+        for id in ids {
+            guard let parts = id.arrayValue, parts.count == 2, let field = parts[0].stringValue,
+                let text = parts[1].stringValue, EntityRef.isValidID(text)
+            else { return nil }
+            self.ids.append(ID(field: field, text: text))
+        }
+        self.owners = owners.compactMap { EntityID($0) }
+    }
+}

@@ -1,0 +1,42 @@
+import SocketIOServer
+import SocketIOWire
+
+/// Messages of one client to another.
+extension IO {
+    /// The longest private message, in UTF-16 code units as JavaScript counts them.
+    private static let maximumMessageLength = 10_000
+
+    func privateMessage(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
+        guard let payload, payload.objectValue != nil else { throw ClientRefusal.invalidPayload }
+        let settings = self.configuration.rooms
+        guard settings.enablePrivateRooms else { throw ClientRefusal.privateMessagesDisabled }
+        guard let target = payload["to"]?.stringValue, !target.isEmpty, let message = payload["message"],
+            !message.isNull
+        else { throw ClientRefusal.invalidParameters }
+        guard let text = message.stringValue, (1...Self.maximumMessageLength).contains(text.utf16.count) else {
+            throw ClientRefusal.invalidMessageLength
+        }
+        // Nobody is looked for who could not be written to.
+        guard settings.messagePolicy != .nobody else { throw ClientRefusal.joinDenied }
+        guard let receiver = try await self.find(target, for: socket) else { throw ClientRefusal.targetNotFound }
+        let principal = self.principal(of: socket)
+        let isAllowed = settings.messagePolicy.allows(
+            from: socket.rooms,
+            audience: principal.audienceRoom,
+            to: receiver.rooms,
+            defaultRooms: settings.defaultRooms
+        )
+        guard isAllowed else { throw ClientRefusal.joinDenied }
+        self.main.to(receiver.room).emit(
+            "private-message",
+            values: [
+                [
+                    "from": .string(socket.id.description),
+                    "fromUser": .string(principal.user?.username ?? "anonymous"), "message": .string(text),
+                    "timestamp": .int(Int(self.now() * 1000)),
+                ]
+            ]
+        )
+        return ["success": true]
+    }
+}
