@@ -19,7 +19,7 @@ struct TestAPI {
     var api: PublishAPI
     var server: SocketServer
 
-    /// The API over a server that listens to nobody yet, with seven tokens; `now` is the time by which they expire.
+    /// The API over a server that listens to nobody yet, with eight tokens; `now` is the time by which they expire.
     static func make(
         adapter: any AdapterFactory = InMemoryAdapterFactory(),
         rememberedEvents: Int = 100,
@@ -47,7 +47,7 @@ struct TestAPI {
         gateway.apiTokens = [
             token("all", "io.*"), token("raw", "io.raw"), token("client", "\(article).*"),
             token("old", "io.*", expiresAt: 999_999), token("gone", "io.*", isRevoked: true),
-            token("full", .fullAccess), token("reading", .readOnly),
+            token("full", .fullAccess), token("reading", .readOnly), token("mover", "io.sockets"),
         ]
         let server = SocketServer(adapter: adapter)
         let io = try await IO.install(on: server, configuration: gateway, clock: { now })
@@ -384,6 +384,27 @@ struct PublishAPITests {
         #expect(await api.ask("POST", "/io/users/2/message", body).body == first)
         #expect(await api.ask("POST", "/io/raw", body, token: "raw").body == first)
         #expect(await api.ask("POST", "/io/raw", #"{"event": "x", "eventId": "1\u0301"}"#).body == first)
+    }
+
+    /// Whoever is in a room of a role, token, user or entity sees what is meant for others, so moving sockets there needs
+    /// a scope of its own.
+    @Test(arguments: ["join", "leave"])
+    func reservedRoomsNeedAScopeOfTheirOwn(_ verb: String) async throws {
+        let api = try await TestAPI.make()
+        let path = "/io/sockets/AAAAAAAAAAAAAAAAAAAA/\(verb)"
+        for room in ["io-role-public", "io-token-full", "user:7", "\(article):5", "narrow:\(article)"] {
+            let body = "{\"room\": \"\(room)\"}"
+            let refused = await api.ask("POST", path, body, token: "mover")
+            #expect(refused.status == 403)
+            #expect(refused.body["error"]?["message"]?.stringValue?.contains("io.audiences") == true)
+            #expect(await api.ask("POST", path, body, token: "all").status == 200)
+            let batch = "{\"operations\": [{\"path\": \"\(path)\", \"body\": \(body)}]}"
+            let results = await api.ask("POST", "/io/batch", batch, token: "mover").body["results"]
+            #expect(results?[0]?["status"] == 403)
+        }
+        for room in ["lobby", "general-announcement"] {
+            #expect(await api.ask("POST", path, "{\"room\": \"\(room)\"}", token: "mover").status == 200)
+        }
     }
 
     /// What published nothing uses no id up.

@@ -131,6 +131,10 @@ extension PublishRoute {
             members: ["room", "eventId"],
             .verb { io, request in
                 let room = Room(try request.text("room", expected: "a room's name"))
+                // Who is in such a room sees what is meant for others.
+                if !request.token.ability.allowsVerb("audiences"), try await io.io.isReserved(room) {
+                    throw PublishError.forbidden("audiences")
+                }
                 return VerbResult(try await move(io, request.values[0], room))
             }
         )
