@@ -199,6 +199,8 @@ class Acknowledgements(ClusterTestCase):
         self.assertEqual(await client.call("join-room", 5), refused("Invalid room name"))
         self.assertEqual(await client.call("join-room", "a b"), refused("Room name contains invalid characters"))
         self.assertFalse((await client.call("join-room", "io-role-reader"))["success"])
+        # Private messages are enabled, which opens no room that joinPolicy does not name.
+        self.assertEqual(await client.call("join-room", "backstage"), refused("Permission denied"))
         self.assertFalse((await client.call("leave-room", "io-role-public"))["success"])
         private = {"to": client.id, "message": ""}
         self.assertEqual(await client.call("private-message", private), refused("Invalid message length"))

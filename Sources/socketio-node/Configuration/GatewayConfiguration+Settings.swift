@@ -2,6 +2,7 @@ import Foundation
 import Gateway
 import NIOCore
 import OrderedCollections
+import SocketIOServer
 
 extension GatewayConfiguration {
     /// The gateway's part of the configuration; what was reported as wrong counts as missing.
@@ -19,15 +20,17 @@ extension GatewayConfiguration {
         self.events = Events(settings["events"])
         self.rooms = Rooms(settings["rooms"])
         self.entitySubscriptions = EntitySubscriptions(settings["entitySubscriptions"])
+        self.limits = Limits(settings["limits"])
         self.namespaces = settings["namespaces"].members.map { name, namespace in
             GatewayNamespace(
                 name: name,
                 requireAuth: namespace["requireAuth"].bool ?? false,
                 roles: namespace["roles"].texts,
+                tokens: namespace["tokens"].texts,
                 inheritsChecks: namespace["inheritsChecks"].bool ?? true
             )
         }
-        self.clusterTimeout = settings["clusterTimeout"].time ?? self.clusterTimeout
+        settings["clusterTimeout"].read(into: &self.clusterTimeout)
     }
 }
 
@@ -148,12 +151,12 @@ extension APIToken {
 extension GatewayConfiguration.Authentication {
     fileprivate init(_ settings: Setting) {
         self.init()
-        self.mode = settings["mode"].text.flatMap { Mode(rawValue: $0) } ?? self.mode
-        self.timeout = settings["timeout"].time ?? self.timeout
-        self.publicRole = settings["publicRole"].text ?? self.publicRole
-        self.defaultRole = settings["defaultRole"].text ?? self.defaultRole
-        self.maximumFailures = settings["maximumFailures"].integer ?? self.maximumFailures
-        self.failureWindow = settings["failureWindow"].time ?? self.failureWindow
+        settings["mode"].read(into: &self.mode)
+        settings["timeout"].read(into: &self.timeout)
+        settings["publicRole"].read(into: &self.publicRole)
+        settings["defaultRole"].read(into: &self.defaultRole)
+        settings["maximumFailures"].read(into: &self.maximumFailures)
+        settings["failureWindow"].read(into: &self.failureWindow)
         self.jwt = JWTConfiguration(settings["jwt"])
     }
 }
@@ -174,19 +177,19 @@ extension JWTConfiguration {
         self.issuer = settings["issuer"].text
         self.audience = settings["audience"].text
         self.leeway = Double(settings["leeway"].integer ?? 0) / 1000
-        self.requiresExpiration = settings["requiresExpiration"].bool ?? false
+        settings["requiresExpiration"].read(into: &self.requiresExpiration)
         let claims = settings["claims"]
-        self.claims.id = claims["id"].text ?? self.claims.id
-        self.claims.role = claims["role"].text ?? self.claims.role
-        self.claims.username = claims["username"].text ?? self.claims.username
-        self.claims.email = claims["email"].text ?? self.claims.email
+        claims["id"].read(into: &self.claims.id)
+        claims["role"].read(into: &self.claims.role)
+        claims["username"].read(into: &self.claims.username)
+        claims["email"].read(into: &self.claims.email)
     }
 }
 
 extension GatewayConfiguration.Security {
     fileprivate init(_ settings: Setting) {
         self.init()
-        self.requireAuthentication = settings["requireAuthentication"].bool ?? self.requireAuthentication
+        settings["requireAuthentication"].read(into: &self.requireAuthentication)
         self.ipWhitelist = settings["ipWhitelist"].texts
         self.ipBlacklist = settings["ipBlacklist"].texts
         self.trustedProxies = settings["trustedProxies"].texts
@@ -197,29 +200,28 @@ extension GatewayConfiguration.Security {
 extension GatewayConfiguration.Events {
     fileprivate init(_ settings: Setting) {
         self.init()
-        self.payloadFormat =
-            settings["payloadFormat"].text.flatMap { PayloadFormat(rawValue: $0) } ?? self.payloadFormat
-        self.receivePolicy =
-            settings["receivePolicy"].text.flatMap { ReceivePolicy(rawValue: $0) } ?? self.receivePolicy
-        self.actionAliases = settings["actionAliases"].bool ?? self.actionAliases
-        self.customEventNames = settings["customEventNames"].bool ?? self.customEventNames
-        self.onlyPublished = settings["onlyPublished"].bool ?? self.onlyPublished
+        settings["payloadFormat"].read(into: &self.payloadFormat)
+        settings["receivePolicy"].read(into: &self.receivePolicy)
+        settings["actionAliases"].read(into: &self.actionAliases)
+        settings["customEventNames"].read(into: &self.customEventNames)
+        settings["onlyPublished"].read(into: &self.onlyPublished)
         self.excludeFields = settings["excludeFields"].texts
         self.sensitiveFields = settings["sensitiveFields"].texts
         self.sensitivePatterns = settings["sensitivePatterns"].texts
-        self.operatorsReceiveEvents = settings["operatorsReceiveEvents"].bool ?? self.operatorsReceiveEvents
-        self.rememberedEventIDs = settings["rememberedEventIDs"].integer ?? self.rememberedEventIDs
+        settings["operatorsReceiveEvents"].read(into: &self.operatorsReceiveEvents)
+        settings["rememberedEventIDs"].read(into: &self.rememberedEventIDs)
     }
 }
 
 extension GatewayConfiguration.Rooms {
     fileprivate init(_ settings: Setting) {
         self.init()
-        self.enablePrivateRooms = settings["enablePrivateRooms"].bool ?? self.enablePrivateRooms
-        self.allowsColon = settings["allowsColon"].bool ?? self.allowsColon
-        self.allowsDot = settings["allowsDot"].bool ?? self.allowsDot
-        self.maximumNameLength = settings["maximumNameLength"].integer ?? self.maximumNameLength
-        self.maximumRoomsPerSocket = settings["maximumRoomsPerSocket"].integer ?? self.maximumRoomsPerSocket
+        settings["enablePrivateRooms"].read(into: &self.enablePrivateRooms)
+        settings["messagePolicy"].read(into: &self.messagePolicy)
+        settings["allowsColon"].read(into: &self.allowsColon)
+        settings["allowsDot"].read(into: &self.allowsDot)
+        settings["maximumNameLength"].read(into: &self.maximumNameLength)
+        settings["maximumRoomsPerSocket"].read(into: &self.maximumRoomsPerSocket)
         self.defaultRooms = settings["defaultRooms"].texts
     }
 }
@@ -227,11 +229,32 @@ extension GatewayConfiguration.Rooms {
 extension GatewayConfiguration.EntitySubscriptions {
     fileprivate init(_ settings: Setting) {
         self.init()
-        self.enabled = settings["enabled"].bool ?? self.enabled
-        self.mode = settings["mode"].text.flatMap { SubscriptionMode(rawValue: $0) } ?? self.mode
-        self.maximumSubscriptionsPerSocket =
-            settings["maximumSubscriptionsPerSocket"].integer ?? self.maximumSubscriptionsPerSocket
+        settings["enabled"].read(into: &self.enabled)
+        settings["mode"].read(into: &self.mode)
+        settings["maximumSubscriptionsPerSocket"].read(into: &self.maximumSubscriptionsPerSocket)
         self.allowedContentTypes = settings["allowedContentTypes"].texts
+        settings["rememberedIDs"].read(into: &self.rememberedIDs)
+    }
+}
+
+extension GatewayConfiguration.Limits {
+    fileprivate init(_ settings: Setting) {
+        self.init()
+        if let questions = settings["questionsPerSecond"].integer { self.questions = RateLimit(perSecond: questions) }
+        if let changes = settings["changesPerSecond"].integer {
+            self.changes = RateLimit(perSecond: changes, burst: 4 * changes)
+        }
+    }
+}
+
+extension Setting {
+    /// Takes the value over; what was reported as wrong changes nothing.
+    fileprivate func read(into value: inout Bool) { if let bool = self.bool { value = bool } }
+    fileprivate func read(into value: inout Int) { if let integer = self.integer { value = integer } }
+    fileprivate func read(into value: inout String) { if let text = self.text { value = text } }
+    fileprivate func read(into value: inout TimeAmount) { if let time = self.time { value = time } }
+    fileprivate func read<Choice: RawRepresentable<String>>(into value: inout Choice) {
+        if let choice = self.text.flatMap({ Choice(rawValue: $0) }) { value = choice }
     }
 }
 
