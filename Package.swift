@@ -200,8 +200,8 @@ let tools: [Target] = [
     .executableTarget(
         name: "socketio-benchmarks",
         dependencies: [
-            "CCounters", "SocketIOWire", "RESP", "EngineIO", "SocketIOServer", "RedisAdapters", nioCore, nioPosix,
-            nioConcurrency, logging, metrics,
+            "CCounters", "SocketIOWire", "RESP", "EngineIO", "SocketIOServer", "RedisAdapters", "Gateway", nioCore,
+            nioPosix, nioConcurrency, logging, metrics, ordered,
         ],
         path: "Benchmarks/Sources",
         swiftSettings: settings

@@ -18,7 +18,7 @@ struct LinearWork: Sendable {
     /// The size that is compared with the double of it.
     var size = 20_000
     /// Makes an input of a size, and what works on it.
-    let prepare: @Sendable (Int) -> () -> Void
+    let prepare: @Sendable (Int) async throws -> () -> Void
 }
 
 struct BenchmarkError: Error, CustomStringConvertible {

@@ -13,9 +13,9 @@ struct Main {
             try await Self.run(benchmark)
         }
         guard counters_has_instructions() else { return }
-        for work in linearWork where isWanted(work.name) {
+        for work in linearWork + gatewayWork where isWanted(work.name) {
             for size in [work.size, work.size * 2] {
-                let body = work.prepare(size)
+                let body = try await work.prepare(size)
                 body()
                 counters_instructions_begin()
                 body()
