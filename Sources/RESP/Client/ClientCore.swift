@@ -392,14 +392,16 @@ extension ClientCore: RESPConnectionOwner {
 
     func connection(_ connection: RESPConnection, lost error: RESPError, wasReady: Bool, retryIn pause: TimeAmount?) {
         guard !self.isClosed else { return self.finishClosing() }
+        // Told last: who hears of it finds the state changed.
+        var unconfirmed: [EventLoopPromise<Void>] = []
+        defer { for promise in unconfirmed { promise.fail(error) } }
         self.keepReturned()
         self.probe.stop()
         self.peers.interrupted()
         if connection === self.subscriber {
             self.isRestoring = false
             self.watch.isSubscribed = false
-            let unconfirmed = self.table.disconnected()
-            for id in unconfirmed { self.waitingForConfirmation.removeValue(forKey: id)?.fail(error) }
+            unconfirmed = self.table.disconnected().compactMap { self.waitingForConfirmation.removeValue(forKey: $0) }
             self.subscriberState = .lost
             self.metrics.subscriberReconnects.increment()
         } else {
