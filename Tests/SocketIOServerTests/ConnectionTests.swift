@@ -74,7 +74,7 @@ import Testing
 
     @Test(arguments: [
         "42[\"before connect\"]", "43", "41", "44{\"message\":\"x\"}", "42/other,[\"x\"]", "4", "49", "42[]", "42{}",
-        "40[]", "452-[\"x\"]x", "451-[\"x\",{\"_placeholder\":true,\"num\":\"splice\"}]",
+        "40{", "452-[\"x\"]x", "451-[\"x\",{\"_placeholder\":true,\"num\":\"splice\"}]",
     ])
     func brokenProtocolClosesTheConnection(_ packet: String) async throws {
         try await TestServer().run { _, address in
@@ -83,6 +83,21 @@ import Testing
             // Text where attachments are announced is an error as well, so this closes every variant; most are closed
             // already.
             try? await client.send("41")
+            #expect(await client.next() == .close)
+        }
+    }
+
+    /// As by the official server, but with a sentence before it.
+    @Test(
+        arguments: ["\"text\"", "[]", "[{\"token\":\"x\"}]", "true", "null"],
+        [("", ""), ("/admin,", "/admin,"), ("/b\u{FC}cher,", "/b\u{FC}cher,")]
+    )
+    func authThatIsNoObjectClosesTheConnection(auth: String, namespace: (String, String)) async throws {
+        try await TestServer().run { _, address in
+            let client = try await TestClient.connect(to: address)
+            try await client.send("40\(namespace.0)\(auth)")
+            let answer = try #require(await client.nextText())
+            #expect(answer.hasPrefix("44\(namespace.1){\"message\":\"auth must be an object, such as "))
             #expect(await client.next() == .close)
         }
     }

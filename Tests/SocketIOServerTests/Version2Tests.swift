@@ -65,7 +65,7 @@ import Testing
             try await other.send("40/admin,")
             #expect(await other.next() == .text("44/admin,{\"code\":1}"))
             try await other.send("40/nowhere?x=1,")
-            #expect(await other.next() == .text("44/nowhere,\"Invalid namespace\""))
+            #expect(await other.next() == .text("44/nowhere,{\"message\":\"Invalid namespace\"}"))
         }
     }
 

@@ -118,7 +118,8 @@ extension ClientConnection {
             self.awaitMaking(of: name, auth)
         case .unknown, .undecided:
             self.server.metrics.rejected("invalid_namespace")
-            self.sendError(name, message: "Invalid namespace", data: nil)
+            // The same for clients of Socket.IO 2, as by the official server: an object, unlike other refusals.
+            self.session.send(PacketEncoder.connectError(namespace: name, message: "Invalid namespace", data: nil))
         }
     }
 
@@ -126,6 +127,24 @@ extension ClientConnection {
     func refuse(_ name: String, _ limit: LimitExceeded) {
         self.server.metrics.rejected(limit.code.rawValue)
         self.sendError(name, message: limit.description, data: limit.json)
+    }
+
+    /// Tells a client what is wrong if its CONNECT carries a text or a list as `auth`.
+    ///
+    /// The connection is closed then, as by the official server, which gives no reason.
+    func explainAuth(of text: borrowing ByteBuffer, _ error: PacketError) {
+        guard error.reason == .invalidPayload, error.underlying == nil,
+            text.readableBytesView.first == UInt8(ascii: "0")
+        else { return }
+        var bytes = text.readableBytesView.dropFirst()
+        bytes = bytes.first == UInt8(ascii: "/") ? bytes.prefix { $0 != UInt8(ascii: ",") } : bytes.prefix(0)
+        self.session.send(
+            PacketEncoder.connectError(
+                namespace: bytes.isEmpty ? "/" : String(decoding: bytes, as: UTF8.self),
+                message: "auth must be an object, such as {token: \"…\"}, and no text, number or list",
+                data: nil
+            )
+        )
     }
 
     private func sendError(_ name: String, message: String, data: JSONValue?) {

@@ -152,6 +152,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
                 self.awaitAttachment()
             }
         } catch {
+            self.explainAuth(of: text, error)
             self.malformed(error)
         }
     }
