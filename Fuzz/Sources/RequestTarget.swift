@@ -17,8 +17,12 @@ let requestTarget = Target(name: "request") { input in
         require(ExtensionOffer.parse(agreement.headerValue) != nil, "an answer that is none: \(agreement.headerValue)")
     }
     require(offer != nil || outcome == .refused, "agreed on what makes no sense")
-    let client = ClientAddress(trustedProxies: ["10.0.0.0/8", "fd00::/8"].compactMap { AddressRange($0) })
-    let address = measured(input.readableBytes) { client.resolve(peer: "10.0.0.1", forwardedFor: text) }
-    require(IPAddress(address) != nil, "no address: \(address)")
+    let proxies = TrustedProxies(["10.0.0.0/8", "fd00::/8"].compactMap { AddressRange($0) })
+    let proxy = ClientAddress(peer: "10.0.0.1")
+    let client = measured(input.readableBytes) { proxies.client(of: proxy, forwardedFor: text, forwarded: nil) }
+    if case .known(let address) = client {
+        require(IPAddress(address.description) == address, "no address: \(address)")
+    }
+    measured(input.readableBytes) { _ = proxies.client(of: proxy, forwardedFor: nil, forwarded: text) }
     _ = AddressRange(text)
 }

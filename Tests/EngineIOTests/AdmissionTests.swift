@@ -22,6 +22,9 @@ import Testing
             var configuration = EngineConfiguration()
             limits(&configuration.limits)
             configuration.trustedProxies = trustedProxies
+            configuration.routes = { method, target in
+                method == "GET" && target == "/healthz" ? .text("alive") : nil
+            }
             self.server = EngineServer(
                 configuration: configuration,
                 eventLoopGroup: self.loop,
@@ -70,9 +73,9 @@ import Testing
         let first = try fixture.connect()
         let second = try fixture.connect()
         let third = try fixture.connect()
-        #expect(try fixture.output(of: third) == Self.tooMany)
-        // What it sends is not read, and it has a second to read the answer.
-        try fixture.request(Self.poll, on: third)
+        #expect(try fixture.request(Self.poll, on: third) == Self.tooMany)
+        // What else it sends is not read, and it has a second to read the answer.
+        #expect(try fixture.request(Self.poll, on: third).isEmpty)
         #expect(third.isActive)
         fixture.loop.advanceTime(by: .milliseconds(1100))
         #expect(!third.isActive)
@@ -89,11 +92,11 @@ import Testing
     @Test func networksOfIPv6CountAsOne() throws {
         let fixture = Fixture { $0.maxConnectionsPerAddress = 1 }
         let first = try fixture.connect(from: "2001:db8:0:1::1")
-        #expect(try fixture.output(of: fixture.connect(from: "2001:db8:0:1:ffff::2")) == Self.tooMany)
+        #expect(try fixture.request(Self.poll, on: fixture.connect(from: "2001:db8:0:1:ffff::2")) == Self.tooMany)
         #expect(try fixture.output(of: fixture.connect(from: "2001:db8:0:2::1")).isEmpty)
         // The same host, whichever way its address is written.
         #expect(try fixture.output(of: fixture.connect(from: "192.0.2.1")).isEmpty)
-        #expect(try fixture.output(of: fixture.connect(from: "::ffff:192.0.2.1")) == Self.tooMany)
+        #expect(try fixture.request(Self.poll, on: fixture.connect(from: "::ffff:192.0.2.1")) == Self.tooMany)
         #expect(first.isActive)
     }
 
@@ -102,7 +105,7 @@ import Testing
         let first = try fixture.connect(from: "192.0.2.1")
         let second = try fixture.connect(from: "192.0.2.2")
         let third = try fixture.connect(from: "192.0.2.3")
-        #expect(try fixture.output(of: third).contains(#"{"code":6,"message":"Server is full"}"#))
+        #expect(try fixture.request(Self.poll, on: third).contains(#"{"code":6,"message":"Server is full"}"#))
         try second.close().wait()
         fixture.loop.run()
         #expect(try fixture.output(of: fixture.connect(from: "192.0.2.3")).isEmpty)
@@ -116,7 +119,7 @@ import Testing
         let first = try fixture.connect()
         try first.writeInbound(ByteBuffer(string: Self.poll))
         let second = try fixture.connect()
-        #expect(try fixture.output(of: fixture.connect()) == Self.tooMany)
+        #expect(try fixture.request(Self.poll, on: fixture.connect()) == Self.tooMany)
         #expect(try fixture.request("", on: first).hasPrefix("HTTP/1.1 200"))
         let fourth = try fixture.connect()
         #expect(try fixture.output(of: fourth).isEmpty)
@@ -124,7 +127,7 @@ import Testing
         #expect(try fixture.output(of: fourth).hasPrefix("HTTP/1.1 101"))
         let fifth = try fixture.connect()
         #expect(try fixture.output(of: fifth).isEmpty)
-        #expect(try fixture.output(of: fixture.connect()) == Self.tooMany)
+        #expect(try fixture.request(Self.poll, on: fixture.connect()) == Self.tooMany)
         for channel in [first, second, fourth, fifth] { try channel.close().wait() }
         fixture.loop.run()
         // The polling session counts on; the connections have left nothing behind.
@@ -181,9 +184,47 @@ import Testing
         // What the client invents stands on the left.
         #expect(try !open("6.6.6.6, 192.0.2.1", from: "10.0.0.1"))
         #expect(try !open("6.6.6.6\r\nX-Forwarded-For: 192.0.2.2, 10.0.0.9", from: "10.0.0.1"))
+        // Ports are nobody's, and there is no proxy to hide behind.
+        #expect(try !open("192.0.2.1:4711", from: "10.0.0.1"))
+        #expect(try !open("\"[::ffff:192.0.2.1]:4711\"", from: "10.0.0.1"))
+        #expect(try open("nonsense", from: "10.0.0.1"))
+        #expect(try !open("unknown", from: "10.0.0.3"))
         // From elsewhere the header says nothing.
         #expect(try open("7.7.7.7", from: "203.0.113.1"))
         #expect(try !open("8.8.8.8", from: "203.0.113.1"))
+    }
+
+    /// Whoever asks whether the node is alive gets an answer, however many connections there are.
+    @Test func healthChecksAreNeverTurnedAway() throws {
+        let fixture = Fixture {
+            $0.maxConnections = 1
+            $0.maxConnectionsPerAddress = 1
+            $0.maxHalfOpenPerAddress = 1
+        }
+        let first = try fixture.connect()
+        for _ in 0..<1000 {
+            // Before, behind and between those that ask for sessions or say nothing.
+            _ = try fixture.connect()
+            #expect(try fixture.request(Self.poll, on: fixture.connect()).hasPrefix("HTTP/1.1 503 "))
+            let check = try fixture.connect()
+            let answer = try fixture.request("GET /healthz", on: check)
+            #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.hasSuffix("alive"))
+            #expect(answer.contains("Connection: close\r\n"))
+            #expect(!check.isActive)
+        }
+        #expect(try fixture.request("GET /nothing", on: fixture.connect()).hasPrefix("HTTP/1.1 503 "))
+        #expect(first.isActive)
+    }
+
+    /// A turned away connection that asks for nothing is told why after a second.
+    @Test func silenceIsAnsweredToo() throws {
+        let fixture = Fixture { $0.maxConnections = 0 }
+        let channel = try fixture.connect()
+        #expect(try fixture.output(of: channel).isEmpty)
+        fixture.loop.advanceTime(by: .milliseconds(1100))
+        #expect(try fixture.output(of: channel).hasPrefix("HTTP/1.1 503 "))
+        #expect(!channel.isActive)
+        #expect(try fixture.rejections("server_full") == 1)
     }
 
     /// However many are turned away at once, they cost one answer and one second each, and not more than so many.

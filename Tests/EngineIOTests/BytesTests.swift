@@ -21,8 +21,10 @@ import Testing
         #expect(IPAddress("10.0.0.1\(mark)") == nil)
         #expect(IPAddress("\(mark)::1") == nil)
         #expect(AddressRange("10.0.0.0/8\(mark)") == nil)
-        let clients = ClientAddress(trustedProxies: [try #require(AddressRange("10.0.0.0/8"))])
-        #expect(clients.resolve(peer: "10.0.0.1", forwardedFor: "\(mark),192.0.2.7") == "192.0.2.7")
+        let proxies = TrustedProxies([try #require(AddressRange("10.0.0.0/8"))])
+        let peer = ClientAddress(peer: "10.0.0.1")
+        let client = proxies.client(of: peer, forwardedFor: "\(mark),192.0.2.7", forwarded: nil)
+        #expect(client.description == "192.0.2.7")
     }
 
     /// Each of them equals the text beside it as a `String`, or in lower case.

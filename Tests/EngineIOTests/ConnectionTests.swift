@@ -280,7 +280,8 @@ import Testing
             #expect(try await connection.response(isHead: true).status == "HTTP/1.1 405 Method Not Allowed")
             // A client that offers HTTP/2 gets its answer, and the connection goes on.
             try await connection.send(
-                "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nGET /x HTTP/1.1\r\n\r\n"
+                "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+                    + "GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
             )
             #expect(try await connection.response().text == "fine")
             #expect(try await connection.response().status == "HTTP/1.1 404 Not Found")

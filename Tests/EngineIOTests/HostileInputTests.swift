@@ -8,6 +8,10 @@ import Testing
 
 /// Peers that mean harm, on channels without a network, with time that the tests move.
 @Suite(.timeLimit(.minutes(1))) struct HostileInputTests {
+    private static let handshake = ByteBuffer(
+        string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: h\r\n\r\n"
+    )
+
     @Test func randomBytesAfterTheUpgrade() throws {
         let fixture = EmbeddedServer()
         var generator = SplitMix(state: 42)
@@ -142,7 +146,8 @@ import Testing
             "GET ", "POST ", "/engine.io/?EIO=4&transport=polling", "&sid=", " HTTP/1.1\r\n", "Host: x\r\n", "\r\n",
             "Content-Length: 5\r\n", "Content-Length: -1\r\n", "Transfer-Encoding: chunked\r\n",
             "Upgrade: websocket\r\n",
-            "Connection: Upgrade\r\n", "4hello", "\u{0}", "5\r\n4abcd\r\n0\r\n\r\n", "CONNECT x:1 HTTP/1.1\r\n\r\n",
+            "Connection: Upgrade\r\n", "4hello", "\u{0}", "5\r\n4abcd\r\n0\r\n\r\n",
+            "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
             "FFFFFFFFFFFFFFFFF\r\n", "Expect: 100-continue\r\n", "transport=websocket", "HTTP/1.0\r\n", "%",
         ]
         for _ in 0..<2000 {
@@ -357,7 +362,7 @@ import Testing
     @Test func manyHeadersAreRefused() throws {
         let fixture = EmbeddedServer()
         let channel = try fixture.connect()
-        var request = "GET /engine.io/ HTTP/1.1\r\n"
+        var request = "GET /engine.io/ HTTP/1.1\r\nHost: h\r\n"
         for index in 0..<10_000 { request += "X-\(index): 1\r\n" }
         fixture.send(ByteBuffer(string: request), to: channel)
         #expect(fixture.text(of: channel).hasPrefix("HTTP/1.1 4"))
@@ -368,7 +373,7 @@ import Testing
         let fixture = EmbeddedServer()
         let channel = try fixture.connect()
         fixture.send(
-            ByteBuffer(string: "GET / HTTP/1.1\r\nX: " + String(repeating: "x", count: 1_000_000)),
+            ByteBuffer(string: "GET / HTTP/1.1\r\nHost: h\r\nX: " + String(repeating: "x", count: 1_000_000)),
             to: channel
         )
         #expect(fixture.text(of: channel).hasPrefix("HTTP/1.1 431 "))
@@ -378,10 +383,10 @@ import Testing
     @Test func aThousandRequestsAheadCloseTheConnection() throws {
         let fixture = EmbeddedServer()
         let channel = try fixture.connect()
-        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: channel)
+        fixture.send(Self.handshake, to: channel)
         let opened = fixture.text(of: channel)
         let id = try #require(opened.sessionID)
-        let poll = "GET /engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\n\r\n"
+        let poll = "GET /engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\nHost: h\r\n\r\n"
         fixture.send(ByteBuffer(string: String(repeating: poll, count: 17)), to: channel)
         #expect(channel.isActive)
         fixture.send(ByteBuffer(string: poll), to: channel)
@@ -406,12 +411,13 @@ import Testing
     @Test func slowBodiesRunOutOfTime() throws {
         let fixture = EmbeddedServer()
         let opener = try fixture.connect()
-        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
+        fixture.send(Self.handshake, to: opener)
         let opened = fixture.text(of: opener)
         let id = try #require(opened.sessionID)
         let target = "/engine.io/?EIO=4&transport=polling&sid=\(id)"
         let channel = try fixture.connect()
-        fixture.send(ByteBuffer(string: "POST \(target) HTTP/1.1\r\nContent-Length: 100000\r\n\r\n"), to: channel)
+        let head = "POST \(target) HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"
+        fixture.send(ByteBuffer(string: head), to: channel)
         // A byte now and then keeps it alive, but not for ever.
         var seconds = 0
         while channel.isActive, seconds < 1000 {
@@ -427,7 +433,7 @@ import Testing
     @Test func idleConnectionsAreClosed() throws {
         let fixture = EmbeddedServer()
         let channel = try fixture.connect()
-        fixture.send(ByteBuffer(string: "GET /x HTTP/1.1\r\n\r\n"), to: channel)
+        fixture.send(ByteBuffer(string: "GET /x HTTP/1.1\r\nHost: h\r\n\r\n"), to: channel)
         #expect(fixture.text(of: channel).hasPrefix("HTTP/1.1 404 "))
         fixture.loop.advanceTime(by: .seconds(74))
         #expect(channel.isActive)
@@ -521,7 +527,7 @@ import Testing
     @Test func anUpgradeKeepsTheDeadline() throws {
         let fixture = EmbeddedServer()
         let opener = try fixture.connect()
-        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
+        fixture.send(Self.handshake, to: opener)
         let opened = fixture.text(of: opener)
         let id = try #require(opened.sessionID)
         fixture.loop.advanceTime(by: .milliseconds(25_020))
@@ -539,7 +545,7 @@ import Testing
     @Test func aProbeThatSaysNothingIsClosed() throws {
         let fixture = EmbeddedServer()
         let opener = try fixture.connect()
-        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
+        fixture.send(Self.handshake, to: opener)
         let opened = fixture.text(of: opener)
         let id = try #require(opened.sessionID)
         let channel = try fixture.connect()
@@ -556,7 +562,7 @@ import Testing
     @Test func aClosingSessionWaitsForItsClientForAWhile() throws {
         let fixture = EmbeddedServer()
         let opener = try fixture.connect()
-        fixture.send(ByteBuffer(string: "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n\r\n"), to: opener)
+        fixture.send(Self.handshake, to: opener)
         let opened = fixture.text(of: opener)
         let id = try #require(opened.sessionID)
         fixture.server.session(try #require(SessionID(id)))?.perform { session in

@@ -84,6 +84,14 @@ import Testing
                 $0.security.trustedProxies = ["127.0.0.1"]
             } == nil
         )
+        for unreadable in ["9.9.9.9:x", "\u{600}", "unknown"] {
+            #expect(
+                try await self.refusal(headers: [("X-Forwarded-For", unreadable)]) {
+                    $0.security.ipBlacklist = ["9.9.9.9"]
+                    $0.security.trustedProxies = ["127.0.0.1"]
+                } == "IP blacklisted"
+            )
+        }
     }
 
     @Test func connectionsAreCounted() async throws {

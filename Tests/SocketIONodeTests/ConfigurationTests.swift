@@ -50,7 +50,9 @@ struct ConfigurationDefaults {
     @Test func defaultsAreThoseOfTheLibraries() {
         let node = load().node
         #expect(Self.dump(node.gateway) == Self.dump(GatewayConfiguration()))
-        let server = SocketServerConfiguration()
+        var server = SocketServerConfiguration()
+        // The one thing that a node does otherwise.
+        server.engine.refusesForeignOrigins = true
         #expect(Self.dump(node.server) == Self.dump(server))
     }
 
@@ -478,5 +480,72 @@ struct ConfigurationValues {
         )
         #expect(loaded.problems.count >= 3)
         #expect(loaded.node.gateway.contentTypes.first?.fields["secret"]?.isPrivate == true)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct OriginSettings {
+    @Test(arguments: [
+        "*", "null", "https://app.example.com", "http://localhost:3000", "https://a.example:8443", "http://[::1]:3000",
+        "capacitor://localhost", "ionic://localhost", "tauri://localhost", "chrome-extension://abcdef", "file://",
+        "http://127.0.0.1", "https://xn--bcher-kva.example", "http://a_b", "https://a.example:80", "app://obsidian.md",
+    ])
+    func browsersSendThese(origin: String) {
+        #expect(load("cors: {origins: [\"\(origin)\"]}").problems.isEmpty)
+    }
+
+    /// An entry that could never match is no protection and no permission, but a mistake.
+    @Test(arguments: [
+        "https://*.example.com", "https://Example.com", "HTTPS://example.com", "https://example.com:443",
+        "http://example.com:80", "https://example.com/", "https://example.com/path", "example.com", "https://",
+        "https://user@example.com", "https://example.com?x", "https://b\u{FC}cher.example", "https://example.com:",
+        "https://example.com:0443", "https://example.com:65536", "https://a.example,https://b.example", "Null", "",
+        "https://exa mple.com", "://x", "https:example.com", "http://[::1", "http://[::G]", "**",
+    ])
+    func browsersNeverSendThese(origin: String) {
+        #expect(load("cors: {origins: [\"\(origin)\"]}").problems.count == 1)
+    }
+
+    @Test func foreignPagesAreRefusedByDefault() {
+        #expect(load().node.server.engine.refusesForeignOrigins)
+        #expect(load("cors: {origins: [\"*\"]}").node.server.engine.allowsPage(of: "http://x", host: "y"))
+    }
+
+    @Test func balancersWithThePROXYHeader() {
+        let loaded = load("listen: {proxyProtocol: [10.0.0.0/8, \"fd00::1\"]}")
+        #expect(loaded.problems.isEmpty)
+        #expect(
+            loaded.node.server.engine.proxyProtocolSources == ["10.0.0.0/8", "fd00::1"].compactMap { AddressRange($0) }
+        )
+        #expect(load().node.server.engine.proxyProtocolSources.isEmpty)
+        #expect(load("listen: {proxyProtocol: [nonsense]}").problems.count == 1)
+    }
+
+    /// The names that a library's `of(_:)` takes.
+    @Test(arguments: ["admin", "b\u{FC}cher", "a b", "a?b=c", "\u{1F600}", "a/b", String(repeating: "x", count: 128)])
+    func namespaces(name: String) {
+        let loaded = load("gateway: {namespaces: {\"\(name)\": {requireAuth: false}}}")
+        #expect(loaded.problems.isEmpty)
+        #expect(loaded.node.gateway.namespaces.map(\.name) == [name])
+    }
+
+    @Test(arguments: ["", "/admin", "a,b", String(repeating: "x", count: 129)])
+    func noNamespaces(name: String) {
+        #expect(!load("gateway: {namespaces: {\"\(name)\": {requireAuth: false}}}").problems.isEmpty)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct PublicPageTests {
+    @Test func saysWhatThisIsAndNoVersion() throws {
+        let page = PublicPage(path: "/socket.io")
+        let answer = try #require(page.answer(method: "GET", target: "/?x=1"))
+        let text = String(buffer: answer.body)
+        #expect(answer.status == 200 && text.contains("Socket.IO server") && text.contains("https://"))
+        #expect(text.utf8.count < 500)
+        #expect(answer.headers == [HTTPField("Content-Type", "text/plain; charset=utf-8")])
+        #expect(page.answer(method: "POST", target: "/")?.status == 405)
+        #expect(page.answer(method: "GET", target: "/x") == nil)
+        #expect(page.answer(method: "GET", target: "/\u{301}") == nil)
     }
 }

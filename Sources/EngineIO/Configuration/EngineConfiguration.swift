@@ -36,6 +36,14 @@ public struct EngineConfiguration: Sendable {
     public var httpCompression: HTTPCompression? = HTTPCompression()
     /// Cross-origin headers; `nil` means none.
     public var cors: CORSConfiguration?
+    /// Whether pages of foreign origins get no session, over either transport: status 403 before there is one.
+    ///
+    /// ``cors`` alone, as in Node, keeps browsers from reading answers to polls; a WebSocket any page may open. With this,
+    /// a request whose `Origin` is neither this server's own (the host in `Host`) nor allowed by ``cors`` is refused. One
+    /// without `Origin` passes: it comes from no page of another origin.
+    public var refusesForeignOrigins = false
+    /// What browsers are shown that open ``path`` as a page, without any parameter; `nil`: the protocol's error.
+    public var page: HTTPAnswer?
     /// The cookie that a polling handshake sets; `nil` means none.
     public var cookie: CookieConfiguration?
     /// A text message sent right after the open packet.
@@ -57,9 +65,14 @@ public struct EngineConfiguration: Sendable {
     public var routes: (@Sendable (_ method: String, _ target: String) -> HTTPAnswer?)?
     /// Hears of every refused request (`connection_error` of the reference implementation), on any event loop.
     public var onHandshakeError: (@Sendable (HandshakeError) -> Void)?
-    /// Proxies whose `X-Forwarded-For` says where a client is, which matters to the limits for an address; none by
-    /// default, since from anybody else that header is an invention.
+    /// Proxies whose `X-Forwarded-For` or `Forwarded` says where a client is, which matters to the limits for an address;
+    /// none by default, since from anybody else these headers are an invention.
     public var trustedProxies: [AddressRange] = []
+    /// Load balancers that write the PROXY header (version 1 or 2) in front of each connection; none by default.
+    ///
+    /// Their connections are closed without that header, and have the address that stands in it. From other addresses
+    /// such a header is a malformed request.
+    public var proxyProtocolSources: [AddressRange] = []
     /// What a peer may cost.
     public var limits = EngineLimits()
 

@@ -20,8 +20,7 @@ extension CORSConfiguration {
         switch self.origin {
         case .any: fields.append(HTTPField("Access-Control-Allow-Origin", "*"))
         case .fixed(let fixed): allow(fixed)
-        case .list(let allowed): allow(origin.flatMap { allowed.contains($0) ? $0 : nil })
-        case .matching(let matches): allow(origin.flatMap { matches($0) ? $0 : nil })
+        case .list, .matching: allow(origin.flatMap { self.origin.allows($0) ? $0 : nil })
         }
         if self.credentials { fields.append(HTTPField("Access-Control-Allow-Credentials", "true")) }
         if preflight.isPreflight {

@@ -27,6 +27,12 @@ struct EngineQuery {
     /// `j`: the digits of the JSON-P callback's index.
     private(set) var callback: String?
 
+    /// Whether there is nothing in it that means anything to the engine.
+    var isEmpty: Bool {
+        self.transport == .missing && self.session == .missing && !self.isVersion4 && !self.isTextOnly
+            && self.callback == nil
+    }
+
     private static let maximumShownBytes = 64
 
     init(target: String) { self = target.withBytes { Self(target: $0) } }

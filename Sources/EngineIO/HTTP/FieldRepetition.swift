@@ -5,16 +5,27 @@ enum FieldRepetition {
     /// The first one counts.
     case first
     /// One field, the values behind each other.
-    case joined(separator: StaticString)
+    case list
+    /// The same for `Cookie`.
+    case cookies
 
     /// The rule for a field's name, in any case.
     init(of name: Bytes) {
         self =
             switch name.count {
-            case 6 where name.equalsIgnoringCase("cookie"): .joined(separator: "; ")
+            case 6 where name.equalsIgnoringCase("cookie"): .cookies
             case let count where Self.isSingle(name, count): .first
-            default: .joined(separator: ", ")
+            default: .list
             }
+    }
+
+    /// Takes another value.
+    func add(_ next: String, to value: inout String) {
+        switch self {
+        case .first: break
+        case .list: value += ", " + next
+        case .cookies: value += "; " + next
+        }
     }
 
     private static func isSingle(_ name: Bytes, _ count: Int) -> Bool {
@@ -43,14 +54,12 @@ extension HTTPHeaders {
     func field(_ name: StaticString) -> String? {
         var value: String?
         for (field, next) in self where field.withBytes({ $0.equalsIgnoringCase(name) }) {
-            guard let first = value else {
+            guard var joined = value else {
                 value = next
                 continue
             }
-            switch FieldRepetition(of: Bytes(start: name.utf8Start, count: name.utf8CodeUnitCount)) {
-            case .first: return first
-            case .joined(let separator): value = first + "\(separator)" + next
-            }
+            field.withBytes { FieldRepetition(of: $0).add(next, to: &joined) }
+            value = joined
         }
         return value
     }

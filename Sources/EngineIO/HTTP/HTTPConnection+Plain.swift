@@ -104,7 +104,7 @@ extension HTTPConnection {
 
     private func poll(_ head: PlainRequestHead, _ input: ByteBuffer) -> Poll? {
         let server = self.server
-        guard !head.isUpgrade, server.takesPlainPolls else { return nil }
+        guard !head.isUpgrade, server.takesPlainPolls, self.refusal == nil else { return nil }
         return input.withBytes { bytes -> Poll? in
             let target = bytes.part(head.target)
             guard server.owns(target) else { return nil }

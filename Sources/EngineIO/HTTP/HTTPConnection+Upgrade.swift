@@ -22,7 +22,10 @@ extension HTTPConnection {
         case .success(let session?):
             request.session = session
             return self.upgrade(request)
-        case .success(nil): break
+        case .success(nil):
+            guard configuration.allowsPage(of: origin, host: request.head.headers.field("host")) else {
+                return self.refuse(.foreignOrigin)
+            }
         case .failure(let error): return self.refuse(error)
         }
         guard request.head.method == .GET else {
@@ -50,11 +53,24 @@ extension HTTPConnection {
         self.server.refused(error)
         if error.isTemporary {
             var buffer = ByteBuffer()
-            buffer.writeCapacityRefusal(error)
+            buffer.writeCapacityRefusal(error, isHead: self.isAskedForHead)
             self.write(buffer)
             return self.closeAfterFlush()
         }
-        self.refuse(UpgradeRequest.Refusal(contentTypeName: "Content-type", message: error.clientMessage))
+        self.refuse(
+            UpgradeRequest.Refusal(
+                // The reference implementation says 400 also where a hook forbids something.
+                status: error == .foreignOrigin ? error.status : 400,
+                contentTypeName: "Content-type",
+                message: error.clientMessage
+            )
+        )
+    }
+
+    /// Whether the answer must have no body.
+    private var isAskedForHead: Bool {
+        guard case .decidingUpgrade(let request) = self.state else { return false }
+        return request.head.method == .HEAD
     }
 
     private func refuse(_ refusal: UpgradeRequest.Refusal) {
@@ -63,7 +79,8 @@ extension HTTPConnection {
             status: refusal.status,
             contentTypeName: refusal.contentTypeName,
             message: refusal.message,
-            field: refusal.field
+            field: refusal.field,
+            isHead: self.isAskedForHead
         )
         self.write(buffer)
         self.closeAfterFlush()
@@ -170,12 +187,12 @@ extension HTTPConnection {
         promise: EventLoopPromise<Void>?
     ) throws {
         let pipeline = context.pipeline.syncOperations
-        guard self.usesDecoder else {
+        guard let decoderHandler = self.decoderHandler else {
             try pipeline.addHandler(handler)
             self.detach()
             return pipeline.removeHandler(context: context, promise: promise)
         }
-        let decoder = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
+        let decoder = try pipeline.context(handler: decoderHandler)
         let adapter = try pipeline.context(handlerType: DecodedRequests.self)
         try pipeline.addHandler(handler)
         self.detach()

@@ -28,15 +28,15 @@ final class HTTPConnection: @unchecked Sendable {
 
     /// How much of a refused body is read before the connection is closed.
     private static let maxDiscardedBytes = 1_048_576
-    /// How long a connection that there is no room for may take to read why.
-    private static let farewell = TimeAmount.seconds(1)
-    /// How many of those a loop keeps; more are closed at once.
-    private static let maxTurnedAway = 256
     /// How many times the request timeout a request may take if it keeps arriving.
     private static let maxRequestTimeouts = 10
 
+    private static let proxyProtocolName = "PROXY protocol"
+
     let server: EngineServer
     let loop: EngineLoop
+    /// The client's address, if a load balancer has said it in a PROXY header.
+    private var proxiedAddress: SocketAddress?
     var timerLinks = TimerLinks()
 
     var context: ChannelHandlerContext?
@@ -45,10 +45,9 @@ final class HTTPConnection: @unchecked Sendable {
     private var queuedRequests = 0
     private var isReadHeld = false
     private var isProcessing = false
-    /// Whether requests go through NIO's decoder: from the first one on that ``PlainRequestHead`` does not read.
-    var usesDecoder = false
-    /// Whether the decoder has seen a request for an upgrade that was answered like any other, and stopped.
-    private var isDecoderStopped = false
+    /// Reads requests from the first one on that ``PlainRequestHead`` does not read.
+    private var decoder: RequestDecoder?
+    private(set) var decoderHandler: ByteToMessageHandler<RequestDecoder>?
     /// A head of which not all has come, or what came behind a request for an upgrade.
     var held: ByteBuffer?
     /// In how many reads that head has come.
@@ -71,7 +70,8 @@ final class HTTPConnection: @unchecked Sendable {
     private var checks = 0
     /// The connection's place among those of its address, if they are limited.
     var ticket: ConnectionTicket?
-    private var isTurnedAway = false
+    /// Why there is no room for the connection, and it is closed behind its first answer.
+    var refusal: HandshakeError?
     /// The connection's places among those with something waiting, if it has any.
     private var queuedHolding: Holding?
     private var requestHolding: Holding?
@@ -85,28 +85,28 @@ final class HTTPConnection: @unchecked Sendable {
 
     var keepAliveSeconds: Int { max(1, Int(self.limits.keepAliveTimeout.nanoseconds / 1_000_000_000)) }
 
+    var usesDecoder: Bool { self.decoder != nil }
+
     /// The first handlers of a connection.
     static func addHandlers(to channel: any Channel, server: EngineServer, loop: EngineLoop) throws {
-        try channel.pipeline.syncOperations.addHandler(HTTPConnection(server: server, loop: loop))
+        let pipeline = channel.pipeline.syncOperations
+        let connection = HTTPConnection(server: server, loop: loop)
+        if !server.configuration.proxyProtocolSources.isEmpty {
+            try pipeline.addHandler(ProxyProtocolHandler(connection: connection), name: Self.proxyProtocolName)
+        }
+        try pipeline.addHandler(connection)
     }
 
     /// Lets NIO's decoder read from here on.
     func useDecoder(in context: ChannelHandlerContext) throws {
-        self.usesDecoder = true
         // The decoder keeps what it is given, which must not be the loop's own buffer.
         try? context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator.own(self.loop))
-        let handlers: [any ChannelHandler] = [Self.makeDecoder(self.server), DecodedRequests(self)]
+        let decoder = RequestDecoder(limits: self.limits)
+        let handler = ByteToMessageHandler(decoder)
+        self.decoder = decoder
+        self.decoderHandler = handler
+        let handlers: [any ChannelHandler] = [handler, DecodedRequests(self)]
         try context.pipeline.syncOperations.addHandlers(handlers, position: .after(self))
-    }
-
-    private static func makeDecoder(_ server: EngineServer) -> ByteToMessageHandler<HTTPRequestDecoder> {
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = server.configuration.limits.maxHeaderBytes
-        limits.maxHeaderListSize = server.configuration.limits.maxHeaderBytes
-        limits.maxHeaderFieldCount = server.configuration.limits.maxHeaderCount
-        return ByteToMessageHandler(
-            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
-        )
     }
 
     /// Closes the connection as soon as nothing is being answered.
@@ -135,14 +135,40 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        if self.server.admission.isLimited {
-            switch self.server.admission.connect(from: context.channel.remoteAddress?.ipAddress) {
-            case .success(let ticket): self.ticket = ticket
-            case .failure(let error): self.turnAway(error)
-            }
+        let isBalancer = self.isFromBalancer
+        if !isBalancer, !self.server.configuration.proxyProtocolSources.isEmpty {
+            context.pipeline.syncOperations.removeHandler(name: Self.proxyProtocolName, promise: nil)
         }
+        // A balancer's connection is nobody's until it says whose.
+        self.seekAdmission(from: isBalancer ? nil : context.channel.remoteAddress)
         context.fireChannelActive()
     }
+
+    private var isFromBalancer: Bool {
+        let sources = self.server.configuration.proxyProtocolSources
+        guard !sources.isEmpty, let peer = self.context?.channel.remoteAddress?.ipAddress.flatMap({ IPAddress($0) })
+        else { return false }
+        return sources.contains { $0.contains(peer) }
+    }
+
+    private func seekAdmission(from address: SocketAddress?) {
+        guard self.server.admission.isLimited, self.refusal == nil else { return }
+        switch self.server.admission.connect(from: address?.ipAddress) {
+        case .success(let ticket): self.ticket = ticket
+        case .failure(let error): self.turnAway(error)
+        }
+    }
+
+    /// A load balancer has said whose connection it is.
+    func isProxied(_ header: ProxyHeader) {
+        guard case .client(let address, let port) = header else { return }
+        self.proxiedAddress = try? SocketAddress(ipAddress: address.description, port: Int(port))
+        self.ticket = nil
+        self.seekAdmission(from: self.proxiedAddress)
+    }
+
+    /// The address of the connection's other end, as far as it is known.
+    private var remoteAddress: SocketAddress? { self.proxiedAddress ?? self.context?.channel.remoteAddress }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.detach()
@@ -177,6 +203,13 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
 
     /// The decoder has read a part of a request.
     func received(_ part: HTTPServerRequestPart) {
+        switch part {
+        case .head(let head):
+            let isUpgrade = head.method == .CONNECT || RequestFields(head.headers).asksForUpgrade
+            self.decoder?.decodedHead(head, isUpgrade: isUpgrade)
+        case .body(let bytes): self.decoder?.decodedBody(bytes.readableBytes)
+        case .end: self.decoder?.decodedEnd()
+        }
         if self.queue.isEmpty, self.takesParts {
             self.process(part)
             self.processQueue()
@@ -253,10 +286,7 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
         }
         self.queue = []
         self.ticket = nil
-        if self.isTurnedAway {
-            self.isTurnedAway = false
-            self.loop.turnedAwayConnections -= 1
-        }
+        self.forgetRefusal()
         self.loop.timers.cancel(self)
         self.loop.connections[ObjectIdentifier(self)] = nil
     }
@@ -339,22 +369,31 @@ extension HTTPConnection {
         self.checkedBytes = 0
     }
 
-    private func begin(_ head: HTTPRequestHead) {
+    private func begin(_ received: HTTPRequestHead) {
+        var head = received
         self.beginCounting()
         self.armTimer(self.limits.requestTimeout)
         let fields = RequestFields(head.headers)
-        // Whether the decoder takes this for a request that changes the protocol, and stops behind it.
-        let isUpgrade = head.method == .CONNECT || (fields.upgrade != nil && fields.connectionUpgrades)
+        guard fields.hostCount == 1 || (fields.hostCount == 0 && head.version.minor == 0) else {
+            // For whom the request is nobody can tell: different servers would tell differently (RFC 9112, section 3.2).
+            self.server.metrics.malformedInput(.httpRequest)
+            return self.writeAndClose("400 Bad Request")
+        }
+        head.normaliseTarget()
         let belongsToEngine = self.server.owns(head.uri)
-        if isUpgrade, belongsToEngine, self.server.configuration.transports.contains(.websocket) {
-            let request = UpgradeRequest(head: head, fields: fields, remoteAddress: self.context?.channel.remoteAddress)
+        if let refusal = self.refusal, belongsToEngine || self.route(head) == nil {
+            return self.sayFarewell(refusal, isHead: head.method == .HEAD)
+        }
+        // Offers of other protocols are nothing that has to be taken (RFC 9110, section 7.8).
+        let takesWebSockets = self.server.configuration.transports.contains(.websocket)
+        if belongsToEngine, takesWebSockets, fields.asksForWebSocket {
+            let request = UpgradeRequest(head: head, fields: fields, remoteAddress: self.remoteAddress)
             self.state = .receivingUpgrade(request)
             return
         }
-        self.isDecoderStopped = isUpgrade
         var context = HTTPResponseContext()
         context.isHead = head.method == .HEAD
-        context.isKeptAlive = head.isKeepAlive && !self.server.isStopping
+        context.isKeptAlive = head.isKeepAlive && !self.server.isStopping && self.refusal == nil
         context.keepAliveSeconds = self.keepAliveSeconds
         let exchange = HTTPExchange(connection: self, method: head.method, fields: fields, context: context)
         self.state = .receiving(exchange)
@@ -364,9 +403,13 @@ extension HTTPConnection {
         if belongsToEngine {
             self.route(exchange, head, fields)
         } else {
-            let answer = self.server.configuration.routes?(head.method.rawValue, head.uri)
-            exchange.answer(answer.map(HTTPResponse.foreign) ?? .empty(status: 404))
+            exchange.answer(self.route(head).map(HTTPResponse.foreign) ?? .empty(status: 404))
         }
+    }
+
+    /// The answer to a request that is none of the engine's; `nil` if there is none.
+    private func route(_ head: HTTPRequestHead) -> HTTPAnswer? {
+        self.server.configuration.routes?(head.method.rawValue, head.uri)
     }
 
     /// The checks of an engine request, in the reference implementation's order.
@@ -387,6 +430,10 @@ extension HTTPConnection {
                 agent.withBytes { $0.contains(";MSIE") || $0.contains("Trident/") }
         }
         let query = EngineQuery(target: head.uri)
+        let isRead = head.method == .GET || head.method == .HEAD
+        if let page = configuration.page, query.isEmpty, fields.acceptsHTML, isRead {
+            return exchange.answer(.foreign(page))
+        }
         let transport: TransportName
         switch self.server.check(query, origin: origin) {
         case .success(let allowed): transport = allowed
@@ -395,14 +442,18 @@ extension HTTPConnection {
         func makeRequest() -> HandshakeRequest {
             HandshakeRequest(
                 head: head,
-                remoteAddress: self.context?.channel.remoteAddress,
+                remoteAddress: self.remoteAddress,
                 issued: WallClock.milliseconds()
             )
         }
         if configuration.headers != nil { exchange.request = makeRequest() }
         switch self.server.session(of: query, lingering: true) {
         case .success(let session?): return exchange.begin(with: session, transport: transport)
-        case .success(nil): break
+        case .success(nil):
+            // A target in absolute form says for which host it is.
+            guard configuration.allowsPage(of: origin, host: head.headers.field("host")) else {
+                return exchange.refuse(.foreignOrigin)
+            }
         case .failure(let error): return exchange.refuse(error)
         }
         guard head.method == .GET else {
@@ -538,27 +589,20 @@ extension HTTPConnection {
     /// The request is complete and answered.
     private func finish(_ exchange: HTTPExchange) {
         guard exchange.context.isKeptAlive else { return self.closeAfterFlush() }
-        if self.isDecoderStopped { self.restartDecoder() }
         self.state = .idle
         self.requestBytes = 0
         self.armTimer(self.limits.keepAliveTimeout)
+        // Behind a request that is still queued nothing has been read that the decoder stopped at.
+        if let decoder = self.decoder, decoder.isStopped, self.queue.isEmpty { self.restart(decoder) }
     }
 
     /// Goes on reading requests behind one for an upgrade.
-    ///
-    /// There a decoder stops for good; a new one takes over the bytes that the old one has.
-    private func restartDecoder() {
-        self.isDecoderStopped = false
-        guard let context = self.context else { return }
-        let pipeline = context.pipeline.syncOperations
-        do {
-            let old = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            let position = ChannelPipeline.SynchronousOperations.Position.after(old.handler)
-            try pipeline.addHandler(Self.makeDecoder(self.server), position: position)
-            pipeline.removeHandler(context: old, promise: nil)
-        } catch {
-            self.closeNow()
-        }
+    private func restart(_ decoder: RequestDecoder) {
+        guard decoder.restart(), let handler = self.decoderHandler,
+            let context = try? self.context?.pipeline.syncOperations.context(handler: handler)
+        else { return }
+        // What the handler has waits until it is given something.
+        handler.channelRead(context: context, data: NIOAny(ByteBuffer()))
     }
 
     private func writeAndClose(_ status: StaticString) {
@@ -572,21 +616,6 @@ extension HTTPConnection {
         case .idle, .draining, .receivingUpgrade, .decidingUpgrade, .closing, .detached: break
         }
         self.closeAfterFlush()
-    }
-
-    /// Tells a connection that there is no room for it.
-    ///
-    /// Not closed at once: closing what has unread bytes resets it, and a reset overtakes the answer.
-    private func turnAway(_ error: HandshakeError) {
-        self.server.refused(error)
-        guard self.loop.turnedAwayConnections < Self.maxTurnedAway else { return self.closeNow() }
-        self.loop.turnedAwayConnections += 1
-        self.isTurnedAway = true
-        self.state = .closing
-        var buffer = ByteBuffer()
-        buffer.writeCapacityRefusal(error)
-        self.write(buffer)
-        self.armTimer(Self.farewell)
     }
 
     func closeAfterFlush() {
@@ -636,7 +665,7 @@ extension HTTPConnection: ByteHolder {
 // MARK: - Timeouts
 
 extension HTTPConnection: TimerTarget {
-    private func armTimer(_ amount: TimeAmount) {
+    func armTimer(_ amount: TimeAmount) {
         self.loop.timers.schedule(self, in: amount)
     }
 
@@ -645,7 +674,8 @@ extension HTTPConnection: TimerTarget {
         case .idle, .closing:
             // Not before the last answer has left, as long as it moves.
             let buffered = self.bufferedBytes
-            guard buffered > 0, buffered != self.checkedBytes, !self.isTurnedAway else { return self.closeNow() }
+            if let refusal = self.refusal { return self.endFarewell(refusal) }
+            guard buffered > 0, buffered != self.checkedBytes else { return self.closeNow() }
             self.checkedBytes = buffered
             self.armTimer(self.limits.requestTimeout)
         case .receiving, .draining, .receivingUpgrade:

@@ -148,7 +148,11 @@ extension ByteWriter {
         guard field.isWritable else { return }
         self.writeString(field.name)
         self.writeStaticString(": ")
-        self.writeString(field.value)
+        if field.value.utf8.contains(where: { $0 >= 0x80 }), let latin1 = field.value.latin1 {
+            latin1.withUnsafeBytes { self.writeBytes($0) }
+        } else {
+            self.writeString(field.value)
+        }
         self.writeStaticString("\r\n")
     }
 }
@@ -159,7 +163,11 @@ extension ByteBuffer {
         guard field.isWritable else { return }
         self.writeString(field.name)
         self.writeStaticString(": ")
-        self.writeString(field.value)
+        if field.value.utf8.contains(where: { $0 >= 0x80 }), let latin1 = field.value.latin1 {
+            self.writeBytes(latin1)
+        } else {
+            self.writeString(field.value)
+        }
         self.writeStaticString("\r\n")
     }
 
@@ -188,7 +196,7 @@ extension ByteBuffer {
     }
 
     /// Writes the answer with which a connection ends that there is no room for, whatever it asks.
-    mutating func writeCapacityRefusal(_ error: HandshakeError) {
+    mutating func writeCapacityRefusal(_ error: HandshakeError, isHead: Bool) {
         var body = ByteBuffer()
         body.writeErrorBody(error)
         self.writeStaticString("HTTP/1.1 ")
@@ -197,7 +205,7 @@ extension ByteBuffer {
         self.writeStaticString(HTTPStatusText.text(of: error.status))
         self.writeStaticString("\r\nContent-Type: application/json\r\n")
         self.writeString("Content-Length: \(body.readableBytes)\r\nConnection: close\r\n\r\n")
-        self.writeImmutableBuffer(body)
+        if !isHead { self.writeImmutableBuffer(body) }
     }
 
     /// Writes the short answer with which a connection ends that asked for an upgrade.
@@ -205,7 +213,8 @@ extension ByteBuffer {
         status: Int = 400,
         contentTypeName: StaticString = "Content-type",
         message: String,
-        field: HTTPField? = nil
+        field: HTTPField? = nil,
+        isHead: Bool
     ) {
         self.writeStaticString("HTTP/1.1 ")
         self.writeString(String(status))
@@ -216,7 +225,19 @@ extension ByteBuffer {
         self.writeString(": text/html\r\nContent-Length: \(message.utf8.count)\r\n")
         if let field { self.writeHTTPField(field) }
         self.writeStaticString("\r\n")
-        self.writeString(message)
+        if !isHead { self.writeString(message) }
+    }
+}
+
+extension String {
+    /// The text's bytes in Latin-1, as Node writes and reads header fields; `nil` if it has other characters.
+    fileprivate var latin1: [UInt8]? {
+        var bytes: [UInt8] = []
+        for scalar in self.unicodeScalars {
+            guard let byte = UInt8(exactly: scalar.value) else { return nil }
+            bytes.append(byte)
+        }
+        return bytes
     }
 }
 

@@ -13,11 +13,24 @@ struct RequestFields {
     /// `Access-Control-Request-Headers`.
     private(set) var requestedHeaders: String?
     private(set) var expects = false
+    /// `Accept` names `text/html`, as that of browsers does for pages.
+    private(set) var acceptsHTML = false
     /// Whether a `Connection` field names `upgrade`.
     private(set) var connectionUpgrades = false
 
+    /// Those of no request.
+    init() {}
+
     init(_ headers: HTTPHeaders) {
         for (name, value) in headers { name.withBytes { self.read($0, value) } }
+    }
+
+    /// Whether the request asks for another protocol, and the decoder stops behind it.
+    var asksForUpgrade: Bool { self.upgrade != nil && self.connectionUpgrades }
+
+    /// Whether that protocol is WebSocket, or WebSocket is among those offered.
+    var asksForWebSocket: Bool {
+        self.connectionUpgrades && self.upgrade?.withBytes { $0.names("websocket") } ?? false
     }
 
     @inline(__always)
@@ -27,6 +40,8 @@ struct RequestFields {
             self.hostCount += 1
         case 6 where name.equalsIgnoringCase("origin"):
             self.origin.join(value)
+        case 6 where name.equalsIgnoringCase("accept"):
+            if value.withBytes({ $0.contains("text/html") }) { self.acceptsHTML = true }
         case 6 where name.equalsIgnoringCase("expect"):
             self.expects = true
         case 7 where name.equalsIgnoringCase("upgrade"):

@@ -19,14 +19,14 @@ final class Admission: Sendable {
     }
 
     private let limits: EngineLimits
-    private let clients: ClientAddress
+    private let proxies: NIOLockedValueBox<TrustedProxies>
     let isLimited: Bool
     private let state = NIOLockedValueBox(State())
 
     init(_ configuration: EngineConfiguration) {
         let limits = configuration.limits
         self.limits = limits
-        self.clients = ClientAddress(trustedProxies: configuration.trustedProxies)
+        self.proxies = NIOLockedValueBox(TrustedProxies(configuration.trustedProxies))
         self.isLimited =
             [
                 limits.maxConnections, limits.maxConnectionsPerAddress, limits.maxHalfOpenPerAddress,
@@ -38,8 +38,7 @@ final class Admission: Sendable {
 
     /// Counts a new connection; a trusted proxy's counts as nobody's.
     func connect(from peer: String?) -> Result<ConnectionTicket, HandshakeError> {
-        let address = peer.flatMap { self.clients.isTrusted($0) ? nil : IPAddress($0) }
-        let group = address.map(AddressGroup.init)
+        let group = peer.flatMap { self.group(of: ClientAddress(peer: $0)) }
         let error: HandshakeError? = self.state.withLockedValue { state in
             if let maximum = self.limits.maxConnections, state.all.connections >= maximum {
                 return .serverFull("maxConnections")
@@ -117,15 +116,26 @@ final class Admission: Sendable {
     ///
     /// Worked out when needed: it follows from what the session keeps anyway.
     func group(of request: HandshakeRequest) -> AddressGroup? {
-        let address = self.address(of: request)
-        // A proxy that did not say for whom it asks is nobody's address.
-        return self.clients.isTrusted(address) ? nil : IPAddress(address).map(AddressGroup.init)
+        self.group(of: self.address(of: request))
+    }
+
+    private func group(of address: ClientAddress) -> AddressGroup? {
+        switch address {
+        case .known(let address):
+            // A proxy that did not say for whom it asks is nobody's address.
+            self.proxies.withLockedValue { $0.contains(address) } ? nil : AddressGroup(address)
+        case .unreadable: .unreadable
+        case .missing: nil
+        }
     }
 
     /// The address of the client behind a request.
-    func address(of request: HandshakeRequest) -> String {
-        self.clients.resolve(peer: request.remoteAddress, forwardedFor: request.joinedHeader("x-forwarded-for"))
+    func address(of request: HandshakeRequest) -> ClientAddress {
+        self.proxies.withLockedValue { $0 }.client(of: request)
     }
+
+    /// Believes these proxies; see ``EngineServer/trust(_:)``.
+    func trust(_ proxies: [AddressRange]) { self.proxies.withLockedValue { $0 = TrustedProxies(proxies) } }
 
     /// How many addresses are remembered.
     var addressCount: Int { self.state.withLockedValue { $0.groups.count } }

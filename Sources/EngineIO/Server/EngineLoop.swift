@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 import Metrics
 package import NIOCore
@@ -64,8 +65,8 @@ package final class EngineLoop: @unchecked Sendable {
 
     /// The connections that have not become WebSockets.
     var connections: [ObjectIdentifier: HTTPConnection] = [:]
-    /// How many of them are being told that there is no room for them.
-    var turnedAwayConnections = 0
+    /// Those of them that there is no room for, the oldest first.
+    var turnedAway: Deque<HTTPConnection> = []
 
     private var dateSecond = -1
     private var dateField = ByteBuffer()

@@ -39,6 +39,7 @@ struct EngineMetrics: Sendable {
         case tooLarge = "too_large"
         /// Given up because all clients' requests together have too many bytes.
         case tooMuchForAll = "too_much_for_all"
+        case proxyHeader = "proxy_header"
         case flood
     }
 

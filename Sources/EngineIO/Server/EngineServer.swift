@@ -252,10 +252,30 @@ public final class EngineServer: Sendable {
         self.configuration.onHandshakeError?(error)
     }
 
+    /// A load balancer's connection began with something else than the PROXY header.
+    func proxyHeaderMissing() {
+        self.metrics.malformedInput(.proxyHeader)
+        self.logger.debug(
+            """
+            A connection from a load balancer (proxyProtocolSources) began without a PROXY header and was closed; is the \
+            balancer told to send one?
+            """
+        )
+    }
+
     // MARK: Sessions
 
     /// The address of the client behind a session's request: its connection's, or what trusted proxies say.
-    public func clientAddress(of request: HandshakeRequest) -> String { self.admission.address(of: request) }
+    ///
+    /// `unreadable` if a trusted proxy says it in words that cannot be read, and empty if the connection has no address.
+    public func clientAddress(of request: HandshakeRequest) -> String {
+        self.admission.address(of: request).description
+    }
+
+    /// Believes these proxies besides those of the configuration; to be called before the first client comes.
+    package func trust(_ proxies: [AddressRange]) {
+        self.admission.trust(self.configuration.trustedProxies + proxies)
+    }
 
     /// What the client behind a request is counted by; `nil` if that is nobody's address.
     package func addressGroup(of request: HandshakeRequest) -> AddressGroup? { self.admission.group(of: request) }

@@ -86,6 +86,11 @@ public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible
         Self(.forbidden, context: message.map { ["message": $0] } ?? [:])
     }
 
+    static let foreignOrigin = Self(
+        .forbidden,
+        context: ["name": "FOREIGN_ORIGIN", "message": "Pages of this origin may not connect"]
+    )
+
     static let idInUse = Self(.badRequest, context: ["name": "ID_GENERATION_ERROR"])
 
     static let unsupportedVersion = Self(.unsupportedProtocolVersion, context: ["protocol": "3"])

@@ -55,37 +55,46 @@ public final class HandshakeRequest: Sendable {
         String(decoding: self.bytes[Int(self.targetStart)..<Int(self.headersStart) - 1], as: UTF8.self)
     }
 
-    /// The header fields in order, names in lower case; a repeated field appears as often as it came.
+    /// The header fields as Node's `request.headers` has them: in order, names in lower case, each name once.
+    ///
+    /// Of some repeated fields the first one counts (`Authorization`, `Host`, `User-Agent`, `Referer` and their like),
+    /// `Cookie` is joined by `; `, all others by `, `. Bytes beyond ASCII are Latin-1.
     public var headers: [(name: String, value: String)] {
+        var names: [Bytes] = []
         var headers: [(name: String, value: String)] = []
-        self.forEachHeader { name, value in
-            headers.append((Self.lowercased(name), value.text))
-            return true
+        self.bytes.withUnsafeBufferPointer { bytes in
+            Self.forEachHeader(in: bytes.part(Int(self.headersStart)..<bytes.count)) { name, value in
+                if let index = names.firstIndex(where: { $0.equalsIgnoringCase(name) }) {
+                    FieldRepetition(of: name).add(value.text, to: &headers[index].value)
+                } else {
+                    names.append(name)
+                    headers.append((Self.lowercased(name), value.text))
+                }
+                return true
+            }
         }
         return headers
     }
 
-    /// The value of the first field of a name, whatever its case.
+    /// The value of a field, its name in any case; repeated ones as in ``headers``.
     public func header(_ name: String) -> String? {
-        var found: String?
         name.withBytes { name in
-            self.forEachHeader { field, value in
-                guard field.equalsIgnoringCase(name) else { return true }
-                found = value.text
-                return false
+            self.bytes.withUnsafeBufferPointer { bytes in
+                var found: String?
+                Self.forEachHeader(in: bytes.part(Int(self.headersStart)..<bytes.count)) { field, value in
+                    guard field.equalsIgnoringCase(name) else { return true }
+                    guard var first = found else {
+                        found = value.text
+                        return true
+                    }
+                    let repetition = FieldRepetition(of: name)
+                    repetition.add(value.text, to: &first)
+                    found = first
+                    return repetition != .first
+                }
+                return found
             }
         }
-        return found
-    }
-
-    /// The values of all fields of a name, as one list.
-    func joinedHeader(_ name: StaticString) -> String? {
-        var joined: String?
-        self.forEachHeader { field, value in
-            if field.equalsIgnoringCase(name) { joined = joined.map { $0 + "," + value.text } ?? value.text }
-            return true
-        }
-        return joined
     }
 
     /// How many packets the client takes in one answer to a poll.
@@ -102,17 +111,15 @@ public final class HandshakeRequest: Sendable {
     /// The query parameters in order, decoded; of a repeated one the last value stands, at the first one's place.
     public var query: [(name: String, value: String)] { RequestTarget.query(of: self.target) }
 
-    private func forEachHeader(_ body: (Bytes, Bytes) -> Bool) {
-        self.bytes.withUnsafeBufferPointer { bytes in
-            var index = Int(self.headersStart)
-            while index < bytes.count {
-                let rest = bytes.part(index..<bytes.count)
-                guard let colon = rest.firstIndex(of: UInt8(ascii: ":")),
-                    let end = rest[colon...].firstIndex(of: UInt8(ascii: "\n")),
-                    body(rest.part(0..<colon), rest.part(min(colon + 2, end)..<end))
-                else { return }
-                index += end + 1
-            }
+    private static func forEachHeader(in lines: Bytes, _ body: (Bytes, Bytes) -> Bool) {
+        var index = 0
+        while index < lines.count {
+            let rest = lines.part(index..<lines.count)
+            guard let colon = rest.firstIndex(of: UInt8(ascii: ":")),
+                let end = rest[colon...].firstIndex(of: UInt8(ascii: "\n")),
+                body(rest.part(0..<colon), rest.part(min(colon + 2, end)..<end))
+            else { return }
+            index += end + 1
         }
     }
 

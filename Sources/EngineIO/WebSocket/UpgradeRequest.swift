@@ -48,9 +48,6 @@ final class UpgradeRequest {
         guard self.head.method == .GET else {
             return .failure(Refusal(status: 405, message: "Invalid HTTP method"))
         }
-        guard let upgrade = self.fields.upgrade, upgrade.withBytes({ $0.equalsIgnoringCase("websocket") }) else {
-            return .failure(Refusal(message: "Invalid Upgrade header"))
-        }
         let headers = self.head.headers
         guard let key = headers.field("sec-websocket-key"), key.withBytes(Self.isValidKey) else {
             return .failure(Refusal(message: "Missing or invalid Sec-WebSocket-Key header"))

@@ -100,7 +100,11 @@ struct ConnectionChecks: Sendable {
         if !self.whitelist.isEmpty {
             guard let parsed, self.whitelist.contains(where: { $0.contains(parsed) }) else { throw .notWhitelisted }
         }
-        if let parsed, self.blacklist.contains(where: { $0.contains(parsed) }) { throw .blacklisted }
+        if !self.blacklist.isEmpty, parsed.map({ address in self.blacklist.contains { $0.contains(address) } }) ?? true
+        {
+            // Who cannot be told from the blacklisted is not let in.
+            throw .blacklisted
+        }
         if let maximum = self.maximumConnections, connections >= maximum { throw .maximumConnections }
     }
 

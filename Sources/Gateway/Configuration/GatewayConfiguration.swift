@@ -79,9 +79,10 @@ public struct GatewayConfiguration: Sendable {
         public var requireAuthentication = false
         /// Addresses or networks (`10.0.0.0/8`); not empty: only these may connect.
         public var ipWhitelist: [String] = []
-        /// Addresses or networks that may not connect.
+        /// Addresses or networks that may not connect; not empty: nor may clients whose address cannot be told.
         public var ipBlacklist: [String] = []
-        /// Addresses or networks of proxies whose `X-Forwarded-For` is believed.
+        /// Addresses or networks of proxies whose `X-Forwarded-For` or `Forwarded` is believed, by the server's limits for
+        /// an address, too.
         public var trustedProxies: [String] = []
         /// The most sockets of the main namespace on this node; `nil`: no limit.
         public var maximumConnections: Int?

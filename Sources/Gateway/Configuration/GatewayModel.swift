@@ -14,7 +14,6 @@ final class GatewayModel: Sendable {
     let tokens: TokenTable
     let verifier: JWTVerifier?
     let checks: ConnectionChecks
-    let clientAddress: ClientAddress
 
     private let rolesByType: [UTF8Text: Role]
     private let rolesByName: [UTF8Text: Role]
@@ -71,9 +70,6 @@ final class GatewayModel: Sendable {
             self.verifier = nil
         }
         self.checks = ConnectionChecks(configuration.security)
-        self.clientAddress = ClientAddress(
-            trustedProxies: configuration.security.trustedProxies.compactMap { AddressRange($0) }
-        )
         self.rolesByType = Dictionary(configuration.roles.map { (UTF8Text($0.type), $0) }) { first, _ in first }
         self.rolesByName = Dictionary(
             configuration.roles.map { (UTF8Text(RoomName.slug($0.name)), $0) }

@@ -64,17 +64,7 @@ extension IO {
     }
 
     /// The address of a client, proxies seen through.
-    func address(of socket: Socket) -> String {
-        let handshake = socket.handshake
-        let resolver = self.model.clientAddress
-        guard !resolver.trustedProxies.isEmpty else { return handshake.address }
-        // A proxy may add a line of its own instead of extending the one that came.
-        let forwarded = handshake.headers.filter { $0.name == "x-forwarded-for" }.map(\.value)
-        return resolver.resolve(
-            peer: handshake.address,
-            forwardedFor: forwarded.isEmpty ? nil : forwarded.joined(separator: ",")
-        )
-    }
+    func address(of socket: Socket) -> String { self.server.engine.clientAddress(of: socket.handshake.request) }
 
     // MARK: Handshake mode
 

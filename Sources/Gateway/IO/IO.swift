@@ -1,3 +1,4 @@
+import EngineIO
 public import Logging
 public import Metrics
 import NIOConcurrencyHelpers
@@ -77,6 +78,8 @@ public final class IO: Sendable {
             metricsFactory: metricsFactory,
             now: clock ?? { Date().timeIntervalSince1970 }
         )
+        // The limits of an address and the gateway's checks must agree on who is where.
+        server.engine.trust(configuration.security.trustedProxies.compactMap { AddressRange($0) })
         io.registerConnections()
         io.registerClientEvents()
         io.registerServerEvents()
@@ -139,8 +142,8 @@ public final class IO: Sendable {
 
     /// Puts another configuration into force, without disturbing those who are connected.
     ///
-    /// Sockets of tokens that are gone or revoked are disconnected. The mode of authentication, the namespaces and the
-    /// sizes of the gateway's memory (failures, event ids) stay as they were installed.
+    /// Sockets of tokens that are gone or revoked are disconnected. The mode of authentication, the namespaces, the
+    /// trusted proxies and the sizes of the gateway's memory (failures, event ids) stay as they were installed.
     ///
     /// - Throws: ``GatewayError`` with every problem of the new configuration; the old one stays in force then.
     public func reload(_ configuration: GatewayConfiguration) async throws {
@@ -148,6 +151,7 @@ public final class IO: Sendable {
         let old = self.configuration
         configuration.authentication.mode = old.authentication.mode
         configuration.namespaces = old.namespaces
+        configuration.security.trustedProxies = old.security.trustedProxies
         let model = try await GatewayModel(configuration, hooks: self.hooks)
         self.current.withLockedValue { $0 = model }
         let valid = Set(configuration.apiTokens.filter { !$0.isRevoked }.map { UTF8Text($0.slug) })

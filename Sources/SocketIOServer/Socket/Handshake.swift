@@ -11,10 +11,10 @@ public struct Handshake: Sendable {
 }
 
 extension Handshake {
-    /// The request's header fields in order, their names in lower case; a repeated one appears as often as it came.
+    /// The request's header fields as Node has them: in order, names in lower case, repeated ones as one.
     public var headers: [(name: String, value: String)] { self.request.headers }
 
-    /// The first value of that header, its name in lower case.
+    /// The value of that header, its name in any case; repeated ones as in ``headers``.
     public func header(_ name: String) -> String? { self.request.header(name) }
 
     /// The parameters of the request's query, `EIO` and `transport` included; of repeated ones the last.
@@ -35,16 +35,11 @@ extension Handshake {
     /// The request's target: path and query.
     public var url: String { self.request.target }
 
-    /// Repeated header fields as Node joins them.
-    private static func joined(_ first: JSONValue, _ second: JSONValue) -> JSONValue {
-        .string("\(first.stringValue ?? ""), \(second.stringValue ?? "")")
-    }
-
     /// The handshake as other nodes get it, keys in Node's order.
     public var json: JSONValue {
         .object([
             "headers": .object(
-                JSONObject(self.headers.map { (UTF8Text($0.name), .string($0.value)) }) { Self.joined($0, $1) }
+                JSONObject(self.headers.map { (UTF8Text($0.name), .string($0.value)) }) { first, _ in first }
             ),
             "time": .string(JavaScriptDate.string(fromMilliseconds: self.issued)),
             "address": .string(self.address),

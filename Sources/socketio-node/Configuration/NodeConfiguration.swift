@@ -228,6 +228,8 @@ extension SocketServerConfiguration {
         self.engine.limits.maxConnectionsPerAddress = limits["connectionsPerAddress"].limit
         self.engine.limits.maxSessionsPerAddress = limits["sessionsPerAddress"].limit
         self.engine.cors = CORSConfiguration.from(settings["cors"])
+        self.engine.refusesForeignOrigins = true
+        self.engine.proxyProtocolSources = listen["proxyProtocol"].texts.compactMap { AddressRange($0) }
     }
 }
 

@@ -361,13 +361,13 @@ extension SettingTable {
             "ipBlacklist",
             .list(.text(.address)),
             default: "[]",
-            "Addresses or networks that may not connect."
+            "Addresses or networks that may not connect, nor may clients whose address cannot be read."
         ),
         SettingField(
             "trustedProxies",
             .list(.text(.address)),
             default: "[]",
-            "Load balancers whose X-Forwarded-For is believed."
+            "Load balancers whose X-Forwarded-For or Forwarded is believed, also for limits.*PerAddress."
         ),
         SettingField(
             "maximumConnections",

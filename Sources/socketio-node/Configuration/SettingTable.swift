@@ -12,7 +12,7 @@ enum SettingTable {
         SettingField(
             "cors",
             .record(Self.cors),
-            "Which web pages may connect; pages of this server's own origin always may."
+            "Which web pages may connect, by polling and by WebSocket; pages of this server's own host always may."
         ),
         SettingField("adapter", .record(Self.adapter), "How the nodes of a cluster reach each other."),
         SettingField("gateway", .record(Self.gateway), "Who may connect, and who may see what."),
@@ -32,6 +32,12 @@ enum SettingTable {
             .list(.choice(["polling", "websocket"])),
             default: "[polling, websocket]",
             "The transports that clients may use."
+        ),
+        SettingField(
+            "proxyProtocol",
+            .list(.text(.address)),
+            default: "[]",
+            "Load balancers that send the PROXY header (version 1 or 2); their connections must begin with it."
         ),
         SettingField("allowUpgrades", .bool, default: "true", "Whether a polling client may change to WebSocket."),
         SettingField("allowEIO3", .bool, default: "false", "Whether Socket.IO 2 clients may connect, too."),
@@ -210,7 +216,7 @@ enum SettingTable {
             "origins",
             .list(.text(.origin)),
             default: "[]",
-            "Origins of the pages that may connect; \"*\" for all.",
+            "Origins of the pages that may connect, as browsers send them; \"*\" for all.",
             example: "origins: [\"https://app.example.com\"]"
         ),
         SettingField("methods", .list(.text(.httpMethod)), default: "[GET, POST]", "Methods allowed in a preflight."),

@@ -1,3 +1,4 @@
+import EngineIO
 import Foundation
 import Gateway
 
@@ -15,11 +16,11 @@ extension TextRule {
     }
 
     static let origin = TextRule(
-        expectation: "an origin as a browser sends it, such as https://app.example.com, or \"*\""
+        expectation: "an origin as a browser sends it: in lower case, without path, wildcard or default port, such as "
+            + "https://app.example.com, capacitor://localhost or null; or \"*\" for all"
     ) { text in
-        if text == "*" { return true }
-        guard let url = URLComponents(string: text), url.scheme != nil, url.host?.isEmpty == false else { return false }
-        return url.path.isEmpty && url.query == nil
+        text.utf8.elementsEqual("*".utf8) || text.utf8.elementsEqual("null".utf8)
+            || OriginText.isValid(Array(text.utf8))
     }
 
     static let httpMethod = TextRule(expectation: "an HTTP method in capitals, such as GET") { text in
@@ -57,9 +58,11 @@ extension TextRule {
             && parts.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy(Self.isLowerAlphanumericOrDash) }
     }
 
-    static let namespaceName = TextRule(expectation: "a namespace's name without its slash, such as admin") { text in
-        !text.isEmpty && !text.hasPrefix("/")
-            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x2C && $0 != 0x3F }
+    static let namespaceName = TextRule(
+        expectation: "a namespace's name without its slash, such as admin: at most 128 bytes, without commas"
+    ) { text in
+        let bytes = Array(text.utf8)
+        return (1...128).contains(bytes.count) && bytes[0] != UInt8(ascii: "/") && !bytes.contains(UInt8(ascii: ","))
     }
 
     static let scope = TextRule(
@@ -101,7 +104,7 @@ extension TextRule {
 
     /// Checked by the gateway, which knows the forms.
     static let address = TextRule(expectation: "an IP address or a network such as 10.0.0.0/8 or fd00::/8") {
-        !$0.isEmpty
+        AddressRange($0) != nil
     }
 
     /// A date or a point in time of ISO 8601; a date alone means its first moment in UTC.

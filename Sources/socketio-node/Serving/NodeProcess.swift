@@ -43,7 +43,11 @@ struct NodeProcess {
         defer { observer?.cancel() }
 
         var serverConfiguration = self.configuration.server
-        serverConfiguration.engine.routes = { readiness.answer(method: $0, target: $1) }
+        let page = PublicPage(path: serverConfiguration.engine.path)
+        serverConfiguration.engine.routes = { method, target in
+            readiness.answer(method: method, target: target) ?? page.answer(method: method, target: target)
+        }
+        serverConfiguration.engine.page = page.answer
         let server = SocketServer(
             configuration: serverConfiguration,
             eventLoopGroup: group,

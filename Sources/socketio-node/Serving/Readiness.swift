@@ -57,13 +57,14 @@ final class Readiness: Sendable {
 
     /// The answers of the public port outside of Socket.IO's path.
     func answer(method: String, target: String) -> HTTPAnswer? {
-        let path = target.prefix { $0 != "?" }
-        guard path == "/healthz" || path == "/readyz" else { return nil }
+        let path = target.utf8.prefix { $0 != UInt8(ascii: "?") }
+        let isAlive = path.elementsEqual("/healthz".utf8)
+        guard isAlive || path.elementsEqual("/readyz".utf8) else { return nil }
         guard method == "GET" || method == "HEAD" else {
             return HTTPAnswer(status: 405, headers: [HTTPField("Allow", "GET, HEAD")])
         }
         // Alive means no more than that this loop answers: a node that is cut off from Redis must not be restarted.
-        let obstacles = path == "/healthz" ? [] : self.obstacles
+        let obstacles = isAlive ? [] : self.obstacles
         let body: JSONValue = [
             "status": obstacles.isEmpty ? "ok" : "unavailable",
             "reasons": .array(obstacles.map(JSONValue.string)),

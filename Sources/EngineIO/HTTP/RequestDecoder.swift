@@ -1,0 +1,212 @@
+import NIOCore
+import NIOHTTP1
+
+/// NIO's decoder, and in front of it what makes texts of a request's head as Node makes them.
+///
+/// A head's bytes beyond ASCII are Latin-1 to Node: one character each. NIO takes them for UTF-8 and loses what is none.
+/// So they reach it as the UTF-8 of these characters. Bodies pass as they are.
+final class RequestDecoder: ByteToMessageDecoder {
+    typealias InboundOut = HTTPServerRequestPart
+
+    /// What the next byte belongs to.
+    private enum Phase: Equatable {
+        case head
+        /// Bytes of a body, of which so many are still to come, or nobody knows how many (in chunks).
+        case body(rest: Int?)
+        /// Another protocol, perhaps: NIO's decoder reads nothing behind a request for an upgrade.
+        case stopped
+    }
+
+    private let limits: NIOHTTPDecoderLimitConfiguration
+    private var decoder: HTTPRequestDecoder
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.head
+    private var isUpgrade = false
+    private var isDecoding = false
+    /// Whether what stands behind the request for an upgrade is to be read as requests.
+    private var isRestartDue = false
+    /// How many of the unread bytes NIO's decoder has seen: it leaves those of a field that is not complete.
+    private var seen = 0
+
+    init(limits: EngineLimits) {
+        var configuration = NIOHTTPDecoderLimitConfiguration()
+        configuration.maxHeaderFieldSize = limits.maxHeaderBytes
+        configuration.maxHeaderListSize = limits.maxHeaderBytes
+        configuration.maxHeaderFieldCount = limits.maxHeaderCount
+        self.limits = configuration
+        self.decoder = HTTPRequestDecoder(limitConfiguration: configuration)
+    }
+
+    /// Whether a request for an upgrade has stopped the decoder.
+    var isStopped: Bool { self.phase == .stopped }
+
+    /// Goes on behind a request for an upgrade that was answered like any other.
+    ///
+    /// - Returns: Whether bytes may be waiting that somebody has to make the decoder's handler look at again.
+    func restart() -> Bool {
+        self.isRestartDue = true
+        guard !self.isDecoding else { return false }
+        self.replaceDecoder()
+        return true
+    }
+
+    /// There NIO's decoder stops for good, so that another one takes its place.
+    private func replaceDecoder() {
+        self.isRestartDue = false
+        guard self.phase == .stopped, let context = self.context else { return }
+        self.decoder.decoderRemoved(context: context)
+        self.decoder = HTTPRequestDecoder(limitConfiguration: self.limits)
+        self.decoder.decoderAdded(context: context)
+        self.phase = .head
+        self.seen = 0
+    }
+
+    // MARK: What has been decoded, as the connection sees it
+
+    func decodedHead(_ head: HTTPRequestHead, isUpgrade: Bool) {
+        self.isUpgrade = isUpgrade
+        self.isRestartDue = false
+        self.phase = .body(rest: head.headers.first(name: "content-length").flatMap { Int($0) })
+    }
+
+    func decodedBody(_ count: Int) {
+        if case .body(let rest?) = self.phase { self.phase = .body(rest: rest - count) }
+    }
+
+    func decodedEnd() { self.phase = self.isUpgrade ? .stopped : .head }
+
+    // MARK: Decoding
+
+    func decoderAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.decoder.decoderAdded(context: context)
+    }
+
+    func decoderRemoved(context: ChannelHandlerContext) {
+        self.decoder.decoderRemoved(context: context)
+        self.context = nil
+    }
+
+    func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
+        try self.feed(context, &buffer)
+        return .needMoreData
+    }
+
+    func decodeLast(
+        context: ChannelHandlerContext,
+        buffer: inout ByteBuffer,
+        seenEOF: Bool
+    ) throws -> DecodingState {
+        try self.feed(context, &buffer)
+        guard self.phase == .stopped else {
+            return try self.decoder.decodeLast(context: context, buffer: &buffer, seenEOF: seenEOF)
+        }
+        // Of the protocol that the connection has changed to.
+        if buffer.readableBytes > 0, !seenEOF { context.fireChannelRead(NIOAny(buffer)) }
+        return .needMoreData
+    }
+
+    private func feed(_ context: ChannelHandlerContext, _ buffer: inout ByteBuffer) throws {
+        while buffer.readableBytes > self.seen {
+            let start = buffer.readerIndex + self.seen
+            switch self.phase {
+            case .stopped:
+                return
+            case .body(let rest):
+                try self.feed(context, &buffer, upTo: Self.endOfBody(in: buffer, from: start, rest: rest))
+            case .head:
+                // Never beyond the head: whether the decoder stops behind it is known to nobody else.
+                let end = buffer.endOfHead(from: start)
+                let first = buffer.firstByteBeyondASCII(from: start, to: end) ?? end
+                if first == start { buffer.decodeLatin1Line(from: start) }
+                try self.feed(context, &buffer, upTo: first == start ? buffer.endOfLine(from: start) : first)
+            }
+        }
+    }
+
+    /// Up to where the bytes are a body's for certain.
+    private static func endOfBody(in buffer: ByteBuffer, from start: Int, rest: Int?) -> Int {
+        if let rest { return min(start + max(rest, 1), buffer.writerIndex) }
+        // A head can begin behind any line feed.
+        return buffer.endOfLine(from: start)
+    }
+
+    private func feed(_ context: ChannelHandlerContext, _ buffer: inout ByteBuffer, upTo end: Int) throws {
+        self.isDecoding = true
+        defer {
+            self.isDecoding = false
+            if self.isRestartDue { self.replaceDecoder() }
+        }
+        guard end < buffer.writerIndex else {
+            _ = try self.decoder.decode(context: context, buffer: &buffer)
+            self.seen = buffer.readableBytes
+            return
+        }
+        guard var part = buffer.getSlice(at: buffer.readerIndex, length: end - buffer.readerIndex) else { return }
+        let length = part.readableBytes
+        _ = try self.decoder.decode(context: context, buffer: &part)
+        buffer.moveReaderIndex(forwardBy: length - part.readableBytes)
+        self.seen = part.readableBytes
+    }
+}
+
+extension ByteBuffer {
+    fileprivate func firstByteBeyondASCII(from start: Int, to end: Int) -> Int? {
+        self.withUnsafeReadableBytes { bytes in
+            let highBits: UInt64 = 0x8080_8080_8080_8080
+            let end = end - self.readerIndex
+            var index = start - self.readerIndex
+            while index + 8 <= end,
+                bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self) & highBits == 0
+            {
+                index += 8
+            }
+            while index < end {
+                if bytes[index] >= 0x80 { return index + self.readerIndex }
+                index += 1
+            }
+            return nil
+        }
+    }
+
+    /// Behind the next empty line, or where the bytes end.
+    ///
+    /// If that is an empty line, it is not looked for: then there are whole heads and nothing else, as a rule one.
+    fileprivate func endOfHead(from start: Int) -> Int {
+        if self.getInteger(at: self.writerIndex - 4, as: UInt32.self) == 0x0D0A_0D0A { return self.writerIndex }
+        var line = start
+        while line < self.writerIndex {
+            let end = self.endOfLine(from: line)
+            let isEmpty = end - line <= 2 && [0x0D, 0x0A].contains(self.getInteger(at: line, as: UInt8.self))
+            if isEmpty { return end }
+            line = end
+        }
+        return self.writerIndex
+    }
+
+    /// Behind the next line feed, or where the bytes end.
+    fileprivate func endOfLine(from start: Int) -> Int {
+        let rest = self.viewBytes(at: start, length: self.writerIndex - start)
+        return rest?.firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? self.writerIndex
+    }
+
+    /// Makes the bytes of a line, from there on, the UTF-8 of the characters that they stand for.
+    fileprivate mutating func decodeLatin1Line(from start: Int) {
+        let end = self.endOfLine(from: start)
+        guard let line = self.viewBytes(at: start, length: end - start) else { return }
+        let rest = self.getSlice(at: end, length: self.writerIndex - end)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(2 * line.count)
+        for byte in line {
+            if byte < 0x80 {
+                bytes.append(byte)
+            } else {
+                bytes.append(0xC0 | byte >> 6)
+                bytes.append(0x80 | byte & 0x3F)
+            }
+        }
+        self.moveWriterIndex(to: start)
+        self.writeBytes(bytes)
+        if let rest { self.writeImmutableBuffer(rest) }
+    }
+}
