@@ -35,17 +35,19 @@ let targets: [Target] = [
     // No pkg-config: the header and the library lie where the compiler looks.
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .yum(["zlib-devel"])]),
     .target(name: "SocketIOWire", dependencies: [nioCore, ordered], swiftSettings: settings),
+    .target(name: "Incidents", dependencies: [nioCore, nioConcurrency, logging], swiftSettings: settings),
     .target(
         name: "EngineIO",
         dependencies: [
-            "SocketIOWire", "CZlib", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics, deque,
+            "SocketIOWire", "Incidents", "CZlib", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics, deque,
         ],
         swiftSettings: settings
     ),
     .target(
         name: "SocketIOServer",
         dependencies: [
-            "EngineIO", "SocketIOWire", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics, lifecycle,
+            "EngineIO", "SocketIOWire", "Incidents", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics,
+            lifecycle,
             ordered, deque,
         ],
         swiftSettings: settings
@@ -70,8 +72,8 @@ let targets: [Target] = [
     .target(
         name: "Gateway",
         dependencies: [
-            "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioConcurrency, logging, metrics, ordered, heap,
-            crypto, jwt,
+            "SocketIOServer", "EngineIO", "SocketIOWire", "Incidents", nioCore, nioConcurrency, logging, metrics,
+            ordered, heap, crypto, jwt,
         ],
         swiftSettings: settings
     ),
@@ -128,6 +130,11 @@ let targets: [Target] = [
         name: "SocketIOWireTests",
         dependencies: ["SocketIOWire", nioCore, nioTestUtils, ordered],
         resources: [.copy("Fixtures")],
+        swiftSettings: settings
+    ),
+    .testTarget(
+        name: "IncidentsTests",
+        dependencies: ["Incidents", nioCore, nioEmbedded, nioConcurrency, logging],
         swiftSettings: settings
     ),
     .testTarget(

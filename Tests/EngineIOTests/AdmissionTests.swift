@@ -4,6 +4,7 @@ import MetricsTestKit
 import NIOCore
 import NIOEmbedded
 import SocketIOWire
+import Synchronization
 import Testing
 
 @testable import EngineIO
@@ -108,9 +109,14 @@ import Testing
         #expect(try fixture.request(Self.poll, on: third).contains(#"{"code":6,"message":"Server is full"}"#))
         try second.close().wait()
         fixture.loop.run()
+        // The third is still being told, and holds a descriptor as others do.
+        let fourth = try fixture.connect(from: "192.0.2.4")
+        #expect(try fixture.request(Self.poll, on: fourth).contains("Server is full"))
+        fixture.loop.advanceTime(by: .milliseconds(1100))
+        #expect(!third.isActive && !fourth.isActive)
         #expect(try fixture.output(of: fixture.connect(from: "192.0.2.3")).isEmpty)
         #expect(first.isActive)
-        #expect(try fixture.rejections("server_full") == 1)
+        #expect(try fixture.rejections("server_full") == 2)
     }
 
     /// Connections are half-open until they have brought one whole request.
@@ -229,19 +235,32 @@ import Testing
 
     /// However many are turned away at once, they cost one answer and one second each, and not more than so many.
     @Test func crowdsAreTurnedAway() throws {
-        let fixture = Fixture { $0.maxConnections = 1 }
+        let fixture = Fixture { $0.maxConnections = 1000 }
         let first = try fixture.connect()
+        let others = try (1..<1000).map { _ in try fixture.connect() }
         var crowd: [EmbeddedChannel] = []
         for _ in 0..<1000 { crowd.append(try fixture.connect()) }
-        #expect(crowd.count { $0.isActive } == 256)
+        // An eighth of what is allowed.
+        #expect(crowd.count { $0.isActive } == 125)
         fixture.loop.advanceTime(by: .seconds(2))
         #expect(crowd.count { $0.isActive } == 0)
         #expect(first.isActive)
         // Nobody is remembered who is not there.
-        try first.close().wait()
+        for channel in [first] + others { try channel.close().wait() }
         fixture.loop.run()
         #expect(fixture.server.admission.addressCount == 0)
         #expect(try fixture.output(of: fixture.connect()).isEmpty)
+    }
+
+    /// A process that has only its reserve of descriptors left says so to whoever connects, with or without limits.
+    @Test func processesWithoutDescriptorsAreFull() throws {
+        let fixture = Fixture { _ in }
+        fixture.server.acceptState.isFull.store(true, ordering: .relaxed)
+        let refused = try fixture.connect()
+        #expect(try fixture.request(Self.poll, on: refused).contains(#"{"code":6,"message":"Server is full"}"#))
+        fixture.server.acceptState.isFull.store(false, ordering: .relaxed)
+        #expect(try fixture.output(of: fixture.connect()).isEmpty)
+        #expect(try fixture.rejections("server_full") == 1)
     }
 
     @Test func nothingIsCountedWithoutLimits() throws {

@@ -136,8 +136,14 @@ public struct EngineLimits: Sendable {
     ///
     /// The session of a client that sends more ends. Ordinary clients send one in ``EngineConfiguration/pingInterval``.
     public var maxControlPacketsPerSecond: Int? = 1000
-    /// The most connections that the server keeps; it answers further ones with status 503.
+    /// The most connections that the server keeps, those included that it answers with status 503; it answers further
+    /// ones so.
     public var maxConnections: Int?
+    /// How many of the process's file descriptors connections leave to everything else that needs one; 0: none.
+    ///
+    /// A process without any left can't reach a database, write a log, or go on at all. When only these are left, the
+    /// server answers further connections with status 503, or lets them wait until others have gone.
+    public var reservedDescriptors = 64
     /// The most connections from one IPv4 address, or one /64 network of IPv6; the server answers further ones with
     /// status 429.
     ///

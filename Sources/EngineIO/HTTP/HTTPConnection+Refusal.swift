@@ -8,17 +8,15 @@ import SocketIOWire
 extension HTTPConnection {
     /// How long it may take to say what it wants, and to read why it does not get it.
     private static let farewell = TimeAmount.seconds(1)
-    /// How many of those a loop keeps; for another one, the oldest is closed at once.
-    private static let maxTurnedAway = 256
 
     func turnAway(_ error: HandshakeError) {
         self.refusal = error
         self.loop.turnedAway.append(self)
         self.armTimer(Self.farewell)
-        guard self.loop.turnedAway.count > Self.maxTurnedAway, let oldest = self.loop.turnedAway.first else { return }
+        guard self.server.admission.turnAway(), let oldest = self.loop.turnedAway.first else { return }
         // Requests of health checks are there at once; who waits that long has none.
         oldest.forgetRefusal()
-        self.server.refused(error)
+        self.server.refused(error, from: oldest.peerAddress)
         oldest.closeNow()
     }
 
@@ -26,7 +24,7 @@ extension HTTPConnection {
     ///
     /// Not closed at once: closing what has unread bytes resets it, and a reset overtakes the answer.
     func sayFarewell(_ error: HandshakeError, isHead: Bool = false) {
-        self.server.refused(error)
+        self.server.refused(error, from: self.peerAddress)
         self.state = .closing
         var buffer = ByteBuffer()
         buffer.writeCapacityRefusal(error, isHead: isHead)
@@ -43,6 +41,7 @@ extension HTTPConnection {
     func forgetRefusal() {
         guard self.refusal != nil else { return }
         self.refusal = nil
+        self.server.admission.wasTurnedAway()
         self.loop.turnedAway.removeAll { $0 === self }
     }
 }

@@ -50,7 +50,7 @@ extension HTTPConnection {
     }
 
     private func refuse(_ error: HandshakeError) {
-        self.server.refused(error)
+        self.server.refused(error, from: self.peerAddress)
         if error.isTemporary {
             var buffer = ByteBuffer()
             buffer.writeCapacityRefusal(error, isHead: self.isAskedForHead)

@@ -2,6 +2,7 @@ import DequeModule
 import NIOCore
 import NIOHTTP1
 import SocketIOWire
+import Synchronization
 
 /// A connection as long as it speaks HTTP: one request after the other, in order.
 ///
@@ -87,6 +88,9 @@ final class HTTPConnection: @unchecked Sendable {
 
     var usesDecoder: Bool { self.decoder != nil }
 
+    /// Whose connection this is, for the log: a client's or a proxy's.
+    var peerAddress: String? { self.remoteAddress?.ipAddress }
+
     /// The first handlers of a connection.
     static func addHandlers(to channel: any Channel, server: EngineServer, loop: EngineLoop) throws {
         let pipeline = channel.pipeline.syncOperations
@@ -152,8 +156,9 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
     }
 
     private func seekAdmission(from address: SocketAddress?) {
-        guard self.server.admission.isLimited, self.refusal == nil else { return }
-        switch self.server.admission.connect(from: address?.ipAddress) {
+        let isFull = self.server.acceptState.isFull.load(ordering: .relaxed)
+        guard self.server.admission.isLimited || isFull, self.refusal == nil else { return }
+        switch self.server.admission.connect(from: address?.ipAddress, isFull: isFull) {
         case .success(let ticket): self.ticket = ticket
         case .failure(let error): self.turnAway(error)
         }

@@ -102,8 +102,11 @@ final class HTTPExchange: @unchecked Sendable {
 
     /// Answers the request with an error that the application is told about.
     func refuse(_ error: HandshakeError) {
-        self.connection.server.refused(error)
-        self.answer(.error(error))
+        self.connection.loop.perform {
+            let server = self.connection.server
+            server.refused(error, from: self.request.map(server.clientAddress(of:)) ?? self.connection.peerAddress)
+            self.connection.answer(self, .error(error))
+        }
     }
 
     /// Closes the connection, without an answer, if the request is not complete.

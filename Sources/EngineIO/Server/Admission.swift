@@ -15,6 +15,8 @@ final class Admission: Sendable {
 
     private struct State {
         var all = Counts()
+        /// Connections that are being told that there is no room for them.
+        var turnedAway = 0
         var groups: [AddressGroup: Counts] = [:]
     }
 
@@ -37,10 +39,16 @@ final class Admission: Sendable {
     // MARK: Connections
 
     /// Counts a new connection; a trusted proxy's counts as nobody's.
-    func connect(from peer: String?) -> Result<ConnectionTicket, HandshakeError> {
+    ///
+    /// - Parameters:
+    ///   - peer: Where it comes from.
+    ///   - isFull: Whether the process has no room for another, whatever the limits say.
+    /// - Returns: Its place, or why there is none.
+    func connect(from peer: String?, isFull: Bool = false) -> Result<ConnectionTicket, HandshakeError> {
+        if isFull { return .failure(.serverFull("reservedDescriptors")) }
         let group = peer.flatMap { self.group(of: ClientAddress(peer: $0)) }
         let error: HandshakeError? = self.state.withLockedValue { state in
-            if let maximum = self.limits.maxConnections, state.all.connections >= maximum {
+            if let maximum = self.limits.maxConnections, state.all.connections + state.turnedAway >= maximum {
                 return .serverFull("maxConnections")
             }
             if let group {
@@ -60,6 +68,23 @@ final class Admission: Sendable {
         }
         return error.map(Result.failure) ?? .success(ConnectionTicket(admission: self, group: group))
     }
+
+    /// A connection is told that there is no room for it, which takes a moment; each call needs one of
+    /// ``wasTurnedAway()``.
+    ///
+    /// - Returns: Whether there are more of those than there may be.
+    func turnAway() -> Bool {
+        self.state.withLockedValue { state in
+            state.turnedAway += 1
+            return state.turnedAway > self.maxTurnedAway
+        }
+    }
+
+    /// A connection that was told so is gone.
+    func wasTurnedAway() { self.state.withLockedValue { $0.turnedAway -= 1 } }
+
+    /// How many connections are told so at a time; for another one, an older is closed at once.
+    private var maxTurnedAway: Int { min(256, self.limits.maxConnections.map { max(16, $0 / 8) } ?? .max) }
 
     fileprivate func established(_ group: AddressGroup) {
         self.change(group) { $0.halfOpen -= 1 }

@@ -1,3 +1,4 @@
+import Incidents
 import Metrics
 import SocketIOWire
 
@@ -64,8 +65,13 @@ struct EngineMetrics: Sendable {
     private let upgrades: [UpgradeResult: Counter]
     private let malformed: [Malformed: Counter]
     private let slowConsumers: [SlowConsumer: Counter]
+    /// How often accepting stopped because file descriptors had run out.
+    let acceptPaused: Counter
+    private let incidents: IncidentLog
 
-    init(factory: any MetricsFactory) {
+    init(factory: any MetricsFactory, incidents: IncidentLog) {
+        self.incidents = incidents
+        self.acceptPaused = Counter(label: "socketio_accepting_paused_total", factory: factory)
         self.connections = Meter(label: "socketio_connections", factory: factory)
         self.sendQueueBytes = Meter(label: "socketio_send_queue_bytes", factory: factory)
         self.requestBytes = Meter(label: "socketio_request_bytes", factory: factory)
@@ -104,21 +110,45 @@ struct EngineMetrics: Sendable {
 
     func handshakeRejected(_ code: HandshakeError.Code) {
         self.rejected[code.rawValue].increment()
+        self.incidents.record("Requests were refused", reason: code.label)
     }
 
     func upgradeEnded(_ result: UpgradeResult) { self.upgrades[result]?.increment() }
 
-    func malformedInput(_ reason: Malformed) { self.malformed[reason]?.increment() }
+    func malformedInput(_ reason: Malformed) {
+        self.malformed[reason]?.increment()
+        self.incidents.record("Clients sent what the protocol does not allow", reason: reason.rawValue)
+    }
 
     /// Clients were given up because all of them together made the server keep too much.
     func gaveUp(_ kind: ByteBudget.Kind, count: Int) {
         switch kind {
-        case .queued: self.slowConsumers[.closedForAll]?.increment(by: count)
-        case .request: self.malformed[.tooMuchForAll]?.increment(by: count)
+        case .queued:
+            self.slowConsumers[.closedForAll]?.increment(by: count)
+            self.incidents.record(
+                "Clients were cut off, because too much waited for all of them together",
+                reason: SlowConsumer.closedForAll.rawValue,
+                count: count
+            )
+        case .request:
+            self.malformed[.tooMuchForAll]?.increment(by: count)
+            self.incidents.record(
+                "Clients were given up, because the requests of all of them together had too many bytes",
+                reason: Malformed.tooMuchForAll.rawValue,
+                count: count
+            )
         }
     }
 
-    func slowConsumer(_ action: SlowConsumer) { self.slowConsumers[action]?.increment() }
+    func slowConsumer(_ action: SlowConsumer) {
+        self.slowConsumers[action]?.increment()
+        let message =
+            switch action {
+            case .volatileDropped: "Volatile packets were dropped, because clients read slowly"
+            case .closed, .closedForAll: "Clients that read too slowly were cut off"
+            }
+        self.incidents.record(message, reason: action.rawValue)
+    }
 }
 
 /// What a loop has counted since it last told the metrics: plain integers, because they change with every packet.

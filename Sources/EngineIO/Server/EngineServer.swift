@@ -1,3 +1,4 @@
+import Incidents
 public import Logging
 public import Metrics
 import NIOConcurrencyHelpers
@@ -5,6 +6,14 @@ public import NIOCore
 import NIOPosix
 import SocketIOWire
 import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
 
 /// An Engine.IO server: HTTP long-polling, WebSocket, and the change from one to the other.
 ///
@@ -28,6 +37,8 @@ public final class EngineServer: Sendable {
     let configuration: EngineConfiguration
     let metrics: EngineMetrics
     let admission: Admission
+    let incidents: IncidentLog
+    let acceptState = AcceptState()
     private let logger: Logger
     private let onSession: SessionHandler
     private let group: any EventLoopGroup
@@ -65,7 +76,9 @@ public final class EngineServer: Sendable {
         self.logger = logger
         self.onSession = onSession
         self.group = eventLoopGroup
-        let metrics = EngineMetrics(factory: metricsFactory)
+        let incidents = IncidentLog(logger: logger, source: "EngineIO", eventLoop: eventLoopGroup.any())
+        self.incidents = incidents
+        let metrics = EngineMetrics(factory: metricsFactory, incidents: incidents)
         self.metrics = metrics
         let eventLoops = Array(eventLoopGroup.makeIterator())
         func budget(_ kind: ByteBudget.Kind, _ maximum: Int) -> ByteBudget {
@@ -117,6 +130,11 @@ public final class EngineServer: Sendable {
         let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(self.makeAcceptGate())
+                }
+            }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try self.configure(channel) }
@@ -129,7 +147,48 @@ public final class EngineServer: Sendable {
         }
         guard let address = channel.localAddress else { throw ChannelError.unknownLocalAddress }
         self.state.withLockedValue { $0.listeners.append(channel) }
+        self.logger.info(
+            "Listening",
+            metadata: ["address": "\(address.ipAddress ?? host)", "port": "\(address.port ?? port)"]
+        )
         return address
+    }
+
+    private func makeAcceptGate() -> AcceptGate {
+        let reserved = self.configuration.limits.reservedDescriptors
+        let reserve = FileDescriptors.limit.flatMap { limit in
+            reserved > 0 ? DescriptorReserve(limit: limit, reserved: reserved) : nil
+        }
+        return AcceptGate(
+            reserve: reserve,
+            state: self.acceptState,
+            countFree: { mark, count, channel in
+                // Without a socket of the system's there is nothing to count, and nothing to run out of.
+                guard let descriptor = SocketDescriptor(of: channel).descriptor else { return count }
+                return FileDescriptors.countFree(below: mark, atMost: count, like: descriptor)
+            },
+            report: { self.acceptGate($0) }
+        )
+    }
+
+    private func acceptGate(_ event: AcceptGate.Event) {
+        switch event {
+        case .closed(let code):
+            self.metrics.acceptPaused.increment()
+            let limit = FileDescriptors.limit.map { "\($0)" } ?? "none"
+            self.incidents.record(
+                "No connections are accepted for a while: the process has too few file descriptors left",
+                reason: code.map { String(cString: strerror($0)) } ?? "the rest is kept for everything else",
+                level: .warning,
+                details: ["limit": "\(limit)", "sessions": "\(self.sessionCount)"]
+            )
+        case .opened:
+            self.incidents.record(
+                "Connections are accepted again",
+                reason: "file descriptors are free",
+                level: .warning
+            )
+        }
     }
 
     /// Makes a new connection one of this server's; on the channel's event loop.
@@ -245,10 +304,13 @@ public final class EngineServer: Sendable {
     /// Whether clients that speak a request's version of the protocol are let in.
     func accepts(_ query: EngineQuery) -> Bool { query.isVersion4 || self.configuration.allowEIO3 }
 
-    /// A request was refused.
-    func refused(_ error: HandshakeError) {
+    /// A request from that address was refused.
+    func refused(_ error: HandshakeError, from address: @autoclosure () -> String?) {
         self.metrics.handshakeRejected(error.code)
-        self.logger.debug("Refused a request", metadata: ["error": "\(error.message)"])
+        self.logger.debug(
+            "Refused a request",
+            metadata: ["error": "\(error)", "address": "\(address() ?? "unknown")"]
+        )
         self.configuration.onHandshakeError?(error)
     }
 
@@ -363,7 +425,13 @@ public final class EngineServer: Sendable {
             if !state.promisedIDs.isEmpty { state.promisedIDs.remove(session.id) }
         }
         self.metrics.connections.increment()
-        self.logger.debug("Opened a session", metadata: ["sio.transport": "\(session.transport.rawValue)"])
+        self.logger.debug(
+            "Opened a session",
+            metadata: [
+                "sio.session.id": "\(session.id.label)", "sio.transport": "\(session.transport.rawValue)",
+                "address": "\(self.admission.address(of: request))",
+            ]
+        )
         return session
     }
 
@@ -392,7 +460,8 @@ public final class EngineServer: Sendable {
         self.logger.debug(
             "Closed a session",
             metadata: [
-                "sio.transport": "\(session.transport.rawValue)", "reason": "\(reason)",
+                "sio.session.id": "\(session.id.label)", "sio.transport": "\(session.transport.rawValue)",
+                "address": "\(self.admission.address(of: session.request))", "reason": "\(reason)",
                 "error": "\(description ?? "none")",
             ]
         )

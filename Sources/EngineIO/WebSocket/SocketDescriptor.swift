@@ -26,6 +26,9 @@ struct SocketDescriptor {
 
     var isValid: Bool { self.value >= 0 }
 
+    /// The system's number of it; `nil` if there is none.
+    var descriptor: CInt? { self.isValid ? self.value : nil }
+
     /// Hands bytes to the kernel.
     ///
     /// - Returns: How many bytes it took; 0 also for any error, which the channel will meet itself.

@@ -28,6 +28,9 @@ public struct SessionID: Hashable, Sendable {
 
     /// The 20 characters, for the client that the session belongs to, and for where it is kept.
     public var secret: String { self.id.description }
+
+    /// The last four characters, which count the server's sessions and help nobody to find the rest: for logs.
+    package var label: String { "…" + self.id.description.suffix(4) }
 }
 
 extension SessionID: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

@@ -1,0 +1,159 @@
+import NIOCore
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Which of the process's descriptors connections may take.
+///
+/// Whoever else needs one (the connections to Redis, the log, the runtime, which ends the process if it gets none) finds
+/// some free.
+struct DescriptorReserve: Sendable, Equatable {
+    /// Connections that get a descriptor from here on are told that there is no room.
+    let fullMark: Int
+    /// From here on none are accepted.
+    let closedMark: Int
+
+    /// - Parameters:
+    ///   - limit: How many descriptors the process may have.
+    ///   - reserved: How many of those are not for connections; never more than half.
+    init(limit: Int, reserved: Int) {
+        let reserved = min(reserved, limit / 2)
+        self.fullMark = limit - reserved
+        // Being told that there is no room takes a descriptor for a moment, too.
+        self.closedMark = self.fullMark + reserved / 4
+    }
+}
+
+/// What the listeners of a server and its connections tell each other.
+final class AcceptState: Sendable {
+    /// Whether connections are to be told that there is no room.
+    let isFull = Atomic<Bool>(false)
+}
+
+/// Accepts connections only as long as the process keeps descriptors for everything else.
+///
+/// It sits next to the listening socket. When descriptors run out it stops accepting (connections wait in the kernel),
+/// looks again after a while that doubles, and goes on when some are free. The system's own refusal (`EMFILE`, `ENFILE`)
+/// counts as the same: a listening socket that goes on after that would spin.
+final class AcceptGate: ChannelDuplexHandler {
+    typealias InboundIn = any Channel
+    typealias OutboundIn = any Channel
+
+    /// What happens at the gate, for the log and the metrics.
+    enum Event: Equatable {
+        case closed(CInt?)
+        case opened
+    }
+
+    private static let shortestPause = TimeAmount.milliseconds(50)
+    private static let longestPause = TimeAmount.seconds(1)
+    /// How many connections are accepted without another look.
+    private static let allowance = 16
+    /// How many of them at once.
+    private static let atOnce = 4
+
+    private let reserve: DescriptorReserve?
+    private let state: AcceptState
+    private let countFree: (_ mark: Int, _ count: Int, any Channel) -> Int
+    private let report: (Event) -> Void
+    /// How many more connections get descriptors below the mark.
+    private var allowance = 0
+    private var perRead = atOnce
+    private var isPaused = false
+    private var pause = shortestPause
+    private var scheduled: Scheduled<Void>?
+
+    /// - Parameters:
+    ///   - reserve: What is kept; `nil`: nothing, only the system's refusals count.
+    ///   - state: What connections ask.
+    ///   - countFree: See ``FileDescriptors/countFree(below:atMost:like:)``.
+    ///   - report: Told when the gate closes and opens.
+    init(
+        reserve: DescriptorReserve?,
+        state: AcceptState,
+        countFree: @escaping (_ mark: Int, _ count: Int, any Channel) -> Int,
+        report: @escaping (Event) -> Void
+    ) {
+        self.reserve = reserve
+        self.state = state
+        self.countFree = countFree
+        self.report = report
+    }
+
+    func read(context: ChannelHandlerContext) {
+        guard !self.isPaused else { return }
+        guard self.mayAccept(context) else { return self.close(context, nil) }
+        context.read()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.pause = Self.shortestPause
+        self.allowance -= 1
+        if let reserve = self.reserve, self.state.isFull.load(ordering: .relaxed) {
+            // What was true when this accept was asked for may be long ago.
+            let isFull = self.countFree(reserve.fullMark, 1, context.channel) == 0
+            self.state.isFull.store(isFull, ordering: .relaxed)
+        }
+        context.fireChannelRead(data)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let code = (error as? IOError)?.errnoCode, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(code) else {
+            return context.fireErrorCaught(error)
+        }
+        if !self.isPaused { self.close(context, code) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.scheduled?.cancel()
+        self.scheduled = nil
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.scheduled?.cancel()
+        self.scheduled = nil
+    }
+
+    /// Whether there is a descriptor for one more connection.
+    private func mayAccept(_ context: ChannelHandlerContext) -> Bool {
+        guard let reserve = self.reserve, self.allowance < self.perRead else { return true }
+        self.allowance = self.countFree(reserve.fullMark, Self.allowance, context.channel)
+        let isFull = self.allowance == 0
+        if isFull { self.allowance = self.countFree(reserve.closedMark, 1, context.channel) }
+        self.state.isFull.store(isFull, ordering: .relaxed)
+        // A read accepts several connections, but no more than are known to fit.
+        let perRead = self.allowance < Self.atOnce ? 1 : Self.atOnce
+        if perRead != self.perRead {
+            self.perRead = perRead
+            try? context.channel.syncOptions?.setOption(.maxMessagesPerRead, value: UInt(perRead))
+        }
+        return self.allowance > 0
+    }
+
+    private func close(_ context: ChannelHandlerContext, _ code: CInt?) {
+        self.isPaused = true
+        self.report(.closed(code))
+        // Without this the kernel would go on to say that somebody waits.
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        self.lookLater(context)
+    }
+
+    private func lookLater(_ context: ChannelHandlerContext) {
+        let pause = self.pause
+        self.pause = min(.nanoseconds(pause.nanoseconds * 2), Self.longestPause)
+        self.scheduled = context.eventLoop.assumeIsolated().scheduleTask(in: pause) {
+            self.scheduled = nil
+            guard self.mayAccept(context) else { return self.lookLater(context) }
+            self.isPaused = false
+            self.report(.opened)
+            try? context.channel.syncOptions?.setOption(.autoRead, value: true)
+        }
+    }
+}
