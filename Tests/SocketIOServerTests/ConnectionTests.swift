@@ -176,6 +176,17 @@ import Testing
         }
     }
 
+    @Test func whoRunsAServerLearnsWhenItListens() async throws {
+        let addresses = Recorder<SocketAddress>()
+        let server = SocketServer(configuration: .init(port: 0))
+        async let running: Void = server.run { for address in $0 { addresses.record(address) } }
+        let address = try #require(await addresses.next())
+        let client = try await TestClient.join(at: address)
+        #expect(!client.id.description.isEmpty)
+        await server.close()
+        try await running
+    }
+
     @Test func anAddressThatIsTakenIsNamed() async throws {
         try await TestServer().run { _, address in
             let port = try #require(address.port)

@@ -1,3 +1,4 @@
+import Incidents
 import Metrics
 
 /// What the gateway counts: every counter is made once, so that counting costs no look-up and shows zeros, too.
@@ -16,8 +17,10 @@ struct GatewayMetrics: Sendable {
     private let admissions: CounterFamily<PrincipalRecord.Kind>
     private let expulsions: CounterFamily<Expulsion>
     private let limitedEvents: CounterFamily<ClientEvent>
+    private let incidents: IncidentLog
 
-    init(factory: any MetricsFactory) {
+    init(factory: any MetricsFactory, incidents: IncidentLog) {
+        self.incidents = incidents
         self.events = CounterFamily("socketio_gateway_events_total", "outcome", factory)
         self.variants = Counter(label: "socketio_gateway_variants_total", factory: factory)
         self.failures = Counter(label: "socketio_gateway_sanitiser_failures_total", factory: factory)
@@ -43,16 +46,25 @@ struct GatewayMetrics: Sendable {
     func malformedEvent() { self.malformedEvents.increment() }
 
     /// A client was not let in.
-    func refused(_ reason: ConnectionRefusal.Reason) { self.refusals.increment(reason) }
+    func refused(_ reason: ConnectionRefusal.Reason) {
+        self.refusals.increment(reason)
+        self.incidents.record("Clients were not let in", reason: reason.rawValue)
+    }
 
     /// A client was let in.
     func admitted(_ kind: PrincipalRecord.Kind) { self.admissions.increment(kind) }
 
     /// A client was disconnected by the gateway.
-    func expelled(_ reason: Expulsion) { self.expulsions.increment(reason) }
+    func expelled(_ reason: Expulsion) {
+        self.expulsions.increment(reason)
+        self.incidents.record("Clients were disconnected", reason: reason.rawValue)
+    }
 
     /// A client asked too often.
-    func limited(_ event: ClientEvent) { self.limitedEvents.increment(event) }
+    func limited(_ event: ClientEvent) {
+        self.limitedEvents.increment(event)
+        self.incidents.record("Clients asked too often", reason: event.rawValue)
+    }
 }
 
 /// One counter for each value of a dimension.

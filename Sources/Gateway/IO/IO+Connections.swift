@@ -16,7 +16,7 @@ extension IO {
         let mode = self.configuration.authentication.mode
         // The handlers keep the gateway alive, so that a forgotten reference to it opens or closes no door.
         self.main.use { socket in
-            try await self.answer { io in
+            try await self.answer(socket) { io in
                 switch mode {
                 case .handshake: try await io.admit(socket, to: nil)
                 case .event: try await io.tolerate(socket)
@@ -34,7 +34,7 @@ extension IO {
             let namespace = self.server.of(configured.name)
             guard configured.inheritsChecks else { continue }
             namespace.use { socket in
-                try await self.answer { io in try await io.admit(socket, to: configured) }
+                try await self.answer(socket) { io in try await io.admit(socket, to: configured) }
             }
             namespace.onConnection { socket in self.connected(socket) }
             namespace.onDisconnect { socket, _ in self.connections.forget(socket) }
@@ -48,17 +48,26 @@ extension IO {
     }
 
     /// Turns refusals into the errors that clients see.
-    private func answer(_ body: (IO) async throws -> Void) async throws {
+    private func answer(_ socket: Socket, _ body: (IO) async throws -> Void) async throws {
         do {
             try await body(self)
         } catch let refusal as ConnectionRefusal {
             self.metrics.refused(refusal.reason)
-            self.logger.debug("A client was not let in", metadata: ["reason": "\(refusal.reason.rawValue)"])
+            self.logger.debug(
+                "A client was not let in",
+                metadata: [
+                    "sio.socket.id": "\(socket.id)", "address": "\(self.address(of: socket))",
+                    "reason": "\(refusal.reason.rawValue)",
+                ]
+            )
             throw ConnectError(refusal.message)
         } catch {
             // A hook failed. What it said is for us, not for the client.
             self.metrics.refused(.error)
-            self.logger.info("A client could not be authenticated", metadata: ["error": "\(error)"])
+            self.logger.info(
+                "A client could not be authenticated",
+                metadata: ["sio.socket.id": "\(socket.id)", "error": "\(error)"]
+            )
             throw ConnectError(ConnectionRefusal.invalidCredentials.message)
         }
     }
@@ -155,6 +164,14 @@ extension IO {
         }
         socket.join(self.rooms(of: principal, model: model))
         self.metrics.admitted(record.kind)
+        self.logger.debug(
+            "A client was let in",
+            metadata: [
+                "sio.socket.id": "\(socket.id)", "address": "\(address)", "kind": "\(record.kind)",
+                "user": "\(principal.user.map { "\($0.id)" } ?? "none")",
+                "role": "\(principal.role?.type ?? "none")",
+            ]
+        )
     }
 
     private func rooms(of principal: Principal, model: GatewayModel) -> [Room] {

@@ -60,6 +60,13 @@ extension IO {
             return ["success": true, "id": .string(socket.id.description)]
         } catch let reason as ConnectionRefusal {
             self.metrics.refused(reason.reason)
+            self.logger.debug(
+                "A client was not let in",
+                metadata: [
+                    "sio.socket.id": "\(socket.id)", "address": "\(self.address(of: socket))",
+                    "reason": "\(reason.reason.rawValue)",
+                ]
+            )
             switch reason {
             case .invalidToken, .invalidCredentials, .tokenExpired, .noValidRoom, .authenticationRequired:
                 refusal = .badCredentials

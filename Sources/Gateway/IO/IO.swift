@@ -1,4 +1,5 @@
 import EngineIO
+import Incidents
 public import Logging
 public import Metrics
 import NIOConcurrencyHelpers
@@ -100,7 +101,10 @@ public final class IO: Sendable {
         self.main = server.sockets
         self.hooks = hooks
         self.logger = logger
-        self.metrics = GatewayMetrics(factory: metricsFactory)
+        self.metrics = GatewayMetrics(
+            factory: metricsFactory,
+            incidents: IncidentLog(logger: logger, source: "Gateway", eventLoop: server.sockets.eventLoop)
+        )
         self.now = now
         self.current = NIOLockedValueBox(model)
         let configuration = model.configuration

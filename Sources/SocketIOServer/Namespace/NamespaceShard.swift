@@ -1,4 +1,5 @@
 import EngineIO
+import Metrics
 import NIOCore
 import SocketIOWire
 import Synchronization
@@ -24,7 +25,11 @@ final class NamespaceShard: @unchecked Sendable {
     var broadcastAcknowledgements: [Int: BroadcastAcknowledgements] = [:]
     private var visit: UInt32 = 0
     /// Events that the counter has not been told of.
-    @exclusivity(unchecked) var uncountedEvents = 0
+    @exclusivity(unchecked) private var uncountedEvents = 0
+    private var eventCounter: Counter?
+    /// The place in the loop's timers of telling the counter.
+    var timerLinks = TimerLinks()
+    private static let reportInterval = TimeAmount.milliseconds(500)
     /// How many sockets are connected; readable from any thread.
     let connectedCount = Atomic<Int>(0)
     /// How far this loop is with the events that are kept for clients who were away.
@@ -44,7 +49,10 @@ final class NamespaceShard: @unchecked Sendable {
     }
 
     /// Called once, by the namespace, before any loop sees the shard.
-    func adopt(by namespace: Namespace) { self.owner = namespace }
+    func adopt(by namespace: Namespace) {
+        self.owner = namespace
+        self.eventCounter = namespace.metrics.events
+    }
 
     func socket(_ id: SocketID) -> Socket? { self.sockets[id] }
 
@@ -72,11 +80,22 @@ final class NamespaceShard: @unchecked Sendable {
 
     // MARK: Counting
 
-    /// Counts an event; the counter is told of many at once.
+    /// Counts an event; the counter is told within a second of all that have come by then.
     @inline(__always)
     func countEvent() {
         self.uncountedEvents &+= 1
-        if self.uncountedEvents >= 64 { self.namespace.metrics.flush(self) }
+        if self.uncountedEvents == 1 { self.reportLater() }
+    }
+
+    @inline(never)
+    private func reportLater() {
+        guard let timers = self.timers else { return self.report() }
+        timers.schedule(self, in: Self.reportInterval)
+    }
+
+    private func report() {
+        self.eventCounter?.increment(by: Int64(self.uncountedEvents))
+        self.uncountedEvents = 0
     }
 
     // MARK: Membership
@@ -255,4 +274,9 @@ final class NamespaceShard: @unchecked Sendable {
 
 extension Socket.Shared {
     func isMember(of room: Room) -> Bool { self.memberships.contains { $0.members.room == room } }
+}
+
+extension NamespaceShard: TimerTarget {
+    // The namespace may be gone by now: only the counter is touched.
+    func timerFired(at now: NIODeadline) { self.report() }
 }

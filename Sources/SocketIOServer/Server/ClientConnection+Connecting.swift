@@ -220,6 +220,13 @@ extension ClientConnection {
                 )
         )
         namespace.metrics.sockets.increment()
+        namespace.logger.debug(
+            "A client joined a namespace",
+            metadata: [
+                "sio.socket.id": "\(socket.id)", "sio.namespace": "\(namespace.name)",
+                "sio.session.id": "\(self.session.id.label)",
+            ]
+        )
         let handlers = namespace.connectionHandlers
         guard !handlers.isEmpty else { return }
         // What the handlers send is no part of this write: there are clients that handle all messages of one read at once,

@@ -254,7 +254,10 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
             self.refuse(packet, limit, isNews: isNews)
             return false
         case .flood(let limit):
-            self.server.logger.debug("A client sends far too much; its connection is closed")
+            self.server.logger.debug(
+                "A client sends far too much; its connection is closed",
+                metadata: self.logMetadata
+            )
             for socket in self.sockets {
                 socket.exceeded(limit)
                 if socket.state == .connected {
@@ -296,11 +299,20 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         }
     }
 
+    /// Whose connection this is, for the log.
+    private var logMetadata: Logger.Metadata {
+        [
+            "sio.session.id": "\(self.session.id.label)", "sio.transport": "\(self.session.transport)",
+            "sio.socket.id": .array(self.sockets.map { "\($0.id)" }),
+            "address": "\(self.server.engine.clientAddress(of: self.session.request))",
+        ]
+    }
+
     func violation(_ what: String) {
         self.server.metrics.malformed(.violation)
         self.server.logger.debug(
             "A client broke the protocol; its connection is closed",
-            metadata: ["reason": "\(what)", "sio.transport": "\(self.session.transport)"]
+            metadata: self.logMetadata.merging(["reason": "\(what)"]) { $1 }
         )
         self.forceClose()
     }
@@ -309,7 +321,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         self.server.metrics.malformed(.packet)
         self.server.logger.debug(
             "A client sent a malformed packet; its connection is closed",
-            metadata: ["error": "\(error)", "sio.transport": "\(self.session.transport)"]
+            metadata: self.logMetadata.merging(["error": "\(error)"]) { $1 }
         )
         for socket in self.sockets { socket.tellApplication(error, nil) }
         self.forceClose()

@@ -1,4 +1,5 @@
 import EngineIO
+import Incidents
 import Metrics
 import SocketIOWire
 import Synchronization
@@ -8,9 +9,11 @@ struct ServerMetrics: Sendable {
     private let factory: any MetricsFactory
     private let pausesForRate: Counter
     private let pausesForHandlers: Counter
+    private let incidents: IncidentLog
 
-    init(factory: any MetricsFactory) {
+    init(factory: any MetricsFactory, incidents: IncidentLog) {
         self.factory = factory
+        self.incidents = incidents
         func pauses(_ reason: String) -> Counter {
             Counter(label: "socketio_reading_paused_total", dimensions: [("reason", reason)], factory: factory)
         }
@@ -29,7 +32,9 @@ struct ServerMetrics: Sendable {
     /// There is a reason not to read from a client.
     func paused(_ reason: Pause) {
         switch reason {
-        case .byteRate: self.pausesForRate.increment()
+        case .byteRate:
+            self.pausesForRate.increment()
+            self.incidents.record("Clients that send too fast were not read for a while", reason: "byte_rate")
         case .waitingEvents: self.pausesForHandlers.increment()
         }
     }
@@ -37,6 +42,7 @@ struct ServerMetrics: Sendable {
     /// Something that a client asked for was refused: rare, so the counter is made when it is needed.
     func rejected(_ reason: String) {
         Counter(label: "socketio_rejected_total", dimensions: [("reason", reason)], factory: self.factory).increment()
+        self.incidents.record("What clients asked for was refused", reason: reason)
     }
 
     /// A client sent something that the protocol does not allow; the engine counts under the same label what is wrong
@@ -44,6 +50,7 @@ struct ServerMetrics: Sendable {
     func malformed(_ reason: Malformed) {
         let dimensions = [("reason", reason.rawValue)]
         Counter(label: "socketio_malformed_input_total", dimensions: dimensions, factory: self.factory).increment()
+        self.incidents.record("Clients sent what the protocol does not allow", reason: reason.rawValue)
     }
 
     /// What can be wrong with a client's Socket.IO packets.
@@ -66,7 +73,7 @@ final class NamespaceMetrics: Sendable {
     let unencodable: Counter
     /// Broadcasts of other nodes that were not delivered, because too many wait for acknowledgements.
     let remoteAcknowledgementsRefused: Counter
-    private let events: Counter
+    let events: Counter
     private let failures: Counter
 
     init(namespace: String, factory: any MetricsFactory) {
@@ -81,13 +88,6 @@ final class NamespaceMetrics: Sendable {
         )
         self.events = Counter(label: "socketio_events_total", dimensions: dimensions, factory: factory)
         self.failures = Counter(label: "socketio_handler_failures_total", dimensions: dimensions, factory: factory)
-    }
-
-    /// Tells the counter of the events that have accumulated on a loop: in portions, so that a packet costs an addition.
-    func flush(_ shard: NamespaceShard) {
-        guard shard.uncountedEvents > 0 else { return }
-        self.events.increment(by: Int64(shard.uncountedEvents))
-        shard.uncountedEvents = 0
     }
 
     func handlerFailed(_ error: any Error) { self.failures.increment() }

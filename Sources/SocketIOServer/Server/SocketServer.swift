@@ -1,4 +1,5 @@
 public import EngineIO
+import Incidents
 public import Logging
 public import Metrics
 import NIOConcurrencyHelpers
@@ -43,6 +44,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         var engine: EngineServer?
         var newNamespaceHandlers: [@Sendable (Namespace) -> Void] = []
         var hasStarted = false
+        var hasDisconnected = false
         var isClosed = false
     }
 
@@ -67,7 +69,10 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         self.failures = FailureLog(logger: logger)
         self.mistakes = RegistrationCheck(logger: logger)
         self.metricsFactory = metricsFactory
-        self.metrics = ServerMetrics(factory: metricsFactory)
+        self.metrics = ServerMetrics(
+            factory: metricsFactory,
+            incidents: IncidentLog(logger: logger, source: "SocketIOServer", eventLoop: eventLoopGroup.any())
+        )
         self.group = eventLoopGroup
         self.recoveryBudget = configuration.connectionStateRecovery.map { RecoveryBudget($0) }
         self.directory = NamespaceDirectory(
@@ -345,11 +350,20 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     public func stopListening() async { await self.engine.stopListening() }
 
     /// Runs the server until the task is cancelled or the service group shuts down, then closes it.
-    public func run() async throws {
+    public func run() async throws { try await self.run { _ in } }
+
+    /// Runs the server until the task is cancelled or the service group shuts down, then closes it.
+    ///
+    /// - Parameter onListening: Called once the server listens, with its addresses.
+    /// - Throws: What the adapter throws, such as an unreachable Redis, and `ListenError` if an address cannot be bound.
+    ///   Both say in a sentence what is wrong.
+    public func run(onListening: @Sendable (_ addresses: [SocketAddress]) -> Void) async throws {
         try await self.start()
+        var addresses: [SocketAddress] = []
         for listener in self.configuration.listeners {
-            try await self.listen(host: listener.host, port: listener.port)
+            addresses.append(try await self.listen(host: listener.host, port: listener.port))
         }
+        onListening(addresses)
         await withTaskCancellationOrGracefulShutdownHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
                 self.shutdown.arm(continuation)
@@ -365,21 +379,37 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// Closes the server: it stops listening, ends every socket (`server shutting down`), leaves the cluster, and closes
     /// the connections.
     public func close() async {
-        let namespaces = self.state.withLockedValue { state -> [Namespace]? in
-            guard !state.isClosed else { return nil }
-            state.isClosed = true
-            // The main one first.
-            return self.directory.namespaces.values.sorted { $0.text < $1.text }
+        let isFirst = self.state.withLockedValue { state in
+            defer { state.isClosed = true }
+            return !state.isClosed
         }
         self.shutdown.trigger()
-        guard let namespaces else { return }
-        await self.engine.stopListening()
-        for namespace in namespaces { await namespace.closeLocalSockets(.serverShuttingDown) }
+        guard isFirst else { return }
+        // Namespaces that end with their last client are among them.
+        let namespaces = self.namespacesInOrder
+        await self.disconnectClients()
         for namespace in namespaces {
             await namespace.adapter.close()
             namespace.recovery?.close()
         }
+    }
+
+    /// The first half of ``close()``: the server stops listening, ends every socket, and closes the connections, but stays
+    /// in the cluster, where what the application still sends reaches the clients of other nodes.
+    package func disconnectClients() async {
+        let isFirst = self.state.withLockedValue { state in
+            defer { state.hasDisconnected = true }
+            return !state.hasDisconnected
+        }
+        guard isFirst else { return }
+        await self.engine.stopListening()
+        for namespace in self.namespacesInOrder { await namespace.closeLocalSockets(.serverShuttingDown) }
         await self.engine.close()
+    }
+
+    /// The main one first.
+    private var namespacesInOrder: [Namespace] {
+        self.directory.namespaces.values.sorted { $0.text < $1.text }
     }
 }
 

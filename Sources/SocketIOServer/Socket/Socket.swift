@@ -273,6 +273,13 @@ extension Socket {
         }
         if previous == .connected {
             self.namespace.metrics.sockets.decrement()
+            self.namespace.logger.debug(
+                "A client left a namespace",
+                metadata: [
+                    "sio.socket.id": "\(self.id)", "sio.namespace": "\(self.namespace.name)",
+                    "reason": "\(reason.rawValue)",
+                ]
+            )
             for handler in listeners?.disconnect ?? [] { handler.body(reason) }
             for handler in self.namespace.disconnectHandlers { handler(self, reason) }
         }
@@ -285,7 +292,10 @@ extension Socket {
         self.client.server.metrics.rejected(limit.code.rawValue)
         self.namespace.logger.debug(
             "A client is over a limit",
-            metadata: ["sio.socket.id": "\(self.id)", "reason": "\(limit.code.rawValue)"]
+            metadata: [
+                "sio.socket.id": "\(self.id)", "sio.namespace": "\(self.namespace.name)",
+                "reason": "\(limit.code.rawValue)",
+            ]
         )
         self.tellApplication(limit, nil)
         guard self.state == .connected else { return }
