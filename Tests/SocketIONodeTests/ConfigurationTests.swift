@@ -333,9 +333,52 @@ struct ConfigurationOrigins {
 
     /// Kubernetes sets variables for each service: one that is called socketio must not stop its own nodes.
     @Test func foreignVariablesDoNotStopTheStart() {
-        let loaded = load(environment: ["SOCKETIO_PORT_3000_TCP": "tcp://10.0.0.1:3000", "SOCKETIO_SERVICE_HOST": "x"])
-        #expect(loaded.problems == [])
+        // As it does for services called socketio, socketio-publish, socketio-listen and socketio-service.
+        let names = ["SOCKETIO", "SOCKETIO_PUBLISH", "SOCKETIO_LISTEN", "SOCKETIO_SERVICE", "SOCKETIO_PORT"]
+        for address in ["10.0.0.6", "fd00::6"] {
+            var environment: [String: String] = [:]
+            for name in names {
+                let url = address.contains(":") ? "tcp://[\(address)]:3001" : "tcp://\(address):3001"
+                environment[name + "_SERVICE_HOST"] = address
+                environment[name + "_SERVICE_PORT"] = "3001"
+                environment[name + "_SERVICE_PORT_HTTP_API"] = "3001"
+                environment[name + "_PORT"] = url
+                environment[name + "_PORT_3001_TCP"] = url
+                environment[name + "_PORT_3001_TCP_PROTO"] = "tcp"
+                environment[name + "_PORT_3001_TCP_PORT"] = "3001"
+                environment[name + "_PORT_3001_TCP_ADDR"] = address
+                environment[name + "_PORT_53_UDP"] = "udp://10.0.0.6:53"
+            }
+            let loaded = load(environment: environment)
+            #expect(loaded.problems == [])
+            #expect(loaded.warnings.count == 1)
+            #expect(environment.keys.allSatisfy { loaded.warnings.first?.contains($0) == true })
+            #expect(loaded.node.publish?.port == 3001)
+            #expect(loaded.node.listen.port == 3000)
+        }
+    }
+
+    @Test(arguments: [
+        ("SOCKETIO_PUBLISH_PORT", "tcp://"), ("SOCKETIO_PUBLISH_PORT", "tcp://10.0.0.6"),
+        ("SOCKETIO_PUBLISH_PORT", "http://10.0.0.6:3001"), ("SOCKETIO_LISTEN_PORT", "300x"),
+        ("SOCKETIO_LISTEN_PORT", "tcp://10.0.0.6:99999"),
+    ])
+    func whatOnlyResemblesThemIsAnError(name: String, value: String) {
+        #expect(load(environment: [name: value]).problems.count == 1)
+    }
+
+    @Test func aNameThatOnlyResemblesThemIsToldOf() {
+        let loaded = load(environment: ["SOCKETIO_PUBLISH_PROT": "3001", "SOCKETIO_SERVICE_HOST": "example.com"])
         #expect(loaded.warnings.count == 2)
+        #expect(loaded.warnings.contains { $0.contains("did you mean SOCKETIO_PUBLISH_PORT?") })
+    }
+
+    /// A setting's own values are never taken for a link's.
+    @Test func numbersAreSettings() {
+        let loaded = load(environment: ["SOCKETIO_PUBLISH_PORT": "4001", "SOCKETIO_LISTEN_PORT": "4000"])
+        #expect(loaded.problems == [] && loaded.warnings == [])
+        #expect(loaded.node.publish?.port == 4001)
+        #expect(loaded.node.listen.port == 4000)
     }
 }
 

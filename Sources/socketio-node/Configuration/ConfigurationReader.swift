@@ -91,8 +91,13 @@ struct ConfigurationReader {
     private mutating func readEnvironment(_ environment: [String: String], fields: [String: SettingField]) {
         var paths: [String: String] = [:]
         for path in fields.keys { paths[SettingNames.environmentName(of: path)] = path }
+        var links: [String] = []
         for (name, text) in environment.sorted(by: { $0.key < $1.key })
         where name.hasPrefix(SettingNames.environmentPrefix) {
+            if ServiceLink.isOne(name: name, value: text) {
+                links.append(name)
+                continue
+            }
             guard let path = paths[name], let field = fields[path] else {
                 if SettingTable.otherVariables.contains(name) { continue }
                 let hint = SettingNames.nearest(to: name, among: paths.keys).map { " (did you mean \($0)?)" } ?? ""
@@ -103,6 +108,11 @@ struct ConfigurationReader {
             if text.isEmpty { continue }
             self.override(path, field: field, text: text, origin: .environment(name: name))
         }
+        guard !links.isEmpty else { return }
+        self.warnings.append(
+            "environment \(links.joined(separator: ", ")): set by Kubernetes for a service of that name, and ignored; "
+                + "enableServiceLinks: false in the pod's specification keeps them away"
+        )
     }
 
     private mutating func readFlags(_ flags: [String], fields: [String: SettingField]) {
