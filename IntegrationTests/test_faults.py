@@ -47,11 +47,12 @@ class LoneNode:
         "SOCKETIO_PUBLISH_BATCH_SIZE": "1000",
     }
 
-    def __init__(self, cluster, settings):
+    def __init__(self, cluster, settings, prefix=()):
         ports = free_ports(2)
         self.node = Node("lone", *ports)
         environment = {**cluster.node_environment(self.node), **self.settings, **settings}
-        self.process = Process(f"lone-{ports[0]}", [str(cluster.binary), "serve"], cluster.directory, environment)
+        arguments = [*prefix, str(cluster.binary), "serve"]
+        self.process = Process(f"lone-{ports[0]}", arguments, cluster.directory, environment)
         cluster.wait_for("the lone node", self.process, lambda: cluster.answers(self.node.url + "/readyz"))
 
 
@@ -59,11 +60,13 @@ class FaultTestCase(ClusterTestCase):
     """Tests against one node with short deadlines, started for the class."""
 
     settings = {}
+    # What the node is started with: `prlimit` and its like.
+    prefix = ()
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.lone = LoneNode(cls.cluster, cls.settings)
+        cls.lone = LoneNode(cls.cluster, cls.settings, cls.prefix)
         cls.addClassCleanup(cls.lone.process.end)
         cls.port = cls.lone.node.port
 
@@ -184,6 +187,167 @@ class SlowReaders(FaultTestCase):
             await self.flood("chat-b2")
 
         await self.hinders_nobody(attack)
+
+
+class FewDescriptors(FaultTestCase):
+    """E1, F1: clients take all the file descriptors that they get; the node works on, and goes on by itself."""
+
+    prefix = ("prlimit", "--nofile=256:256")
+    settings = {
+        "SOCKETIO_LOGGING_LEVEL": "info",
+        "SOCKETIO_ADAPTER_TYPE": "redis",
+        "SOCKETIO_LIMITS_REQUEST_TIMEOUT": "60s",
+        "SOCKETIO_LISTEN_CONNECT_TIMEOUT": "60s",
+        "SOCKETIO_HEARTBEAT_INTERVAL": "30s",
+        "SOCKETIO_HEARTBEAT_TIMEOUT": "30s",
+    }
+
+    def cpu(self):
+        """The seconds that the node has computed."""
+        with open(f"/proc/{self.lone.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    async def flood(self, count):
+        """Connections that say nothing."""
+        idle = []
+        for _ in range(count):
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                idle.append(await asyncio.wait_for(Wire.open(self.port), 1))
+        return idle
+
+    async def test_descriptors_run_out_and_come_back(self):
+        asking = [await self.joined() for _ in range(20)]
+        idle = await self.flood(400)
+        try:
+            # Who is there is served, publishers too, and questions to other nodes are asked.
+            for client in asking:
+                self.assertTrue((await client.call("get-rooms"))["success"])
+            for _ in range(5):
+                answers = await asyncio.gather(*[self.sockets(f"room-{i}") for i in range(5)])
+                self.assertEqual(answers, [[]] * 5)
+            _, used = self.resources()
+            self.assertLess(used, 256 - 16, "the reserve is gone")
+            before = self.cpu()
+            await asyncio.sleep(2)
+            self.assertLess(self.cpu() - before, 0.6, "the node spins")
+        finally:
+            for client in idle:
+                client.reset()
+        joined = await eventually(lambda: Wire.joined(self.port), "a new client")
+        self.assertTrue((await joined.call("get-rooms"))["success"])
+        joined.close()
+        log = self.lone.process.log.read_text(errors="replace")
+        self.assertEqual(log.count("No connections are accepted for a while"), 1, log)
+
+    async def test_refused_connections_count(self):
+        """What is told that there is no room takes no descriptor that is not there."""
+        await self.flood(300)
+        for _ in range(300):
+            with contextlib.suppress(OSError, asyncio.TimeoutError, Closed):
+                client = await asyncio.wait_for(Wire.open(self.port), 0.05)
+                client.close()
+        self.assertLess(self.resources()[1], 256 - 16)
+
+
+class NobodyReads(ClusterTestCase):
+    """F2: standard output and error are pipes that nobody reads."""
+
+    def start(self, level):
+        ports = free_ports(2)
+        node = Node("mute", *ports)
+        environment = {
+            **self.cluster.node_environment(node),
+            "SOCKETIO_ADAPTER_TYPE": "memory",
+            "SOCKETIO_LOGGING_LEVEL": level,
+            "SOCKETIO_SHUTDOWN_DEADLINE": "5s",
+        }
+        reading, writing = os.pipe()
+        # Full before the node writes its first line.
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 4096)
+        os.set_blocking(writing, True)
+        process = subprocess.Popen(
+            [str(self.cluster.binary), "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            env=environment,
+            cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+        )
+        os.close(writing)
+        self.addCleanup(os.close, reading)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return node, process, reading
+
+    async def test_a_log_that_nobody_reads_holds_nothing_up(self):
+        node, process, reading = self.start("debug")
+        await eventually(lambda: asyncio.to_thread(self.cluster.answers, node.url + "/readyz"), "the start")
+        bad = b"GET /socket.io/?EIO=4&transport=none HTTP/1.1\r\nHost: x\r\n\r\n"
+        for _ in range(3000):
+            self.assertEqual((await exchange(node.port, bad))[0], 400)
+        self.assertTrue(self.cluster.answers(node.url + "/healthz"))
+        client = await Wire.joined(node.port)
+        self.assertTrue((await client.call("get-rooms"))["success"])
+        publisher = API(self.http, node, self.cluster.tokens["backend"])
+        self.assertTrue((await publisher.post("/io/raw", {"event": "x", "data": 1}))["success"])
+        start = asyncio.get_running_loop().time()
+        process.send_signal(signal.SIGTERM)
+        await client.until_closed()
+        self.assertEqual(await asyncio.to_thread(process.wait, 10), 0)
+        self.assertLess(asyncio.get_running_loop().time() - start, 4)
+
+    async def test_dropped_lines_are_told_of(self):
+        node, process, reading = self.start("debug")
+        await eventually(lambda: asyncio.to_thread(self.cluster.answers, node.url + "/readyz"), "the start")
+        bad = b"GET /socket.io/?EIO=4&transport=none HTTP/1.1\r\nHost: x\r\n\r\n"
+        client = await Wire.open(node.port)
+        for _ in range(20_000):
+            client.send(bad)
+            self.assertEqual((await client.response())[0], 400)
+        client.close()
+        process.send_signal(signal.SIGTERM)
+
+        def read():
+            text = b""
+            while data := os.read(reading, 2**20):
+                text += data
+            return text.decode()
+
+        text = (await asyncio.to_thread(read)).lstrip("x")
+        self.assertEqual(process.wait(10), 0)
+        self.assertRegex(text, r"warning log: count=\d+ \[socketio_node\] Lines of the log were dropped")
+        self.assertIn("The node has stopped", text)
+
+
+class ShuttingDown(ClusterTestCase):
+    """F3: the order of a shutdown, whoever is slow."""
+
+    async def test_a_stalled_publisher_does_not_delay_it(self):
+        lone = LoneNode(self.cluster, {"SOCKETIO_SHUTDOWN_DEADLINE": "20s", "SOCKETIO_LIMITS_REQUEST_TIMEOUT": "60s"})
+        self.addCleanup(lone.process.end)
+        client = await Wire.joined(lone.node.port)
+        self.addCleanup(client.close)
+        token = self.cluster.tokens["backend"]
+        stalled = []
+        for authorization in (f"Authorization: Bearer {token}\r\n", ""):
+            wire = await Wire.open(lone.node.publish_port)
+            head = f"POST /io/raw HTTP/1.1\r\nHost: x\r\n{authorization}Content-Length: 1000\r\n\r\n{{"
+            wire.send(head.encode())
+            self.addCleanup(wire.close)
+            stalled.append(wire)
+        await asyncio.sleep(0.3)
+        start = asyncio.get_running_loop().time()
+        lone.process.process.send_signal(signal.SIGTERM)
+        with self.assertRaises(Closed):
+            while True:
+                await client.text()
+        self.assertLess(asyncio.get_running_loop().time() - start, 1, "the client was told late")
+        self.assertEqual(await asyncio.to_thread(lone.process.process.wait, 30), 0)
+        self.assertLess(asyncio.get_running_loop().time() - start, 6)
 
 
 class SlowSenders(FaultTestCase):

@@ -111,15 +111,6 @@ struct BannerTests {
         #expect(text.contains("SOCKETIO_URL=http://[::1]:3001 SOCKETIO_TOKEN=key"))
     }
 
-    /// A node whose output is closed serves all the same.
-    @Test func outputThatCannotBeWrittenIsNoReasonToEnd() throws {
-        let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
-        Banner.write("text", to: full)
-        let closed = try #require(FileHandle(forWritingAtPath: "/dev/null"))
-        try closed.close()
-        Banner.write("text", to: closed)
-    }
-
     @Test func saysNothingOfATokenThatWasConfigured() {
         let banner = Banner(host: "127.0.0.1", port: 1, path: "/", adapter: "memory", token: nil)
         #expect(!banner.text(publishHost: "127.0.0.1", publishPort: 2).contains("TOKEN"))

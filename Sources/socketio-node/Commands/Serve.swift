@@ -26,23 +26,23 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let loaded = try self.options.loadOrExit()
-        for warning in loaded.warnings { StandardError.write("warning: \(warning)") }
-        let logging = loaded.node.logging
-        LoggingSystem.bootstrap { label in
-            switch logging.format {
-            case .json:
-                return JSONLogHandler(label: label, level: logging.level)
-            case .text:
-                var handler = StreamLogHandler.standardError(label: label)
-                handler.logLevel = logging.level
-                return handler
-            }
-        }
+        // Writing to a pipe that nobody reads any more is an error, not the end.
+        signal(SIGPIPE, SIG_IGN)
+        let log = NodeLog(loaded.node.logging)
+        LoggingSystem.bootstrap { log.handler(label: $0) }
+        let logger = Logger(label: "socketio-node")
+        for warning in loaded.warnings { logger.warning("\(warning)") }
         do {
-            try await NodeProcess(loaded, logger: Logger(label: "socketio-node")).run()
+            try await NodeProcess(loaded, log: log, logger: logger).run()
         } catch let error as NodeStartError {
-            StandardError.write("\(error)")
+            log.complain("\(error)")
+            log.flush()
             throw ExitCode(error.exitStatus)
+        } catch {
+            log.complain("\(error)")
+            log.flush()
+            throw ExitCode.failure
         }
+        log.flush()
     }
 }

@@ -182,7 +182,7 @@ enum SettingTable {
             "connections",
             .integer(0...100_000_000),
             default: "0",
-            "The most connections of all clients; 0: as many as the system allows."
+            "The most connections of all clients, refused ones included while they last; 0: as many as open files allow."
         ),
         SettingField(
             "connectionsPerAddress",

@@ -1,5 +1,3 @@
-import Foundation
-
 /// What a person reads after the start: where the node is and how to try it.
 struct Banner: Sendable {
     var host: String
@@ -38,19 +36,6 @@ struct Banner: Sendable {
             "Next: config/node.yaml, the complete configuration; `socketio-node --help`.",
         ]
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    func print(publishHost: String?, publishPort: Int?) {
-        let text = self.text(publishHost: publishHost, publishPort: publishPort)
-        Self.write(text, to: .standardOutput)
-    }
-
-    /// Writes a text at once, and nothing if the file is closed, or its disk full: the node serves all the same.
-    ///
-    /// Not by `print`, which waits for a full buffer when the output is a pipe, and not by `FileHandle.write(_:)`, which
-    /// ends the process when it fails.
-    static func write(_ text: String, to file: FileHandle) {
-        try? file.write(contentsOf: Data(text.utf8))
     }
 
     private static func url(_ host: String, _ port: Int) -> String {

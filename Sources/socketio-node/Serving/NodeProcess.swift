@@ -9,7 +9,6 @@ import RESP
 import RedisAdapters
 import ServiceLifecycle
 import SocketIOServer
-import UnixSignals
 
 /// One node: connects, listens, serves, and leaves in order.
 struct NodeProcess {
@@ -17,12 +16,14 @@ struct NodeProcess {
     private let redisOrigin: SettingOrigin
     /// Without a configuration file nobody has made an API token: one is made for this run.
     private let hasFile: Bool
+    private let log: NodeLog
     private let logger: Logger
 
-    init(_ loaded: LoadedConfiguration, logger: Logger) {
+    init(_ loaded: LoadedConfiguration, log: NodeLog, logger: Logger) {
         self.configuration = loaded.node
         self.redisOrigin = loaded.settings["adapter"]["redis"]["url"].origin
         self.hasFile = loaded.file != nil
+        self.log = log
         self.logger = logger
     }
 
@@ -30,6 +31,8 @@ struct NodeProcess {
     ///
     /// - Throws: ``NodeStartError`` if a service that it needs can't be reached, or an address is taken.
     func run() async throws {
+        let descriptors = DescriptorPlan(self.configuration)
+        descriptors.log(to: self.logger)
         let listen = self.configuration.listen
         let group: any EventLoopGroup =
             listen.threads == 0
@@ -43,6 +46,7 @@ struct NodeProcess {
         defer { observer?.cancel() }
 
         var serverConfiguration = self.configuration.server
+        serverConfiguration.engine.limits.reservedDescriptors = descriptors.reserved
         let page = PublicPage(path: serverConfiguration.engine.path)
         serverConfiguration.engine.routes = { method, target in
             readiness.answer(method: method, target: target) ?? page.answer(method: method, target: target)
@@ -79,7 +83,12 @@ struct NodeProcess {
             token: token,
             canPublish: gateway.apiTokens.contains { token in Scope.verbs.contains { token.ability.allowsVerb($0) } }
         )
-        let services = self.services(server, io, gateway, redis, readiness, banner, group)
+        let watchdog = ShutdownWatchdog(
+            deadline: self.configuration.shutdown.deadline,
+            onDeadline: ShutdownWatchdog.end(self.log, self.logger)
+        )
+        watchdog.watch(ShutdownService.signals)
+        let services = self.services(server, io, redis, readiness, banner, group, watchdog, descriptors)
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services,
@@ -90,15 +99,18 @@ struct NodeProcess {
         self.logger.notice("The node has stopped")
     }
 
-    /// Shutdown goes through them in reverse: readiness, the publish API, then the clients and Redis.
+    /// Shutdown goes through them in reverse: readiness, the clients, the publish API, then the cluster.
+    ///
+    /// So clients are told first, whatever back ends are doing, and what back ends still publish reaches other nodes.
     private func services(
         _ server: SocketServer,
         _ io: IO,
-        _ gateway: GatewayConfiguration,
         _ redis: RESPClient?,
         _ readiness: Readiness,
         _ banner: Banner,
-        _ group: any EventLoopGroup
+        _ group: any EventLoopGroup,
+        _ watchdog: ShutdownWatchdog,
+        _ descriptors: DescriptorPlan
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
         func configuration(
             _ service: any Service,
@@ -113,29 +125,34 @@ struct NodeProcess {
                 serviceName: name
             )
         }
-        var services = [configuration(NodeService(server: server, redis: redis, logger: self.logger), "node")]
+        let log = self.log
+        var services = [configuration(ClusterService(server: server, redis: redis), "cluster")]
         if let publish = self.configuration.publish {
+            var settings = publish.api
+            settings.maximumConnections = descriptors.publishConnections
             let api = PublishAPI(
                 io: io,
-                configuration: publish.api,
+                configuration: settings,
                 logger: Logger(label: "publish"),
                 health: { path in
                     readiness.answer(method: "GET", target: path).map { (status: $0.status, body: $0.body) }
                 }
             )
             let service = api.service(host: publish.host, port: publish.port, eventLoopGroup: group) { address in
-                banner.print(publishHost: publish.host, publishPort: address?.port ?? publish.port)
+                log.say(banner.text(publishHost: publish.host, publishPort: address?.port ?? publish.port))
                 readiness.started()
             }
-            services.append(configuration(PublishService(api: service, publish: publish), "publish"))
+            let grace = PublishService.grace(within: self.configuration.shutdown.deadline)
+            services.append(configuration(PublishService(api: service, publish: publish, grace: grace), "publish"))
         } else {
-            banner.print(publishHost: nil, publishPort: nil)
+            log.say(banner.text(publishHost: nil, publishPort: nil))
             readiness.started()
         }
+        services.append(configuration(ClientsService(server: server, logger: self.logger), "clients"))
         let shutdown = ShutdownService(
             configuration: self.configuration.shutdown,
             readiness: readiness,
-            eventLoop: group.next(),
+            watchdog: watchdog,
             logger: self.logger
         )
         services.append(configuration(shutdown, "shutdown"))
@@ -202,93 +219,5 @@ struct NodeProcess {
             )
         ]
         return key
-    }
-}
-
-/// The clients and the cluster, from the end of the start to the node's end.
-struct NodeService: Service {
-    let server: SocketServer
-    let redis: RESPClient?
-    let logger: Logger
-
-    func run() async throws {
-        // Ends by throwing when the task is cancelled, which is the other way to stop.
-        try? await gracefulShutdown()
-        await self.server.close()
-        self.logger.notice("The clients are disconnected")
-        await self.redis?.close()
-    }
-}
-
-/// The publish API, with an error for people if its address is taken.
-struct PublishService: Service {
-    let api: any Service
-    let publish: NodeConfiguration.Publish
-
-    func run() async throws {
-        do {
-            try await self.api.run()
-        } catch let error as IOError {
-            throw NodeStartError.listen(
-                "The publish API",
-                host: self.publish.host,
-                port: self.publish.port,
-                keys: "publish.host or publish.port, or set publish.enabled to false",
-                error
-            )
-        }
-    }
-}
-
-/// The first to hear of a shutdown: tells load balancers, waits for them, and sees to it that it ends in time.
-struct ShutdownService: Service {
-    let configuration: NodeConfiguration.Shutdown
-    let readiness: Readiness
-    let eventLoop: any EventLoop
-    let logger: Logger
-
-    func run() async throws {
-        try? await gracefulShutdown()
-        self.readiness.shuttingDown()
-        self.logger.notice(
-            "Shutting down",
-            metadata: ["deadline": "\(self.configuration.deadline.nanoseconds / 1_000_000) ms"]
-        )
-        let logger = self.logger
-        self.eventLoop.scheduleTask(in: self.configuration.deadline) {
-            logger.error("The deadline for the shutdown has passed; the process ends with clients still connected")
-            exit(1)
-        }
-        if self.configuration.delay > .zero { await self.waitForBalancers() }
-    }
-
-    /// Ends with the delay, or with another signal: somebody is in a hurry.
-    private func waitForBalancers() async {
-        let delay = self.configuration.delay.nanoseconds
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { try? await Task.sleep(for: .nanoseconds(delay)) }
-            group.addTask {
-                for await _ in await UnixSignalsSequence(trapping: Self.signals) { return }
-            }
-            await group.next()
-            group.cancelAll()
-        }
-    }
-
-    /// The signals that end the node.
-    ///
-    /// SIGHUP is one unless whoever started the node had it ignored, as `nohup` does.
-    static let signals: [UnixSignal] = Self.ignoresHangup ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
-
-    private static var ignoresHangup: Bool {
-        var action = sigaction()
-        guard sigaction(SIGHUP, nil, &action) == 0 else { return false }
-        #if canImport(Darwin)
-        let handler = action.__sigaction_u.__sa_handler
-        #else
-        let handler = action.__sigaction_handler.sa_handler
-        #endif
-        // `SIG_IGN` is the address 1; functions can't be compared otherwise.
-        return unsafeBitCast(handler, to: Int.self) == 1
     }
 }

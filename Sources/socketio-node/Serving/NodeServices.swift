@@ -1,0 +1,69 @@
+import Logging
+import NIOCore
+import RESP
+import ServiceLifecycle
+import SocketIOServer
+
+/// The cluster and Redis, which the node leaves last.
+struct ClusterService: Service {
+    let server: SocketServer
+    let redis: RESPClient?
+
+    func run() async throws {
+        // Ends by throwing when the task is cancelled, which is the other way to stop.
+        try? await gracefulShutdown()
+        await self.server.close()
+        await self.redis?.close()
+    }
+}
+
+/// The clients, who are told that the node ends before anybody else is.
+struct ClientsService: Service {
+    let server: SocketServer
+    let logger: Logger
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        await self.server.disconnectClients()
+        self.logger.notice("The clients are disconnected")
+    }
+}
+
+/// The publish API, with an error for people if its address is taken, and an end that no request delays.
+struct PublishService: Service {
+    let api: any Service
+    let publish: NodeConfiguration.Publish
+    /// How long requests that are under way when the node ends may take.
+    let grace: TimeAmount
+
+    func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.serve() }
+            group.addTask {
+                try await gracefulShutdown()
+                try await Task.sleep(for: .nanoseconds(self.grace.nanoseconds))
+            }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func serve() async throws {
+        do {
+            try await self.api.run()
+        } catch let error as IOError {
+            throw NodeStartError.listen(
+                "The publish API",
+                host: self.publish.host,
+                port: self.publish.port,
+                keys: "publish.host or publish.port, or set publish.enabled to false",
+                error
+            )
+        }
+    }
+
+    /// A quarter of a shutdown's time, but not more than an honest request takes.
+    static func grace(within deadline: TimeAmount) -> TimeAmount {
+        min(.seconds(2), .nanoseconds(deadline.nanoseconds / 4))
+    }
+}
