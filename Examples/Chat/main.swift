@@ -1,6 +1,7 @@
 // Examples/Chat/main.swift: rooms, names and who is typing.
 //
 //     swift run ExampleChat        and open http://127.0.0.1:3000 in two windows
+import Foundation
 import SocketIOServer
 
 struct ChatMessage: Codable, Sendable {
@@ -63,5 +64,9 @@ io.sockets.on("typing") { (socket: Socket, isTyping: Bool) in
 
 io.sockets.onDisconnecting { socket, _ in socket.leaveChatRoom() }
 
-print("The chat is on http://127.0.0.1:3000")
-try await io.run()
+do {
+    try await io.run { _ in print("The chat is on http://127.0.0.1:3000") }
+} catch {
+    print("The chat can't run: \(error)")
+    exit(1)
+}

@@ -1,16 +1,23 @@
 // Examples/Cluster/main.swift
+import Foundation
 import RESP
 import RedisAdapters
 import SocketIOServer
 
-let redis = RESPClient(configuration: try RESPConfiguration(url: "redis://127.0.0.1:6379"))
-try await redis.connect()
-let io = SocketServer(adapter: PubSubAdapterFactory(client: redis))
+do {
+    let redis = RESPClient(configuration: try RESPConfiguration(url: "redis://127.0.0.1:6379"))
+    try await redis.connect()
+    let io = SocketServer(adapter: PubSubAdapterFactory(client: redis))
 
-io.of("/chat").use { socket in
-    guard socket.handshake.auth["token"] == "secret" else {
-        throw ConnectError("unauthorized", data: ["retry": false])
+    io.of("/chat").use { socket in
+        guard socket.handshake.auth["token"] == "secret" else {
+            throw ConnectError("unauthorized", data: ["retry": false])
+        }
     }
-}
 
-try await io.run()
+    try await io.run { _ in print("Listening on http://127.0.0.1:3000") }
+} catch {
+    // A sentence that says what is wrong: no Redis there, or a port that somebody else has.
+    print("The server can't run: \(error)")
+    exit(1)
+}

@@ -1,4 +1,5 @@
 // Examples/Hello/main.swift
+import Foundation
 import SocketIOServer
 
 struct Message: Codable, Sendable {
@@ -16,5 +17,9 @@ io.onConnection { socket in
     }
 }
 
-print("Listening on http://127.0.0.1:3000")
-try await io.run()
+do {
+    try await io.run { _ in print("Listening on http://127.0.0.1:3000") }
+} catch {
+    print("The server can't run: \(error)")
+    exit(1)
+}

@@ -5,6 +5,7 @@
 //
 // They listen on two ports (a load balancer or reverse proxy makes one address of them: `/socket.io` goes to one, all
 // else to the other), and share the event loops, the services and their shutdown.
+import Foundation
 import Hummingbird
 import Logging
 import NIOPosix
@@ -69,6 +70,7 @@ router.post("/notes") { request, context -> EditedResponse<Note> in
 let application = Application(
     router: router,
     configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 8080)),
+    onServerRunning: { _ in print("The notes are on http://127.0.0.1:8080") },
     eventLoopGroupProvider: .shared(loops),
     logger: logger
 )
@@ -80,5 +82,9 @@ let services = ServiceGroup(
     gracefulShutdownSignals: [.sigterm, .sigint],
     logger: logger
 )
-print("The notes are on http://127.0.0.1:8080")
-try await services.run()
+do {
+    try await services.run()
+} catch {
+    print("The notes can't run: \(error)")
+    exit(1)
+}

@@ -4,6 +4,7 @@
 //
 // A stroke is 4 bytes for its colour and width, then x and y of each point as 16-bit numbers, little-endian: bytes
 // travel as they are, beside the JSON, not as text in it.
+import Foundation
 import SocketIOServer
 import Synchronization
 
@@ -59,5 +60,9 @@ io.sockets.on("clear") { (socket: Socket) in
     io.emit("clear")
 }
 
-print("The whiteboard is on http://127.0.0.1:3000")
-try await io.run()
+do {
+    try await io.run { _ in print("The whiteboard is on http://127.0.0.1:3000") }
+} catch {
+    print("The whiteboard can't run: \(error)")
+    exit(1)
+}

@@ -102,20 +102,13 @@ final class PublishServer: Service {
             return Array(state.connections.values)
         }
         for entry in connections { entry.eventLoop.execute { entry.connection.shutDown() } }
-        let timer = loop.scheduleTask(in: Self.shutdownGrace) { self.closeConnectionsNow() }
-        // Whoever cancels the task has waited long enough.
-        await withTaskCancellationHandler {
-            try? await emptied.futureResult.get()
-        } onCancel: {
-            self.closeConnectionsNow()
+        let timer = loop.scheduleTask(in: Self.shutdownGrace) {
+            for entry in self.state.withLockedValue({ Array($0.connections.values) }) {
+                entry.eventLoop.execute { entry.connection.closeNow() }
+            }
         }
+        try? await emptied.futureResult.get()
         timer.cancel()
-    }
-
-    private func closeConnectionsNow() {
-        for entry in self.state.withLockedValue({ Array($0.connections.values) }) {
-            entry.eventLoop.execute { entry.connection.closeNow() }
-        }
     }
 
     // MARK: Connections

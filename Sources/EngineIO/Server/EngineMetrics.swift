@@ -123,20 +123,8 @@ struct EngineMetrics: Sendable {
     /// Clients were given up because all of them together made the server keep too much.
     func gaveUp(_ kind: ByteBudget.Kind, count: Int) {
         switch kind {
-        case .queued:
-            self.slowConsumers[.closedForAll]?.increment(by: count)
-            self.incidents.record(
-                "Clients were cut off, because too much waited for all of them together",
-                reason: SlowConsumer.closedForAll.rawValue,
-                count: count
-            )
-        case .request:
-            self.malformed[.tooMuchForAll]?.increment(by: count)
-            self.incidents.record(
-                "Clients were given up, because the requests of all of them together had too many bytes",
-                reason: Malformed.tooMuchForAll.rawValue,
-                count: count
-            )
+        case .queued: self.slowConsumers[.closedForAll]?.increment(by: count)
+        case .request: self.malformed[.tooMuchForAll]?.increment(by: count)
         }
     }
 

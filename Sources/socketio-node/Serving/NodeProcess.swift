@@ -142,8 +142,7 @@ struct NodeProcess {
                 log.say(banner.text(publishHost: publish.host, publishPort: address?.port ?? publish.port))
                 readiness.started()
             }
-            let grace = PublishService.grace(within: self.configuration.shutdown.deadline)
-            services.append(configuration(PublishService(api: service, publish: publish, grace: grace), "publish"))
+            services.append(configuration(PublishService(api: service, publish: publish), "publish"))
         } else {
             log.say(banner.text(publishHost: nil, publishPort: nil))
             readiness.started()

@@ -29,26 +29,14 @@ struct ClientsService: Service {
     }
 }
 
-/// The publish API, with an error for people if its address is taken, and an end that no request delays.
+/// The publish API, with an error for people if its address is taken.
+///
+/// It bounds the time of requests that are under way when the node ends itself.
 struct PublishService: Service {
     let api: any Service
     let publish: NodeConfiguration.Publish
-    /// How long requests that are under way when the node ends may take.
-    let grace: TimeAmount
 
     func run() async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await self.serve() }
-            group.addTask {
-                try await gracefulShutdown()
-                try await Task.sleep(for: .nanoseconds(self.grace.nanoseconds))
-            }
-            try await group.next()
-            group.cancelAll()
-        }
-    }
-
-    private func serve() async throws {
         do {
             try await self.api.run()
         } catch let error as IOError {
@@ -60,10 +48,5 @@ struct PublishService: Service {
                 error
             )
         }
-    }
-
-    /// A quarter of a shutdown's time, but not more than an honest request takes.
-    static func grace(within deadline: TimeAmount) -> TimeAmount {
-        min(.seconds(2), .nanoseconds(deadline.nanoseconds / 4))
     }
 }
