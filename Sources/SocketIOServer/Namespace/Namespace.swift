@@ -21,7 +21,7 @@ public final class Namespace: HandlerRegistry, Addressable {
     let failures: FailureLog
     let mistakes: RegistrationCheck
     let metrics: NamespaceMetrics
-    let index = NamespaceIndex()
+    let index: NamespaceIndex
     let limits: SocketLimits
     let acknowledgementTimeout: TimeAmount?
     let shards: [NamespaceShard]
@@ -59,8 +59,10 @@ public final class Namespace: HandlerRegistry, Addressable {
         }
         self.shards = shards
         self.shardOfLoop = shardOfLoop
+        let index = NamespaceIndex()
+        self.index = index
         self.recovery = server.recoveryBudget.map {
-            NamespaceRecovery(namespace: name, budget: $0, shards: shards, server: server)
+            NamespaceRecovery(namespace: name, budget: $0, shards: shards, index: index, server: server)
         }
         for shard in shards { shard.adopt(by: self) }
         self.madeAdapter = server.adapterFactory.makeAdapter(for: NamespaceHost(self))
@@ -199,6 +201,25 @@ extension Namespace {
         return nil
     }
 
+    /// The socket of that id, if any node has it.
+    ///
+    /// This costs less than ``Addressable/fetchSockets()`` for its own room, and ends with the first node that has the
+    /// socket: one that is slow to answer delays the answer only if nobody has it.
+    ///
+    /// - Parameters:
+    ///   - id: The socket's id.
+    ///   - timeout: How long to wait for the other nodes; the adapter's default if `nil`.
+    /// - Returns: What the socket was when it was found.
+    /// - Throws: ``ClusterError`` if the socket was not found, and a node has not answered.
+    public func findSocket(_ id: String, timeout: TimeAmount? = nil) async throws -> RemoteSocket? {
+        if let id = SocketID(id), let socket = await self.socket(id) {
+            return RemoteSocket(description: socket.snapshot, namespace: self)
+        }
+        return try await self.adapter.findSocket(id, timeout: timeout).map {
+            RemoteSocket(description: $0, namespace: self)
+        }
+    }
+
     /// The connected sockets of this node.
     public func localSockets() async -> [Socket] { await self.targets(of: BroadcastOptions()) }
 
@@ -218,8 +239,8 @@ extension Namespace {
 
     /// Sends an event to the other servers of the cluster themselves, not to clients.
     ///
-    /// - Throws: When an argument can't be encoded, and for `connect`, `connection` and `new_namespace`, which are
-    ///   reserved.
+    /// - Throws: When an argument can't be encoded, and for the names of events that servers emit to themselves:
+    ///   `connection`, `disconnect`, `error`, `new_namespace` and the like.
     public func serverSideEmit<each Argument: Encodable & Sendable>(
         _ event: String,
         _ arguments: repeat each Argument
@@ -244,14 +265,11 @@ extension Namespace {
         return try await self.adapter.serverSideEmitWithAck(values, timeout: timeout)
     }
 
-    /// Names whose listeners on a Node.js server expect a socket or namespace.
-    private static let reservedServerSideNames: Set<UTF8Text> = ["connect", "connection", "new_namespace"]
-
     private static func serverSideArguments<each Argument: Encodable & Sendable>(
         _ event: String,
         _ arguments: repeat each Argument
     ) throws -> [JSONValue] {
-        guard !self.reservedServerSideNames.contains(UTF8Text(event)) else { throw ReservedEventName(name: event) }
+        guard !ClassicProtocol.isReservedAmongServers(event) else { throw ReservedEventName(name: event) }
         var values: [JSONValue] = [.string(event)]
         for argument in repeat each arguments { values.append(try JSONValue(encoding: argument)) }
         return values

@@ -10,6 +10,8 @@ final class NamespaceIndex: Sendable {
         var sockets: Set<SocketID> = []
         /// On how many loops a room has members.
         var rooms: [Room: Int] = [:]
+        /// How many clients that are away will be in a room again when they come back.
+        var expected: [Room: Int] = [:]
     }
 
     private let state = NIOLockedValueBox(State())
@@ -39,10 +41,27 @@ final class NamespaceIndex: Sendable {
         }
     }
 
-    /// Whether a socket of this node is in that room, its own room included.
+    /// A client is about to be away that may come back to these rooms: they don't cease to have a member.
+    func expect(_ rooms: [Room]) {
+        self.state.withLockedValue { state in
+            for room in rooms { state.expected[room, default: 0] += 1 }
+        }
+    }
+
+    /// A client that was away is back, or won't come back.
+    func expectNoLonger(_ rooms: [Room]) {
+        self.state.withLockedValue { state in
+            for room in rooms {
+                guard let count = state.expected[room] else { continue }
+                state.expected[room] = count > 1 ? count - 1 : nil
+            }
+        }
+    }
+
+    /// Whether a socket of this node is in that room or may come back to it, its own room included.
     func hasMembers(of room: Room) -> Bool {
         self.state.withLockedValue { state in
-            if state.rooms[room] != nil { return true }
+            if state.rooms[room] != nil || state.expected[room] != nil { return true }
             guard let id = SocketID(room.name) else { return false }
             return state.sockets.contains(id)
         }

@@ -22,8 +22,13 @@ final class NamespaceRecovery: Sendable {
         private var awayBytes = 0
         var isSweepScheduled = false
         var isClosed = false
+        /// Where clients count as members who are away.
+        private let index: NamespaceIndex
 
-        init(log: RecoveryLog) { self.log = log }
+        init(log: RecoveryLog, index: NamespaceIndex) {
+            self.log = log
+            self.index = index
+        }
 
         /// What is kept, all of it.
         var use: RecoveryUse {
@@ -47,14 +52,29 @@ final class NamespaceRecovery: Sendable {
             if self.away.remove(ticket.id) { self.awayBytes -= ticket.bytes }
         }
 
+        /// A client is about to leave its rooms, to which it may come back.
+        func expect(_ ticket: RecoveryTicket) {
+            self.expectNoLonger(ticket)
+            ticket.expectedRooms = [ticket.socketID.room] + ticket.rooms
+            self.index.expect(ticket.expectedRooms)
+        }
+
+        /// A client is in its rooms again, or won't come back.
+        func expectNoLonger(_ ticket: RecoveryTicket) {
+            self.index.expectNoLonger(ticket.expectedRooms)
+            ticket.expectedRooms = []
+        }
+
         mutating func forget(_ ticket: RecoveryTicket) {
             self.cameBack(ticket)
+            self.expectNoLonger(ticket)
             self.tickets[ticket.id] = nil
             if self.ticketsOfSockets[ticket.socketID] === ticket { self.ticketsOfSockets[ticket.socketID] = nil }
         }
 
         mutating func forgetAll() {
             self.log.forgetAll()
+            for ticket in self.tickets.values { self.expectNoLonger(ticket) }
             self.tickets = [:]
             self.ticketsOfSockets = [:]
             self.away = ArrivalQueue()
@@ -84,7 +104,13 @@ final class NamespaceRecovery: Sendable {
     private let repetitions: RateLimit
     private let state: NIOLockedValueBox<State>
 
-    init(namespace: String, budget: RecoveryBudget, shards: [NamespaceShard], server: SocketServer) {
+    init(
+        namespace: String,
+        budget: RecoveryBudget,
+        shards: [NamespaceShard],
+        index: NamespaceIndex,
+        server: SocketServer
+    ) {
         self.name = namespace
         self.budget = budget
         self.settings = budget.settings
@@ -96,7 +122,7 @@ final class NamespaceRecovery: Sendable {
         // Four times in a row all that can be sent at once, then that much in a minute.
         let (all, overflows) = self.mostBytes.multipliedReportingOverflow(by: 4)
         self.repetitions = RateLimit(perSecond: self.mostBytes / 60, burst: overflows ? .max : all)
-        self.state = NIOLockedValueBox(State(log: RecoveryLog(codec: self.codec)))
+        self.state = NIOLockedValueBox(State(log: RecoveryLog(codec: self.codec), index: index))
     }
 
     deinit {
@@ -304,12 +330,17 @@ final class NamespaceRecovery: Sendable {
         return missed
     }
 
+    /// A client that was away has its socket, which is in its rooms; on its loop.
+    func returned(_ ticket: RecoveryTicket) { self.state.withLockedValue { $0.expectNoLonger(ticket) } }
+
     /// A connected socket ends that has a ticket: remembers what it was; on its loop, before it leaves its rooms.
     func suspend(_ ticket: RecoveryTicket, of socket: Socket) {
         let data = socket.data
         self.state.withLockedValue { state in
             ticket.data = data
             ticket.suspended = self.position(of: socket.shard, state)
+            // Before it leaves them: what other nodes send to its rooms between must not pass it by.
+            state.expect(ticket)
         }
         ticket.measure()
     }

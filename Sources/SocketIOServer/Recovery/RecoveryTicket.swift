@@ -47,6 +47,8 @@ final class RecoveryTicket: @unchecked Sendable {
     /// sent again.
     var skipsThrough = 0
     var data: JSONValue
+    /// The rooms that count as having a member because of the client: it is away, or not back in all of them.
+    var expectedRooms: [Room] = []
     private var stays: OrderedDictionary<Room, Stays> = [:]
     private var pastStays = 0
     /// From here on ``stays`` is complete.

@@ -205,10 +205,11 @@ extension ClientConnection {
     }
 
     /// A socket is connected: the client gets what it missed, then the answer.
-    private func finish(_ socket: Socket, missedEvents: [EncodedPacket]) {
+    private func finish(_ socket: Socket, missedEvents: [EncodedPacket], goingOn ticket: RecoveryTicket? = nil) {
         let namespace = socket.namespace
         socket.state = .connected
         socket.shard.insert(socket)
+        if let ticket { namespace.recovery?.returned(ticket) }
         for event in missedEvents { self.session.send(event) }
         self.session.send(
             self.isVersion2
@@ -333,7 +334,7 @@ extension ClientConnection {
         self.server.metrics.recovery(succeeded: true)
         self.joined()
         for room in ticket.rooms { socket.shard.add(socket, to: room) }
-        self.finish(socket, missedEvents: missedEvents)
+        self.finish(socket, missedEvents: missedEvents, goingOn: ticket)
     }
 
     /// Another node may know the client.

@@ -44,6 +44,9 @@ struct TestCluster {
 
     static func run(
         _ kind: ClusterKind,
+        key: String = "socket.io",
+        otherNamespace: String = "/other",
+        recovery: ConnectionStateRecovery? = nil,
         configure: (inout RESPConfiguration) -> Void = { _ in },
         _ body: (TestCluster) async throws -> Void
     ) async throws {
@@ -64,6 +67,7 @@ struct TestCluster {
                 clients.append(client)
                 adapter = PubSubAdapterFactory(
                     configuration: PubSubAdapterConfiguration(
+                        key: key,
                         publishOnSpecificResponseChannel: kind == .pubSubOfTwoOverRESP2
                     ),
                     client: client,
@@ -71,8 +75,10 @@ struct TestCluster {
                     metricsFactory: NOOPMetricsHandler.instance
                 )
             }
-            let node = SocketServer(adapter: adapter)
-            for namespace in [node.sockets, node.of("/other")] {
+            var configuration = SocketServerConfiguration()
+            configuration.connectionStateRecovery = recovery
+            let node = SocketServer(configuration: configuration, adapter: adapter)
+            for namespace in [node.sockets, node.of(otherNamespace)] {
                 namespace.on("join") { (socket: Socket, rooms: [String]) in socket.join(rooms.map { Room($0) }) }
             }
             try await node.start()
