@@ -51,15 +51,21 @@ let clusterTarget = Target(name: "cluster") { input in
     let encoded = measured(input.readableBytes, bytesForEach: Memory.transcoding) { () -> EncodedPacket? in
         guard let broadcast = try? ClassicBroadcast(parsing: input) else { return nil }
         // An adapter passes on what is for its own namespace, which has a name that clients can be told.
-        guard broadcast.namespace.hasPrefix("/"), !broadcast.namespace.contains(",") else { return nil }
-        return try? broadcast.packet()
+        guard let namespace = broadcast.namespace, namespace.hasPrefix("/"),
+            !namespace.utf8.contains(UInt8(ascii: ","))
+        else { return nil }
+        return try? broadcast.packet(for: namespace.string)
     }
     if let encoded { checkReadable(encoded) }
     measured(input.readableBytes, bytesForEach: Memory.values) {
         _ = try? ClassicRequest(parsing: input, namespace: "/")
     }
     let response = measured(input.readableBytes, bytesForEach: Memory.values) {
-        try? ClassicResponse(parsing: input)
+        let response = try? ClassicResponse(parsing: input)
+        for question in [ClassicResponse.Question.sockets, .rooms, .serverSideEmit, .acknowledgements] {
+            _ = try? response?.answer(to: question)
+        }
+        return response
     }
     guard let response else { return }
     // Where a key is repeated, the last one counts, and the first one is seen.

@@ -184,8 +184,8 @@ public struct Emitter: Sendable {
     /// Sends an event to the servers themselves, which handle it with `onServerSide`; none can answer.
     @discardableResult
     public func serverSideEmit(_ event: String, values: [JSONValue]) throws -> RESPClient.PublishStatus {
-        // A Node.js server emits these itself, with arguments of its own making: its listeners would trip over ours.
-        guard !["connect", "connection", "new_namespace"].contains(event) else {
+        // A server emits these itself, with arguments of its own making: its listeners would trip over ours.
+        guard !ClassicProtocol.isReservedAmongServers(event) else {
             throw EmitterError(code: .reservedEvent, message: "\"\(event)\" is a reserved event name")
         }
         return try self.send(

@@ -17,7 +17,7 @@ public struct EmitterOperator: Sendable {
     /// Adds the members of rooms; a socket's id is a room of its own.
     public func to(_ rooms: [Room]) -> EmitterOperator {
         var copy = self
-        for room in rooms where !copy.options.rooms.contains(room) { copy.options.rooms.append(room) }
+        copy.options.rooms.appendNew(rooms)
         return copy
     }
 
@@ -33,7 +33,7 @@ public struct EmitterOperator: Sendable {
     /// Leaves the members of rooms out.
     public func except(_ rooms: [Room]) -> EmitterOperator {
         var copy = self
-        for room in rooms where !copy.options.except.contains(room) { copy.options.except.append(room) }
+        copy.options.except.appendNew(rooms)
         return copy
     }
 

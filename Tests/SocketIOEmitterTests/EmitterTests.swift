@@ -66,7 +66,7 @@ struct EmitterTests {
         try await emitter.flush()
         var rooms: [String] = []
         for await message in messages {
-            rooms += message.options.rooms.map(\.name)
+            rooms += (message.options?.rooms ?? []).map(\.name)
             if rooms.count == 2 { break }
         }
         #expect(rooms == ["a", "b"])

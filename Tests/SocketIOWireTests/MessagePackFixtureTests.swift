@@ -84,12 +84,12 @@ struct MessagePackFixtureTests {
         // The other writer writes the same of what it can express.
         if !Self.hasTimestamp(value) {
             var other = ByteBuffer()
-            other.writeMessagePack(try JSONValue(value))
+            other.writeMessagePack(JSONValue(value))
             #expect(other == bytes)
         }
         // And what was written is read back as what it was, but for the kind of a number.
         let copy = try MessagePackValue(parsing: bytes)
-        #expect(try Self.canonical(JSONValue(copy)) == Self.canonical(JSONValue(value)))
+        #expect(Self.canonical(JSONValue(copy)) == Self.canonical(JSONValue(value)))
         #expect(try Self.canonical(JSONValue(parsingMessagePack: bytes)) == Self.canonical(JSONValue(copy)))
     }
 
@@ -119,7 +119,7 @@ struct MessagePackFixtureTests {
         let expected =
             try Self.decodingDeviations[row.name]?.value ?? JSONValue(Self.value(of: tagged, js: row.name))
         let value = try MessagePackValue(parsing: bytes)
-        #expect(try Self.canonical(JSONValue(value)) == Self.canonical(expected))
+        #expect(Self.canonical(JSONValue(value)) == Self.canonical(expected))
         #expect(try Self.canonical(JSONValue(parsingMessagePack: bytes)) == Self.canonical(expected))
         #expect(try Self.canonical(Self.transcoded(bytes)) == Self.canonical(Self.asText(expected)))
         if tagged["t"] == "date" {
@@ -131,7 +131,7 @@ struct MessagePackFixtureTests {
             #expect(timestamp.iso8601 == tagged["iso"]?.stringValue)
         }
         if tagged["t"] == "float", let bits = tagged["bits"]?.stringValue {
-            let number = try JSONValue(value).doubleValue ?? 0
+            let number = JSONValue(value).doubleValue ?? 0
             #expect(number.bitPattern == UInt64(bits, radix: 16))
         }
         var reader = MessagePackReader(bytes)

@@ -85,3 +85,16 @@ extension BroadcastFlags.Flag {
         }
     }
 }
+
+extension [Room] {
+    /// Appends those rooms that are not in the list yet.
+    package mutating func appendNew(_ rooms: [Room]) {
+        // Looking through a short list costs less than a set.
+        guard self.count + rooms.count > 16 else {
+            for room in rooms where !self.contains(room) { self.append(room) }
+            return
+        }
+        var known = Set(self)
+        for room in rooms where known.insert(room).inserted { self.append(room) }
+    }
+}

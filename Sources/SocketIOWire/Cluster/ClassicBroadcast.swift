@@ -1,12 +1,16 @@
 package import NIOCore
 
 /// A broadcast as it came from Redis: its addressees are read, its event is still MessagePack.
+///
+/// Nodes and emitters of many languages write these. What can be read is read as they mean it; what would reach other
+/// clients than they meant is an error.
 package struct ClassicBroadcast: Sendable {
-    /// Who sent it; emitters are called `emitter`.
-    package let uid: String
-    /// The namespace it is for.
-    package let namespace: String
-    package let options: BroadcastOptions
+    /// Who sent it, if that is a text; emitters are called `emitter`.
+    package let uid: UTF8Text?
+    /// The namespace it is for; `nil` if that is no text.
+    package let namespace: UTF8Text?
+    /// Whom it addresses; `nil`: nobody who could be here.
+    package let options: BroadcastOptions?
     /// `[event, argument...]` in MessagePack: a slice of the message.
     package let data: ByteBuffer
 
@@ -16,43 +20,66 @@ package struct ClassicBroadcast: Sendable {
     package init(parsing message: ByteBuffer) throws(ClassicProtocolError) {
         do throws(MessagePackError) {
             var reader = MessagePackReader(message)
-            guard try reader.readArrayHeader() >= 3 else { throw MessagePackError(.unexpectedType, at: 0) }
-            self.uid = try reader.readString()
+            let count = try reader.readArrayHeader()
+            guard count >= 3 else { throw MessagePackError(.unexpectedType, at: 0) }
+            self.uid = try Self.text(&reader)
             var data: ByteBuffer?
-            var namespace = "/"
+            var isEvent = false
+            var namespace: UTF8Text? = "/"
             for _ in 0..<(try reader.readMapHeader()) {
                 switch try reader.readKey() {
-                case "data": data = try reader.readRawValue()
-                case "nsp": namespace = try reader.readString()
-                case "type":
-                    let type = try reader.readInt()
-                    guard type == PacketType.event.rawValue || type == PacketType.binaryEvent.rawValue else {
-                        throw MessagePackError(.unexpectedType, at: reader.offset)
-                    }
+                case "data"?: data = try reader.readRawValue()
+                case "nsp"?: namespace = try reader.skipUndefined() ? "/" : try Self.text(&reader)
+                case "type"?: isEvent = Self.isEvent(try reader.readJSONValue())
+                // Bytes that have slipped: then the options are not what they seem, either.
+                case nil: throw MessagePackError(.unexpectedType, at: reader.offset)
                 default: try reader.skipValue()
                 }
             }
-            guard let data else { throw MessagePackError(.unexpectedType, at: reader.offset) }
+            guard let data, isEvent else { throw MessagePackError(.unexpectedType, at: reader.offset) }
             self.data = data
             self.namespace = namespace
-            self.options = try Self.options(&reader)
+            self.options = try ClassicOptions.parse(&reader)
+            for _ in 3..<count { try reader.skipValue() }
+            try reader.expectEnd()
         } catch {
             throw ClassicProtocolError(error)
         }
     }
 
+    private static func text(_ reader: inout MessagePackReader) throws(MessagePackError) -> UTF8Text? {
+        if try reader.peekKind() == .string { return UTF8Text(try reader.readString()) }
+        try reader.skipValue()
+        return nil
+    }
+
+    /// Whether a packet of that type is an event; whether bytes belong to it shows in its data alone.
+    ///
+    /// Some emitters write the number as a text, or the code of its character.
+    static func isEvent(_ type: JSONValue?) -> Bool {
+        switch type {
+        case .string(let text)?: UTF8Text(text) == "2" || UTF8Text(text) == "5"
+        case let type?: [2, 5, 50, 53].contains(type.intValue)
+        case nil: false
+        }
+    }
+
     /// The packet for this node's clients: MessagePack becomes JSON text directly.
-    package func packet() throws(ClassicProtocolError) -> EncodedPacket {
+    package func packet(for namespace: String = "/") throws(ClassicProtocolError) -> EncodedPacket {
         do throws(MessagePackError) {
-            return try PacketEncoder.event(namespace: self.namespace) { writer throws(MessagePackError) in
+            return try PacketEncoder.event(namespace: namespace) { writer throws(MessagePackError) in
                 var reader = MessagePackReader(self.data)
-                let count = try reader.readArrayHeader()
+                let isList = try reader.peekKind() == .array
+                let count = isList ? try reader.readArrayHeader() : try reader.readMapHeader()
                 guard count > 0 else { throw MessagePackError(.unexpectedType, at: 0) }
-                switch try reader.peekKind() {
-                case .string, .integer: break
-                default: throw MessagePackError(.unexpectedType, at: reader.offset)
+                for index in 0..<count {
+                    // PHP's way to write a list that it takes for a map.
+                    if !isList, try reader.readInt() != index {
+                        throw MessagePackError(.unexpectedType, at: reader.offset)
+                    }
+                    if index == 0 { try Self.checkName(reader) }
+                    try writer.transcode(&reader)
                 }
-                for _ in 0..<count { try writer.transcode(&reader) }
                 try reader.expectEnd()
             }
         } catch {
@@ -60,40 +87,15 @@ package struct ClassicBroadcast: Sendable {
         }
     }
 
-    private static func options(_ reader: inout MessagePackReader) throws(MessagePackError) -> BroadcastOptions {
-        var options = BroadcastOptions()
-        for _ in 0..<(try reader.readMapHeader()) {
-            switch try reader.readKey() {
-            case "rooms": options.rooms = try Self.rooms(&reader)
-            case "except": options.except = try Self.rooms(&reader)
-            case "flags":
-                guard try !reader.skipNil() else { continue }
-                for _ in 0..<(try reader.readMapHeader()) {
-                    let key = try reader.readKey()
-                    switch try reader.peekKind() {
-                    case .bool:
-                        let value = try reader.readBool()
-                        if let flag = BroadcastFlags.Flag(key, value) { options.flags.set(flag) }
-                    case .integer where key == "timeout", .float where key == "timeout":
-                        let value = try reader.readDouble()
-                        options.flags.set(.timeout(milliseconds: ClassicProtocol.timeout(value)))
-                    default: try reader.skipValue()
-                    }
-                }
-            default: try reader.skipValue()
-            }
+    /// Checks that an event's name is next: official clients drop the connection over anything else.
+    private static func checkName(_ reader: MessagePackReader) throws(MessagePackError) {
+        switch try reader.peekKind() {
+        case .integer: return
+        case .string:
+            guard let name = reader.peekShortString(), reservedEventNames.contains(name) else { return }
+        default: break
         }
-        return options
-    }
-
-    private static func rooms(_ reader: inout MessagePackReader) throws(MessagePackError) -> [Room] {
-        guard try !reader.skipNil() else { return [] }
-        let count = try reader.readArrayHeader()
-        var rooms: [Room] = []
-        rooms.reserveCapacity(min(count, 64))
-        // Text, or the decimal text of a number.
-        for _ in 0..<count { rooms.append(Room(try reader.readKey().string)) }
-        return rooms
+        throw MessagePackError(.unexpectedType, at: reader.offset)
     }
 }
 
@@ -101,31 +103,9 @@ extension ClassicProtocolError {
     init(_ error: MessagePackError) {
         let reason: Reason =
             switch error.reason {
-            case .unexpectedType, .unsupportedKey: .unexpectedShape
+            case .unexpectedType: .unexpectedShape
             case .unexpectedEnd, .unusedByte, .tooDeep, .tooManyAttachments, .tooLong, .trailingBytes: .undecodable
             }
         self.init(reason, error.description)
-    }
-}
-
-extension ClassicProtocol {
-    /// A number of milliseconds that can be waited for.
-    static func timeout(_ milliseconds: Double) -> Int {
-        milliseconds >= 0 ? Int(min(milliseconds, Double(self.longestTimeout))) : 0
-    }
-}
-
-extension BroadcastFlags.Flag {
-    /// The flag of that key, if it is one that is either set or not.
-    init?(_ kind: UTF8Text, _ value: Bool) {
-        switch kind {
-        case "volatile": self = .volatile(value)
-        case "compress": self = .compress(value)
-        case "local": self = .local(value)
-        case "expectSingleResponse": self = .expectSingleResponse(value)
-        case "broadcast": self = .broadcast(value)
-        case "binary": self = .binary(value)
-        default: return nil
-        }
     }
 }

@@ -127,72 +127,89 @@ package struct ClassicEncoder: Sendable {
     // MARK: Responses
 
     /// Answers a request that wants no more than to know that it was carried out: `{"requestId":"…"}`.
-    package func done(requestID: String) -> ByteBuffer {
+    package func done(requestID: JSONValue?) -> ByteBuffer {
         self.response(requestID: requestID) { _ in }
     }
 
     /// Answers with the ids of sockets.
-    package func socketIDs(requestID: String, ids: [String]) -> ByteBuffer {
+    package func socketIDs(requestID: JSONValue?, ids: [String]) -> ByteBuffer {
         self.response(requestID: requestID) { buffer in
-            buffer.writeStaticString(",\"sockets\":")
+            buffer.writeStaticString("\"sockets\":")
             buffer.writeJSON(.array(ids.map { .string($0) }))
         }
     }
 
     /// Answers with the names of rooms.
-    package func allRooms(requestID: String, rooms: some Sequence<Room>) -> ByteBuffer {
+    package func allRooms(requestID: JSONValue?, rooms: some Sequence<Room>) -> ByteBuffer {
         self.response(requestID: requestID) { buffer in
-            buffer.writeStaticString(",\"rooms\":")
+            buffer.writeStaticString("\"rooms\":")
             self.writeRooms(rooms, into: &buffer)
         }
     }
 
-    /// Answers with sockets.
-    package func sockets(requestID: String, sockets: some Sequence<ClassicSocket>) -> ByteBuffer {
+    /// Answers with sockets, written one after the other before: ``append(_:to:)``.
+    package func sockets(requestID: JSONValue?, sockets: ByteBuffer) -> ByteBuffer {
         self.response(requestID: requestID) { buffer in
-            buffer.writeStaticString(",\"sockets\":[")
-            var isFirst = true
-            for socket in sockets {
-                buffer.writeString(isFirst ? "{\"id\":" : ",{\"id\":")
-                isFirst = false
-                buffer.writeJSONString(socket.id)
-                buffer.writeStaticString(",\"handshake\":")
-                buffer.writeJSON(socket.handshake)
-                buffer.writeStaticString(",\"rooms\":")
-                self.writeRooms(socket.rooms, into: &buffer)
-                buffer.writeStaticString(",\"data\":")
-                buffer.writeJSON(socket.data)
-                buffer.writeStaticString("}")
-            }
+            buffer.writeStaticString("\"sockets\":[")
+            buffer.writeImmutableBuffer(sockets)
             buffer.writeStaticString("]")
         }
     }
 
+    /// Adds a socket to a list of them.
+    package func append(_ socket: ClassicSocket, to buffer: inout ByteBuffer) {
+        buffer.writeStaticString(buffer.readableBytes == 0 ? "{\"id\":" : ",{\"id\":")
+        buffer.writeJSONString(socket.id)
+        buffer.writeStaticString(",\"handshake\":")
+        buffer.writeJSON(socket.handshake)
+        buffer.writeStaticString(",\"rooms\":")
+        self.writeRooms(socket.rooms, into: &buffer)
+        buffer.writeStaticString(",\"data\":")
+        buffer.writeJSON(socket.data)
+        buffer.writeStaticString("}")
+    }
+
+    /// Says why there is no answer to a question, in the form of one: official nodes take it for an empty list.
+    package func refusal(
+        requestID: JSONValue?,
+        of question: ClassicResponse.Question,
+        reason: String
+    ) -> ByteBuffer {
+        self.response(requestID: requestID) { buffer in
+            buffer.writeStaticString(question == .rooms ? "\"rooms\":[],\"" : "\"sockets\":[],\"")
+            buffer.writeString(ClassicResponse.refusalKey.string)
+            buffer.writeStaticString("\":")
+            buffer.writeJSONString(reason)
+        }
+    }
+
     /// Answers an event of another server; `nil` is JavaScript's `undefined`.
-    package func serverSideAnswer(requestID: String, value: JSONValue?) -> ByteBuffer {
+    package func serverSideAnswer(requestID: JSONValue?, value: JSONValue?) -> ByteBuffer {
         self.response(.serverSideEmit, requestID: requestID) { buffer in
             guard let value else { return }
-            buffer.writeStaticString(",\"data\":")
+            buffer.writeStaticString("\"data\":")
             buffer.writeJSON(value)
         }
     }
 
     /// Tells how many clients were sent a broadcast that they acknowledge.
-    package func clientCount(requestID: String, count: Int) -> ByteBuffer {
+    package func clientCount(requestID: JSONValue?, count: Int) -> ByteBuffer {
         self.response(.broadcastClientCount, requestID: requestID) { buffer in
-            buffer.writeStaticString(",\"clientCount\":")
+            buffer.writeStaticString("\"clientCount\":")
             buffer.writeJSONInteger(count)
         }
     }
 
     /// Passes on a client's acknowledgement, its first argument; in MessagePack, because there may be bytes in it.
-    package func acknowledgement(requestID: String, value: JSONValue?) -> ByteBuffer {
+    package func acknowledgement(requestID: JSONValue?, value: JSONValue?) -> ByteBuffer {
         var buffer = ByteBuffer()
-        buffer.writeMessagePackMapHeader(count: value == nil ? 2 : 3)
+        buffer.writeMessagePackMapHeader(count: 1 + (requestID == nil ? 0 : 1) + (value == nil ? 0 : 1))
         buffer.writeMessagePack("type")
         buffer.writeMessagePack(ClassicProtocol.MessageType.broadcastAcknowledgement.rawValue)
-        buffer.writeMessagePack("requestId")
-        buffer.writeMessagePack(requestID)
+        if let requestID {
+            buffer.writeMessagePack("requestId")
+            buffer.writeMessagePack(requestID)
+        }
         if let value {
             buffer.writeMessagePack("packet")
             buffer.writeMessagePack(value)
@@ -227,9 +244,10 @@ package struct ClassicEncoder: Sendable {
         return buffer
     }
 
+    /// Writes a response; the closure writes its other members, if there are any.
     private func response(
         _ type: ClassicProtocol.MessageType? = nil,
-        requestID: String,
+        requestID: JSONValue?,
         _ writeRest: (inout ByteBuffer) -> Void
     ) -> ByteBuffer {
         var buffer = ByteBuffer()
@@ -239,9 +257,16 @@ package struct ClassicEncoder: Sendable {
             buffer.writeJSONInteger(type.rawValue)
             buffer.writeStaticString(",")
         }
-        buffer.writeStaticString("\"requestId\":")
-        buffer.writeJSONString(requestID)
+        if let requestID {
+            buffer.writeStaticString("\"requestId\":")
+            buffer.writeJSON(requestID)
+            buffer.writeStaticString(",")
+        }
         writeRest(&buffer)
+        // Either the comma, or the brace if there is nothing at all.
+        if buffer.getInteger(at: buffer.writerIndex - 1, as: UInt8.self) == UInt8(ascii: ",") {
+            buffer.moveWriterIndex(to: buffer.writerIndex - 1)
+        }
         buffer.writeStaticString("}")
         return buffer
     }

@@ -22,17 +22,23 @@ package enum ClassicProtocol {
     /// The uid under which emitters publish.
     package static let emitterUID = "emitter"
 
+    /// Whether an event between servers has a name that servers emit to themselves: listeners would take its arguments
+    /// for something else.
+    package static func isReservedAmongServers(_ event: String) -> Bool {
+        isReservedEventName(event) || self.serverNames.contains(UTF8Text(event))
+    }
+
+    private static let serverNames: Set<UTF8Text> = ["connection", "new_namespace", "error"]
+
     /// The longest time that a message may ask us to wait, whoever sent it: a day, in milliseconds.
     package static let longestTimeout = 86_400_000
 }
 
 /// The names of a namespace's channels.
-///
-/// Nothing in them is escaped.
 package struct ClassicChannels: Sendable, Hashable {
     /// Broadcasts to no room or to several: `socket.io#/#`; with a room and `#` behind it, broadcasts to that room.
     package let broadcast: String
-    /// What to `PSUBSCRIBE`: `socket.io#/#*`.
+    /// What to `PSUBSCRIBE`: `socket.io#/#*`, with what would mean something in a pattern escaped.
     package let broadcastPattern: String
     /// Requests, and the channel whose subscribers are counted: `socket.io-request#/#`.
     package let request: String
@@ -41,10 +47,23 @@ package struct ClassicChannels: Sendable, Hashable {
 
     package init(key: String, namespace: String) {
         self.broadcast = "\(key)#\(namespace)#"
-        self.broadcastPattern = self.broadcast + "*"
+        self.broadcastPattern = Self.pattern(matching: self.broadcast) + "*"
         self.request = "\(key)-request#\(namespace)#"
         self.response = "\(key)-response#\(namespace)#"
     }
+
+    /// A pattern of Redis that only this text matches.
+    package static func pattern(matching text: String) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count)
+        for byte in text.utf8 {
+            if self.patternCharacters.contains(byte) { bytes.append(UInt8(ascii: "\\")) }
+            bytes.append(byte)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static let patternCharacters = Array(#"*?[]\"#.utf8)
 
     /// Responses to one node: `socket.io-response#/#V2Kb52#`.
     package func response(to uid: String) -> String { "\(self.response)\(uid)#" }

@@ -6,7 +6,6 @@ package struct MessagePackError: Error, Hashable, CustomStringConvertible {
         case unexpectedEnd = "the bytes end too early"
         case unusedByte = "the byte that MessagePack never uses"
         case unexpectedType = "a value of another type"
-        case unsupportedKey = "a key that is neither text nor a number"
         case tooDeep = "nested too deeply"
         case tooManyAttachments = "too many byte strings for one packet"
         case tooLong = "more text than any client gets"

@@ -96,9 +96,23 @@ package struct MessagePackReader {
         }
     }
 
-    /// Reads a key: a string, or the text of a number, a boolean or `nil`, as JavaScript makes one of it.
-    package mutating func readKey() throws(MessagePackError) -> UTF8Text {
-        try self.read { cursor throws(MessagePackError) -> UTF8Text? in UTF8Text(try cursor.readMemberName()) }
+    /// Reads a key: a string, or the text of bytes, a number, a boolean or `nil`, as JavaScript makes one of it.
+    ///
+    /// - Returns: `nil` for a key that is a list or a map; it is passed, too.
+    package mutating func readKey() throws(MessagePackError) -> UTF8Text? {
+        try self.read { cursor throws(MessagePackError) -> UTF8Text?? in
+            .some(try cursor.readMemberName().map { UTF8Text($0) })
+        }
+    }
+
+    /// The next value if it is a string of at most 15 bytes, which cost no memory; it stays the next.
+    package func peekShortString() -> UTF8Text? {
+        var copy = self
+        let text = try? copy.read { cursor throws(MessagePackError) -> UTF8Text? in
+            guard case .string(let length) = try cursor.readHeader(), length <= 15 else { return nil }
+            return UTF8Text(decoding: cursor.take(length))
+        }
+        return text
     }
 
     /// Reads an integer that fits, also one that is written as a float.
@@ -143,11 +157,21 @@ package struct MessagePackReader {
         return self.slice(end - length, end)
     }
 
-    /// Passes a `nil`, if one is next.
-    package mutating func skipNil() throws(MessagePackError) -> Bool {
-        guard try self.peekKind() == .null else { return false }
+    /// Passes a `nil`, if one is next, or what notepack once wrote for `undefined`.
+    package mutating func skipNothing() throws(MessagePackError) -> Bool {
+        guard try self.peekKind() == .null else { return try self.skipUndefined() }
         self.offset += 1
         return true
+    }
+
+    /// Passes what notepack once wrote for `undefined`, if that is next.
+    package mutating func skipUndefined() throws(MessagePackError) -> Bool {
+        guard try self.peekKind() == .ext else { return false }
+        return try self.read { cursor throws(MessagePackError) -> Bool? in
+            guard cursor.isAtUndefined else { return false }
+            try cursor.skipValue()
+            return true
+        }
     }
 
     // MARK: Whole values
@@ -240,8 +264,11 @@ package struct MessagePackReader {
             guard depth > 0 else { throw MessagePackError(.tooDeep, at: start) }
             var members = JSONObject()
             for _ in 0..<count {
-                let key = try cursor.readMemberName()
-                members[key] = try self.jsonValue(from: &cursor, of: buffer, depth: depth - 1)
+                guard let key = try cursor.readMemberName(), !cursor.isAtUndefined else {
+                    try cursor.skipValue()
+                    continue
+                }
+                members[UTF8Text(key)] = try self.jsonValue(from: &cursor, of: buffer, depth: depth - 1)
             }
             return .object(members)
         }
@@ -320,9 +347,16 @@ package struct MessagePackReader {
         case .map(let count):
             guard depth > 0 else { throw MessagePackError(.tooDeep, at: start) }
             text.writeInteger(UInt8(ascii: "{"))
-            for index in 0..<count {
-                if index > 0 { text.writeInteger(UInt8(ascii: ",")) }
-                try cursor.transcodeMemberName(into: &text)
+            var isFirst = true
+            for _ in 0..<count {
+                let end = text.count
+                if !isFirst { text.writeInteger(UInt8(ascii: ",")) }
+                guard try cursor.transcodeMemberName(into: &text), !cursor.isAtUndefined else {
+                    text.truncate(to: end)
+                    try cursor.skipValue()
+                    continue
+                }
+                isFirst = false
                 text.writeInteger(UInt8(ascii: ":"))
                 try self.transcode(&cursor, of: buffer, into: &text, attachments: &attachments, depth: depth - 1)
             }
@@ -360,22 +394,44 @@ extension MessagePackCursor {
         return buffer.getSlice(at: start, length: length) ?? ByteBuffer()
     }
 
+    /// Whether what notepack once wrote for `undefined` is next: JavaScript leaves members with that value out.
+    fileprivate var isAtUndefined: Bool {
+        self.offset + 2 < self.bytes.count && self.bytes[self.offset] == 0xD4 && self.bytes[self.offset + 1] == 0
+    }
+
     /// Reads a key as JavaScript makes the name of a member of it.
-    fileprivate mutating func readMemberName() throws(MessagePackError) -> String {
-        let start = self.offset
+    ///
+    /// - Returns: `nil` for a key that is a list or a map: what JavaScript makes of those nobody means. It is passed.
+    fileprivate mutating func readMemberName() throws(MessagePackError) -> String? {
+        let start = self
         let header = try self.readHeader()
-        if case .string(let length) = header { return String(decoding: self.take(length), as: UTF8.self) }
-        guard let name = header.memberName else { throw MessagePackError(.unsupportedKey, at: start) }
-        return name
+        switch header {
+        case .string(let length), .binary(let length): return String(decoding: self.take(length), as: UTF8.self)
+        default: break
+        }
+        if let name = header.memberName { return name }
+        self = start
+        try self.skipValue()
+        return nil
     }
 
     /// Reads a key and writes it as a JSON string.
-    fileprivate mutating func transcodeMemberName(into text: inout ByteWriter) throws(MessagePackError) {
-        let start = self.offset
+    ///
+    /// - Returns: Whether there is one; a key that is a list or a map is only passed.
+    fileprivate mutating func transcodeMemberName(into text: inout ByteWriter) throws(MessagePackError) -> Bool {
+        let start = self
         let header = try self.readHeader()
-        if case .string(let length) = header { return text.writeJSONString(repairingUTF8: self.take(length)) }
-        guard let name = header.memberName else { throw MessagePackError(.unsupportedKey, at: start) }
-        text.writeJSONString(name)
+        switch header {
+        case .string(let length), .binary(let length): text.writeJSONString(repairingUTF8: self.take(length))
+        default:
+            guard let name = header.memberName else {
+                self = start
+                try self.skipValue()
+                return false
+            }
+            text.writeJSONString(name)
+        }
+        return true
     }
 }
 

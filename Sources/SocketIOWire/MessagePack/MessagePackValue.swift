@@ -47,7 +47,7 @@ extension MessagePackValue {
         }
     }
 
-    /// The text that JavaScript makes of this as the name of a member, or `nil` for bytes, containers and extensions.
+    /// The text that JavaScript makes of this as the name of a member, or `nil` for containers and extensions.
     var memberName: String? {
         switch self {
         case .null: "null"
@@ -57,8 +57,9 @@ extension MessagePackValue {
         case .float(let value): Self.memberName(of: Double(value))
         case .double(let value): Self.memberName(of: value)
         case .string(let value): value
+        case .binary(let value): String(buffer: value)
         case .timestamp(let value): value.description
-        case .binary, .array, .map, .ext: nil
+        case .array, .map, .ext: nil
         }
     }
 
@@ -74,11 +75,10 @@ extension JSONValue {
     /// What a Node.js server passes on to its clients for this value.
     ///
     /// A timestamp becomes its ISO 8601 text, or `null` if it is none of JavaScript's dates; an extension `[type, bytes]`;
-    /// a key its text. The last one of equal keys wins.
+    /// a key its text. The last one of equal keys wins, and a member whose key is a list or a map is left out.
     ///
     /// - Parameter value: The value, as deep as it is.
-    /// - Throws: ``MessagePackError`` for a key that is neither text nor a number; its offset is 0.
-    package init(_ value: MessagePackValue) throws(MessagePackError) {
+    package init(_ value: MessagePackValue) {
         switch value {
         case .null: self = .null
         case .bool(let value): self = .bool(value)
@@ -89,15 +89,12 @@ extension JSONValue {
         case .string(let value): self = .string(value)
         case .binary(let value): self = .binary(value)
         case .array(let elements):
-            var result: [JSONValue] = []
-            result.reserveCapacity(elements.count)
-            for element in elements { result.append(try JSONValue(element)) }
-            self = .array(result)
+            self = .array(elements.map { JSONValue($0) })
         case .map(let entries):
             var members = JSONObject()
             for entry in entries {
-                guard let name = entry.key.memberName else { throw MessagePackError(.unsupportedKey, at: 0) }
-                members[name] = try JSONValue(entry.value)
+                guard let name = entry.key.memberName else { continue }
+                members[UTF8Text(name)] = JSONValue(entry.value)
             }
             self = .object(members)
         case .timestamp(let value):
