@@ -30,8 +30,9 @@ struct RecordedCluster {
                 publishOnSpecificResponseChannel: record.usesSpecificChannel
             )
             configuration.writesNumericRooms = record.hasNumericRooms
-            // On a slow machine a look after the nodes would come between.
+            // On a slow machine a look after the nodes would come between, or the time would be up.
             configuration.livenessInterval = .hours(1)
+            configuration.requestsTimeout = .hours(1)
             let recordedUID = record.commands.lazy.compactMap { command -> String? in
                 guard command.client == "\(node).pub" else { return nil }
                 return command.decoded[0]?.stringValue ?? command.decoded["uid"]?.stringValue
@@ -91,9 +92,9 @@ struct ClassicFixtureTests {
             switch command.decoded["type"]?.intValue {
             case 1:
                 let rooms = try await caller.allRooms(timeout: nil)
-                #expect(rooms == Set(try ClassicProtocol.rooms(answers.first?["rooms"])))
-            case 2: caller.addSockets(options, rooms: try ClassicProtocol.rooms(command.decoded["rooms"]))
-            case 3: caller.delSockets(options, rooms: try ClassicProtocol.rooms(command.decoded["rooms"]))
+                #expect(rooms == Set(Self.rooms(answers.first?["rooms"])))
+            case 2: caller.addSockets(options, rooms: Self.rooms(command.decoded["rooms"]))
+            case 3: caller.delSockets(options, rooms: Self.rooms(command.decoded["rooms"]))
             case 4:
                 caller.disconnectSockets(options, closingConnection: command.decoded["close"]?.boolValue ?? false)
             case 5:
@@ -165,8 +166,8 @@ struct ClassicFixtureTests {
             #expect(observed == expected)
         }
         switch command.decoded["type"]?.intValue {
-        case 2?: #expect(other.calls == [.join(options, try ClassicProtocol.rooms(command.decoded["rooms"]))])
-        case 3?: #expect(other.calls == [.leave(options, try ClassicProtocol.rooms(command.decoded["rooms"]))])
+        case 2?: #expect(other.calls == [.join(options, Self.rooms(command.decoded["rooms"]))])
+        case 3?: #expect(other.calls == [.leave(options, Self.rooms(command.decoded["rooms"]))])
         case 4?:
             let isClosing = command.decoded["close"]?.boolValue ?? false
             #expect(other.calls == [.disconnect(options, closing: isClosing)])
@@ -174,6 +175,10 @@ struct ClassicFixtureTests {
         }
         // The sender did nothing to its own sockets when its message came back.
         #expect(cluster.hosts[record.caller]?.calls == [])
+    }
+
+    private static func rooms(_ value: JSONValue?) -> [Room] {
+        (value?.arrayValue ?? []).map { Room($0.stringValue ?? "\($0.intValue ?? 0)") }
     }
 
     private func publishBroadcast(
@@ -190,12 +195,13 @@ struct ClassicFixtureTests {
             arguments[8] = .double(-0.0)
         case "emit-date":
             // Our JSON values have no dates: they are text already. So the codec alone is shown to write one.
-            let message = caller.encoder.broadcast(uid: caller.uid, options: options) { buffer in
+            let message = caller.core.encoder.broadcast(uid: caller.core.uid, options: options) { buffer in
                 buffer.writeMessagePackArrayHeader(count: 2)
                 buffer.writeMessagePack("date")
                 buffer.writeMessagePack(MessagePackTimestamp(milliseconds: 1_704_164_645_678))
             }
-            return try caller.bus.publish(channel: caller.channels.broadcast(to: options.rooms), message: message)
+            let channel = caller.core.channels.broadcast(to: options.rooms)
+            return try caller.core.bus.publish(channel: channel, message: message)
         default: break
         }
         caller.publish(Broadcast(arguments: arguments, options: options))

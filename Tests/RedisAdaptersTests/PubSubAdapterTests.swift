@@ -139,16 +139,12 @@ struct PubSubAdapterTests {
         ("{", "undecodable"), ("{}", "unexpected_shape"), ("[1]", "undecodable"), ("\u{1}", "unexpected_shape"),
         (#"{"type":99}"#, "unknown_type"), (#"{"type":"5"}"#, "unexpected_shape"), (#"{"type":8}"#, "wrong_channel"),
         (#"{"type":-1}"#, "unknown_type"), (#"{"type":1e300}"#, "unexpected_shape"),
-        (#"{"type":5}"#, "unexpected_shape"), (#"{"type":5,"requestId":"x"}"#, "unexpected_shape"),
-        (#"{"type":5,"requestId":"x","opts":{"rooms":7}}"#, "unexpected_shape"),
-        (#"{"type":5,"requestId":7,"opts":{}}"#, "unexpected_shape"),
         (#"{"type":2,"opts":{"rooms":[],"except":[]}}"#, "unexpected_shape"),
-        (#"{"type":2,"opts":{"rooms":[{}]},"rooms":["x"]}"#, "unexpected_shape"),
-        (#"{"type":2,"sid":"x","room":"y"}"#, "unexpected_shape"), (#"{"type":4}"#, "unexpected_shape"),
+        (#"{"type":2,"opts":{"rooms":7},"rooms":["x"]}"#, "unexpected_shape"), (#"{"type":4}"#, "unexpected_shape"),
+        (#"{"type":5,"requestid":"x","opts":{}}"#, "unknown_type"), (#"{"type":7,"opts":{}}"#, "unexpected_shape"),
         (#"{"type":6}"#, "unexpected_shape"), (#"{"type":6,"data":[]}"#, "unexpected_shape"),
         (#"{"type":6,"data":[{}]}"#, "unexpected_shape"),
-        (#"{"type":7,"requestId":"x","opts":{}}"#, "unexpected_shape"),
-        (#"{"type":7,"requestId":"x","packet":{"data":["e"],"nsp":"/x"},"opts":{}}"#, "wrong_channel"),
+        (#"{"type":7,"requestId":"x","packet":{"type":2,"data":["e"],"nsp":"/x"},"opts":{}}"#, "wrong_channel"),
     ])
     func malformedRequest(_ text: String, _ reason: String) async throws {
         let nodes = NodesOnPaper()
@@ -160,11 +156,38 @@ struct PubSubAdapterTests {
         await nodes.close()
     }
 
+    /// A question that can't be read is one about nobody: without an answer the other node would wait for it.
+    @Test(arguments: [
+        (#"{"type":5}"#, #"{"sockets":[]}"#), (#"{"type":5,"requestId":"x"}"#, #"{"requestId":"x","sockets":[]}"#),
+        (#"{"type":5,"requestId":7,"opts":{"rooms":7}}"#, #"{"requestId":7,"sockets":[]}"#),
+        (#"{"type":5,"requestId":"x","opts":{"rooms":[{},null]}}"#, #"{"requestId":"x","sockets":[]}"#),
+        (#"{"type":0,"requestId":"x","rooms":true}"#, #"{"requestId":"x","sockets":[]}"#),
+        (#"{"type":7,"requestId":"x","opts":{}}"#, #"{"type":8,"requestId":"x","clientCount":0}"#),
+        (
+            #"{"type":7,"requestId":"x","packet":{"type":2,"data":["connect"]},"opts":{}}"#,
+            #"{"type":8,"requestId":"x","clientCount":0}"#
+        ),
+    ])
+    func unreadableQuestion(_ text: String, _ answer: String) async throws {
+        let nodes = NodesOnPaper(count: 1)
+        try await nodes.start()
+        try nodes.publish(text)
+        await nodes.adapters[0].close()
+        #expect(
+            nodes.redis.published.last?.arguments == [
+                "socket.io-response#/#", ByteBuffer(string: answer).hexadecimal,
+            ]
+        )
+        #expect(nodes.hosts[0].calls == [])
+        await nodes.close()
+    }
+
     @Test func deepMessages() async throws {
         let nodes = NodesOnPaper()
         try await nodes.start()
         try nodes.publish(#"{"type":6,"data":["e","# + String(repeating: "[", count: 100_000))
-        var deep = ByteBuffer(bytes: [0x93, 0xA1, 0x78, 0x81, 0xA4] + Array("data".utf8))
+        var deep = ByteBuffer(bytes: [0x93, 0xA1, 0x78, 0x82, 0xA4] + Array("type".utf8) + [0x02, 0xA4])
+        deep.writeString("data")
         deep.writeBytes([0x92, 0xA1, 0x65])
         deep.writeRepeatingByte(0x91, count: 100_000)
         deep.writeInteger(0xC0 as UInt8)
@@ -205,7 +228,7 @@ struct PubSubAdapterTests {
         try await nodes.start()
         for timeout in ["1e300", "-5", "9223372036854775807"] {
             try nodes.publish(
-                #"{"type":7,"requestId":"x","packet":{"data":["e"]},"opts":{"rooms":[],"flags":{"timeout":\#(timeout)}}}"#
+                #"{"type":7,"requestId":"x","packet":{"type":2,"data":["e"]},"opts":{"rooms":[],"flags":{"timeout":\#(timeout)}}}"#
             )
         }
         let timeouts = nodes.hosts[0].calls.map { call -> TimeAmount? in
@@ -449,7 +472,7 @@ struct PubSubAdapterTests {
         nodes.redis.setCount { _ in present.withLockedValue { $0 } }
         nodes.redis.setAvailable(true, for: "0")
         nodes.redis.forgetCommands()
-        let sockets = Task { try await nodes.adapters[0].fetchSockets(self.everybody, timeout: nil) }
+        let sockets = Task { try await nodes.adapters[0].fetchSockets(self.everybody, timeout: .hours(1)) }
         await nodes.published(1)
         for _ in 0..<5 {
             await nodes.loop.advanceTime(by: .milliseconds(100))

@@ -62,6 +62,54 @@ struct RealRedisTests {
         }
     }
 
+    /// Names that would mean something in a pattern of Redis are names, of keys and of namespaces.
+    @Test(arguments: ["a[1]", "a\\b", "a*?", "[^x]", "a]", "[", "\\"])
+    func namesThatLookLikePatterns(_ name: String) async throws {
+        try await TestCluster.run(.pubSubOfTwo, key: name, otherNamespace: "/\(name)") { cluster in
+            let main = try await cluster.client(on: 1, in: "r")
+            let other = try await cluster.client(on: 1, "/\(name)", in: "r")
+            cluster.first.emit("all")
+            cluster.first.to("r").emit("room")
+            #expect(await main.nextText() == "42[\"all\"]")
+            #expect(await main.nextText() == "42[\"room\"]")
+            let namespace = cluster.first.of("/\(name)")
+            namespace.to("r").emit("room")
+            namespace.to("r", "s").emit("rooms")
+            #expect(await other.nextText() == "42/\(name),[\"room\"]")
+            #expect(await other.nextText() == "42/\(name),[\"rooms\"]")
+            #expect(try await cluster.first.sockets.fetchSockets().count == 1)
+        }
+    }
+
+    /// A node that has frozen delays nobody who looks for a socket that another node has.
+    @Test func searchEndsWithTheFirstNodeThatHasTheSocket() async throws {
+        try await TestCluster.run(.pubSubOfTwo) { cluster in
+            let redis = try #require(cluster.redis)
+            // Counted as a node, and silent.
+            let frozen = RESPClient(configuration: try RESPConfiguration(url: redis.url), logger: self.logger)
+            try await frozen.connect()
+            let subscription = try await frozen.subscribe(channels: ["socket.io-request#/#"]) { _ in }
+            cluster.last.sockets.on("hello") { (_: Socket) in }
+            let client = try await cluster.client(on: 1, in: "r")
+            let started = ContinuousClock.now
+            let found = try #require(try await cluster.first.sockets.findSocket(client.id, timeout: .seconds(50)))
+            #expect(found.id == client.id)
+            #expect(found.rooms.contains("r"))
+            // The same holds for the one acknowledgement of one socket.
+            let answer = Task { try await found.emitWithAck("hello", timeout: .seconds(50), returning: String.self) }
+            #expect(await client.nextText() == "420[\"hello\"]")
+            try await client.send("430[\"there\"]")
+            #expect(try await answer.value == "there")
+            #expect(ContinuousClock.now - started < .seconds(30))
+            let error = await #expect(throws: ClusterError.self) {
+                try await cluster.first.sockets.findSocket("nobody", timeout: .milliseconds(100))
+            }
+            #expect(error?.code == .timeout)
+            await subscription.cancel()
+            await frozen.close()
+        }
+    }
+
     @Test func nodeThatDiesIsNotWaitedForLong() async throws {
         try await TestCluster.run(.pubSubOfThree) { cluster in
             // The last node answers no question, and then its connection goes: as if its process had been killed.

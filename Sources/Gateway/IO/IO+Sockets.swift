@@ -32,17 +32,8 @@ extension IO {
 
     /// Asks the other nodes for a socket.
     func findElsewhere(_ socketID: String) async throws -> FoundSocket? {
-        do {
-            let sockets = try await self.main.to(Room(socketID)).timeout(self.configuration.clusterTimeout)
-                .fetchSockets()
-            return sockets.first { UTF8Text($0.id) == UTF8Text(socketID) }
-                .map { FoundSocket(local: nil, id: $0.id, rooms: $0.rooms, data: $0.data) }
-        } catch let error as ClusterError {
-            // Somebody has it: what the silent nodes would have said doesn't matter.
-            guard let socket = error.partialSockets.first(where: { UTF8Text($0.id) == UTF8Text(socketID) }) else {
-                throw error
-            }
-            return FoundSocket(local: nil, id: socket.id, rooms: socket.rooms, data: socket.data)
+        try await self.main.findSocket(socketID, timeout: self.configuration.clusterTimeout).map {
+            FoundSocket(local: nil, id: $0.id, rooms: $0.rooms, data: $0.data)
         }
     }
 

@@ -3,8 +3,6 @@ public import NIOCore
 /// How a ``PubSubAdapterFactory``'s adapters behave: the options of the official adapter, and a few of our own.
 public struct PubSubAdapterConfiguration: Sendable {
     /// The prefix of all channels; the same on every node.
-    ///
-    /// Redis takes `*`, `?`, `[`, `]` and `\` in it, and in a namespace's name, for parts of a pattern.
     public var key = "socket.io"
 
     /// How long to wait for the other nodes' answers, unless a call says otherwise.
@@ -29,6 +27,20 @@ public struct PubSubAdapterConfiguration: Sendable {
 
     /// How often it is looked after nodes that have died while their answers are awaited.
     public var livenessInterval: TimeAmount = .seconds(1)
+
+    /// How many bytes an answer to another node's question may have.
+    ///
+    /// A node that would have to tell more refuses with a reason: it is an error to a Swift node that asks, and an empty
+    /// answer to a Node.js node. Redis cuts a subscriber off that is behind by 32 MiB, unless it is told otherwise.
+    public var maximumAnswerBytes = 8 * 1024 * 1024
+
+    /// How many bytes of other nodes' answers this server keeps while it waits for the rest of them, of all namespaces.
+    ///
+    /// A question that would take more fails.
+    public var maximumCollectedBytes = 64 * 1024 * 1024
+
+    /// How many may wait for other nodes' answers at a time, in one namespace.
+    public var maximumQuestions = 10_000
 
     /// Makes the ids of nodes and of requests.
     package var makeID: @Sendable () -> String = { PubSubAdapterConfiguration.randomID() }

@@ -27,6 +27,8 @@ public struct PubSubAdapterFactory: AdapterFactory {
     private let bus: any ClusterBus
     private let logger: Logger
     private let metrics: PubSubAdapterMetrics
+    /// Of all namespaces together.
+    private let budget: AnswerBudget
 
     /// Makes a factory for a server's namespaces, which share the client.
     ///
@@ -67,6 +69,7 @@ public struct PubSubAdapterFactory: AdapterFactory {
         self.bus = bus
         self.logger = logger
         self.metrics = PubSubAdapterMetrics(factory: metricsFactory)
+        self.budget = AnswerBudget(limit: configuration.maximumCollectedBytes)
     }
 
     /// Makes a namespace's adapter.
@@ -76,7 +79,8 @@ public struct PubSubAdapterFactory: AdapterFactory {
             configuration: self.configuration,
             bus: self.bus,
             logger: self.logger,
-            metrics: self.metrics
+            metrics: self.metrics,
+            budget: self.budget
         )
     }
 }

@@ -11,6 +11,10 @@ struct PubSubAdapterMetrics: Sendable {
     let timeouts: Counter
     /// Messages for the cluster that Redis was not handed.
     let unpublished: Counter
+    /// Questions of other nodes that were not answered: the answer is too large, or too many ask.
+    let answersRefused: Counter
+    /// Answers of other nodes for which no memory was left.
+    let answersDropped: Counter
     private let rejected: [ClassicProtocolError.Reason: Counter]
 
     init(factory: any MetricsFactory) {
@@ -18,6 +22,8 @@ struct PubSubAdapterMetrics: Sendable {
         self.filtered = Counter(label: "socketio_cluster_broadcasts_filtered_total", factory: factory)
         self.timeouts = Counter(label: "socketio_cluster_request_timeouts_total", factory: factory)
         self.unpublished = Counter(label: "socketio_cluster_messages_unpublished_total", factory: factory)
+        self.answersRefused = Counter(label: "socketio_cluster_answers_refused_total", factory: factory)
+        self.answersDropped = Counter(label: "socketio_cluster_answers_dropped_total", factory: factory)
         self.rejected = Dictionary(
             uniqueKeysWithValues: ClassicProtocolError.Reason.allCases.map { reason in
                 let dimensions = [("reason", reason.rawValue)]

@@ -4,7 +4,8 @@ import SocketIOWire
 /// Gathers the acknowledgements of a broadcast from this node and all others.
 ///
 /// Finished when every node has said how many clients it sent the event to and that many have answered or left, or when
-/// the time is up. Finishes once.
+/// the time is up; with the first answer if only one client is asked, because then there is nothing to wait for any more,
+/// whatever nodes are silent. Finishes once.
 final class AcknowledgementCollector: Sendable {
     private struct State {
         var answers: [ClientAnswer<JSONValue>] = []
@@ -17,7 +18,10 @@ final class AcknowledgementCollector: Sendable {
         var outcome: Result<[ClientAnswer<JSONValue>], any Error>?
     }
 
+    private let expectsSingleAnswer: Bool
     private let state = NIOLockedValueBox(State())
+
+    init(expectsSingleAnswer: Bool = false) { self.expectsSingleAnswer = expectsSingleAnswer }
 
     /// Waits for the end; to be called once.
     func answers() async throws -> [ClientAnswer<JSONValue>] {
@@ -85,9 +89,7 @@ final class AcknowledgementCollector: Sendable {
             state -> CheckedContinuation<[ClientAnswer<JSONValue>], any Error>? in
             guard state.outcome == nil else { return nil }
             change(&state)
-            guard state.missingCounts == 0, state.missingClients <= 0, let others = state.otherNodes,
-                state.countsFromOthers >= others
-            else { return nil }
+            guard self.isOver(state) else { return nil }
             state.outcome = .success(state.answers)
             let continuation = state.continuation
             state.continuation = nil
@@ -96,6 +98,12 @@ final class AcknowledgementCollector: Sendable {
         if let finished {
             finished.resume(with: self.state.withLockedValue { $0.outcome ?? .success([]) })
         }
+    }
+
+    private func isOver(_ state: State) -> Bool {
+        if self.expectsSingleAnswer, !state.answers.isEmpty { return true }
+        guard state.missingCounts == 0, state.missingClients <= 0, let others = state.otherNodes else { return false }
+        return state.countsFromOthers >= others
     }
 
     private func finish(_ outcome: (State) -> Result<[ClientAnswer<JSONValue>], any Error>) {

@@ -51,6 +51,12 @@ public protocol Adapter: Sendable {
     /// - Throws: ``ClusterError`` (with what was received) if a node has not answered within the timeout.
     func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription]
 
+    /// The socket of that id, if another node has it.
+    ///
+    /// - Throws: ``ClusterError`` if nobody has said that it has the socket, and a node has not answered within the
+    ///   timeout.
+    func findSocket(_ id: String, timeout: TimeAmount?) async throws -> SocketDescription?
+
     /// The names of the rooms that exist on other nodes, ids of sockets included.
     func allRooms(timeout: TimeAmount?) async throws -> Set<Room>
 
@@ -78,6 +84,19 @@ public protocol Adapter: Sendable {
 }
 
 extension Adapter {
+    /// Asks for the members of the socket's own room.
+    public func findSocket(_ id: String, timeout: TimeAmount?) async throws -> SocketDescription? {
+        let isWanted = { (socket: SocketDescription) in UTF8Text(socket.id) == UTF8Text(id) }
+        let options = BroadcastOptions(rooms: [Room(id)])
+        do {
+            return try await self.fetchSockets(options, timeout: timeout).first(where: isWanted)
+        } catch let error as ClusterError {
+            // Somebody has it: what the silent nodes would have said doesn't matter.
+            guard let socket = error.partialSockets.first(where: isWanted) else { throw error }
+            return socket
+        }
+    }
+
     /// Tells the other nodes without waiting: what became of it is not known, so it counts as queued.
     public func publish(
         _ operations: [ClusterOperation],
@@ -182,8 +201,14 @@ public protocol AdapterHost: Sendable, AnyObject {
     /// A loop of this server, for timers and connections.
     var eventLoop: any EventLoop { get }
 
-    /// Whether any socket of this node is in that room: cheap, callable from any thread, may lag behind by a moment.
+    /// Whether any socket of this node is in that room, or was and may come back: cheap, callable from any thread.
+    ///
+    /// May lag behind a socket that joins by a moment. Clients that are away count as long as
+    /// ``SocketServerConfiguration/connectionStateRecovery`` promises them that they miss nothing.
     func hasLocalMembers(of room: Room) -> Bool
+
+    /// Whether a socket of that id is connected to this node: cheap, callable from any thread.
+    func hasLocalSocket(_ id: String) -> Bool
 
     /// Delivers an encoded event to the matching sockets of this node.
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions)
@@ -216,6 +241,11 @@ public protocol AdapterHost: Sendable, AnyObject {
     /// Describes the matching sockets of this node.
     func localSockets(_ options: BroadcastOptions) async -> [SocketDescription]
 
+    /// Describes the matching sockets of this node, some at a time, until the body returns `false`.
+    ///
+    /// A description takes some kilobytes, so those of all sockets together may be more than there is room for.
+    func visitLocalSockets(_ options: BroadcastOptions, _ body: ([SocketDescription]) -> Bool) async
+
     /// The names of the rooms of this node, ids of sockets included.
     func localRooms() async -> Set<Room>
 
@@ -223,6 +253,16 @@ public protocol AdapterHost: Sendable, AnyObject {
     ///
     /// `reply`, if the sender waits for an answer, is called at most once; only its first call counts.
     func serverSideEvent(_ arguments: [JSONValue], reply: (@Sendable (JSONValue?) -> Void)?)
+}
+
+extension AdapterHost {
+    /// Whether anybody is in the socket's own room.
+    public func hasLocalSocket(_ id: String) -> Bool { self.hasLocalMembers(of: Room(id)) }
+
+    /// Describes all of them at once.
+    public func visitLocalSockets(_ options: BroadcastOptions, _ body: ([SocketDescription]) -> Bool) async {
+        _ = body(await self.localSockets(options))
+    }
 }
 
 /// A socket as other nodes see it: the snapshot that travels in the answer to `fetchSockets`.

@@ -4,13 +4,17 @@ public import SocketIOWire
 public struct ClusterError: Error, Sendable, CustomStringConvertible {
     /// What went wrong.
     public struct Code: Hashable, Sendable {
-        private enum Value { case timeout, unreachable, closed }
+        private enum Value { case timeout, unreachable, closed, refused }
         private let value: Value
 
         /// A node did not answer in time.
         public static let timeout = Code(value: .timeout)
         /// The broker can't be reached, so nothing is known about the other nodes.
         public static let unreachable = Code(value: .unreachable)
+        /// A node, this one or another, does not answer: too much is asked for, or by too many at once.
+        ///
+        /// The message says which.
+        public static let refused = Code(value: .refused)
         /// The server is shutting down.
         public static let closed = Code(value: .closed)
     }

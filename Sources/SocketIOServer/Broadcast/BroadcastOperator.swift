@@ -209,7 +209,7 @@ public struct BroadcastOperator: Sendable {
                 message: "a broadcast that waits for acknowledgements needs a timeout: call timeout(_:) before"
             )
         }
-        let collector = AcknowledgementCollector()
+        let collector = AcknowledgementCollector(expectsSingleAnswer: self.options.flags.expectsSingleResponse)
         namespace.metrics.broadcasts.increment()
         let timer = namespace.eventLoop.scheduleTask(in: timeout) { collector.timeOut() }
         defer { timer.cancel() }
@@ -291,18 +291,5 @@ public struct BroadcastOperator: Sendable {
                 namespace.adapter.disconnectSockets(self.options, closingConnection: closingConnection)
             }
         }
-    }
-}
-
-extension [Room] {
-    /// Appends those rooms that are not in the list yet.
-    fileprivate mutating func appendNew(_ rooms: [Room]) {
-        // Looking through a short list costs less than a set.
-        guard self.count + rooms.count > 16 else {
-            for room in rooms where !self.contains(room) { self.append(room) }
-            return
-        }
-        var known = Set(self)
-        for room in rooms where known.insert(room).inserted { self.append(room) }
     }
 }

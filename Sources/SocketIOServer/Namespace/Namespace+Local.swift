@@ -141,6 +141,24 @@ extension Namespace {
         return descriptions
     }
 
+    /// Describes the matching sockets some at a time, so that neither a loop nor the memory is taken up by all of them.
+    func visitLocalSockets(_ options: BroadcastOptions, _ body: ([SocketDescription]) -> Bool) async {
+        for shard in self.shards {
+            // A loop that is shut down has no sockets left.
+            var rest = (try? await shard.eventLoop.submit { shard.targets(of: options) }.get())?[...] ?? []
+            while !rest.isEmpty {
+                let sockets = Array(rest.prefix(Self.socketsAtATime))
+                rest = rest.dropFirst(Self.socketsAtATime)
+                let descriptions = try? await shard.eventLoop.submit {
+                    sockets.filter { $0.state == .connected }.map(\.snapshot)
+                }.get()
+                guard body(descriptions ?? []) else { return }
+            }
+        }
+    }
+
+    private static let socketsAtATime = 128
+
     func localRooms() async -> Set<Room> {
         let futures = self.shards.map { shard in
             shard.eventLoop.submit { Set(shard.rooms.keys).union(shard.connected.map(\.id.room)) }

@@ -19,6 +19,10 @@ final class NamespaceHost: AdapterHost {
 
     func hasLocalMembers(of room: Room) -> Bool { self.namespace?.index.hasMembers(of: room) ?? false }
 
+    func hasLocalSocket(_ id: String) -> Bool {
+        SocketID(id).flatMap { self.namespace?.index.contains($0) } ?? false
+    }
+
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions) {
         self.namespace?.deliver(packet, options: options)
     }
@@ -57,6 +61,10 @@ final class NamespaceHost: AdapterHost {
 
     func localSockets(_ options: BroadcastOptions) async -> [SocketDescription] {
         await self.namespace?.localSockets(options) ?? []
+    }
+
+    func visitLocalSockets(_ options: BroadcastOptions, _ body: ([SocketDescription]) -> Bool) async {
+        await self.namespace?.visitLocalSockets(options, body)
     }
 
     func localRooms() async -> Set<Room> { await self.namespace?.localRooms() ?? [] }

@@ -30,6 +30,8 @@ final class FakeHost: AdapterHost {
         var serverSideAnswers: [JSONValue?] = []
         var lookups = 0
         var gaps = 0
+        /// Those who ask about sockets, while they have to wait.
+        var held: [CheckedContinuation<Void, Never>]?
     }
 
     let name: String
@@ -44,6 +46,25 @@ final class FakeHost: AdapterHost {
     var calls: [Call] { self.state.withLockedValue { $0.calls } }
     /// How often it was asked for members of a room.
     var lookups: Int { self.state.withLockedValue { $0.lookups } }
+
+    /// Lets whoever asks about sockets wait.
+    func hold(_ isHolding: Bool) {
+        let held = self.state.withLockedValue { state in
+            defer { state.held = isHolding ? [] : nil }
+            return state.held ?? []
+        }
+        for continuation in held { continuation.resume() }
+    }
+
+    private func waitWhileHeld() async {
+        await withCheckedContinuation { continuation in
+            let isHeld = self.state.withLockedValue { state in
+                state.held?.append(continuation)
+                return state.held != nil
+            }
+            if !isHeld { continuation.resume() }
+        }
+    }
 
     /// How often it was told that events may be missing.
     var gaps: Int { self.state.withLockedValue { $0.gaps } }
@@ -113,6 +134,7 @@ final class FakeHost: AdapterHost {
     }
 
     func localSockets(_ options: BroadcastOptions) async -> [SocketDescription] {
+        await self.waitWhileHeld()
         // Not a question but a way to wait until earlier commands were carried out.
         if options.rooms != ["\u{0}"] { self.log(.describe(options)) }
         return self.matching(options).map(\.description)

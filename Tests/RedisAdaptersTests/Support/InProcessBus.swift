@@ -18,6 +18,7 @@ final class InProcessRedis: Sendable {
         var subscriptions: [(id: Int, subscription: InProcessSubscription)] = []
         var nextID = 0
         var countHandler: (@Sendable (Int) throws -> Int)?
+        var countGate: (@Sendable () -> Bool)?
         var publishError: RESPError?
         var observers: [String: @Sendable (Bool) -> Void] = [:]
         /// Publishes wait here while set.
@@ -39,6 +40,11 @@ final class InProcessRedis: Sendable {
     func setCount(_ handler: (@Sendable (Int) throws -> Int)?) {
         self.state.withLockedValue { $0.countHandler = handler }
     }
+
+    /// Lets whoever asks `PUBSUB NUMSUB` wait until that is true.
+    func setCountGate(_ gate: @escaping @Sendable () -> Bool) { self.state.withLockedValue { $0.countGate = gate } }
+
+    var isCounting: Bool { self.state.withLockedValue { $0.countGate }?() ?? true }
 
     /// Makes publishing fail.
     func setPublishError(_ error: RESPError?) { self.state.withLockedValue { $0.publishError = error } }
@@ -72,7 +78,7 @@ final class InProcessRedis: Sendable {
         if let error { throw error }
         let bytes = ByteBuffer(string: channel)
         for subscription in subscriptions {
-            for pattern in subscription.patterns where channel.hasPrefix(pattern.dropLast()) {
+            for pattern in subscription.patterns where Self.matches(channel, pattern) {
                 let message = RESPMessage(channel: bytes, pattern: ByteBuffer(string: pattern), payload: message)
                 subscription.handler(message)
             }
@@ -80,6 +86,21 @@ final class InProcessRedis: Sendable {
                 subscription.handler(RESPMessage(channel: bytes, payload: message))
             }
         }
+    }
+
+    /// Whether a pattern matches that ends with a star and has none before; a backslash takes a character as it is.
+    private static func matches(_ channel: String, _ pattern: String) -> Bool {
+        var prefix: [UInt8] = []
+        var isEscaped = false
+        for byte in pattern.utf8.dropLast() {
+            if byte == UInt8(ascii: "\\"), !isEscaped {
+                isEscaped = true
+            } else {
+                prefix.append(byte)
+                isEscaped = false
+            }
+        }
+        return channel.utf8.starts(with: prefix)
     }
 
     func subscribe(_ subscription: InProcessSubscription) -> Int {
@@ -159,7 +180,9 @@ struct InProcessBus: ClusterBus {
     }
 
     func subscriberCount(of channel: String) async throws -> Int {
-        try self.redis.count("\(self.client).pub", channel)
+        let count = try self.redis.count("\(self.client).pub", channel)
+        while !self.redis.isCounting { await Task.yield() }
+        return count
     }
 
     func onAvailabilityChange(_ handler: @escaping @Sendable (Bool) -> Void) -> @Sendable () -> Void {
@@ -170,15 +193,22 @@ struct InProcessBus: ClusterBus {
 
 extension ByteBuffer {
     var hexadecimal: String {
-        self.readableBytesView.map { String(format: "%02x", $0) }.joined()
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(2 * self.readableBytes)
+        for byte in self.readableBytesView {
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 0xF)])
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 
     init(hexadecimal text: String) {
         self.init()
-        var rest = text[...]
-        while let byte = UInt8(rest.prefix(2), radix: 16) {
-            self.writeInteger(byte)
-            rest = rest.dropFirst(2)
+        func value(_ digit: UInt8) -> UInt8 { digit < 0x3A ? digit & 0xF : (digit & 0xF) + 9 }
+        let digits = Array(text.utf8)
+        for index in stride(from: 0, to: digits.count - 1, by: 2) {
+            self.writeInteger(value(digits[index]) << 4 | value(digits[index + 1]))
         }
     }
 }

@@ -1,0 +1,40 @@
+import NIOCore
+import SocketIOWire
+
+/// Something that can be asked of the other nodes; equal inquiries at the same time are asked once.
+enum Inquiry: Hashable, Sendable {
+    case sockets(BroadcastOptions)
+    case rooms
+    /// Whether a node has one of some sockets, which each of those who ask names.
+    case search
+    /// An event for the servers; each has a number of its own, so no two are equal.
+    case serverSideEmit(Int)
+
+    /// What official nodes call it.
+    var name: String {
+        switch self {
+        case .sockets, .search: "fetchSockets"
+        case .rooms: "allRooms"
+        case .serverSideEmit: "serverSideEmit"
+        }
+    }
+
+    var question: ClassicResponse.Question {
+        switch self {
+        case .sockets, .search: .sockets
+        case .rooms: .rooms
+        case .serverSideEmit: .serverSideEmit
+        }
+    }
+
+    /// For how long at most the next one waits while an equal one is under way, so that many share it.
+    var pause: TimeAmount {
+        switch self {
+        // The answers may be large.
+        case .sockets, .rooms: .milliseconds(250)
+        // They are small, and somebody waits for each.
+        case .search: .milliseconds(5)
+        case .serverSideEmit: .zero
+        }
+    }
+}
