@@ -710,7 +710,7 @@ class Failures(ClusterTestCase):
                 self.assertNotIn(direct.id, [s["id"] for s in sockets])
                 self.assertLessEqual({c.id for c in survivors}, {s["id"] for s in sockets})
                 joined = await self.api(node).post(f"/io/sockets/{survivors[1].id}/join", {"room": "chat-after"})
-                self.assertEqual(joined, {"success": True})
+                self.assertEqual(joined, PUBLISHED)
             # Its clients find another node.
             await eventually(lambda: self.all_connected(through_balancer), "reconnection through HAProxy")
             await self.barrier(through_balancer + survivors)
@@ -734,7 +734,8 @@ class Failures(ClusterTestCase):
                 # Local delivery goes on, and so do acknowledgements.
                 number += 1
                 for index, client in enumerate(clients):
-                    await self.api(index).post("/io/raw", {"event": f"local-{number}", "data": index})
+                    answer = await self.api(index).post("/io/raw", {"event": f"local-{number}", "data": index})
+                    self.assertEqual(answer["delivery"], "queued")
                     await client.until(lambda: [index] in client.named(f"local-{number}"), "local delivery", 3)
                     self.assertEqual((await client.call("join-room", "lobby"))["success"], True)
                 await asyncio.sleep(0.2)
