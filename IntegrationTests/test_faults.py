@@ -680,7 +680,9 @@ class Sessions(FaultTestCase):
             ("127.0.0.1", "10.1.2.3", "10.1.2.3"),
             ("127.0.0.1", "6.6.6.6, 10.1.2.3", "10.1.2.3"),
             ("127.0.0.1", "10.1.2.3, 127.0.0.1", "10.1.2.3"),
-            ("127.0.0.1", "nonsense", "127.0.0.1"),
+            ("127.0.0.1", "10.1.2.3:4711", "10.1.2.3"),
+            # Nobody is taken for the proxy.
+            ("127.0.0.1", "nonsense", "unreadable"),
             ("127.0.0.2", "10.1.2.3", "127.0.0.2"),
         ]:
             client = await Wire.websocket(self.port, headers=f"X-Forwarded-For: {forwarded}\r\n", source=source)

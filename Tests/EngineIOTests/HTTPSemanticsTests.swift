@@ -97,6 +97,84 @@ import Testing
         }
     }
 
+    /// Fields of which NIO's decoder has another opinion than a reader of RFC 9110.
+    static let disputed = [
+        "Connection: upgrade\t\r\nUpgrade: x\r\n", "Connection: upgrade\t,x\r\nUpgrade: x\r\n",
+        "Connection:\tupgrade\r\nUpgrade:\r\n", "Proxy-Connection: upgrade\r\nUpgrade: x\r\n",
+        "Upgrade: x\r\nProxy-Connection: upgrade\r\nConnection: x\r\n", "Connection: x\r\nUpgrade: x\r\nUpgrade: y\r\n",
+        "Connection: keep-alive\r\nConnection: upgrade\r\nUpgrade: h2c\r\n", "Upgrade: x\r\n",
+    ]
+
+    /// Whoever is right: what follows is read as requests, wherever it is cut.
+    @Test(arguments: Self.disputed) func disputedOffers(fields: String) throws {
+        let fixture = self.fixture()
+        let offer = "GET /healthz HTTP/1.1\r\nHost: x\r\n\(fields)\r\n"
+        let plain = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        let body = "GET /healthz HTTP/1.1\r\nHost: x\r\n\(fields)Content-Length: 3\r\n\r\nabc"
+        let all = Array((offer + offer + plain + body + plain).utf8)
+        for cut in 0..<all.count {
+            let channel = try fixture.connect()
+            try channel.writeInbound(ByteBuffer(bytes: all[..<cut]))
+            fixture.loop.run()
+            try channel.writeInbound(ByteBuffer(bytes: all[cut...]))
+            #expect(fixture.text(of: channel).components(separatedBy: "HTTP/1.1 200 OK\r\n").count == 6, "\(cut)")
+            #expect(channel.isActive)
+        }
+    }
+
+    /// A request behind one that has become a WebSocket is spoiled frames, and never a request.
+    @Test(arguments: Self.disputed) func requestsBehindAWebSocket(fields: String) throws {
+        let fixture = self.fixture()
+        let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        for offer in [fields, fields.replacing("Upgrade: x", with: "Upgrade: websocket")] {
+            let channel = try fixture.connect()
+            let target = "/engine.io/?EIO=4&transport=websocket"
+            let request = "GET \(target) HTTP/1.1\r\nHost: x\r\n\(offer)\(key)\r\n"
+            try channel.writeInbound(ByteBuffer(string: request + "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
+            fixture.loop.run()
+            let answer = fixture.text(of: channel)
+            #expect(answer.hasPrefix("HTTP/1.1 101 ") != answer.contains("alive GET"), "\(offer)")
+        }
+    }
+
+    /// What nobody reads is not kept.
+    @Test(arguments: Self.disputed) func bytesBehindAnOfferAreBounded(fields: String) throws {
+        let fixture = self.fixture()
+        let channel = try fixture.connect()
+        _ = try fixture.exchange("GET /healthz HTTP/1.1\r\nHost: x\r\n\(fields)\r\n", on: channel)
+        var sent = 0
+        while channel.isActive, sent < 1_000_000 {
+            _ = try? channel.writeInbound(ByteBuffer(repeating: UInt8(ascii: "z"), count: 10_000))
+            fixture.loop.run()
+            sent += 10_000
+        }
+        #expect(sent < 200_000)
+    }
+
+    /// Each empty line could end such a body, and costs a look.
+    @Test func chunksOfEmptyLinesAreRefused() throws {
+        let fixture = self.fixture()
+        let channel = try fixture.connect()
+        _ = try fixture.exchange("GET \(Self.poll) HTTP/1.1\r\nHost: x\r\n\r\n", on: channel)
+        let session = try #require(fixture.sessions.first)
+        let body = String(repeating: "\n", count: 100_000)
+        let answer = try fixture.exchange(
+            """
+            POST \(Self.poll)&sid=\(session.id.secret) HTTP/1.1\r
+            Host: x\r
+            Transfer-Encoding: chunked\r
+            \r
+            \(String(body.utf8.count, radix: 16))\r
+            \(body)\r
+            0\r
+            \r
+
+            """,
+            on: channel
+        )
+        #expect(answer.hasPrefix("HTTP/1.1 400 "))
+    }
+
     @Test(arguments: ["websocket", "WebSocket", "h2c, websocket", "websocket,h2c"])
     func webSocketAmongOffers(offer: String) throws {
         let fixture = self.fixture()

@@ -182,6 +182,8 @@ struct PublishServerTests {
         ["Connection: keep-alive,UPGRADE", "Upgrade: x"], ["Connection: x upgrade", "Upgrade: x"],
         ["Connection: upgrade; x", "Upgrade: x"], ["Connection: x", "Connection: upgrade", "Upgrade: x"],
         ["Connection: ,\t,upgrade,", "Upgrade: x"], ["Connection: upgraded", "Upgrade: x"],
+        ["Connection: upgrade\t", "Upgrade: x"], ["Proxy-Connection: upgrade", "Upgrade: x"],
+        ["Connection: upgrade", "Upgrade:"],
     ])
     func declinedUpgradesAreIgnored(fields: [String]) async throws {
         try await self.serving { _, address in

@@ -35,32 +35,30 @@ final class PublishConnection: @unchecked Sendable {
     /// Requests that were sent ahead of their answers; bounded, because nothing more is read then.
     fileprivate var queue = CircularBuffer<HTTPServerRequestPart>()
     fileprivate var isReadHeld = false
-    /// The decoder reads nothing behind a request that offers another protocol.
-    fileprivate var isDecoderStopped = false
-    fileprivate var isReplacingDecoder = false
-    /// What a decoder that was removed has not read.
-    fileprivate var leftOver = ByteBuffer()
+    private let decoder = PublishConnection.makeDecoder()
+    private let decoderHandler: ByteToMessageHandler<RequestDecoder>
     /// Whether the last request allows another one.
     fileprivate var isKeptAlive = true
     fileprivate var isHead = false
     fileprivate var isShuttingDown = false
 
-    init(server: PublishServer) { self.server = server }
+    init(server: PublishServer) {
+        self.server = server
+        self.decoderHandler = ByteToMessageHandler(self.decoder)
+    }
 
     static func addHandlers(to channel: any Channel, server: PublishServer) throws {
         let connection = PublishConnection(server: server)
-        try channel.pipeline.syncOperations.addHandlers([Self.makeDecoder(), connection])
+        try channel.pipeline.syncOperations.addHandlers([connection.decoderHandler, connection])
         server.opened(connection, on: channel.eventLoop)
     }
 
-    fileprivate static func makeDecoder() -> ByteToMessageHandler<HTTPRequestDecoder> {
+    private static func makeDecoder() -> RequestDecoder {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = 16 * 1024
         limits.maxHeaderListSize = 32 * 1024
         limits.maxHeaderFieldCount = 100
-        return ByteToMessageHandler(
-            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
-        )
+        return RequestDecoder(limits: limits)
     }
 
     /// Closes the connection in favour of others if nothing is being asked on it.
@@ -113,14 +111,12 @@ extension PublishConnection: ChannelInboundHandler, ChannelOutboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // Not a part, while a decoder hands over what it has not read.
-        if self.isReplacingDecoder,
-            var bytes = context.channel._channelCore.tryUnwrapData(data, as: ByteBuffer.self)
-        {
-            self.leftOver.writeBuffer(&bytes)
-            return
-        }
         let part = self.unwrapInboundIn(data)
+        switch part {
+        case .head(let head): self.decoder.decodedHead(head)
+        case .body(let bytes): self.decoder.decodedBody(bytes.readableBytes)
+        case .end: self.decoder.decodedEnd()
+        }
         if self.queue.isEmpty, self.takesParts { self.process(part) } else { self.queue.append(part) }
     }
 
@@ -221,7 +217,6 @@ extension PublishConnection {
     private func begin(_ head: RequestHead) {
         self.isHead = head.method == .head
         self.isKeptAlive = head.isKeptAlive && !self.isShuttingDown
-        self.isDecoderStopped = head.stopsDecoder
         do throws(PublishError) {
             switch try self.server.admit(head, isShuttingDown: self.isShuttingDown) {
             case .health(let answer):
@@ -288,11 +283,21 @@ extension PublishConnection {
 
     private func finish() {
         guard case .writing = self.state else { return }
-        if self.isDecoderStopped { return self.replaceDecoder() }
         self.state = .idle
         self.server.becameIdle(self)
         self.arm(self.server.configuration.idleTimeout) { $0.closeNow() }
         self.processQueue()
+        if self.decoder.isStopped, self.queue.isEmpty { self.restartDecoder() }
+    }
+
+    /// Goes on reading requests behind one that offered another protocol: an offer that is not taken is ignored.
+    private func restartDecoder() {
+        guard self.decoder.restart(),
+            let context = try? self.context?.pipeline.syncOperations.context(handler: self.decoderHandler)
+        else { return }
+        // What the handler has waits until it is given something.
+        self.decoderHandler.channelRead(context: context, data: NIOAny(ByteBuffer()))
+        self.readIfPossible()
     }
 
     /// Answers without reading the request to its end, and closes the connection.
@@ -333,33 +338,5 @@ extension PublishConnection {
             return
         }
         context.writeAndFlush(self.wrapOutboundOut(bytes), promise: promise)
-    }
-
-    /// Goes on reading requests behind one that offered another protocol: an offer that is not taken is ignored.
-    ///
-    /// There a decoder stops for good. It hands over the bytes that it has when it is removed, and a new one gets them.
-    private func replaceDecoder() {
-        self.isDecoderStopped = false
-        guard let pipeline = self.context?.pipeline.syncOperations,
-            let old = try? pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
-        else { return self.closeNow() }
-        self.isReplacingDecoder = true
-        pipeline.removeHandler(context: old).assumeIsolated().whenComplete { _ in self.decoderIsRemoved() }
-    }
-
-    private func decoderIsRemoved() {
-        self.isReplacingDecoder = false
-        guard let context = self.context else { return }
-        do {
-            try context.pipeline.syncOperations.addHandler(Self.makeDecoder(), position: .before(self))
-        } catch {
-            return self.closeNow()
-        }
-        self.finish()
-        let bytes = self.leftOver
-        self.leftOver = ByteBuffer()
-        guard bytes.readableBytes > 0 else { return }
-        context.pipeline.fireChannelRead(bytes)
-        context.pipeline.fireChannelReadComplete()
     }
 }

@@ -49,8 +49,6 @@ struct RequestHead: Sendable {
     var isKeptAlive: Bool
     /// Whether the client waits for a word before it sends the body.
     var expectsContinue: Bool
-    /// Whether another protocol is offered, so that the decoder reads nothing behind this request.
-    var stopsDecoder: Bool
     /// Whether the request names its host as RFC 9112, section 3.2 demands.
     var hasValidHost: Bool
 
@@ -68,12 +66,6 @@ struct RequestHead: Sendable {
         } else {
             self.bodyLength = .none
         }
-        let offersUpgrade =
-            headers.contains(name: "upgrade")
-            && headers[canonicalForm: "connection"].contains { name in
-                name.utf8.count == "upgrade".utf8.count && String(name).hasASCIIPrefix("upgrade")
-            }
-        self.stopsDecoder = offersUpgrade || head.method == .CONNECT
         self.isKeptAlive = head.isKeepAlive && head.method != .CONNECT
         self.expectsContinue = headers["expect"].contains { $0.hasASCIIPrefix("100-continue") }
         let hosts = headers["host"].count

@@ -210,8 +210,7 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
     func received(_ part: HTTPServerRequestPart) {
         switch part {
         case .head(let head):
-            let isUpgrade = head.method == .CONNECT || RequestFields(head.headers).asksForUpgrade
-            self.decoder?.decodedHead(head, isUpgrade: isUpgrade)
+            self.decoder?.decodedHead(head)
         case .body(let bytes): self.decoder?.decodedBody(bytes.readableBytes)
         case .end: self.decoder?.decodedEnd()
         }

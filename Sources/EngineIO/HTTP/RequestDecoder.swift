@@ -1,12 +1,17 @@
-import NIOCore
-import NIOHTTP1
+package import NIOCore
+package import NIOHTTP1
 
 /// NIO's decoder, and in front of it what makes texts of a request's head as Node makes them.
 ///
 /// A head's bytes beyond ASCII are Latin-1 to Node: one character each. NIO takes them for UTF-8 and loses what is none.
 /// So they reach it as the UTF-8 of these characters. Bodies pass as they are.
-final class RequestDecoder: ByteToMessageDecoder {
-    typealias InboundOut = HTTPServerRequestPart
+///
+/// NIO's decoder stops for good behind a request that it takes for an upgrade, and its rules for that are its own: a tab
+/// behind a token counts, and so does `Proxy-Connection`. Nobody has to agree with it. Behind every request that names a
+/// protocol, or that is a CONNECT, the next bytes are held back until the connection knows what they are, and a fresh
+/// decoder reads them.
+package final class RequestDecoder: ByteToMessageDecoder {
+    package typealias InboundOut = HTTPServerRequestPart
 
     /// What the next byte belongs to.
     private enum Phase: Equatable {
@@ -27,23 +32,31 @@ final class RequestDecoder: ByteToMessageDecoder {
     private var isRestartDue = false
     /// How many of the unread bytes NIO's decoder has seen: it leaves those of a field that is not complete.
     private var seen = 0
+    /// In how many pieces a body of unknown length has been read.
+    private var pieces = 0
+    /// A body of unknown length may have so many empty lines: each ends a piece.
+    private static let maximumPieces = 1024
 
-    init(limits: EngineLimits) {
+    package init(limits: NIOHTTPDecoderLimitConfiguration) {
+        self.limits = limits
+        self.decoder = HTTPRequestDecoder(limitConfiguration: limits)
+    }
+
+    convenience init(limits: EngineLimits) {
         var configuration = NIOHTTPDecoderLimitConfiguration()
         configuration.maxHeaderFieldSize = limits.maxHeaderBytes
         configuration.maxHeaderListSize = limits.maxHeaderBytes
         configuration.maxHeaderFieldCount = limits.maxHeaderCount
-        self.limits = configuration
-        self.decoder = HTTPRequestDecoder(limitConfiguration: configuration)
+        self.init(limits: configuration)
     }
 
     /// Whether a request for an upgrade has stopped the decoder.
-    var isStopped: Bool { self.phase == .stopped }
+    package var isStopped: Bool { self.phase == .stopped }
 
     /// Goes on behind a request for an upgrade that was answered like any other.
     ///
     /// - Returns: Whether bytes may be waiting that somebody has to make the decoder's handler look at again.
-    func restart() -> Bool {
+    package func restart() -> Bool {
         self.isRestartDue = true
         guard !self.isDecoding else { return false }
         self.replaceDecoder()
@@ -63,36 +76,37 @@ final class RequestDecoder: ByteToMessageDecoder {
 
     // MARK: What has been decoded, as the connection sees it
 
-    func decodedHead(_ head: HTTPRequestHead, isUpgrade: Bool) {
-        self.isUpgrade = isUpgrade
+    package func decodedHead(_ head: HTTPRequestHead) {
+        self.isUpgrade = head.method == .CONNECT || head.headers.contains(name: "upgrade")
+        self.pieces = 0
         self.isRestartDue = false
         self.phase = .body(rest: head.headers.first(name: "content-length").flatMap { Int($0) })
     }
 
-    func decodedBody(_ count: Int) {
+    package func decodedBody(_ count: Int) {
         if case .body(let rest?) = self.phase { self.phase = .body(rest: rest - count) }
     }
 
-    func decodedEnd() { self.phase = self.isUpgrade ? .stopped : .head }
+    package func decodedEnd() { self.phase = self.isUpgrade ? .stopped : .head }
 
     // MARK: Decoding
 
-    func decoderAdded(context: ChannelHandlerContext) {
+    package func decoderAdded(context: ChannelHandlerContext) {
         self.context = context
         self.decoder.decoderAdded(context: context)
     }
 
-    func decoderRemoved(context: ChannelHandlerContext) {
+    package func decoderRemoved(context: ChannelHandlerContext) {
         self.decoder.decoderRemoved(context: context)
         self.context = nil
     }
 
-    func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
+    package func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
         try self.feed(context, &buffer)
         return .needMoreData
     }
 
-    func decodeLast(
+    package func decodeLast(
         context: ChannelHandlerContext,
         buffer: inout ByteBuffer,
         seenEOF: Bool
@@ -112,8 +126,13 @@ final class RequestDecoder: ByteToMessageDecoder {
             switch self.phase {
             case .stopped:
                 return
-            case .body(let rest):
-                try self.feed(context, &buffer, upTo: Self.endOfBody(in: buffer, from: start, rest: rest))
+            case .body(let rest?):
+                try self.feed(context, &buffer, upTo: min(start + max(rest, 1), buffer.writerIndex))
+            case .body(nil):
+                self.pieces += 1
+                guard self.pieces <= Self.maximumPieces else { throw HTTPParserError.invalidChunkSize }
+                // A head can begin behind any empty line.
+                try self.feed(context, &buffer, upTo: buffer.endOfHead(from: start))
             case .head:
                 // Never beyond the head: whether the decoder stops behind it is known to nobody else.
                 let end = buffer.endOfHead(from: start)
@@ -122,13 +141,6 @@ final class RequestDecoder: ByteToMessageDecoder {
                 try self.feed(context, &buffer, upTo: first == start ? buffer.endOfLine(from: start) : first)
             }
         }
-    }
-
-    /// Up to where the bytes are a body's for certain.
-    private static func endOfBody(in buffer: ByteBuffer, from start: Int, rest: Int?) -> Int {
-        if let rest { return min(start + max(rest, 1), buffer.writerIndex) }
-        // A head can begin behind any line feed.
-        return buffer.endOfLine(from: start)
     }
 
     private func feed(_ context: ChannelHandlerContext, _ buffer: inout ByteBuffer, upTo end: Int) throws {
@@ -140,13 +152,20 @@ final class RequestDecoder: ByteToMessageDecoder {
         guard end < buffer.writerIndex else {
             _ = try self.decoder.decode(context: context, buffer: &buffer)
             self.seen = buffer.readableBytes
-            return
+            return try self.checkUnread()
         }
         guard var part = buffer.getSlice(at: buffer.readerIndex, length: end - buffer.readerIndex) else { return }
         let length = part.readableBytes
         _ = try self.decoder.decode(context: context, buffer: &part)
         buffer.moveReaderIndex(forwardBy: length - part.readableBytes)
         self.seen = part.readableBytes
+        try self.checkUnread()
+    }
+
+    /// No field is that long: the decoder reads nothing any more, for a reason that is not known here.
+    private func checkUnread() throws {
+        guard self.phase != .stopped, self.seen > self.limits.maxHeaderListSize else { return }
+        throw HTTPParserError.headerOverflow
     }
 }
 
@@ -170,10 +189,7 @@ extension ByteBuffer {
     }
 
     /// Behind the next empty line, or where the bytes end.
-    ///
-    /// If that is an empty line, it is not looked for: then there are whole heads and nothing else, as a rule one.
     fileprivate func endOfHead(from start: Int) -> Int {
-        if self.getInteger(at: self.writerIndex - 4, as: UInt32.self) == 0x0D0A_0D0A { return self.writerIndex }
         var line = start
         while line < self.writerIndex {
             let end = self.endOfLine(from: line)
