@@ -8,7 +8,8 @@ import SocketIOWire
 /// them in order first, which takes the square of their number.
 let gatewayWork: [LinearWork] = [
     .event("field-names") { texts in
-        .object(["id": 1, "settings": .object(members(texts))].merging(members(texts)) { first, _ in first })
+        let fixed: JSONObject = ["id": 1, "settings": .object(members(texts))]
+        return .object(fixed.merging(members(texts)) { first, _ in first })
     },
     .event("types-of-entries") { texts in
         [

@@ -232,6 +232,21 @@ private final class QuietBus: ClusterBus {
 
     func publish(channel: String, message: ByteBuffer) throws(RESPError) {}
 
+    func publish(
+        _ messages: [(channel: String, message: ByteBuffer)],
+        keeps: Bool,
+        timeout: TimeAmount
+    ) async -> RESPPublishOutcome { .published }
+
+    func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight] { [] }
+
+    func watchLink(probeChannel: String, peerChannel: String) -> any ClusterLinkWatch { Watch() }
+
+    private struct Watch: ClusterLinkWatch {
+        func proven() async throws {}
+        func cancel() {}
+    }
+
     func addSubscription(
         patterns: [String],
         channels: [String],
