@@ -88,6 +88,9 @@ extension BroadcastFlags.Flag {
 
 extension [Room] {
     /// Appends those rooms that are not in the list yet.
+    ///
+    /// Inlined where it is called: else the list of a single room would be made on the heap.
+    @inlinable
     package mutating func appendNew(_ rooms: [Room]) {
         // Looking through a short list costs less than a set.
         guard self.count + rooms.count > 16 else {
