@@ -208,7 +208,7 @@ extension PublishAPI {
         case .question(let ask):
             // No UTF-8 has this byte.
             let question = Array(request.target.path.map { Array($0.utf8) }.joined(separator: [0xFF]))
-            let body = try await self.questions.answer(to: question, tooMany: PublishError.busy) {
+            let body = try await self.questions.answer(to: question, tooMany: PublishError.tooManyQuestions) {
                 try self.body(try await ask(self.io, request), limit: self.configuration.maximumAnswerBytes)
             }
             return (200, body)

@@ -99,6 +99,14 @@ struct PublishError: Error {
         headers: [("Retry-After", "1")]
     )
 
+    /// Too many different questions to the cluster are being asked.
+    static let tooManyQuestions = Self(
+        status: .serviceUnavailable,
+        code: "busy",
+        message: "Too many different lists of sockets are being asked for; try again.",
+        headers: [("Retry-After", "1")]
+    )
+
     /// The token's limit is reached; it may be tried again.
     static let noPlace = Self(
         status: .tooManyRequests,
