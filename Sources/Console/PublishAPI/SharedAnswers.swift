@@ -48,17 +48,16 @@ final class SharedAnswers<Answer: Sendable>: Sendable {
     }
 
     private func lead(_ question: [UInt8], _ ask: () async throws -> Answer) async throws -> Answer {
-        let result: Result<Answer?, any Error>
+        let result: Result<Answer, any Error>
         do {
             result = .success(try await ask())
         } catch {
             result = .failure(error)
         }
         for waiter in self.underWay.withLockedValue({ $0.removeValue(forKey: question) }) ?? [] {
-            waiter.resume(with: result)
+            waiter.resume(with: result.map { $0 })
         }
-        guard let answer = try result.get() else { preconditionFailure("whoever leads has asked") }
-        return answer
+        return try result.get()
     }
 
     /// The answer that somebody else gets; `nil` if that was in this moment, and the question has to be asked again.

@@ -179,18 +179,30 @@ public struct Publisher: Sendable {
         }
     }
 
-    private func move(_ socket: FoundSocket, _ action: ClusterOperation.Action) async throws -> PublishReport {
+    /// What moves one socket.
+    private enum Move {
+        case join([Room])
+        case leave([Room])
+
+        var action: ClusterOperation.Action {
+            switch self {
+            case .join(let rooms): .join(rooms)
+            case .leave(let rooms): .leave(rooms)
+            }
+        }
+    }
+
+    private func move(_ socket: FoundSocket, _ move: Move) async throws -> PublishReport {
         if let local = socket.local {
             // Here it is done at once, in the order of this task's calls.
-            switch action {
+            switch move {
             case .join(let rooms): local.join(rooms)
             case .leave(let rooms): for room in rooms { local.leave(room) }
-            case .emit, .disconnect: preconditionFailure("a socket is moved into rooms, or out of them")
             }
             return PublishReport(.published)
         }
         var publication = Publication()
-        publication.add(action, self.io.main.to(socket.room), self.io.main)
+        publication.add(move.action, self.io.main.to(socket.room), self.io.main)
         return try await self.confirm(publication)
     }
 
