@@ -8,7 +8,8 @@ import NIOHTTP1
 /// The head of a request decides: whatever it can be refused for is answered before a byte of the body is kept, and the
 /// connection is closed after what the client was still writing, within bounds.
 ///
-/// `@unchecked Sendable` because answers come from tasks, which hand them to its event loop; it is touched on that loop only.
+/// `@unchecked Sendable` because answers come from tasks, which hand them to its event loop; it is touched on that loop
+/// only.
 final class PublishConnection: @unchecked Sendable {
     /// A request whose body arrives.
     fileprivate struct Exchange {
