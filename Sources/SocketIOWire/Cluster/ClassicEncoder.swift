@@ -157,7 +157,7 @@ package struct ClassicEncoder: Sendable {
     }
 
     /// Adds a socket to a list of them.
-    package func append(_ socket: ClassicSocket, to buffer: inout ByteBuffer) {
+    package func append(_ socket: SocketDescription, to buffer: inout ByteBuffer) {
         buffer.writeStaticString(buffer.readableBytes == 0 ? "{\"id\":" : ",{\"id\":")
         buffer.writeJSONString(socket.id)
         buffer.writeStaticString(",\"handshake\":")
@@ -347,20 +347,5 @@ package struct ClassicEncoder: Sendable {
     private func number(of room: Room) -> Int? {
         guard self.writesNumericRooms, let number = Int(room.name), String(number) == room.name else { return nil }
         return number
-    }
-}
-
-/// A socket in the answer to a request for sockets.
-package struct ClassicSocket: Sendable, Hashable {
-    package var id: String
-    package var handshake: JSONValue
-    package var rooms: [Room]
-    package var data: JSONValue
-
-    package init(id: String, handshake: JSONValue, rooms: [Room], data: JSONValue) {
-        self.id = id
-        self.handshake = handshake
-        self.rooms = rooms
-        self.data = data
     }
 }

@@ -14,7 +14,7 @@ package struct ClassicResponse: Sendable {
     }
 
     package enum Answer: Sendable {
-        case sockets([ClassicSocket])
+        case sockets([SocketDescription])
         case rooms([Room])
         /// Another server's answer to an event; `nil`: it answered with nothing.
         case serverSide(JSONValue?)
@@ -53,7 +53,7 @@ package struct ClassicResponse: Sendable {
         switch question {
         case .sockets where type == nil || type == ClassicProtocol.MessageType.fetchSockets.rawValue:
             if case .array(let sockets)? = self.members["sockets"] {
-                return .sockets(sockets.compactMap { ClassicSocket($0) })
+                return .sockets(sockets.compactMap { SocketDescription($0) })
             }
             if hasSockets || !(hasRooms || self.members["data"] != nil) { return .nothing }
         case .rooms where type == nil || type == ClassicProtocol.MessageType.allRooms.rawValue:
@@ -85,7 +85,7 @@ package struct ClassicResponse: Sendable {
     }
 }
 
-extension ClassicSocket {
+extension SocketDescription {
     /// A socket as another node describes it; `nil` if it has no id to be reached by.
     fileprivate init?(_ value: JSONValue) {
         guard let id = value["id"].flatMap({ Room($0) })?.name else { return nil }

@@ -168,7 +168,7 @@ final class AnswerDesk: Sendable {
             if let options {
                 await host.visitLocalSockets(options) { sockets in
                     for socket in sockets where list.readableBytes <= limit {
-                        encoder.append(ClassicSocket(socket), to: &list)
+                        encoder.append(socket, to: &list)
                     }
                     return list.readableBytes <= limit
                 }
@@ -184,11 +184,5 @@ final class AnswerDesk: Sendable {
             let refusal = self.core.encoder.refusal(requestID: asker.requestID, of: question.kind, reason: reason)
             self.core.respond(refusal, to: asker.uid)
         }
-    }
-}
-
-extension ClassicSocket {
-    init(_ socket: SocketDescription) {
-        self.init(id: socket.id, handshake: socket.handshake, rooms: socket.rooms, data: socket.data)
     }
 }

@@ -49,9 +49,7 @@ struct AnswerCollection {
         switch answer {
         case .sockets(let sockets):
             guard self.isNew(sockets) else { return .repeated }
-            self.answers.sockets += sockets.map {
-                SocketDescription(id: $0.id, handshake: $0.handshake, rooms: $0.rooms, data: $0.data)
-            }
+            self.answers.sockets += sockets
         case .rooms(let rooms):
             let rooms = Set(rooms)
             // The order of a set means nothing, and its hash value knows that.
@@ -71,7 +69,7 @@ struct AnswerCollection {
     }
 
     /// Whether one of the sockets is new, or there is none.
-    private mutating func isNew(_ sockets: [ClassicSocket]) -> Bool {
+    private mutating func isNew(_ sockets: [SocketDescription]) -> Bool {
         var isNew = sockets.isEmpty
         for socket in sockets where self.knownSockets.insert(UTF8Text(socket.id)).inserted { isNew = true }
         return isNew

@@ -65,7 +65,7 @@ extension Questions {
                     for waiter in searched[UTF8Text(socket.id)] ?? [] {
                         open.waiters.remove(waiter)
                         guard let waiter = state.waiters.removeValue(forKey: waiter) else { continue }
-                        found.append((waiter, SocketDescription(socket)))
+                        found.append((waiter, socket))
                     }
                 }
             }
@@ -117,11 +117,5 @@ extension Questions {
             return over
         }
         for id in over { self.complete(id) }
-    }
-}
-
-extension SocketDescription {
-    init(_ socket: ClassicSocket) {
-        self.init(id: socket.id, handshake: socket.handshake, rooms: socket.rooms, data: socket.data)
     }
 }
