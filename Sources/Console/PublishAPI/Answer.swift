@@ -11,7 +11,7 @@ struct JSONAnswer: Sendable {
     var status = 200
     var value: JSONValue
 
-    /// The answer, with the word that the request's `eventId` is remembered by this node alone.
+    /// The answer, which also says that only this node remembers the request's `eventId`.
     func remembered() -> JSONAnswer {
         guard case .object(var object) = self.value else { return self }
         object["eventIdScope"] = "node"
@@ -19,7 +19,9 @@ struct JSONAnswer: Sendable {
     }
 }
 
-/// A list that is an answer: `{"sockets": [...]}`, written one element after the other.
+/// An answer that is a list (`{"sockets": [...]}`).
+///
+/// The API writes it one element after the other.
 struct AnswerList: Sendable {
     var name: String
     var elements: [SocketInfo]
@@ -27,19 +29,19 @@ struct AnswerList: Sendable {
     func value(of element: SocketInfo) -> JSONValue { element.value }
 }
 
-/// What became of what a request asked for.
+/// What a request has achieved.
 struct VerbResult: Sendable {
-    /// `false`: there is no such socket, or it could not be done.
+    /// `false` if there is no such socket, or if it could not be done.
     var success = true
-    /// What was sent; `nil`: nothing.
+    /// What was sent; `nil` if nothing was.
     var report: PublishReport?
     /// Further members of the answer.
     var details: JSONObject = [:]
 
-    /// Whether a repeated request would publish twice.
+    /// Whether the same request would publish a second time if it were repeated.
     var hasPublished: Bool { self.success && self.report?.delivery != nil && self.report?.delivery != .nobody }
 
-    /// `{success, delivery?, receipt?, …}`; 202 for what waits.
+    /// `{success, delivery?, receipt?, …}`, with status 202 for a message that waits.
     var answer: JSONAnswer {
         var object: JSONObject = ["success": .bool(self.success)]
         if let report = self.report {
@@ -68,7 +70,9 @@ extension PublishAPI.Answer {
         self.init(status: Int(error.status.code), headers: error.headers, body: AnswerBody(uncounted: bytes))
     }
 
-    /// Status line and fields, with the empty line behind them; those of an answer to HEAD are the same.
+    /// The status line and the fields, with the empty line behind them.
+    ///
+    /// An answer to HEAD has the same ones.
     func http(isKeptAlive: Bool, now: Int) -> ByteBuffer {
         var head = ByteBuffer()
         let status = HTTPResponseStatus(statusCode: self.status)

@@ -9,20 +9,23 @@ import SocketIOWire
 
 /// The HTTP API through which back ends publish: each route is one method of ``IO``.
 ///
-/// Requests carry a bearer API token of the gateway whose scopes name the verb (`io.emit`). Bodies and answers are JSON; a
-/// refusal is `{"error": {"code", "message"}}`. It belongs on a listener of its own, away from the public's.
+/// A request carries an API token of the gateway as its bearer token. The token's scopes name the verb (`io.emit`).
+/// Bodies and answers are JSON; a refusal is `{"error": {"code", "message"}}`. The API belongs on an address of its own
+/// that the public cannot reach.
 public struct PublishAPI: Sendable {
     /// What the API accepts.
     public struct Configuration: Sendable {
         /// The longest body, in bytes.
         public var maximumBodyBytes = 1_000_000
-        /// The longest answer, in bytes: a list of sockets that is longer is refused.
+        /// The longest answer, in bytes.
+        ///
+        /// The API refuses a question whose list of sockets is longer.
         public var maximumAnswerBytes = 4_000_000
-        /// The most bytes of bodies and answers at a time, of all connections together.
+        /// The most bytes that the bodies and answers of all connections may have together, at the same time.
         public var maximumTotalBytes = 64_000_000
         /// The most operations of one batch.
         public var maximumBatch = 100
-        /// How long a new connection may take to ask something.
+        /// How long a new connection may take to send the head of its first request.
         public var headTimeout = TimeAmount.seconds(10)
         /// How long a body may take to arrive.
         public var bodyTimeout = TimeAmount.seconds(30)
@@ -30,15 +33,19 @@ public struct PublishAPI: Sendable {
         public var answerTimeout = TimeAmount.seconds(60)
         /// How long a connection may wait for its next request.
         public var idleTimeout = TimeAmount.seconds(75)
-        /// The most connections; with more, those are closed that wait longest without asking anything.
+        /// The most connections.
+        ///
+        /// If there are more, the API closes those that have been idle longest.
         public var maximumConnections = 1000
         /// The most requests of one token at a time.
         public var requestsPerToken = 1000
-        /// The most different lists of sockets that are asked for at a time; equal ones share one answer.
+        /// The most different questions for lists of sockets at the same time.
+        ///
+        /// Equal questions share one answer.
         public var maximumQuestions = 16
-        /// What becomes of a publish while the cluster is out of reach.
+        /// What happens to a message while the cluster is out of reach.
         public var whileDisconnected = UnreachablePolicy.queue
-        /// How long the broker may take to confirm a publish before it counts as queued.
+        /// How long the broker may take to confirm a message before it counts as queued.
         public var confirmationTimeout = TimeAmount.seconds(2)
 
         /// The defaults.
@@ -52,7 +59,7 @@ public struct PublishAPI: Sendable {
         var body: AnswerBody
     }
 
-    /// Answers a health check: method and path (`/readyz`), status and body; `nil` for other paths.
+    /// Answers a health check: it gets the path (`/readyz`) and returns status and body, or `nil` for other paths.
     public typealias Health = @Sendable (_ path: String) -> (status: Int, body: ByteBuffer)?
 
     let configuration: Configuration
@@ -68,7 +75,7 @@ public struct PublishAPI: Sendable {
     ///   - io: What the routes call, and whose API tokens may call them.
     ///   - configuration: What is accepted.
     ///   - logger: Where failures go.
-    ///   - health: Answers `/healthz` and `/readyz`, to anybody and at any time; without it these are no routes.
+    ///   - health: Answers `/healthz` and `/readyz`, to anybody and at any time. Without it these routes do not exist.
     public init(
         io: IO,
         configuration: Configuration = Configuration(),
@@ -90,7 +97,7 @@ public struct PublishAPI: Sendable {
     ///   - port: The port to listen on; 0 for a free one.
     ///   - eventLoopGroup: Where connections are handled.
     ///   - onListening: Called with the address once requests are served.
-    /// - Returns: The service; it ends with the graceful shutdown of its group.
+    /// - Returns: The service. It ends when its group shuts down gracefully.
     public func service(
         host: String,
         port: Int,
@@ -109,9 +116,9 @@ public struct PublishAPI: Sendable {
 
 // MARK: - The head decides
 
-/// A request that was let through by its head.
+/// A request whose head has passed all checks.
 struct AdmittedRequest: Sendable {
-    /// The token's id is what its places and event ids belong to.
+    /// Places and event ids belong to the id of the token.
     var token: APIToken
     var route: PublishRoute
     /// The segments of the path that the route leaves open.
@@ -120,7 +127,7 @@ struct AdmittedRequest: Sendable {
 }
 
 extension PublishAPI {
-    /// The answer to a health check; `nil` if it is none.
+    /// The answer to a health check; `nil` for any other request.
     func health(_ head: RequestHead) -> Answer? {
         guard head.method == .get || head.method == .head, let path = head.target?.path, path.count == 1,
             let (status, body) = self.healthChecks("/\(path[0].string)")
@@ -160,7 +167,7 @@ extension PublishAPI {
         var allowed: [RequestHead.Method] = []
         for route in PublishRoute.all {
             guard let values = route.match(target.path) else { continue }
-            // Whoever may see an answer may see how long it is.
+            // Who may GET an answer may also ask for its HEAD.
             guard route.method == method || (route.method == .get && method == .head) else {
                 allowed.append(route.method)
                 continue
@@ -206,7 +213,7 @@ extension PublishAPI {
             guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
             return (answer.status, body)
         case .question(let ask):
-            // No UTF-8 has this byte.
+            // This byte occurs in no UTF-8 text.
             let question = Array(request.target.path.map { Array($0.utf8) }.joined(separator: [0xFF]))
             let body = try await self.questions.answer(to: question, tooMany: PublishError.tooManyQuestions) {
                 try self.body(try await ask(self.io, request), limit: self.configuration.maximumAnswerBytes)
@@ -215,7 +222,9 @@ extension PublishAPI {
         }
     }
 
-    /// A list as JSON, written only as far as it may be long.
+    /// A list as JSON.
+    ///
+    /// Writing stops as soon as the list is too long.
     private func body(_ list: AnswerList, limit: Int) throws -> AnswerBody {
         var bytes = ByteBuffer()
         bytes.writeString("{\"\(list.name)\":[")
@@ -239,7 +248,7 @@ extension PublishAPI {
         return refusal
     }
 
-    /// Does what a request asks for; with an id that was seen before, nothing.
+    /// Does what a request asks for, unless its id was seen before.
     private func perform(_ action: PublishRoute.Verb, _ request: PublishRequest) async throws -> JSONAnswer {
         let publisher = self.io.publisher(
             whileUnreachable: self.configuration.whileDisconnected,
@@ -255,7 +264,9 @@ extension PublishAPI {
         return result?.answer.remembered() ?? JSONAnswer(value: ["success": true, "duplicate": true]).remembered()
     }
 
-    /// `{"operations": [{"method"?, "path", "body"?}]}`: one after the other; one that fails doesn't stop the rest.
+    /// Runs `{"operations": [{"method"?, "path", "body"?}]}` one after the other.
+    ///
+    /// One that fails does not stop the rest.
     private func batch(_ request: PublishRequest) async throws -> AnswerBody {
         guard let operations = try request.object()["operations"]?.arrayValue else {
             throw PublishError.invalidRequest(
@@ -289,7 +300,9 @@ extension PublishAPI {
         return body
     }
 
-    /// One operation of a batch; without an `eventId` of its own it has a part of the batch's.
+    /// One operation of a batch.
+    ///
+    /// If it has no `eventId` of its own, it gets one made of the batch's and its number.
     private func operation(_ value: JSONValue, _ eventID: String?, _ token: APIToken) throws -> PublishRequest {
         guard let path = value["path"]?.stringValue, let target = RequestTarget(path) else {
             throw PublishError.invalidRequest("An operation must have a 'path' such as '/io/raw'.")

@@ -3,7 +3,9 @@ import NIOHTTP1
 import SocketIOServer
 import SocketIOWire
 
-/// Why the publish API refuses a request; its answer is `{"error": {"code", "message"}}`.
+/// Why the publish API refuses a request.
+///
+/// The answer is `{"error": {"code", "message"}}`.
 struct PublishError: Error {
     var status: HTTPResponseStatus
     /// For programs: stable, in snake case.
@@ -91,7 +93,9 @@ struct PublishError: Error {
         )
     }
 
-    /// The limits that all share are reached; it may be tried again.
+    /// A limit that all requests share is reached.
+    ///
+    /// The caller may try again.
     static let busy = Self(
         status: .serviceUnavailable,
         code: "busy",
@@ -99,7 +103,7 @@ struct PublishError: Error {
         headers: [("Retry-After", "1")]
     )
 
-    /// Too many different questions to the cluster are being asked.
+    /// Too many different questions to the cluster are under way.
     static let tooManyQuestions = Self(
         status: .serviceUnavailable,
         code: "busy",
@@ -107,7 +111,9 @@ struct PublishError: Error {
         headers: [("Retry-After", "1")]
     )
 
-    /// The token's limit is reached; it may be tried again.
+    /// The token's limit is reached.
+    ///
+    /// The caller may try again.
     static let noPlace = Self(
         status: .tooManyRequests,
         code: "too_many_requests",
@@ -130,7 +136,7 @@ struct PublishError: Error {
 }
 
 extension PublishError {
-    /// What a failure of the gateway or the cluster is for the caller.
+    /// What the caller is told about a failure of the gateway or the cluster.
     init(_ error: any Error) {
         switch error {
         case let error as PublishError:
@@ -144,7 +150,7 @@ extension PublishError {
         case let error as ClusterError:
             self.init(status: .serviceUnavailable, code: "unavailable", message: error.message)
         default:
-            // The cause goes to the log; it may hold what this caller must not see.
+            // The cause goes to the log only, because it may hold something that this caller must not see.
             self.init(status: .internalServerError, code: "internal", message: "The node failed; its log says why.")
         }
     }

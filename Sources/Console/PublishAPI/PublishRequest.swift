@@ -14,9 +14,9 @@ struct PublishRequest: Sendable {
     /// The segments of the path that the route leaves open.
     var values: [String]
     var target: RequestTarget
-    /// The body, `null` if there was none.
+    /// The body; `null` if there was none.
     var body: JSONValue
-    /// An operation's part of its batch's `eventId`.
+    /// The `eventId` that an operation gets from its batch.
     var defaultEventID: String?
 
     init(_ admitted: AdmittedRequest, body: JSONValue) {
@@ -29,7 +29,7 @@ struct PublishRequest: Sendable {
 
     // MARK: What there may be
 
-    /// Refuses what the route does not know: a misspelt member that narrows an event down would send it to everybody.
+    /// Refuses members that the route does not know: a misspelt `rooms` would send the event to everybody.
     func check() throws {
         try Self.check(self.body, members: self.route.members)
         for parameter in self.target.query where !self.route.parameters.contains(parameter.name) {
@@ -37,7 +37,7 @@ struct PublishRequest: Sendable {
         }
     }
 
-    /// Refuses other members than these.
+    /// Refuses all members but these.
     static func check(_ value: JSONValue, members: [UTF8Text]) throws {
         if value.isNull { return }
         guard case .object(let object) = value else {
@@ -86,7 +86,9 @@ struct PublishRequest: Sendable {
         return flag
     }
 
-    /// The rooms of the body, a list of texts; `nil`, which is everybody, only if there is no such member.
+    /// The rooms of the body, a list of texts.
+    ///
+    /// It is `nil`, which means everybody, only if the body has no such member.
     func rooms() throws -> [Room]? {
         guard let value = self.body["rooms"] else { return nil }
         let names = value.arrayValue?.map(\.stringValue)
@@ -100,7 +102,7 @@ struct PublishRequest: Sendable {
 
     var data: JSONValue { self.body["data"] ?? .null }
 
-    /// `uid` and `id` of the body, or of the query where there is no body.
+    /// `uid` and `id` of the body, or of the query if there is no body.
     func entity() throws -> (uid: String, id: EntityID) {
         let uid = self.body["uid"]?.stringValue ?? self.parameter("uid")
         let id = self.body["id"].flatMap { EntityID($0) } ?? self.parameter("id").map { EntityID.string($0) }

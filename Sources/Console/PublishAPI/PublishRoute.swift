@@ -2,7 +2,7 @@ import Gateway
 import SocketIOServer
 import SocketIOWire
 
-/// One route: what it is called, what it asks of a token, what it takes, what it does.
+/// One route: its path, the scope that a token needs, the members that it takes, and what it does.
 struct PublishRoute: Sendable {
     typealias Verb = @Sendable (Publisher, PublishRequest) async throws -> VerbResult
 
@@ -16,9 +16,13 @@ struct PublishRoute: Sendable {
     }
 
     var method: RequestHead.Method
-    /// The segments; `:` stands for any one, which the action gets.
+    /// The segments of the path.
+    ///
+    /// `:` stands for any segment, and the action gets that segment.
     var pattern: [UTF8Text]
-    /// The scope is `io.<verb>`; `nil`: that of each operation.
+    /// The needed scope is `io.<verb>`.
+    ///
+    /// It is `nil` for a batch, whose operations each need their own.
     var verb: String?
     /// The names that the body may have.
     var members: [UTF8Text]
@@ -42,7 +46,9 @@ struct PublishRoute: Sendable {
         self.action = action
     }
 
-    /// A route that sends an event: it takes an `eventId`, and tells on request how many clients got it.
+    /// A route that sends an event.
+    ///
+    /// It takes an `eventId`, and on request it tells how many clients got the event.
     static func sending(
         _ pattern: String,
         _ verb: String,
@@ -54,10 +60,10 @@ struct PublishRoute: Sendable {
         PublishRoute(.post, pattern, verb, members: members + ["eventId", "receipt"], .verb(action))
     }
 
-    /// Whether a batch's `eventId` concerns it.
+    /// Whether the `eventId` of a batch also applies to this operation.
     var publishes: Bool { self.members.contains("eventId") }
 
-    /// The segments that stand for `:`, or `nil` if the path is another one.
+    /// The segments in the places of `:`, or `nil` if the path does not match.
     func match(_ path: [UTF8Text]) -> [String]? {
         guard path.count == self.pattern.count else { return nil }
         var values: [String] = []

@@ -103,7 +103,7 @@ extension PublishRoute {
             )
         }
         var event = try LifecycleEvent(request.body)
-        // The API has its ids by token and route; those of the gateway are for events that come from the cluster.
+        // The API keeps its ids by token and route. The gateway's own ids are for events that come from the cluster.
         event.eventID = nil
         let (report, sent) = try await io.emit(event)
         return VerbResult(
@@ -131,7 +131,7 @@ extension PublishRoute {
             members: ["room", "eventId"],
             .verb { io, request in
                 let room = Room(try request.text("room", expected: "a room's name"))
-                // Who is in such a room sees what is meant for others.
+                // A member of such a room sees what is meant for others.
                 if !request.token.ability.allowsVerb("audiences"), try await io.io.isReserved(room) {
                     throw PublishError.forbidden("audiences")
                 }
@@ -140,7 +140,7 @@ extension PublishRoute {
         )
     }
 
-    /// Subscribing to an entity, and the end of that.
+    /// Subscribes a socket to an entity, or ends that.
     private static func following(
         _ method: RequestHead.Method,
         parameters: [UTF8Text],
@@ -166,7 +166,7 @@ extension PublishRoute {
 }
 
 extension VerbResult {
-    /// The result for one socket: `nil` stands for one that does not exist.
+    /// The result for one socket; `nil` means that there is no such socket.
     init(_ report: PublishReport?) { self.init(success: report != nil, report: report) }
 
     /// A result that is an object with `success`.

@@ -1,26 +1,29 @@
 import NIOConcurrencyHelpers
 
-/// Lets equal questions that are under way at the same time share one answer, and bounds how many different ones are.
+/// Lets equal questions that are under way at the same time share one answer, and limits how many different ones may be
+/// under way.
 final class SharedAnswers<Answer: Sendable>: Sendable {
     private typealias Waiter = CheckedContinuation<Answer?, any Error>
 
     private let limit: Int
-    /// Who waits for the answer to a question that somebody asks just now.
+    /// For each question that is under way: those who wait for its answer.
     private let underWay = NIOLockedValueBox<[[UInt8]: [Waiter]]>([:])
 
     init(limit: Int) { self.limit = limit }
 
-    /// How many wait for the answer to what somebody else has asked.
+    /// How many callers wait for the answer to a question that somebody else has asked.
     var waiterCount: Int { self.underWay.withLockedValue { $0.values.reduce(0) { $0 + $1.count } } }
 
-    /// The answer to a question: of whoever asks the same just now, else of `ask`.
+    /// The answer to a question.
+    ///
+    /// If somebody asks the same just now, it is their answer; if not, `ask` gets it.
     ///
     /// - Parameters:
     ///   - question: Its bytes.
-    ///   - tooMany: What to throw if too many different questions are under way.
-    ///   - ask: Asks.
+    ///   - tooMany: The error if too many different questions are under way.
+    ///   - ask: Asks the question.
     /// - Returns: The answer.
-    /// - Throws: What asking threw, or `tooMany`.
+    /// - Throws: What `ask` threw, or `tooMany`.
     func answer(
         to question: [UInt8],
         tooMany: @autoclosure () -> any Error,
@@ -60,7 +63,9 @@ final class SharedAnswers<Answer: Sendable>: Sendable {
         return try result.get()
     }
 
-    /// The answer that somebody else gets; `nil` if that was in this moment, and the question has to be asked again.
+    /// The answer that somebody else gets.
+    ///
+    /// It is `nil` if they have got it just before, so that the caller has to ask again.
     private func wait(for question: [UInt8]) async throws -> Answer? {
         try await withCheckedThrowingContinuation { waiter in
             let isLate = self.underWay.withLockedValue { underWay in

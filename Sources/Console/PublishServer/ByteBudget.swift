@@ -1,14 +1,14 @@
 import NIOCore
 import Synchronization
 
-/// How many bytes of bodies and answers the API holds at a time, for all connections together.
+/// Limits how many bytes of bodies and answers the API holds at the same time, for all connections together.
 final class ByteBudget: Sendable {
     private let limit: Int
     private let used = Atomic<Int>(0)
 
     init(limit: Int) { self.limit = limit }
 
-    /// The bytes that are held.
+    /// The bytes that are held now.
     var bytesInUse: Int { self.used.load(ordering: .relaxed) }
 
     /// Takes bytes if there are enough left.
@@ -24,14 +24,16 @@ final class ByteBudget: Sendable {
     func release(_ count: Int) { self.used.subtract(count, ordering: .relaxed) }
 }
 
-/// The bytes of an answer, which the budget gets back when nobody needs them any more.
+/// The bytes of an answer.
 ///
-/// Several requests may share them: they count once.
+/// The budget gets them back when nobody needs the answer any more.
+///
+/// Several requests may share one answer. It counts once.
 final class AnswerBody: Sendable {
     let bytes: ByteBuffer
     private let budget: ByteBudget?
 
-    /// An answer of a few bytes, which are not counted.
+    /// An answer of a few bytes, which does not count.
     init(uncounted bytes: ByteBuffer) {
         self.bytes = bytes
         self.budget = nil

@@ -2,14 +2,14 @@ import NIOConcurrencyHelpers
 
 /// How many requests of each API token are under way.
 ///
-/// Only a request whose token was found good takes a place: silent connections, and those of strangers, take none.
+/// Only a request with a good token takes a place. Silent connections and strangers take none.
 final class Places: Sendable {
     private let limit: Int
     private let taken = NIOLockedValueBox<[String: Int]>([:])
 
     init(limit: Int) { self.limit = limit }
 
-    /// Takes a place of a token; `false` if it has none left.
+    /// Takes one of a token's places; `false` if none is left.
     func take(_ tokenID: String) -> Bool {
         self.taken.withLockedValue { taken in
             guard taken[tokenID, default: 0] < self.limit else { return false }

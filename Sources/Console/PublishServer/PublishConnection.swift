@@ -5,28 +5,28 @@ import NIOHTTP1
 
 /// One connection of the publish API.
 ///
-/// The head of a request decides: whatever it can be refused for is answered before a byte of the body is kept, and the
-/// connection is closed after what the client was still writing, within bounds.
+/// The head of a request decides. If the connection refuses a request, it answers before it keeps a byte of the body.
+/// Then it reads what the client is still writing, within bounds, and closes.
 ///
-/// `@unchecked Sendable` because answers come from tasks, which hand them to its event loop; it is touched on that loop
-/// only.
+/// It is `@unchecked Sendable` because tasks make the answers and hand them to its event loop. Everything else happens
+/// on that loop only.
 final class PublishConnection: @unchecked Sendable {
-    /// A request whose body arrives.
+    /// A request whose body is arriving.
     fileprivate struct Exchange {
         var admitted: AdmittedRequest
         var body = ByteBuffer()
     }
 
     fileprivate enum State {
-        /// Waits for a request.
+        /// The connection waits for a request.
         case idle
         case receiving(Exchange)
-        /// The head has decided, and nothing but the request's end is missing.
+        /// The head has decided, and only the end of the request is missing.
         case ending(PublishAPI.Answer)
         case answering
-        /// An answer leaves.
+        /// An answer is being sent.
         case writing
-        /// A refusal leaves or has left; what still comes is dropped, up to so many bytes.
+        /// A refusal is being sent or was sent. What the client still sends is dropped, up to so many bytes.
         case lingering(bytesLeft: Int, isWritten: Bool, isRead: Bool)
         case closed
     }
@@ -35,12 +35,14 @@ final class PublishConnection: @unchecked Sendable {
     fileprivate var state = State.idle
     fileprivate var context: ChannelHandlerContext?
     fileprivate var deadline: Scheduled<Void>?
-    /// Requests that were sent ahead of their answers; bounded, because nothing more is read then.
+    /// Requests that the client sent before it had the answer to an earlier one.
+    ///
+    /// They are few, because the connection reads nothing more meanwhile.
     fileprivate var queue = CircularBuffer<HTTPServerRequestPart>()
     fileprivate var isReadHeld = false
     private let decoder = PublishConnection.makeDecoder()
     private let decoderHandler: ByteToMessageHandler<RequestDecoder>
-    /// Whether the last request allows another one.
+    /// Whether the client may send another request after this one.
     fileprivate var isKeptAlive = true
     fileprivate var isHead = false
     fileprivate var isShuttingDown = false
@@ -64,7 +66,7 @@ final class PublishConnection: @unchecked Sendable {
         return RequestDecoder(limits: limits)
     }
 
-    /// Closes the connection in favour of others if nothing is being asked on it.
+    /// Closes the connection to make room for others, if no request is under way on it.
     func giveWay() {
         switch self.state {
         case .idle, .lingering: self.closeNow()
@@ -72,7 +74,9 @@ final class PublishConnection: @unchecked Sendable {
         }
     }
 
-    /// Closes the connection as soon as its request is answered; a body that is still coming has a moment left.
+    /// Closes the connection as soon as its request is answered.
+    ///
+    /// A body that is still arriving has a moment left.
     func shutDown() {
         self.isShuttingDown = true
         self.isKeptAlive = false
@@ -85,12 +89,13 @@ final class PublishConnection: @unchecked Sendable {
 
     func closeNow() { self.context?.close(promise: nil) }
 
-    /// How long a body that is still coming may take when the service ends.
+    /// How long a body that is still arriving may take when the service ends.
     static let farewell = TimeAmount.seconds(1)
-    /// How long what somebody still writes is read behind a refusal: many clients read an answer only when they have
-    /// written everything.
+    /// How long the connection reads what a client still writes behind a refusal.
+    ///
+    /// Many clients read the answer only when they have written everything.
     static let lingeringTime = TimeAmount.seconds(3)
-    /// How much of that is read; it is thrown away.
+    /// How much of that it reads and throws away.
     static let lingeringBytes = 8_388_608
 }
 
@@ -130,7 +135,7 @@ extension PublishConnection: ChannelInboundHandler, ChannelOutboundHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event as? ChannelEvent == .inputClosed {
-            // Whoever has asked may still listen.
+            // The client has ended its side, but may still wait for the answer.
             self.isKeptAlive = false
             switch self.state {
             case .idle, .receiving, .lingering: self.closeNow()
@@ -168,7 +173,7 @@ extension PublishConnection: ChannelInboundHandler, ChannelOutboundHandler {
         guard self.context != nil else { return }
         self.deadline?.cancel()
         self.deadline = nil
-        // One that is being answered keeps its place until it is.
+        // A request that is being answered keeps its place until the answer is made.
         if case .receiving(let exchange) = self.state { self.release(exchange) }
         self.state = .closed
         self.queue = []
@@ -205,7 +210,7 @@ extension PublishConnection {
         case (.lingering(let left, let isWritten, _), .end):
             self.state = .lingering(bytesLeft: left, isWritten: isWritten, isRead: true)
             if isWritten { self.closeNow() }
-        // Behind a refusal nothing else is answered.
+        // Requests behind a refusal get no answer.
         case (.lingering, .head): break
         // The decoder keeps the order of the parts.
         case (.idle, _), (.receiving, .head), (.ending, _), (.answering, _), (.writing, _), (.closed, _): break
@@ -232,7 +237,7 @@ extension PublishConnection {
                 self.write(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), promise: nil)
             }
         } catch {
-            // Strangers get no second try on the same connection, and nobody who is still writing does.
+            // Strangers get no second try on the same connection, and neither do clients that are still writing.
             let mayGoOn = error.status != .unauthorized && head.hasValidHost && head.bodyLength == .none
             if mayGoOn { self.state = .ending(PublishAPI.Answer(error)) } else { self.refuse(error) }
         }
@@ -243,7 +248,7 @@ extension PublishConnection {
         guard exchange.body.readableBytes + bytes.readableBytes <= limit else { return self.refuse(.tooLarge(limit)) }
         guard self.server.budget.reserve(bytes.readableBytes) else { return self.refuse(.busy) }
         var exchange = exchange
-        // Else the bytes would have two holders, and be copied for each piece.
+        // If the state also held the body, each piece would copy all of it.
         self.state = .answering
         exchange.body.writeImmutableBuffer(bytes)
         self.state = .receiving(exchange)
@@ -254,8 +259,8 @@ extension PublishConnection {
         self.deadline?.cancel()
         self.state = .answering
         let server = self.server
-        // Ends with the request, whose questions to the cluster have their timeouts; a client that leaves does not take
-        // back what it has published.
+        // Nobody cancels this task. It ends with the request, whose questions to the cluster have timeouts. A client
+        // that leaves does not take back what it has published.
         Task {
             let answer = await server.api.answer(exchange.admitted, body: exchange.body)
             loop.execute {
@@ -276,7 +281,7 @@ extension PublishConnection {
         self.arm(self.server.configuration.answerTimeout) { $0.closeNow() }
         let promise = loop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { result in
-            // Those who ask again keep the connection.
+            // A client that asks again keeps its connection.
             guard case .success = result, self.isKeptAlive else { return self.closeNow() }
             self.finish()
         }
@@ -293,12 +298,14 @@ extension PublishConnection {
         if self.decoder.isStopped, self.queue.isEmpty { self.restartDecoder() }
     }
 
-    /// Goes on reading requests behind one that offered another protocol: an offer that is not taken is ignored.
+    /// Goes on reading behind a request that offered another protocol.
+    ///
+    /// The server ignores an offer that it does not take.
     private func restartDecoder() {
         guard self.decoder.restart(),
             let context = try? self.context?.pipeline.syncOperations.context(handler: self.decoderHandler)
         else { return }
-        // What the handler has waits until it is given something.
+        // The handler looks at the bytes that it holds only when it is given something.
         self.decoderHandler.channelRead(context: context, data: NIOAny(ByteBuffer()))
         self.readIfPossible()
     }
@@ -309,8 +316,9 @@ extension PublishConnection {
         self.linger(PublishAPI.Answer(error))
     }
 
-    /// Answers somebody who may still be writing: closing what has unread bytes would reset the connection, and the reset
-    /// would overtake the answer.
+    /// Answers a client that may still be writing.
+    ///
+    /// To close a connection with unread bytes would reset it, and the client might see the reset before the answer.
     private func linger(_ answer: PublishAPI.Answer) {
         guard let loop = self.context?.eventLoop else { return }
         self.isKeptAlive = false
@@ -330,7 +338,7 @@ extension PublishConnection {
     private func write(_ head: ByteBuffer, body: AnswerBody, promise: EventLoopPromise<Void>) {
         guard !self.isHead, body.bytes.readableBytes > 0 else { return self.write(head, promise: promise) }
         self.context?.write(self.wrapOutboundOut(head), promise: nil)
-        // The body's share of the budget is free once its bytes have left.
+        // The budget gets the body's bytes back when they have been sent.
         promise.futureResult.whenComplete { _ in withExtendedLifetime(body) {} }
         self.write(body.bytes, promise: promise)
     }

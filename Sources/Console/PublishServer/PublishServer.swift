@@ -14,21 +14,23 @@ import Musl
 import Darwin
 #endif
 
-/// The publish API on an address: connections, and what bounds them together.
+/// The publish API on an address: its connections, and the limits that they share.
 final class PublishServer: Service {
     private struct Entry {
         let connection: PublishConnection
         let eventLoop: any EventLoop
-        /// Since when it waits for a request; `nil` while one that was let through is under way.
+        /// Since when the connection waits for a request; `nil` while an admitted one is under way.
         var waitsSince: UInt64?
     }
 
     private struct State {
         var connections: [ObjectIdentifier: Entry] = [:]
-        /// Counts openings and requests: who has waited longest has the lowest number.
+        /// Counts opened connections and requests.
+        ///
+        /// The connection that has waited longest has the lowest number.
         var clock: UInt64 = 0
         var isShuttingDown = false
-        /// Told when the last connection is closed.
+        /// Completed when the last connection is closed.
         var emptied: EventLoopPromise<Void>?
     }
 
@@ -66,10 +68,12 @@ final class PublishServer: Service {
         self.onListening = onListening
     }
 
-    /// How long requests that are under way may take when the service ends.
+    /// How long the requests under way may take when the service ends.
     private static let shutdownGrace = TimeAmount.seconds(5)
 
-    /// Serves until the graceful shutdown, then lets the requests that are under way end.
+    /// Serves until the graceful shutdown.
+    ///
+    /// Then it lets the requests under way end.
     ///
     /// - Throws: If the address can't be listened on.
     func run() async throws {
@@ -93,7 +97,7 @@ final class PublishServer: Service {
         await self.closeConnections(on: listener.eventLoop)
     }
 
-    /// Who asks nothing is sent away at once, so that nobody silent delays the end.
+    /// Idle connections are closed at once, so that no silent client delays the end.
     private func closeConnections(on loop: any EventLoop) async {
         let emptied = loop.makePromise(of: Void.self)
         let connections = self.state.withLockedValue { state in
@@ -127,15 +131,15 @@ final class PublishServer: Service {
         if isShuttingDown { eventLoop.execute { connection.shutDown() } }
     }
 
-    /// With too many connections, those that have been waiting longest without asking anything.
+    /// The connections to close if there are too many: those that have been idle longest.
     private func superfluous(_ state: State) -> [Entry] {
         let limit = self.configuration.maximumConnections
         guard state.connections.count > limit else { return [] }
         let waiting = state.connections.values.filter { $0.waitsSince != nil }
-        // A few at a time, so that not every new connection makes a search.
+        // A few at once, so that not every new connection causes a search.
         let count = state.connections.count - limit + limit / 64
         let inOrder = waiting.sorted { $0.waitsSince ?? 0 < $1.waitsSince ?? 0 }
-        // Never the one that has come just now.
+        // Never the newest connection.
         return Array(inOrder.prefix(max(0, min(count, waiting.count - 1))))
     }
 
@@ -166,10 +170,9 @@ final class PublishServer: Service {
         case health(PublishAPI.Answer)
     }
 
-    /// What the head of a request comes to.
+    /// Decides about a request by its head.
     ///
-    /// Health checks are answered whatever is going on, and to anybody. A request that is let through holds one of its
-    /// token's places.
+    /// Health checks are answered to anybody and at any time. An admitted request holds one of its token's places.
     func admit(_ head: RequestHead, isShuttingDown: Bool) throws(PublishError) -> Admission {
         guard head.hasValidHost else { throw .invalidHost }
         if let answer = self.api.health(head) { return .health(answer) }

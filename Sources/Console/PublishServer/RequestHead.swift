@@ -1,7 +1,9 @@
 import NIOHTTP1
 import SocketIOWire
 
-/// What the first part of a request says; every name and value from outside is compared by its bytes.
+/// What the first line and the fields of a request say.
+///
+/// All names and values are compared by their bytes.
 struct RequestHead: Sendable {
     enum Method: String, Sendable, Hashable {
         case get = "GET"
@@ -40,16 +42,18 @@ struct RequestHead: Sendable {
     }
 
     var method: Method
-    /// `nil`: the target is no path in percent-encoded UTF-8.
+    /// `nil` if the target is no path in percent-encoded UTF-8.
     var target: RequestTarget?
-    /// The `Authorization` field; of several the first counts, as in Node.
+    /// The `Authorization` field.
+    ///
+    /// The first of several counts, as in Node.
     var authorization: String?
     var bodyLength: BodyLength
     /// Whether further requests may follow on the connection.
     var isKeptAlive: Bool
-    /// Whether the client waits for a word before it sends the body.
+    /// Whether the client waits for `100 Continue` before it sends the body.
     var expectsContinue: Bool
-    /// Whether the request names its host as RFC 9112, section 3.2 demands.
+    /// Whether the request names its host as RFC 9112, section 3.2, demands.
     var hasValidHost: Bool
 
     init(_ head: HTTPRequestHead) {
@@ -60,7 +64,7 @@ struct RequestHead: Sendable {
         if headers.contains(name: "transfer-encoding") {
             self.bodyLength = .unknown
         } else if let length = headers.first(name: "content-length") {
-            // The decoder has checked it: what is no number here is too great for one.
+            // The decoder has checked that these are digits. If they make no number here, it is too large.
             let bytes = Int(length) ?? Int.max
             self.bodyLength = bytes == 0 ? .none : .bytes(bytes)
         } else {
@@ -116,7 +120,7 @@ struct RequestTarget: Sendable, Hashable {
 
     private static let schemes = ["http://", "https://", "ws://", "wss://"]
 
-    /// The bytes with `%41` taken for `A`.
+    /// Decodes percent-encoded bytes: `%41` is `A`.
     private static func decode(_ bytes: ArraySlice<UInt8>) -> String? {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)
@@ -145,7 +149,7 @@ struct RequestTarget: Sendable, Hashable {
 }
 
 extension String {
-    /// Whether the text begins with that word of small ASCII letters, written in either case.
+    /// Whether the text begins with that word of lower-case ASCII letters, in either case.
     func hasASCIIPrefix(_ word: String) -> Bool {
         self.utf8.count >= word.utf8.count
             && zip(self.utf8, word.utf8).allSatisfy { byte, wanted in

@@ -8,23 +8,25 @@ import Foundation
 
 /// A key for machines.
 ///
-/// Only its salted hash is kept.
+/// The gateway keeps only the salted hash of it.
 public struct APIToken: Sendable, Hashable {
     /// What a token may do.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
-        /// Reads everything, hence receives every event; publishes nothing.
+        /// The token reads everything, so it receives every event. It publishes nothing.
         case readOnly = "read-only"
-        /// Everything. Private fields stay private.
+        /// The token may do everything. Private fields stay private.
         case fullAccess = "full-access"
-        /// What its scopes say.
+        /// The token may do what its scopes say.
         case custom
     }
 
-    /// Identifies the token; what `socket.data` says of its sockets.
+    /// Identifies the token.
+    ///
+    /// `socket.data` has it for the token's sockets.
     public var id: String
     /// For people.
     ///
-    /// Its slug is unique among tokens: sockets of the token are in the room `io-token-<slug>`.
+    /// Its slug is unique among tokens. Sockets of the token are in the room `io-token-<slug>`.
     public var name: String
     /// What the token may do.
     public var kind: Kind
@@ -32,7 +34,7 @@ public struct APIToken: Sendable, Hashable {
     public var hash: String
     /// What a custom token may do.
     public var scopes: [Scope]
-    /// Unix time in seconds; `nil`: unlimited.
+    /// Unix time in seconds; `nil` if the token never expires.
     public var expiresAt: Double?
     /// Whether the token is no longer accepted.
     public var isRevoked: Bool
@@ -59,7 +61,7 @@ public struct APIToken: Sendable, Hashable {
     /// The name as part of a room's name.
     public var slug: String { RoomName.slug(self.name) }
 
-    /// What the token may do, ready for questions.
+    /// What the token may do, prepared for look-ups.
     public var ability: Ability {
         switch self.kind {
         case .fullAccess: .full
@@ -68,14 +70,14 @@ public struct APIToken: Sendable, Hashable {
         }
     }
 
-    /// Whether the token is past its time.
+    /// Whether the token has expired.
     public func isExpired(at now: Double) -> Bool {
         self.expiresAt.map { $0 <= now } ?? false
     }
 
     /// A new key: 128 random bytes as hexadecimal digits.
     ///
-    /// It can't be recovered from its hash.
+    /// Nobody can recover it from its hash.
     public static func makeKey() -> String {
         var generator = SystemRandomNumberGenerator()
         return Self.hexadecimal((0..<128).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
@@ -128,7 +130,9 @@ public struct APIToken: Sendable, Hashable {
     }
 }
 
-/// Whether two byte strings are equal, in a time that depends on their lengths alone.
+/// Whether two byte strings are equal.
+///
+/// How long that takes depends on their lengths alone.
 func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     guard left.count == right.count else { return false }
     var difference: UInt8 = 0
@@ -150,7 +154,7 @@ struct TokenTable: Sendable {
 
     /// The token of a key.
     ///
-    /// Every entry is compared, whether or not an earlier one matched, so that the time tells nothing about a key.
+    /// It compares every entry, even if an earlier one has matched, so that the time tells nothing about a key.
     func token(forKey key: String, salt: String) -> APIToken? {
         let digest = APIToken.digest(of: key, salt: salt)
         var found: APIToken?

@@ -2,13 +2,13 @@ import SocketIOWire
 
 /// What decides whether a role or token receives an event.
 public enum ReceivePolicy: String, Sendable, Hashable, CaseIterable {
-    /// Who may do it may hear of it: the scope `<uid>.<event>`.
+    /// Those who may do it also hear of it. They need the scope `<uid>.<event>`.
     case action
-    /// Who may read the type hears of every event: the scope `<uid>.find`.
+    /// Those who may read the type hear of every event. They need the scope `<uid>.find`.
     case read
 }
 
-/// A list of scopes made ready for questions: each costs a few dictionary look-ups.
+/// A list of scopes, prepared so that each question costs a few dictionary look-ups.
 public struct Ability: Sendable, Hashable {
     /// Holds every scope.
     public let isFull: Bool
@@ -17,16 +17,18 @@ public struct Ability: Sendable, Hashable {
     private let actions: [UTF8Text: Set<UTF8Text>]
     private let actionsOnAnyType: Set<UTF8Text>
 
-    /// Holds everything: private fields stay private nevertheless.
+    /// Holds everything.
+    ///
+    /// Private fields stay private nevertheless.
     public static let full = Ability([.all])
 
-    /// Reads everything and receives every event, for an event is a read.
+    /// Reads everything and receives every event, because to receive an event is to read.
     public static let readOnly = Ability(
         [Scope(subject: "*", action: "find"), Scope(subject: "*", action: "findOne")],
         receivesEverything: true
     )
 
-    /// The ability that a list of scopes amounts to.
+    /// The ability that a list of scopes gives.
     public init(_ scopes: some Sequence<Scope>) {
         self.init(scopes, receivesEverything: false)
     }
@@ -50,8 +52,8 @@ public struct Ability: Sendable, Hashable {
 
     /// Whether the action is allowed on that content type.
     ///
-    /// `<uid>.*` covers every action but those that reach beyond the owner's entries (`update:any`), which need
-    /// `<uid>.*:any` or their own name.
+    /// `<uid>.*` covers every action except those that reach beyond the holder's own entries (`update:any`). These need
+    /// `<uid>.*:any`, or a scope of exactly their name.
     public func allows(_ action: String, on uid: String) -> Bool {
         if self.isFull { return true }
         let action = UTF8Text(action)
@@ -84,8 +86,9 @@ public struct Ability: Sendable, Hashable {
             || !(self.actions[UTF8Text(uid)]?.isEmpty ?? true)
     }
 
-    /// Whether some action at all reaches beyond the holder's own entries of that type (`<uid>.update:any`): then it may
-    /// see entries whoever owns them.
+    /// Whether any action reaches beyond the holder's own entries of that type (`<uid>.update:any`).
+    ///
+    /// If so, the holder may see entries of all owners.
     public func reachesBeyondOwn(on uid: String) -> Bool {
         if self.isFull || self.receivesEverything { return true }
         return self.actionsOnAnyType.contains(where: Self.isBeyondOwn)
@@ -96,8 +99,8 @@ public struct Ability: Sendable, Hashable {
 
     /// Whether an event of that type reaches the holder.
     ///
-    /// With aliases, `publish` and `createOrUpdate` are also allowed by the scope for `update`, and `unpublish` and
-    /// `bulkDelete` by the one for `delete`.
+    /// With aliases, the scope for `update` also allows `publish` and `createOrUpdate`, and the scope for `delete` also
+    /// allows `unpublish` and `bulkDelete`.
     public func canReceive(_ event: String, of uid: String, policy: ReceivePolicy, usesAliases: Bool) -> Bool {
         if self.isFull || self.receivesEverything { return true }
         switch policy {

@@ -1,7 +1,7 @@
 import OrderedCollections
 public import SocketIOWire
 
-/// A person as tokens or a user directory describe them.
+/// A person as a token or a user directory describes them.
 public struct User: Sendable, Hashable {
     /// Identifies the user; also the name of the room `user:<id>`.
     public var id: EntityID
@@ -13,7 +13,7 @@ public struct User: Sendable, Hashable {
     public var firstname: String?
     /// The last name.
     public var lastname: String?
-    /// The type, name or id of the user's role; `nil`: the default role for users.
+    /// The type, name or id of the user's role; `nil` stands for the default role of users.
     public var role: String?
 
     /// Whether all parts have the same bytes.
@@ -26,7 +26,7 @@ public struct User: Sendable, Hashable {
         [self.username, self.email, self.firstname, self.lastname, self.role].map { $0.map { UTF8Text($0) } }
     }
 
-    /// A user of whom at least the id is known.
+    /// Makes a user, of whom at least the id is known.
     public init(
         id: EntityID,
         username: String? = nil,
@@ -53,12 +53,14 @@ public enum Principal: Sendable, Hashable {
     /// Somebody who runs the gateway.
     case `operator`(User)
 
-    /// Whether credentials were given and found good.
+    /// Whether the client gave credentials and they were good.
     public var isAuthenticated: Bool {
         if case .visitor = self { false } else { true }
     }
 
-    /// The one room that decides which variant of an event the socket receives.
+    /// The room that decides which variant of an event the socket receives.
+    ///
+    /// Each socket has one.
     public var audienceRoom: Room {
         switch self {
         case .visitor(let role), .user(_, let role): RoomName.role(role.type)
@@ -75,7 +77,7 @@ public enum Principal: Sendable, Hashable {
         }
     }
 
-    /// The role, unless this is a token or an operator.
+    /// The role; `nil` for a token and for an operator.
     public var role: Role? {
         switch self {
         case .visitor(let role), .user(_, let role): role
@@ -102,7 +104,7 @@ struct PrincipalRecord: Sendable, Hashable {
         case user
         case token
         case `operator`
-        /// Connected, but not yet authenticated (event mode).
+        /// The client is connected, but has not authenticated yet (event mode).
         case unauthorized
 
         /// The kind of exactly that name.
@@ -147,7 +149,7 @@ struct PrincipalRecord: Sendable, Hashable {
         }
     }
 
-    /// Reads the record out of a socket's data; `nil` if the application or a foreign node stored something else.
+    /// Reads the record from a socket's data; `nil` if the application or another kind of node stored something else.
     init?(_ data: JSONValue) {
         guard let kind = data["kind"]?.stringValue.flatMap(Kind.init(text:)) else { return nil }
         self.kind = kind
@@ -167,7 +169,7 @@ struct PrincipalRecord: Sendable, Hashable {
         return .object(object)
     }
 
-    /// The record written into what the socket's data held before.
+    /// Adds the record to what the socket's data already holds.
     func merged(into data: JSONValue) -> JSONValue {
         var object = data.objectValue ?? [:]
         object["kind"] = .string(self.kind.rawValue)
@@ -180,15 +182,15 @@ struct PrincipalRecord: Sendable, Hashable {
     }
 }
 
-/// Those who receive the same variants of events: one role, or one token.
+/// A group that receives the same variants of events: one role, or one token.
 public struct Audience: Sendable, Hashable {
-    /// Every socket is in exactly one audience's room.
+    /// Every socket is in the room of exactly one audience.
     public let room: Room
     /// What its members may do.
     public let ability: Ability
     /// Which fields the audience sees, by the uid of a content type or component.
     public let fields: [String: Role.FieldRule]
-    /// Unix time after which it receives nothing more; `nil`: never.
+    /// Unix time after which it receives nothing more; `nil` if there is no such time.
     public let expiresAt: Double?
 
     /// The audience of a role.

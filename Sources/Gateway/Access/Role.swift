@@ -2,11 +2,11 @@
 public struct Role: Sendable, Hashable {
     /// Which fields of one content type or component a role sees.
     public struct FieldRule: Sendable, Hashable {
-        /// The only fields that stay; `nil`: all.
+        /// The only fields that the role sees; `nil` stands for all.
         ///
-        /// Ids always stay.
+        /// A role always sees ids.
         public var allow: Set<String>?
-        /// Fields that go, stronger than ``allow``.
+        /// Fields that the role does not see, even if ``allow`` lists them.
         public var deny: Set<String>
 
         /// Creates a value of the given parts.
@@ -37,7 +37,7 @@ public struct Role: Sendable, Hashable {
 
     /// The role of clients without credentials.
     public static let publicType = "public"
-    /// The role of users whose token names none.
+    /// The role of users whose token names no role.
     public static let authenticatedType = "authenticated"
 
     /// Creates a value of the given parts.

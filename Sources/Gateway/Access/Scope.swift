@@ -2,10 +2,10 @@ import SocketIOWire
 
 /// A permission: an action on a content type, or one of the gateway's own verbs.
 ///
-/// Written `<uid>.<action>`, `<uid>.*`, `*.<action>` or `*`. Reading is the action `find` or `findOne`. The verbs of the
-/// publishing API are actions of the subject `io`: `io.emit`, `io.raw`, `io.rooms`, `io.sockets`, `io.audiences`,
-/// `io.entities`, `io.monitor`, `io.settings`. Whoever holds `io.sockets` may let sockets join rooms; rooms of the
-/// gateway's own, which decide what a socket may see, need `io.audiences` as well.
+/// A scope is written `<uid>.<action>`, `<uid>.*`, `*.<action>` or `*`. Reading is the action `find` or `findOne`. The
+/// verbs of the publish API are actions of the subject `io`: `io.emit`, `io.raw`, `io.rooms`, `io.sockets`,
+/// `io.audiences`, `io.entities`, `io.monitor`, `io.settings`. A holder of `io.sockets` may let sockets join rooms. The
+/// gateway's own rooms decide what a socket may see, so they need `io.audiences` as well.
 public struct Scope: Sendable, Hashable, CustomStringConvertible {
     /// A content type's uid, `io`, or `*`.
     public let subject: String
@@ -23,7 +23,7 @@ public struct Scope: Sendable, Hashable, CustomStringConvertible {
         self.action = action
     }
 
-    /// Reads a scope; `nil` if the text has none of the four forms.
+    /// Reads a scope; `nil` if the text has none of these four forms.
     public init?(_ text: String) {
         if UTF8Text(text) == "*" {
             self = .all

@@ -1,14 +1,14 @@
 import OrderedCollections
 import SocketIOWire
 
-/// Finds out who is behind credentials.
+/// Finds out whose credentials these are.
 struct Authenticator: Sendable {
     let model: GatewayModel
     let hooks: GatewayHooks
 
-    /// The longest API token looked at, in bytes.
+    /// The longest API token that is looked at, in bytes.
     ///
-    /// Keys have 256.
+    /// A key has 256 bytes.
     static let maximumTokenBytes = 1024
 
     /// The principal of a client.
@@ -67,7 +67,7 @@ struct Authenticator: Sendable {
         }
         let role: Role
         if let name = user.role.map({ JSONValue.string($0) }) ?? claims.claim(jwt.claims.role), !name.isNull {
-            // A role that isn't configured is not taken for the default one: it may be meant to have less.
+            // A role that is not configured does not count as the default role, because it may be meant to allow less.
             guard let found = self.model.role(claim: name) else { throw ConnectionRefusal.invalidCredentials }
             role = found
         } else {
@@ -90,7 +90,7 @@ struct Authenticator: Sendable {
 }
 
 extension JSONObject {
-    /// A claim by its name, or by a path of names with dots between them.
+    /// A claim, found by its name or by a path of names with dots between them.
     func claim(_ path: String) -> JSONValue? {
         if let value = self[path] { return value }
         var value = JSONValue.object(self)

@@ -1,8 +1,8 @@
 import EngineIO
 
-/// Why a client is not let in.
+/// Why the gateway refuses a client.
 ///
-/// The texts are part of the protocol: clients match on them.
+/// The texts are part of the protocol, because clients compare them.
 enum ConnectionRefusal: Error, Hashable {
     case noValidRoom
     case invalidToken
@@ -54,7 +54,7 @@ enum ConnectionRefusal: Error, Hashable {
         case error
     }
 
-    /// What is counted.
+    /// The reason as a metric's value.
     var reason: Reason {
         switch self {
         case .noValidRoom: .noRoom
@@ -71,7 +71,9 @@ enum ConnectionRefusal: Error, Hashable {
         }
     }
 
-    /// Whether bad credentials were given: these count against the address.
+    /// Whether the client gave bad credentials.
+    ///
+    /// These count against its address.
     var isFailedAuthentication: Bool {
         switch self {
         case .invalidToken, .invalidCredentials, .tokenExpired: true
@@ -80,7 +82,7 @@ enum ConnectionRefusal: Error, Hashable {
     }
 }
 
-/// The checks on a connection that need nothing but its address and principal, in the order of their answers.
+/// The checks that need only the address and the principal of a connection, in the order in which they are made.
 struct ConnectionChecks: Sendable {
     private let whitelist: [AddressRange]
     private let blacklist: [AddressRange]
@@ -102,7 +104,7 @@ struct ConnectionChecks: Sendable {
         }
         if !self.blacklist.isEmpty, parsed.map({ address in self.blacklist.contains { $0.contains(address) } }) ?? true
         {
-            // Who cannot be told from the blacklisted is not let in.
+            // If the address is unknown, it may be a blacklisted one.
             throw .blacklisted
         }
         if let maximum = self.maximumConnections, connections >= maximum { throw .maximumConnections }

@@ -3,11 +3,11 @@ import SocketIOWire
 /// What a client sent to prove who it is: `{strategy?, token?}`.
 struct Credentials: Sendable, Hashable {
     enum Strategy: Sendable, Hashable {
-        /// No token: a visitor.
+        /// No token. The client is a visitor.
         case visitor
         case jwt
         case apiToken
-        /// One that the application brought along.
+        /// A strategy that the application adds.
         case custom(UTF8Text)
         case unknown
     }
@@ -17,7 +17,7 @@ struct Credentials: Sendable, Hashable {
 
     /// Reads the `auth` of a CONNECT packet or the payload of `authenticate`.
     ///
-    /// Without a token the strategy doesn't matter; with one it defaults to `jwt`.
+    /// Without a token the strategy does not matter. With one it is `jwt` unless the client names another.
     init(_ auth: JSONValue, customStrategies: Set<UTF8Text> = []) {
         self.token = ""
         switch auth["token"] {
@@ -38,14 +38,14 @@ struct Credentials: Sendable, Hashable {
     }
 }
 
-/// A principal whose credentials were good, and until when they are.
+/// A principal with good credentials, and the time until which they are good.
 public struct AuthenticatedPrincipal: Sendable, Hashable {
     /// Who it is.
     public var principal: Principal
-    /// Unix time in seconds; `nil`: until the client leaves.
+    /// Unix time in seconds; `nil` if the credentials have no end.
     public var expiresAt: Double?
 
-    /// A principal whose credentials end at a time, or never.
+    /// Makes a principal whose credentials end at a time, or never.
     public init(_ principal: Principal, expiresAt: Double? = nil) {
         self.principal = principal
         self.expiresAt = expiresAt

@@ -2,9 +2,11 @@ import HeapModule
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// What is due when: a priority queue in which each key has at most one deadline.
+/// A priority queue of deadlines.
+///
+/// Each key has at most one.
 struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
-    /// Ordered by what is due first, whatever the key.
+    /// The entry that is due first comes first, whatever its key.
     private struct Entry: Sendable, Comparable {
         var deadline: NIODeadline
         var key: Key
@@ -31,7 +33,7 @@ struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
         self.compactIfNeeded()
     }
 
-    /// The first deadline; `nil`: none.
+    /// The first deadline; `nil` if there is none.
     mutating func first() -> NIODeadline? { self.firstEntry()?.deadline }
 
     private mutating func firstEntry() -> Entry? {
@@ -42,7 +44,7 @@ struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
         return nil
     }
 
-    /// Takes out the keys whose deadline has come.
+    /// Removes the keys whose deadline has come, and returns them.
     mutating func takeDue(at now: NIODeadline) -> [Key] {
         var due: [Key] = []
         while let entry = self.firstEntry(), entry.deadline <= now {
@@ -53,14 +55,18 @@ struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
         return due
     }
 
-    /// Removed keys stay in the heap until they come up, but not if they are most of it.
+    /// Removed keys stay in the heap until they come up.
+    ///
+    /// If they are the greater part of it, they are removed at once.
     private mutating func compactIfNeeded() {
         guard self.heap.count > 64, self.heap.count > self.deadlines.count * 2 else { return }
         self.heap = Heap(self.deadlines.map { Entry(deadline: $0.value, key: $0.key) })
     }
 }
 
-/// Calls back when deadlines come, with one timer for all of them and none while there are none.
+/// Calls back when deadlines come.
+///
+/// All deadlines share one timer, and without deadlines there is no timer.
 final class DeadlineTimer<Key: Hashable & Sendable>: Sendable {
     private struct State {
         var queue = DeadlineQueue<Key>()
@@ -73,7 +79,7 @@ final class DeadlineTimer<Key: Hashable & Sendable>: Sendable {
     private let eventLoop: any EventLoop
     private let onDue: @Sendable (Key) -> Void
 
-    /// Deadlines further off than this come up early and are set again by their owner.
+    /// Deadlines that are further off come up early, and their owner sets them again.
     static var horizon: TimeAmount { .hours(24 * 7) }
 
     /// Makes a timer that calls `onDue` on the event loop, once for each key.

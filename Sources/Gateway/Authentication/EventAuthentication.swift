@@ -1,6 +1,6 @@
-/// Where a client stands that authenticates by an event after it connected.
+/// The state of a client that authenticates with an event after it has connected.
 ///
-/// Every client starts `unauthorized`. Time runs from the connection, whatever the client does meanwhile.
+/// Every client starts as `unauthorized`. Its time begins with the connection, whatever the client does meanwhile.
 struct EventAuthentication: Sendable, Hashable {
     enum State: String, Sendable, Hashable {
         case unauthorized
@@ -9,7 +9,7 @@ struct EventAuthentication: Sendable, Hashable {
         case ended
     }
 
-    /// What a client that isn't let in is told.
+    /// What a refused client is told.
     enum Refusal: Sendable, Hashable {
         case badCredentials
         case failure
@@ -28,7 +28,7 @@ struct EventAuthentication: Sendable, Hashable {
 
     /// The client asks to be let in.
     ///
-    /// - Returns: Whether to look at its credentials; `false`: it asked before.
+    /// - Returns: Whether to look at its credentials; `false` if it has asked before.
     mutating func requested() -> Bool {
         switch self.state {
         case .unauthorized:
@@ -41,7 +41,7 @@ struct EventAuthentication: Sendable, Hashable {
 
     /// Its credentials are good.
     ///
-    /// - Returns: Whether to let it in; `false`: it left, or its time was up.
+    /// - Returns: Whether to let it in; `false` if it has left or its time was up.
     mutating func succeeded() -> Bool {
         switch self.state {
         case .authenticating:

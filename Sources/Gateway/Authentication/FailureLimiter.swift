@@ -1,17 +1,17 @@
 import EngineIO
 import NIOCore
 
-/// Counts who failed to authenticate too often.
+/// Finds addresses that fail to authenticate too often.
 ///
-/// Each failure fills the bucket of its address, and the bucket empties with time: nothing else empties it. What counts
-/// as one address is what one customer gets: an IPv4 address, however it is written, or the 64 bits of an IPv6 network.
+/// Each failure fills the bucket of its address. Only time empties the bucket. One address is what a provider gives to
+/// one customer: an IPv4 address, however it is written, or the 64 bits of an IPv6 network.
 struct FailureLimiter: Sendable {
-    /// More addresses than this are not remembered.
+    /// The most addresses that are remembered.
     static let capacity = 50_000
 
     private enum Address: Hashable, Sendable {
         case group(AddressGroup)
-        /// What is no address, such as a Unix domain socket.
+        /// Everything that is no address, such as a Unix domain socket.
         case unreadable
     }
 
@@ -23,8 +23,8 @@ struct FailureLimiter: Sendable {
     private var emptyAt: [Address: UInt64] = [:]
 
     /// - Parameters:
-    ///   - maximum: Failures allowed at once; the next ones are too many.
-    ///   - length: How long it takes until so many failures are forgotten.
+    ///   - maximum: How many failures are allowed at once. The next one is too many.
+    ///   - length: How long it takes until that many failures are forgotten.
     init(maximum: Int, length: TimeAmount) {
         self.maximum = max(1, maximum)
         self.drain = UInt64(max(1, length.nanoseconds)) / UInt64(self.maximum)
@@ -32,7 +32,8 @@ struct FailureLimiter: Sendable {
 
     /// Counts a failure.
     ///
-    /// - Returns: Whether it was one too many. Those fill nothing any more: who goes on waits no longer than who stops.
+    /// - Returns: Whether it was one too many. Such failures do not fill the bucket any more, so a client that goes on
+    ///   waits no longer than one that stops.
     mutating func failed(_ address: String, at now: NIODeadline) -> Bool {
         let address = Self.group(of: address)
         let now = now.uptimeNanoseconds
@@ -52,7 +53,8 @@ struct FailureLimiter: Sendable {
 
     private mutating func prune(at now: UInt64) {
         self.emptyAt = self.emptyAt.filter { $0.value > now }
-        // An attack from many addresses. Those with the fewest failures go, and many at once, so that this is seldom.
+        // This is an attack from many addresses. Those with the fewest failures are forgotten, many at once, so that it
+        // happens seldom.
         guard self.emptyAt.count > Self.capacity / 2 else { return }
         let middle = self.emptyAt.values.sorted()[self.emptyAt.count / 2]
         self.emptyAt = self.emptyAt.filter { $0.value > middle }

@@ -1,6 +1,6 @@
 public import SocketIOWire
 
-/// What an application may bring along to answer questions that a configuration can't.
+/// Functions of the application that answer what a configuration cannot.
 public struct GatewayHooks: Sendable {
     /// A client that wants to be let in.
     public struct Request: Sendable {
@@ -8,7 +8,7 @@ public struct GatewayHooks: Sendable {
         public var auth: JSONValue
         /// Its handshake as an object with the keys of Socket.IO, such as `headers` and `query`.
         public var handshake: JSONValue
-        /// Its address, proxies seen through.
+        /// Its address, which trusted proxies may have told.
         public var address: String
 
         /// Creates a value of the given parts.
@@ -19,22 +19,29 @@ public struct GatewayHooks: Sendable {
         }
     }
 
-    /// Looks the user of a verified token up; `nil`: unknown, blocked or not confirmed.
+    /// Looks up the user of a verified token; `nil` if the user is unknown, blocked or not confirmed.
     public var findUser: (@Sendable (_ claims: JSONObject) async throws -> User?)?
-    /// Further strategies by the name that clients give them; `nil` as answer: wrong credentials.
-    public var strategies: [String: @Sendable (_ token: String, Request) async throws -> AuthenticatedPrincipal?] = [:]
-    /// Decides instead of the strategies in event mode; `nil` as answer: not authenticated.
-    public var authenticate: (@Sendable (Request) async throws -> AuthenticatedPrincipal?)?
-    /// Whether an entity exists that somebody subscribes to.
-    public var verifyEntity: (@Sendable (EntityRef, Principal) async throws -> Bool)?
-    /// Looks an entity up that somebody subscribes to: an object with at least its ids and its owner; `nil`: there is none.
+    /// Further strategies, by the name that clients use.
     ///
-    /// So an event that lacks one of the ids reaches those who subscribed by it, and who may follow an entity that is
-    /// somebody's is decided at once.
+    /// They return `nil` for wrong credentials.
+    public var strategies: [String: @Sendable (_ token: String, Request) async throws -> AuthenticatedPrincipal?] = [:]
+    /// Decides in event mode instead of the strategies.
+    ///
+    /// It returns `nil` if the client is not authenticated.
+    public var authenticate: (@Sendable (Request) async throws -> AuthenticatedPrincipal?)?
+    /// Tells whether an entity exists that a client wants to follow.
+    public var verifyEntity: (@Sendable (EntityRef, Principal) async throws -> Bool)?
+    /// Looks up an entity that a client wants to follow.
+    ///
+    /// It returns an object with at least the ids and the owner, or `nil` if there is no such entity.
+    ///
+    /// With it, an event that lacks one of the ids reaches clients that subscribed by that id. It also decides at once
+    /// whether the client may follow an entity that has an owner.
     public var findEntity: (@Sendable (EntityRef, Principal) async throws -> JSONValue?)?
-    /// Whether a client may join a room that the rules allow.
+    /// Tells whether a client may join a room that the rules allow.
     public var allowJoin: (@Sendable (_ room: String, _ socketID: String, Principal) async throws -> Bool)?
-    /// Called when a client is in: in handshake mode once it is connected, in event mode once it is authenticated.
+    /// Called when a client has been let in: in handshake mode when it is connected, in event mode when it is
+    /// authenticated.
     public var clientConnected: (@Sendable (_ socketID: String, Principal) async throws -> Void)?
 
     /// Creates a value of the given parts.

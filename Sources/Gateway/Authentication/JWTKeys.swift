@@ -34,7 +34,7 @@ enum PublicKeyMaterial {
     }
 }
 
-/// A JSON Web Key Set, taken apart: one document for each key that verifies signatures.
+/// A JSON Web Key Set, split into one document for each key that verifies signatures.
 struct KeySetDocument {
     struct Entry {
         /// The `kid` the key is stored under.
@@ -49,7 +49,7 @@ struct KeySetDocument {
 
     var entries: [Entry] = []
 
-    /// Keys for encryption and keys of unknown kinds are passed over, as RFC 7517 asks.
+    /// Keys for encryption and keys of unknown kinds are ignored, as RFC 7517 asks.
     init?(json: String) {
         guard let value = try? JSONValue(parsing: ByteBuffer(string: json)), let keys = value["keys"]?.arrayValue,
             !keys.isEmpty
@@ -84,7 +84,7 @@ struct KeySetDocument {
 
 /// Why a JSON Web Token is refused.
 ///
-/// Clients are told nothing of it.
+/// Clients are not told the reason.
 enum JWTRefusal: Error, Hashable {
     case tooLong
     case malformed
@@ -99,8 +99,8 @@ enum JWTRefusal: Error, Hashable {
 
 /// Verifies JSON Web Tokens (RFC 7519, compact serialisation).
 ///
-/// The algorithm is the key's, never the token's: a token names one, and only keys made for exactly that are tried, so
-/// that neither `none` nor a public key taken for a shared secret gets through.
+/// The key decides about the algorithm, and never the token. A token names one, and only keys for exactly that one are
+/// tried. So neither `none` nor a public key that is used as a shared secret gets through.
 struct JWTVerifier: Sendable {
     private struct Key: Sendable {
         var id: UTF8Text?
@@ -117,7 +117,7 @@ struct JWTVerifier: Sendable {
 
     private let keys: [Key]
     private let configuration: JWTConfiguration
-    /// The accepted algorithms; `nil`: all that the keys allow.
+    /// The accepted algorithms; `nil` stands for all that the keys allow.
     private let algorithms: Set<UTF8Text>?
 
     init(_ configuration: JWTConfiguration) async throws {
@@ -144,7 +144,8 @@ struct JWTVerifier: Sendable {
             case .keySet(let json):
                 for entry in KeySetDocument(json: json)?.entries ?? [] {
                     for name in entry.algorithms where isAllowed(name) {
-                        // A collection for each, because it remembers the first algorithm asked for.
+                        // Each key has its own collection, because a collection remembers the first algorithm that it
+                        // was asked for.
                         let algorithm = try await JWTKeyCollection().add(jwksJSON: entry.json)
                             .getKey(for: JWKIdentifier(string: entry.storedID), alg: name)
                         keys.append(Key(id: entry.id, algorithm: algorithm))
@@ -171,7 +172,7 @@ struct JWTVerifier: Sendable {
         }
     }
 
-    /// The claims of a token, if it is good at that time, in seconds since 1970.
+    /// The claims of a token that is good at that time (in seconds since 1970).
     func verify(_ token: String, now: Double) throws(JWTRefusal) -> JSONObject {
         guard token.utf8.count <= self.configuration.maximumTokenBytes else { throw .tooLong }
         let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
@@ -180,7 +181,7 @@ struct JWTVerifier: Sendable {
             let header = Self.object(headerBytes), let name = header["alg"]?.stringValue
         else { throw .malformed }
         let algorithm = UTF8Text(name)
-        // A critical extension that isn't understood makes a token invalid (RFC 7515, 4.1.11).
+        // A critical extension that is not understood makes a token invalid (RFC 7515, 4.1.11).
         guard header["crit"] == nil else { throw .malformed }
         guard self.algorithms?.contains(algorithm) ?? true else { throw .algorithmNotAllowed }
         let id = header["kid"]?.stringValue.map { UTF8Text($0) }
@@ -232,7 +233,9 @@ struct JWTVerifier: Sendable {
 
 /// Base64 with the alphabet for URLs and without padding (RFC 4648, section 5).
 enum Base64URL {
-    /// The bytes; `nil` for padding, other characters, impossible lengths and bits left over that aren't zero.
+    /// The bytes.
+    ///
+    /// It is `nil` for padding, for other characters, for impossible lengths, and if the bits left over are not zero.
     static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
         var bytes: [UInt8] = []

@@ -1,10 +1,10 @@
 /// One thing that is wrong with a configuration.
 public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible {
-    /// Where: `roles[1].type`.
+    /// Where it is: `roles[1].type`.
     public var path: String
-    /// What stands there.
+    /// The value that stands there.
     ///
-    /// Never a secret.
+    /// It never shows a secret.
     public var value: String
     /// What would be right.
     public var advice: String

@@ -13,7 +13,7 @@ extension GatewayConfiguration {
     }
 }
 
-/// Names that were met, told apart by their bytes.
+/// Names that have been seen, compared by their bytes.
 struct ConfigurationNames {
     private var texts: Set<UTF8Text>
 
@@ -92,7 +92,7 @@ struct Validation {
             self.report("rooms.maximumRoomsPerSocket", "\(rooms.maximumRoomsPerSocket)", "must be at least 1")
         }
         for (index, room) in rooms.defaultRooms.enumerated() {
-            // `io-default` and `io-notification` are names of the originals.
+            // The gateway's own default rooms have names of this kind: `io-default` and `io-notification`.
             let isAudience = ["io-role-", "io-token-", "io-admin", "io-owner-"].contains {
                 room.utf8.starts(with: $0.utf8)
             }

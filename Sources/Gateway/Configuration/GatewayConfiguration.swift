@@ -2,9 +2,9 @@ public import NIOCore
 public import SocketIOServer
 import SocketIOWire
 
-/// Everything that the gateway can be told, with its defaults.
+/// All settings of the gateway, with their defaults.
 ///
-/// A plain value that a configuration file is read into. ``validate()`` lists every problem at once.
+/// It is a plain value that a configuration file is read into. ``validate()`` lists every problem at once.
 public struct GatewayConfiguration: Sendable {
     /// What back ends publish events about.
     public var contentTypes: [ContentType] = []
@@ -18,7 +18,7 @@ public struct GatewayConfiguration: Sendable {
     public var apiTokens: [APIToken] = []
     /// What API tokens are hashed with.
     ///
-    /// At least 16 bytes if there are tokens.
+    /// It must have at least 16 bytes if there are tokens.
     public var apiTokenSalt: String = ""
     /// How clients prove who they are.
     public var authentication = Authentication()
@@ -32,9 +32,9 @@ public struct GatewayConfiguration: Sendable {
     public var entitySubscriptions = EntitySubscriptions()
     /// How often clients may ask for something that costs others.
     public var limits = Limits()
-    /// Namespaces beside the main one.
+    /// The namespaces besides the main one.
     public var namespaces: [GatewayNamespace] = []
-    /// What this node is called in the descriptions of its sockets.
+    /// The name of this node in the descriptions of its sockets.
     public var nodeName: String?
     /// How long a question to the other nodes may take.
     public var clusterTimeout: TimeAmount = .seconds(5)
@@ -52,17 +52,19 @@ public struct GatewayConfiguration: Sendable {
             case event
         }
 
-        /// When, or how far, this applies.
+        /// When clients prove who they are.
         public var mode: Mode = .handshake
-        /// Event mode: how long a client may stay connected without authenticating.
+        /// In event mode: how long a client may stay connected without authenticating.
         public var timeout: TimeAmount = .seconds(10)
-        /// `nil`: no JSON Web Token is accepted.
+        /// Which JSON Web Tokens are accepted; `nil` if none is.
         public var jwt: JWTConfiguration?
         /// The type of the role for clients without credentials.
         public var publicRole = Role.publicType
-        /// The type of the role for users whose token names none.
+        /// The type of the role for users whose token names no role.
         public var defaultRole = Role.authenticatedType
-        /// Failures of one address at once; further ones are answered as too many attempts.
+        /// How many failures one address may have at once.
+        ///
+        /// Further ones are answered as too many attempts.
         ///
         /// Good credentials are never refused for them.
         public var maximumFailures = 20
@@ -77,14 +79,19 @@ public struct GatewayConfiguration: Sendable {
     public struct Security: Sendable {
         /// Whether clients without credentials are refused.
         public var requireAuthentication = false
-        /// Addresses or networks (`10.0.0.0/8`); not empty: only these may connect.
+        /// Addresses or networks (`10.0.0.0/8`).
+        ///
+        /// If there are any, only these may connect.
         public var ipWhitelist: [String] = []
-        /// Addresses or networks that may not connect; not empty: nor may clients whose address cannot be told.
+        /// Addresses or networks that may not connect.
+        ///
+        /// If there are any, clients of unknown address may not connect either.
         public var ipBlacklist: [String] = []
-        /// Addresses or networks of proxies whose `X-Forwarded-For` or `Forwarded` is believed, by the server's limits for
-        /// an address, too.
+        /// Addresses or networks of proxies whose `X-Forwarded-For` or `Forwarded` is believed.
+        ///
+        /// The server's limits for one address use it, too.
         public var trustedProxies: [String] = []
-        /// The most sockets of the main namespace on this node; `nil`: no limit.
+        /// The most sockets of the main namespace on this node; `nil` if there is no limit.
         public var maximumConnections: Int?
 
         /// The defaults.
@@ -97,8 +104,8 @@ public struct GatewayConfiguration: Sendable {
         public var payloadFormat: PayloadFormat = .flat
         /// What decides whether a role or token receives an event.
         public var receivePolicy: ReceivePolicy = .action
-        /// Whether `publish` and `createOrUpdate` are also received with the scope for `update`, `unpublish` and
-        /// `bulkDelete` with the one for `delete`.
+        /// Whether the scope for `update` is also enough to receive `publish` and `createOrUpdate`, and the scope for
+        /// `delete` to receive `unpublish` and `bulkDelete`.
         public var actionAliases = true
         /// Whether events are named `article:created` instead of `article:create`.
         public var customEventNames = false
@@ -110,9 +117,9 @@ public struct GatewayConfiguration: Sendable {
         public var sensitiveFields: [String] = []
         /// The same as patterns in which `*` stands for any characters.
         public var sensitivePatterns: [String] = []
-        /// Whether operators' sockets receive the events of every type.
+        /// Whether the sockets of operators receive the events of every type.
         public var operatorsReceiveEvents = false
-        /// How many ids of events are remembered, so that a repeated event is sent once.
+        /// How many ids of events are remembered, so that a repeated event is sent only once.
         public var rememberedEventIDs = 10_000
 
         /// The defaults.
@@ -123,9 +130,9 @@ public struct GatewayConfiguration: Sendable {
     public struct Rooms: Sendable {
         /// Whether clients may write private messages to each other, as ``messagePolicy`` says.
         ///
-        /// Which rooms they may join is said by ``Role/joinPolicy`` alone.
+        /// ``Role/joinPolicy`` alone says which rooms they may join.
         public var enablePrivateRooms = false
-        /// To whom a client may write, if clients may write to each other at all.
+        /// To whom a client may write, if ``enablePrivateRooms`` is on.
         public var messagePolicy: MessagePolicy = .anyone
         /// Whether names of rooms may contain `:`.
         public var allowsColon = false
@@ -146,18 +153,19 @@ public struct GatewayConfiguration: Sendable {
     public struct EntitySubscriptions: Sendable {
         /// Whether clients may subscribe at all.
         public var enabled = true
-        /// When, or how far, this applies.
+        /// Whether a client that follows some entries of a type still hears of the others.
         public var mode: SubscriptionMode = .narrow
         /// The most entries that a client may follow.
         public var maximumSubscriptionsPerSocket = 100
-        /// Whether an entry must exist, according to ``GatewayHooks/verifyEntity``.
+        /// Whether ``GatewayHooks/verifyEntity`` must confirm that an entry exists.
         public var requireVerification = false
-        /// Not empty: only entries of these types.
+        /// If there are any, clients may follow only entries of these types.
         public var allowedContentTypes: [String] = []
         /// How many ids of entries this node remembers, with the other ids and the owners of their entries.
         ///
-        /// An event that lacks one of the ids of its entry reaches those who subscribed by it if the other one is
-        /// remembered. What is forgotten is delivered to more clients than it has to be, not to fewer.
+        /// If an event lacks one of the ids of its entry, it still reaches clients that subscribed by that id, as long
+        /// as the node remembers it. Where the node has forgotten an id, it sends the event to more clients than
+        /// necessary, never to fewer.
         public var rememberedIDs = 20_000
 
         /// The defaults.
@@ -168,7 +176,8 @@ public struct GatewayConfiguration: Sendable {
 extension GatewayConfiguration {
     /// How often one client may ask for what costs the cluster work.
     ///
-    /// Who asks too often is answered `{success: false, error: "Rate limit exceeded", retryAfter}`, in milliseconds.
+    /// A client that asks too often gets `{success: false, error: "Rate limit exceeded", retryAfter}`, with the time in
+    /// milliseconds.
     public struct Limits: Sendable, Hashable {
         /// Questions to the other nodes: private messages to sockets of other nodes, names of rooms that look like ids.
         public var questions = RateLimit(perSecond: 10)
@@ -180,19 +189,23 @@ extension GatewayConfiguration {
     }
 }
 
-/// A namespace beside the main one, under the same checks.
+/// A namespace besides the main one, with the same checks.
 public struct GatewayNamespace: Sendable, Hashable {
-    /// Without the leading slash.
+    /// The name, without the leading slash.
     public var name: String
     /// Whether clients without credentials are refused.
     public var requireAuth: Bool
-    /// Not empty: only these roles, by type; operators are let in as well.
+    /// If there are any, only these roles may connect, by type.
     ///
-    /// API tokens have no role: those in ``tokens`` are let in.
+    /// Operators may connect as well.
+    ///
+    /// API tokens have no role. Those in ``tokens`` may connect.
     public var roles: [String]
-    /// The API tokens that are let in, by name; if neither roles nor tokens are listed, every token is.
+    /// The API tokens that may connect, by name.
+    ///
+    /// If neither roles nor tokens are listed, every token may.
     public var tokens: [String]
-    /// Whether the addresses, the credentials and the right to connect are checked as for the main namespace.
+    /// Whether the gateway checks address, credentials and the right to connect as for the main namespace.
     public var inheritsChecks: Bool
 
     /// The defaults.
@@ -210,7 +223,7 @@ public struct GatewayNamespace: Sendable, Hashable {
         self.inheritsChecks = inheritsChecks
     }
 
-    /// Whether that principal may connect, as far as roles and tokens go.
+    /// Whether the roles and tokens allow that principal to connect.
     func check(_ principal: Principal) throws(ConnectionRefusal) {
         switch principal {
         case .visitor(let role), .user(_, let role):
@@ -236,7 +249,7 @@ public struct JWTConfiguration: Sendable, Hashable {
     public struct Key: Sendable, Hashable {
         /// The kinds of keys.
         public enum Material: Sendable, Hashable {
-            /// A shared secret, for HS256, HS384 and HS512 as far as it is long enough.
+            /// A shared secret, for those of HS256, HS384 and HS512 for which it is long enough.
             case secret(String)
             /// A public key of RSA (RS256, RS384, RS512), of P-256, P-384 or P-521 (ES256, ES384, ES512), or of
             /// Ed25519 (EdDSA).
@@ -274,21 +287,23 @@ public struct JWTConfiguration: Sendable, Hashable {
         public init() {}
     }
 
-    /// What tokens are verified with; each is tried.
+    /// The keys that verify tokens.
+    ///
+    /// Each is tried.
     public var keys: [Key]
-    /// The accepted algorithms (`HS256`, `ES256`, …); `nil`: all that the keys allow.
+    /// The accepted algorithms (`HS256`, `ES256`, …); `nil` stands for all that the keys allow.
     public var algorithms: Set<String>?
     /// The `iss` that tokens must carry, if any.
     public var issuer: String?
     /// One of the `aud` that tokens must carry, if any.
     public var audience: String?
-    /// By how much the clocks may differ, in seconds.
+    /// How much the clocks may differ, in seconds.
     public var leeway: Double = 0
     /// Whether tokens must have an `exp`.
     public var requiresExpiration = false
     /// Where in the claims a user is described.
     public var claims = ClaimNames()
-    /// The longest token looked at, in bytes.
+    /// The longest token that is looked at, in bytes.
     public var maximumTokenBytes = 16_384
 
     /// The defaults.

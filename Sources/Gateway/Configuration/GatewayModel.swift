@@ -4,9 +4,9 @@ import NIOCore
 import OrderedCollections
 import SocketIOWire
 
-/// A configuration made ready: everything that can be worked out once, worked out.
+/// A configuration, prepared: everything that can be worked out once is worked out here.
 ///
-/// Immutable but for a cache. A changed configuration is a new model.
+/// It is immutable except for a cache. A changed configuration makes a new model.
 final class GatewayModel: Sendable {
     let configuration: GatewayConfiguration
     let schema: Schema
@@ -32,11 +32,13 @@ final class GatewayModel: Sendable {
 
     private struct CachedGroups {
         var groups: [AudienceGroup]
-        /// When the first of the tokens in it expires.
+        /// When the first token of this entry expires.
         var validUntil: Double?
     }
 
-    /// Event names are the publishers' choice: no more than this many are remembered.
+    /// The most event names that are remembered.
+    ///
+    /// Publishers choose the names, so there may be many.
     private static let cacheCapacity = 1024
 
     /// - Throws: ``GatewayError`` with every problem of the configuration.
@@ -95,7 +97,9 @@ final class GatewayModel: Sendable {
 
     func role(type: String) -> Role? { self.rolesByType[UTF8Text(type)] }
 
-    /// The role that a claim names: by type, name or id; of a list the first that exists.
+    /// The role that a claim names, by type, name or id.
+    ///
+    /// If the claim is a list, it is the first role that exists.
     func role(claim: JSONValue) -> Role? {
         switch claim {
         case .string(let text):
@@ -118,7 +122,7 @@ final class GatewayModel: Sendable {
         }
     }
 
-    /// The token of a key, unless it is revoked or past its time.
+    /// The token of a key, unless it is revoked or has expired.
     func validToken(forKey key: String, now: Double) -> APIToken? {
         guard key.utf8.count <= Authenticator.maximumTokenBytes,
             let token = self.tokens.token(forKey: key, salt: self.configuration.apiTokenSalt), !token.isExpired(at: now)
@@ -126,9 +130,9 @@ final class GatewayModel: Sendable {
         return token
     }
 
-    /// Who a socket is, from what its data says.
+    /// Who a socket is, according to its data.
     ///
-    /// Somebody unknown is a visitor who may do nothing.
+    /// Somebody unknown counts as a visitor who may do nothing.
     func principal(of record: PrincipalRecord?) -> Principal {
         let stranger = Role(type: self.configuration.authentication.publicRole, scopes: [])
         switch record?.kind {
@@ -163,12 +167,12 @@ final class GatewayModel: Sendable {
         )
     }
 
-    /// What a principal may do, compiled when the configuration was.
+    /// What a principal may do, as prepared with the configuration.
     func ability(of principal: Principal) -> Ability {
         self.abilities[principal.audienceRoom] ?? Ability([])
     }
 
-    /// Whether any content type's events reach only the owners of entries.
+    /// Whether there is a content type whose events reach only the owners of entries.
     var hasOwnedTypes: Bool {
         self.configuration.contentTypes.contains { $0.ownerField != nil }
     }

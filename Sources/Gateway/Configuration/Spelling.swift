@@ -1,9 +1,11 @@
-/// Finds what was meant by a name that does not exist.
+/// Guesses which name somebody meant who wrote one that does not exist.
 package enum Spelling {
-    /// Longer names are not worth a guess.
+    /// The longest name for which a guess is made.
     private static let maximumLength = 64
 
-    /// The candidate that differs by few enough bytes to be what was meant; upper and lower case count as equal.
+    /// The candidate that differs by so few bytes that it may be meant.
+    ///
+    /// Upper and lower case count as equal.
     package static func nearest(to name: String, among candidates: some Sequence<String>) -> String? {
         guard name.utf8.count <= Self.maximumLength else { return nil }
         let wanted = Self.lowercase(name)

@@ -63,11 +63,11 @@ extension Validation {
         }
     }
 
-    /// By a field that holds no ids nobody could ever subscribe to anything.
+    /// Nobody could ever subscribe by a field that holds no ids.
     mutating func checkIDField(_ field: String, _ path: String, _ type: ContentType) {
         switch type.fields[field]?.kind {
         case nil:
-            // Every entry may have these, and types that keep undeclared fields may have any.
+            // Every entry may have these fields. Types that keep undeclared fields may have any field.
             if field != "id" && field != "documentId" && type.effectiveUnknownFields == .drop {
                 self.report(path, field, "is no field of the content type; declare it in fields")
             }

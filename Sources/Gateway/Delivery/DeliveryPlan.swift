@@ -1,19 +1,19 @@
 import SocketIOWire
 
-/// Whether a client that subscribed to entries of a type still hears of the others.
+/// Whether a client that subscribed to some entries of a type still hears of the others.
 public enum SubscriptionMode: String, Sendable, Hashable, CaseIterable {
-    /// Of the entries it subscribed to only, and of new ones.
+    /// The client hears only of the entries that it subscribed to, and of new ones.
     case narrow
-    /// Of every entry, as without a subscription.
+    /// The client hears of every entry, as it would without a subscription.
     case additive
 }
 
-/// Audiences that receive the same bytes of an event.
+/// The audiences that receive the same bytes of an event.
 struct AudienceGroup: Sendable, Hashable {
     var projection: Projection
-    /// The rooms of audiences that receive the event whoever owns the entry.
+    /// The rooms of the audiences that receive the event, no matter who owns the entry.
     var rooms: [Room] = []
-    /// The rooms of audiences that receive it only if the entry is theirs.
+    /// The rooms of the audiences whose members receive it only if they own the entry.
     var ownerRooms: [Room] = []
 }
 
@@ -23,23 +23,29 @@ struct Delivery: Sendable, Hashable {
     var except: [Room]
 }
 
-/// Which broadcasts bring an event to every socket that may have it, once.
+/// The broadcasts that bring an event, once, to every socket that may have it.
 ///
-/// Every socket is in the room of exactly one audience. A plan's broadcasts are disjoint for such sockets, and none of
-/// them reaches a socket of another audience.
+/// Every socket is in the room of exactly one audience. No two broadcasts of a plan reach the same socket, and none
+/// reaches a socket of an audience that is not in the plan.
 struct DeliveryPlan: Sendable {
     var event: String
     var uid: String
-    /// The ids of the entry, valid in rooms' names; empty if the event is about no single entry.
+    /// The ids of the entry that may stand in names of rooms.
+    ///
+    /// The list is empty if the event is not about a single entry.
     var ids: [String]
-    /// The forms of ids by which the entry may be known besides: who subscribed by such an id may mean this entry.
+    /// The forms of the ids that the entry may have besides.
+    ///
+    /// A client that subscribed by an id of such a form may mean this entry.
     var unknownForms: [IDForm] = []
-    /// Whether the payload is a list of entries: no subscription singles one out then.
+    /// Whether the payload is a list of entries.
+    ///
+    /// Then no subscription selects one of them.
     var isList: Bool = false
     var mode: SubscriptionMode
     var delivery: ContentType.Delivery
 
-    /// The broadcast to those who receive what is theirs; `nil`: there is nobody.
+    /// The broadcast to those who receive only what they own; `nil` if there is nobody.
     func delivery(toOwners owners: [EntityID], in group: AudienceGroup) -> Delivery? {
         let rooms = group.ownerRooms.flatMap { audience in
             owners.map { RoomName.owner($0, audience: audience) }
@@ -47,7 +53,7 @@ struct DeliveryPlan: Sendable {
         return rooms.isEmpty ? nil : Delivery(rooms: rooms, except: [])
     }
 
-    /// The broadcasts to those of one group who receive it whoever owns the entry.
+    /// The broadcasts to those of one group who receive the event no matter who owns the entry.
     func deliveries(to group: AudienceGroup) -> [Delivery] {
         guard !group.rooms.isEmpty else { return [] }
         var deliveries: [Delivery] = []
@@ -58,7 +64,7 @@ struct DeliveryPlan: Sendable {
         case (.roles, .additive):
             deliveries.append(Delivery(rooms: group.rooms + subscribers, except: []))
         case (.roles, .narrow):
-            // Nobody can have subscribed to what is only now made, and a list is about no single entry.
+            // Nobody can have subscribed to an entry that is only now created, and a list is not about a single entry.
             if UTF8Text(self.event) == "create" || self.isList {
                 deliveries.append(Delivery(rooms: group.rooms, except: []))
             } else {

@@ -1,9 +1,8 @@
 import SocketIOWire
 
-/// Which ids belong to the same entry, and who owns it: what earlier events and verifications said.
+/// Remembers which ids belong to the same entry and who owns it, as earlier events and verifications have said.
 ///
-/// Bounded: the ids that were learnt first are forgotten first. An id that comes again and again stays only if it is
-/// learnt again, which every event about its entry does.
+/// The memory is bounded, and forgets the oldest ids first. Every event about an entry makes its ids new again.
 struct EntityMemory: Sendable {
     private struct Key: Sendable, Hashable {
         var uid: UTF8Text
@@ -11,12 +10,16 @@ struct EntityMemory: Sendable {
     }
 
     private struct Entry: Sendable {
-        /// The entry's ids in other fields; several for one field where entries have versions.
+        /// The entry's ids in other fields.
+        ///
+        /// One field may have several if entries have versions.
         var others: [EntityIdentity.ID] = []
         var owners: [EntityID]?
     }
 
-    /// The most ids remembered of one entry; the latest count.
+    /// The most ids that are remembered of one entry.
+    ///
+    /// The latest ones are kept.
     static let maximumOthers = 16
 
     private let capacity: Int
@@ -31,7 +34,7 @@ struct EntityMemory: Sendable {
 
     var count: Int { self.entries.count }
 
-    /// Remembers what an event or a verification says of an entry.
+    /// Remembers what an event or a verification says about an entry.
     mutating func learn(_ identity: EntityIdentity) {
         guard self.capacity > 0, identity.ids.count > 1 || identity.owners != nil else { return }
         for id in identity.ids {
@@ -46,14 +49,15 @@ struct EntityMemory: Sendable {
             }
         }
         guard let owners = identity.owners else { return }
-        // By whichever of its ids it is asked for, it is theirs.
+        // The owners are the same for each of the entry's ids.
         for id in self.completed(identity).ids {
             let key = Key(uid: UTF8Text(identity.uid), id: id)
             if self.entries[key] != nil { self.entries[key]?.owners = owners }
         }
     }
 
-    /// The identity with the ids that are remembered for the fields it lacks, and the owners if it names none.
+    /// Completes an identity: it gets the remembered ids for the fields that it lacks, and the remembered owners if it
+    /// names none.
     func completed(_ identity: EntityIdentity) -> EntityIdentity {
         var result = identity
         for id in identity.ids {
@@ -66,7 +70,7 @@ struct EntityMemory: Sendable {
         return result
     }
 
-    /// Who owns the entry with that id in any of the fields; `nil`: not known.
+    /// Who owns the entry with that id in any of the fields; `nil` if that is not known.
     func owners(uid: String, id: String, fields: [String]) -> [EntityID]? {
         for field in fields {
             if let owners = self.entries[Key(uid: UTF8Text(uid), id: .init(field: field, text: id))]?.owners {

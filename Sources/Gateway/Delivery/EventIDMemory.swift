@@ -1,19 +1,21 @@
 import Crypto
 import NIOConcurrencyHelpers
 
-/// The ids of the latest events that were published, so that a repeated one is published once.
+/// The ids of the events that were published last, so that a repeated event is published only once.
 ///
-/// It belongs to one node: a back end that repeats a request to another node publishes twice. Bounded: the oldest id is
-/// forgotten first.
+/// Each node has its own. So a back end that repeats a request to another node publishes twice. The memory is bounded,
+/// and forgets the oldest id first.
 final class EventIDMemory: Sendable {
-    /// An id and what it belongs to, as a digest: bytes decide, and all keys are of one size.
+    /// A digest of an id and what the id belongs to.
+    ///
+    /// The bytes decide, and all keys have the same size.
     struct Key: Hashable, Sendable {
         private let digest: [UInt8]
 
         init(_ id: String, scope: [String]) {
             var hash = SHA256()
             for text in scope + [id] {
-                // With its length, so that no two lists of texts are the same bytes.
+                // Each text is preceded by its length, so that no two lists of texts give the same bytes.
                 withUnsafeBytes(of: UInt64(text.utf8.count).littleEndian) { hash.update(bufferPointer: $0) }
                 hash.update(data: Array(text.utf8))
             }
@@ -26,7 +28,7 @@ final class EventIDMemory: Sendable {
         var ring: [Key] = []
         var next = 0
         var known: Set<Key> = []
-        /// Who waits for the end of a request with that id.
+        /// For each id that is being published: the requests that wait for the end of the first one.
         var underWay: [Key: [CheckedContinuation<Void, Never>]] = [:]
 
         mutating func remember(_ key: Key, capacity: Int) {
@@ -46,7 +48,7 @@ final class EventIDMemory: Sendable {
 
     init(capacity: Int) { self.capacity = capacity }
 
-    /// Notes that something with that id is published now.
+    /// Notes that an event with that id is published now.
     ///
     /// - Returns: Whether the id is new.
     func insert(_ key: Key) -> Bool {
@@ -57,13 +59,15 @@ final class EventIDMemory: Sendable {
         }
     }
 
-    /// Does something unless it was done before, and remembers it if it has published anything.
+    /// Runs `body` unless it was run before with that key.
+    ///
+    /// It remembers the key if `body` has published anything.
     ///
     /// - Parameters:
     ///   - key: The id, and what it belongs to.
-    ///   - body: Does it, and says whether it has published anything.
-    /// - Returns: `nil` if it was done before.
-    /// - Throws: What `body` throws; that is not remembered.
+    ///   - body: Does the work, and says whether it has published anything.
+    /// - Returns: What `body` returned; `nil` if the work was done before.
+    /// - Throws: What `body` throws. The key is not remembered then.
     func once<Result: Sendable>(
         _ key: Key,
         _ body: () async throws -> (result: Result, hasPublished: Bool)

@@ -8,7 +8,7 @@ public struct EmitReport: Sendable, Hashable {
         case sent
         /// There was no data.
         case noData
-        /// The content type doesn't list the action.
+        /// The content type does not list the action.
         case actionDisabled
         /// The entry is a draft, and drafts cause no events.
         case draft
@@ -16,7 +16,7 @@ public struct EmitReport: Sendable, Hashable {
         case repeated
         /// No role and no token may receive it.
         case nobodyPermitted
-        /// It could be made fit for nobody who may receive it.
+        /// The value could be prepared for none of those who may receive it.
         case unsendable
     }
 
@@ -28,7 +28,7 @@ public struct EmitReport: Sendable, Hashable {
     public var audiences: Int = 0
     /// How many different variants that took.
     public var projections: Int = 0
-    /// Why some audiences receive nothing.
+    /// Why some audiences get nothing.
     public var failures: [String] = []
 
     init(_ outcome: Outcome, event: String) {
@@ -37,7 +37,7 @@ public struct EmitReport: Sendable, Hashable {
     }
 }
 
-/// A lifecycle event worked out: what to send, and to which rooms.
+/// What a lifecycle event becomes: what to send, and to which rooms.
 struct EventPlan: Sendable {
     struct Variant: Sendable {
         var argument: JSONValue
@@ -49,10 +49,11 @@ struct EventPlan: Sendable {
 }
 
 extension GatewayModel {
-    /// Works out what an event comes to: a pure function of the event, this configuration, the time, and what is known
-    /// of its entries.
+    /// Works out what to send for an event.
     ///
-    /// - Throws: ``GatewayError`` for a content type that isn't configured and for names that can't be sent.
+    /// The result depends only on the event, this configuration, the time, and what is known about the entries.
+    ///
+    /// - Throws: ``GatewayError`` for a content type that is not configured, and for names that cannot be sent.
     func plan(
         _ event: LifecycleEvent,
         now: Double,
@@ -79,7 +80,7 @@ extension GatewayModel {
             }
             var isSent = false
             if data.objectValue != nil {
-                // The owners of one entry get what the others get.
+                // The owners of a single entry get what the others get.
                 isSent = self.add(data, own.map(\.delivery) + others, group, type, to: &plan)
             } else {
                 isSent = self.add(data, others, group, type, to: &plan)
@@ -94,9 +95,9 @@ extension GatewayModel {
         return plan
     }
 
-    /// Adds what one group gets of an event, cut down to what it may see.
+    /// Adds what one group gets of an event: the part that the group may see.
     ///
-    /// - Returns: Whether there is something for somebody.
+    /// - Returns: Whether anybody gets anything.
     private func add(
         _ data: JSONValue,
         _ deliveries: [Delivery],
@@ -150,7 +151,7 @@ extension GatewayModel {
         "unpublish": "unpublished",
     ]
 
-    /// The entries of an event that are no drafts, if drafts cause no events; `nil`: there are none.
+    /// The entries of an event without drafts, if drafts cause no events; `nil` if none is left.
     ///
     /// An entry without `publishedAt` is a draft: a publisher that leaves the field out must not publish one.
     private func withoutDrafts(_ event: LifecycleEvent, type: ContentType) -> JSONValue? {
@@ -163,7 +164,7 @@ extension GatewayModel {
     }
 
     private static func withoutDrafts(_ value: JSONValue) -> JSONValue? {
-        // A ternary with `nil` here would make the JSON null of it.
+        // In a ternary, `nil` would become the JSON null here.
         switch value {
         case .object(let entry):
             guard let date = entry["publishedAt"], !date.isFalsy else { return nil }
@@ -194,7 +195,7 @@ extension GatewayModel {
         if case .object(let entry) = data {
             let identity = complete(type.identity(of: entry))
             plan.ids = identity.texts
-            // What is only now made nobody has subscribed to by an id that the event does not name.
+            // Nobody can have subscribed to a new entry by an id that the event does not name.
             if UTF8Text(event.event) != "create" {
                 plan.unknownForms = IDForm.allCases.filter(type.formsOfUnknownIDs(of: identity).contains)
             }
@@ -205,7 +206,7 @@ extension GatewayModel {
     private static func unknownContentType(_ event: LifecycleEvent) -> GatewayError {
         let uid = event.schema.uid
         var message = "Content type '\(uid.abridged(toBytes: 128))' is not configured"
-        // The first generation's form: a dotted uid with the action at its end.
+        // An old form: a uid with dots, and the action at its end.
         if let dot = uid.utf8.lastIndex(of: UInt8(ascii: ".")), ContentType.isValidUID(String(uid[..<dot])) {
             let type = uid[..<dot]
             let action = String(uid[uid.utf8.index(after: dot)...]).abridged(toBytes: 64)

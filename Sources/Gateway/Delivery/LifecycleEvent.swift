@@ -11,9 +11,9 @@ public struct LifecycleEvent: Sendable, Hashable {
     public var data: JSONValue
     /// The entry as it was before.
     public var previous: JSONValue?
-    /// Makes a repeated report harmless: a node sends an event with an id it has seen before only once.
+    /// Makes a repeated report harmless, because a node sends events with the same id only once.
     public var eventID: String?
-    /// When it happened, as the publisher writes it.
+    /// When it happened, in the publisher's words.
     public var at: JSONValue?
 
     /// The longest ``eventID`` that is read.
@@ -59,7 +59,7 @@ public struct LifecycleEvent: Sendable, Hashable {
         guard eventID.isNull || eventID.stringValue != nil else {
             throw GatewayError(.invalidArguments, "A lifecycle event's 'eventId' must be a text")
         }
-        // Ids are remembered, so their length is the memory's.
+        // The length is limited because ids are remembered.
         guard (eventID.stringValue?.utf8.count ?? 0) <= Self.maximumIDBytes else {
             throw GatewayError(
                 .invalidArguments,
@@ -81,7 +81,7 @@ public struct LifecycleEvent: Sendable, Hashable {
 public struct SchemaReference: Sendable, Hashable, ExpressibleByStringLiteral {
     /// The content type's uid.
     public var uid: String
-    /// Stands in the event's name instead of the type's own.
+    /// Replaces the type's own name in the event's name.
     public var singularName: String?
 
     /// Names a content type or what happened to an entry of one.
@@ -110,7 +110,7 @@ public struct SchemaReference: Sendable, Hashable, ExpressibleByStringLiteral {
 }
 
 extension JSONValue {
-    /// What this is, for messages about what it should be.
+    /// The kind of this value, for error messages.
     var kindName: String {
         switch self {
         case .null: "null"
@@ -123,7 +123,7 @@ extension JSONValue {
         }
     }
 
-    /// Whether JavaScript takes this for false.
+    /// Whether the value is false to JavaScript.
     var isFalsy: Bool {
         switch self {
         case .null, .bool(false), .int(0), .string(""): true

@@ -1,12 +1,12 @@
 import OrderedCollections
 import SocketIOWire
 
-/// What the owners of entries get of an event: the entry if it is one, those of a list that are theirs.
+/// What the owners of entries get of an event: the entry, or those entries of a list that they own.
 struct OwnersShare: Sendable, Hashable {
     var owners: [EntityID]
     var data: JSONValue
 
-    /// The shares of all owners, in the order in which their entries come.
+    /// The shares of all owners, in the order of their entries.
     static func shares(
         of data: JSONValue,
         type: ContentType,
@@ -17,7 +17,7 @@ struct OwnersShare: Sendable, Hashable {
             let owners = complete(type.identity(of: entry)).owners ?? []
             return owners.isEmpty ? [] : [OwnersShare(owners: owners, data: data)]
         case .array:
-            // By the room of the user, because an id is one user's whether it is written as a number or as text.
+            // The key is the user's room, because an id means the same user as a number and as a text.
             var entries: OrderedDictionary<Room, (owner: EntityID, entries: [JSONValue])> = [:]
             Self.collect(data, type, complete) { owner, entry in
                 entries[RoomName.user(owner), default: (owner, [])].entries.append(entry)
@@ -28,7 +28,7 @@ struct OwnersShare: Sendable, Hashable {
         }
     }
 
-    /// Goes through the entries of a list, and of lists in it.
+    /// Visits the entries of a list, and of the lists in it.
     private static func collect(
         _ value: JSONValue,
         _ type: ContentType,

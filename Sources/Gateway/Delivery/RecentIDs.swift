@@ -1,6 +1,6 @@
 import SocketIOWire
 
-/// The last so many ids of events.
+/// The ids of the last events, up to a number.
 struct RecentIDs: Sendable {
     private let capacity: Int
     private var ids: Set<UTF8Text> = []

@@ -1,19 +1,19 @@
 import NIOCore
 import SocketIOServer
 
-/// What one client has used up of what it may ask for: a token bucket for each kind.
+/// How much a client may still ask for: a token bucket for each kind of wish.
 struct ClientBudget: Sendable {
     enum Kind: Sendable, Hashable, CaseIterable {
         /// Questions to the other nodes.
         case questions
-        /// Rooms and subscriptions that change.
+        /// Changes of rooms and subscriptions.
         case changes
     }
 
     private var questions = TokenBucket()
     private var changes = TokenBucket()
 
-    /// Takes from a bucket what a wish costs, if it is there.
+    /// Takes the cost of a wish from its bucket, if the bucket holds enough.
     mutating func take(
         _ kind: Kind,
         _ count: Int,

@@ -2,9 +2,13 @@ import NIOConcurrencyHelpers
 import NIOCore
 import SocketIOServer
 
-/// What the gateway remembers about sockets of this node beyond what is in their `data`: little, and of few.
+/// What the gateway remembers about sockets of this node besides their `data`.
+///
+/// That is little, and only for few sockets.
 final class ConnectionRegistry: Sendable {
-    /// A socket as a key: itself.
+    /// A socket as a key.
+    ///
+    /// It is compared by identity.
     struct Key: Hashable, Sendable {
         let socket: Socket
 
@@ -18,9 +22,11 @@ final class ConnectionRegistry: Sendable {
     }
 
     private let callbacks = NIOLockedValueBox(Callbacks())
-    /// Event mode: clients that are not authenticated yet.
+    /// In event mode: the clients that have not authenticated yet.
     private let flows = NIOLockedValueBox<[Key: EventAuthentication]>([:])
-    /// What clients have used up of their limits; only of those who have asked for anything.
+    /// How much each client may still ask for.
+    ///
+    /// Only clients that have asked for something are listed.
     private let budgets = NIOLockedValueBox<[Key: ClientBudget]>([:])
     private let expiries: DeadlineTimer<Key>
     private let timeouts: DeadlineTimer<Key>
@@ -35,7 +41,7 @@ final class ConnectionRegistry: Sendable {
         }
     }
 
-    /// Sets what happens when credentials or the time to show them run out.
+    /// Sets what happens when credentials expire, or when the time to show them is over.
     func onExpiry(
         credentials: @escaping @Sendable (Socket) -> Void,
         authentication: @escaping @Sendable (Socket) -> Void
@@ -45,7 +51,7 @@ final class ConnectionRegistry: Sendable {
         }
     }
 
-    /// Watches a socket's credentials.
+    /// Watches the end of a socket's credentials.
     func watchCredentials(of socket: Socket, for delay: TimeAmount) {
         self.expiries.set(Key(socket: socket), after: delay)
     }
@@ -56,7 +62,7 @@ final class ConnectionRegistry: Sendable {
         self.timeouts.set(Key(socket: socket), after: timeout)
     }
 
-    /// Tells the flow of a client what happened; `nil` if it has none.
+    /// Tells a client's flow what happened; `nil` if the client has none.
     func advance<Result: Sendable>(
         _ socket: Socket,
         _ body: (inout EventAuthentication) -> sending Result
@@ -70,17 +76,19 @@ final class ConnectionRegistry: Sendable {
         }
     }
 
-    /// Whether a client may send events: it has no flow, or one that has ended well.
+    /// Whether a client may send events.
+    ///
+    /// It may if it has no flow, or if its flow has ended well.
     func isAuthenticated(_ socket: Socket) -> Bool {
         self.flows.withLockedValue { $0[Key(socket: socket)] }.map { $0.state == .authenticated } ?? true
     }
 
-    /// The client has authenticated: its time no longer runs.
+    /// The client has authenticated, so its time no longer runs.
     func endAuthentication(of socket: Socket) {
         self.timeouts.remove(Key(socket: socket))
     }
 
-    /// Spends what a client's wish costs.
+    /// Takes the cost of a client's wish.
     ///
     /// - Throws: ``ClientRefusal`` with the time to wait if the client has asked too often.
     func spend(
@@ -89,14 +97,14 @@ final class ConnectionRegistry: Sendable {
         of socket: Socket,
         limits: GatewayConfiguration.Limits
     ) throws(ClientRefusal) {
-        // Who has left is forgotten, and is not to be remembered again.
+        // A client that has left is forgotten, and must not be remembered again.
         guard socket.isConnected else { return }
         let key = Key(socket: socket)
         let now = socket.eventLoop.now
         let answer = self.budgets.withLockedValue {
             $0[key, default: ClientBudget()].take(kind, count, limits, at: now)
         }
-        // It may have left meanwhile: then nobody would forget what was just remembered.
+        // The client may have left meanwhile. Then nobody else would forget it.
         if !socket.isConnected { self.budgets.withLockedValue { _ = $0.removeValue(forKey: key) } }
         guard case .refused(let milliseconds) = answer else { return }
         throw .rateLimitExceeded(retryAfterMilliseconds: milliseconds)

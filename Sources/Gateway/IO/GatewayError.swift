@@ -1,4 +1,4 @@
-/// Why the gateway can't do what it was asked.
+/// Why the gateway cannot do what it was asked.
 public struct GatewayError: Error, Sendable, CustomStringConvertible {
     /// What kind of failure this is.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
@@ -20,7 +20,7 @@ public struct GatewayError: Error, Sendable, CustomStringConvertible {
 
     /// What kind of failure this is.
     public var code: Code
-    /// What was attempted, what is wrong, what would be right.
+    /// What was attempted, what is wrong, and what would be right.
     public var message: String
     /// Every problem of a configuration.
     public var problems: [ConfigurationProblem] = []

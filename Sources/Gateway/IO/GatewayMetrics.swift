@@ -1,9 +1,11 @@
 import Incidents
 import Metrics
 
-/// What the gateway counts: every counter is made once, so that counting costs no look-up and shows zeros, too.
+/// The gateway's counters.
+///
+/// Each is made once, so that counting needs no look-up, and so that metrics show zeros, too.
 struct GatewayMetrics: Sendable {
-    /// Why a client was disconnected by the gateway.
+    /// Why the gateway disconnected a client.
     enum Expulsion: String, Hashable, CaseIterable {
         case requested
         case tokenExpired = "token_expired"
@@ -35,7 +37,7 @@ struct GatewayMetrics: Sendable {
         self.limitedEvents = CounterFamily("socketio_gateway_limited_total", "event", factory)
     }
 
-    /// A lifecycle event was dealt with.
+    /// A lifecycle event was handled.
     func event(_ report: EmitReport) {
         self.events.increment(report.outcome)
         self.variants.increment(by: report.projections)
@@ -45,22 +47,22 @@ struct GatewayMetrics: Sendable {
     /// A lifecycle event of another process could not be read.
     func malformedEvent() { self.malformedEvents.increment() }
 
-    /// A client was not let in.
+    /// The gateway has refused a client.
     func refused(_ reason: ConnectionRefusal.Reason) {
         self.refusals.increment(reason)
         self.incidents.record("Clients were not let in", reason: reason.rawValue)
     }
 
-    /// A client was let in.
+    /// The gateway has let a client in.
     func admitted(_ kind: PrincipalRecord.Kind) { self.admissions.increment(kind) }
 
-    /// A client was disconnected by the gateway.
+    /// The gateway has disconnected a client.
     func expelled(_ reason: Expulsion) {
         self.expulsions.increment(reason)
         self.incidents.record("Clients were disconnected", reason: reason.rawValue)
     }
 
-    /// A client asked too often.
+    /// A client has asked too often.
     func limited(_ event: ClientEvent) {
         self.limitedEvents.increment(event)
         self.incidents.record("Clients asked too often", reason: event.rawValue)

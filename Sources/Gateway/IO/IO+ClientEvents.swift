@@ -18,7 +18,7 @@ enum ClientEvent: String, Sendable, Hashable, CaseIterable {
     case leave
 }
 
-/// What clients may ask for. Each event is answered by `{success: true, …}` or `{success: false, error}`.
+/// What clients may ask for. The answer to each event is `{success: true, …}` or `{success: false, error}`.
 extension IO {
     func registerClientEvents() {
         self.on(.joinRoom) { io, socket, payload in try await io.joinRoom(socket, payload) }
@@ -36,7 +36,7 @@ extension IO {
 
     /// Handles an event of the main namespace.
     ///
-    /// All of them wait their turn, so that a client's wishes are granted in the order in which they came.
+    /// A client's events wait for each other, so that its wishes are granted in the order in which they came.
     private func on(
         _ event: ClientEvent,
         _ handler: @escaping @Sendable (IO, Socket, JSONValue?) async throws -> JSONValue
@@ -50,7 +50,9 @@ extension IO {
         }
     }
 
-    /// What a client is told whose wish came to an error; what is not the client's fault is logged.
+    /// What a client is told if its wish has failed.
+    ///
+    /// If that is not the client's fault, it is logged.
     func refusal(_ error: any Error, _ socket: Socket, event: ClientEvent) -> ClientRefusal {
         let refusal = ClientRefusal(error)
         if let retryAfter = refusal.retryAfterMilliseconds {
@@ -77,9 +79,11 @@ extension IO {
         try self.connections.spend(.changes, count, of: socket, limits: self.configuration.limits)
     }
 
-    /// Looks for a socket on behalf of a client: on this node for nothing, elsewhere as one of the client's questions.
+    /// Looks for a socket on behalf of a client.
+    ///
+    /// To look on this node costs nothing. To ask other nodes counts as one of the client's questions.
     func find(_ socketID: String, for socket: Socket) async throws -> FoundSocket? {
-        // What can't be an id is not looked for on other nodes.
+        // A text that cannot be an id is not looked for on other nodes.
         guard let id = SocketID(socketID) else { return nil }
         if let found = await self.findHere(id) { return found }
         try self.connections.spend(.questions, 1, of: socket, limits: self.configuration.limits)

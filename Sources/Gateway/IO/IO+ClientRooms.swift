@@ -31,7 +31,9 @@ extension IO {
         return room
     }
 
-    /// Whether a room's name is the id of some socket: its members would read that socket's private messages.
+    /// Whether a room's name is the id of a socket.
+    ///
+    /// Its members would read that socket's private messages.
     func isSocketID(_ name: String, _ find: (String) async throws -> FoundSocket?) async throws -> Bool {
         guard SocketID(name) != nil, !self.harmlessRooms.withLockedValue({ $0.contains(name) }) else { return false }
         if try await find(name) != nil { return true }
@@ -52,7 +54,7 @@ extension IO {
         return ["success": true, "rooms": .array(names.map { .string($0.string) })]
     }
 
-    /// `{rooms: [name]}`: joins those that the client may join.
+    /// Handles `{rooms: [name]}`: the client joins those rooms that it may join.
     func joinRooms(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
         let names = try Self.roomList(payload)
         var joined: [JSONValue] = []
@@ -70,7 +72,7 @@ extension IO {
         return ["success": true, "rooms": .array(joined)]
     }
 
-    /// `{rooms: [name]}`: leaves those that the client may leave.
+    /// Handles `{rooms: [name]}`: the client leaves those rooms that it may leave.
     func leaveRooms(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
         let names = try Self.roomList(payload)
         let policy = self.model.roomPolicy
@@ -90,7 +92,7 @@ extension IO {
         return ["success": true, "rooms": .array(left)]
     }
 
-    /// Why the rest of a list was not worked through, and what was done of it.
+    /// Why the rest of a list was not handled, and what was done before.
     private static func answer(_ rooms: [JSONValue], _ refusal: ClientRefusal) -> JSONValue {
         var object = refusal.answer.objectValue ?? [:]
         object["rooms"] = .array(rooms)

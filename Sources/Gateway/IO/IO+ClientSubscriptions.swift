@@ -26,7 +26,7 @@ extension IO {
         let rooms = policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: first)
         socket.join(rooms)
         guard case .undecided = first else { return request.success }
-        // The owner may have become known while the socket joined, too early for it to be found.
+        // The owner may have become known while the socket was joining, when it could not be found yet.
         do {
             let second = try follower()
             socket.join(policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: second))
@@ -37,7 +37,7 @@ extension IO {
         return request.success
     }
 
-    /// Asks the application whether an entity exists, and remembers what it says of it.
+    /// Asks the application whether an entity exists, and remembers the answer.
     private func verify(_ entity: EntityRef, _ type: ContentType, _ principal: Principal) async throws(ClientRefusal) {
         do {
             if let verifyEntity = self.hooks.verifyEntity, try await !verifyEntity(entity, principal) {

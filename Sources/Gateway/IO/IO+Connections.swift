@@ -7,14 +7,14 @@ import SocketIOServer
 import SocketIOWire
 
 extension IO {
-    /// Puts the gateway's checks before every connection to its namespaces.
+    /// Makes every connection to the gateway's namespaces pass its checks.
     func registerConnections() {
         self.connections.onExpiry(
             credentials: { [weak self] in self?.credentialsExpired($0) },
             authentication: { [weak self] in self?.authenticationTimedOut($0) }
         )
         let mode = self.configuration.authentication.mode
-        // The handlers keep the gateway alive, so that a forgotten reference to it opens or closes no door.
+        // The handlers keep the gateway alive. So nothing changes if the application forgets its reference.
         self.main.use { socket in
             try await self.answer(socket) { io in
                 switch mode {
@@ -40,8 +40,8 @@ extension IO {
             namespace.onDisconnect { socket, _ in self.connections.forget(socket) }
         }
         if mode == .event {
-            // Whoever sends to everybody, be it an emitter of another language: it is not for those who still have to say
-            // who they are.
+            // What anybody sends to everybody, even an emitter of another language, is not for clients that have not
+            // yet authenticated.
             self.main.keepOut(membersOf: RoomName.unauthorized)
             self.registerAuthentication()
         }
@@ -62,7 +62,7 @@ extension IO {
             )
             throw ConnectError(refusal.message)
         } catch {
-            // A hook failed. What it said is for us, not for the client.
+            // A hook failed. Its error is for the log and not for the client.
             self.metrics.refused(.error)
             self.logger.info(
                 "A client could not be authenticated",
@@ -72,7 +72,7 @@ extension IO {
         }
     }
 
-    /// The address of a client, proxies seen through.
+    /// The address of a client, which trusted proxies may have told.
     func address(of socket: Socket) -> String { self.server.engine.clientAddress(of: socket.handshake.request) }
 
     // MARK: Handshake mode
@@ -95,7 +95,9 @@ extension IO {
         self.settle(socket, authenticated, address: address)
     }
 
-    /// The principal in another namespace: that of its own credentials, else that of the main namespace.
+    /// The principal in another namespace.
+    ///
+    /// It is that of the credentials given there, or else that of the main namespace.
     private func principal(
         of socket: Socket,
         in namespace: GatewayNamespace,
@@ -117,10 +119,12 @@ extension IO {
         return found
     }
 
-    /// Checks credentials, and counts those that are bad against the address.
+    /// Checks credentials.
     ///
-    /// Good ones are never refused for what others at the same address have done: everybody behind a proxy or a company's
-    /// router shares one.
+    /// Bad ones count against the address.
+    ///
+    /// Good ones are never refused because of others at the same address, because everybody behind a proxy or a
+    /// company's router shares one address.
     func authenticate(_ socket: Socket, auth: JSONValue, address: String) async throws -> AuthenticatedPrincipal {
         let request = GatewayHooks.Request(
             auth: auth,
@@ -191,12 +195,12 @@ extension IO {
         self.tellHook(socket)
     }
 
-    /// Tells the application that a client is in.
+    /// Tells the application that the gateway has let a client in.
     func tellHook(_ socket: Socket) {
         guard let clientConnected = self.hooks.clientConnected else { return }
         let principal = self.principal(of: socket)
         let logger = self.logger
-        // Awaited by nobody: it ends when the application's function does.
+        // Nobody waits for this task. It ends when the application's function does.
         Task {
             do {
                 try await clientConnected(socket.id.description, principal)
@@ -213,11 +217,11 @@ extension IO {
 
     // MARK: Expiry
 
-    /// Sees to it that a socket doesn't outlive its credentials.
+    /// Makes sure that a socket does not outlive its credentials.
     func watchCredentials(of socket: Socket) {
         guard let expiry = PrincipalRecord(socket.data)?.expiresAt, expiry.isFinite else { return }
         let seconds = min(max(expiry - self.now(), 0), 1e9)
-        // A little late rather than early: what fires early only has to be set again.
+        // Rather a little late than early, because a deadline that comes early has to be set again.
         self.connections.watchCredentials(of: socket, for: .milliseconds(Int64(seconds * 1000) + 1))
     }
 

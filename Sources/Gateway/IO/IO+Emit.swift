@@ -7,17 +7,20 @@ public import SocketIOWire
 // MARK: - Events of content types
 
 extension IO {
-    /// Sends an event about an entry to everybody whose role or token permits it, cut down to what each may see.
+    /// Sends an event about an entry to everybody whose role or token permits it.
     ///
-    /// The event is named `<singularName>:<event>` (`article:create`). Subscribers of the entry are served as the
-    /// subscription mode says, and nobody gets it twice.
+    /// Each gets only what it may see.
+    ///
+    /// The event is named `<singularName>:<event>` (`article:create`). The subscription mode says what subscribers of
+    /// the entry get. Nobody gets the event twice.
     ///
     /// - Parameters:
-    ///   - event: What happened: `create`, `update`, `delete`, or any other name, which then is a permission too.
-    ///   - schema: The content type: its uid, or a reference that also names it otherwise.
-    ///   - data: The entry. Nothing is sent if it is null, false, 0 or empty text.
+    ///   - event: What happened: `create`, `update`, `delete`, or any other name. That name is then also the permission
+    ///     that a receiver needs.
+    ///   - schema: The content type: its uid, or a reference that also gives it another name.
+    ///   - data: The entry. Nothing is sent if it is `null`, `false`, `0` or an empty text.
     /// - Returns: What was sent, or why nothing was.
-    /// - Throws: ``GatewayError`` for a content type that isn't configured.
+    /// - Throws: ``GatewayError`` for a content type that is not configured.
     @discardableResult
     public func emit(event: String, schema: SchemaReference, data: JSONValue) throws -> EmitReport {
         try self.emit(LifecycleEvent(event: event, schema: schema, data: data))
@@ -30,16 +33,20 @@ extension IO {
         try self.emit(LifecycleEvent(event: event, schema: schema, data: JSONValue(encoding: data)))
     }
 
-    /// Sends an event that a back end reported, once for each id that it gives its events.
+    /// Sends an event that a back end has reported.
+    ///
+    /// Events with the same id are sent only once.
     ///
     /// - Returns: What was sent, or why nothing was.
-    /// - Throws: ``GatewayError`` for a content type that isn't configured.
+    /// - Throws: ``GatewayError`` for a content type that is not configured.
     @discardableResult
     public func emit(_ event: LifecycleEvent) throws -> EmitReport {
         try self.emit(event, onlyHere: false)
     }
 
-    /// Works an event out and sends it, to this node's sockets alone if every node does the same.
+    /// Works out what to send for an event, and sends it.
+    ///
+    /// If every node does so, each sends only to its own sockets.
     @discardableResult
     func emit(_ event: LifecycleEvent, onlyHere: Bool) throws(GatewayError) -> EmitReport {
         var plan = try self.plan(event, onlyHere: onlyHere)
@@ -52,7 +59,7 @@ extension IO {
         return plan.report
     }
 
-    /// Works an event out.
+    /// Works out what to send for an event.
     func plan(_ event: LifecycleEvent, onlyHere: Bool) throws(GatewayError) -> EventPlan {
         self.learn(from: event, onlyHere: onlyHere)
         return try self.model.plan(event, now: self.now(), completing: self.completed)
@@ -93,14 +100,15 @@ extension IO {
     ///
     /// - Parameters:
     ///   - event: The event's name.
-    ///   - rooms: Each socket in any of them receives it once; none: every socket of the main namespace.
+    ///   - rooms: Each socket in any of them receives the event once. Without rooms, every socket of the main namespace
+    ///     does.
     ///   - data: The event's argument, put into `{data}` unless the payload format is `flat`.
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     public func raw(event: String, rooms: [Room] = [], data: JSONValue) throws {
         try self.rawPublication(event: event, rooms: rooms.isEmpty ? nil : rooms, data: data).send()
     }
 
-    /// `nil` as rooms is everybody, an empty list nobody.
+    /// The same with optional rooms: `nil` is everybody, and an empty list is nobody.
     func rawPublication(event: String, rooms: [Room]?, data: JSONValue) throws -> Publication {
         try Self.checkName(event)
         if rooms?.isEmpty == true { return .nobody }
@@ -125,14 +133,14 @@ extension IO {
 
     func messagePublication(_ socketID: String, event: String, data: JSONValue) throws -> Publication {
         try Self.checkName(event)
-        // What is no id names a room, or everybody: whoever may write to sockets may not write to those.
+        // A text that is no id names a room, or everybody. Those who may write to sockets may not write to these.
         guard SocketID(socketID) != nil else { return .nobody }
         return Publication(event, data, to: self.main.to(Room(socketID)), in: self.main)
     }
 
-    /// Sends an event to all sockets of the cluster but one.
+    /// Sends an event to all sockets of the cluster except one.
     ///
-    /// Nothing is sent if that one does not exist.
+    /// Nothing is sent if that socket does not exist.
     ///
     /// - Returns: Whether the socket exists.
     /// - Throws: ``GatewayError`` for a name that can't be sent, `ClusterError` if a node doesn't answer.
@@ -164,7 +172,9 @@ extension IO {
         return publication != nil
     }
 
-    /// `nil` as rooms is everybody, an empty list nobody; `nil` as result: there is no such namespace.
+    /// The same with rooms: `nil` is everybody, and an empty list is nobody.
+    ///
+    /// The result is `nil` if there is no such namespace.
     func namespacePublication(
         _ name: String,
         event: String,
@@ -177,7 +187,7 @@ extension IO {
         return Publication(event, data, to: namespace.to(rooms ?? []), in: namespace)
     }
 
-    /// `main` or a configured namespace, with or without a leading slash; `nil`: there is none of that name.
+    /// The namespace `main` or a configured one, with or without a leading slash; `nil` if there is none of that name.
     private func namespace(_ name: UTF8Text) -> Namespace? {
         if name == "/" || name == "main" || name == "/main" { return self.main }
         let configured = self.configuration.namespaces.first { namespace in
@@ -200,10 +210,10 @@ extension IO {
 
     /// Sends an event to everybody who subscribed to an entry, unchanged.
     ///
-    /// Of a type with an ``ContentType/ownerField`` these are the owner, as far as it is known who that is, and those who
-    /// may see entries of others.
+    /// If the type has an ``ContentType/ownerField``, only the owner gets it, if known, and those who may see entries
+    /// of others.
     ///
-    /// - Throws: ``GatewayError`` for a name that can't be sent, and for what is no content type's uid.
+    /// - Throws: ``GatewayError`` for a name that cannot be sent, and for a text that cannot be a content type's uid.
     public func emitToEntity(_ uid: String, _ id: EntityID, event: String, data: JSONValue) throws {
         try self.entityPublication(uid, id, event: event, data: data).send()
     }
@@ -211,7 +221,7 @@ extension IO {
     func entityPublication(_ uid: String, _ id: EntityID, event: String, data: JSONValue) throws -> Publication {
         try Self.checkName(event)
         try Self.checkUID(uid)
-        // Nobody can have subscribed to an entry of another id; its room would be of another kind.
+        // Nobody can have subscribed to an entry with such an id, because its room would be of another kind.
         guard EntityRef.isValidID(id.text) else { return .nobody }
         return Publication(event, data, to: self.main.to(RoomName.entity(uid, id)), in: self.main)
     }
@@ -232,7 +242,7 @@ extension IO {
 
     /// Sends a message to a room or a socket, or to everybody if there is no destination.
     ///
-    /// - Throws: ``GatewayError`` for a topic that can't be sent.
+    /// - Throws: ``GatewayError`` for a topic that cannot be sent.
     public func send(destination: String? = nil, payload: Message) throws {
         try Self.checkName(payload.topic)
         let rooms = destination.flatMap { $0.isEmpty ? nil : [Room($0)] } ?? []
@@ -241,12 +251,12 @@ extension IO {
 
     /// Sends a message to every socket of the main namespace.
     ///
-    /// - Throws: ``GatewayError`` for a topic that can't be sent.
+    /// - Throws: ``GatewayError`` for a topic that cannot be sent.
     public func broadcast(payload: Message) throws {
         try self.send(payload: payload)
     }
 
-    /// A room's name begins with the uid, so it must be one: `user` and `1` would make the room of a user.
+    /// A room's name begins with the uid, so it must be a real one: `user` and `1` would give the room of a user.
     static func checkUID(_ uid: String) throws(GatewayError) {
         guard ContentType.isValidUID(uid) else {
             throw GatewayError(
@@ -272,11 +282,12 @@ extension IO {
 // MARK: - Events from other processes
 
 extension IO {
-    /// The server-side event with which any process of the cluster reports lifecycle events.
+    /// The server-side event with which a process of the cluster reports lifecycle events.
     static let lifecycleEvent = "io:emit"
 
-    /// Every node hears of the event and serves its own sockets, so each of them gets it once and nothing is published
-    /// a second time.
+    /// Every node hears of the event and sends it to its own sockets.
+    ///
+    /// So each socket gets it once, and nothing is published a second time.
     func registerServerEvents() {
         self.main.onServerSide(Self.lifecycleEvent) { arguments, reply in
             let answer = self.handleLifecycleEvent(arguments.first ?? .null)

@@ -3,23 +3,23 @@ import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
-/// What this node knows of entries: which ids are the same entry's, and whose it is.
+/// What this node knows about entries: which ids belong to the same entry, and who owns it.
 extension IO {
-    /// The server-side event by which a node tells the others who owns entries.
+    /// The server-side event with which a node tells the others who owns entries.
     static let entityEvent = "io:entity"
 
-    /// Remembers what an event says of its entries; who owns them is for the other nodes to know, too.
+    /// Remembers what an event says about its entries, and tells the other nodes who owns them.
     func learn(from event: LifecycleEvent, onlyHere: Bool) {
         guard let type = self.model.schema.contentType(event.schema.uid), type.isRemembered else { return }
         let identities = Self.identities(in: event.data, of: type)
         self.learn(identities, of: type)
         let owned = identities.filter { $0.owners != nil && !$0.ids.isEmpty }
         guard !onlyHere, !owned.isEmpty else { return }
-        // Every node hears of what it can encode, and this is nothing but texts.
+        // This cannot fail, because it encodes nothing but texts.
         try? self.main.serverSideEmit(Self.entityEvent, JSONValue.array(owned.map(\.value)))
     }
 
-    /// Remembers ids and owners, and sees to it that only owners follow what is theirs alone.
+    /// Remembers ids and owners, and makes sure that only owners follow entries that only they may see.
     func learn(_ identities: [EntityIdentity], of type: ContentType) {
         guard type.isRemembered else { return }
         let completed = self.entities.withLockedValue { memory in
@@ -40,12 +40,12 @@ extension IO {
         }
     }
 
-    /// What is known of an entry, including what earlier events said.
+    /// What is known about an entry, earlier events included.
     func completed(_ identity: EntityIdentity) -> EntityIdentity {
         self.entities.withLockedValue { $0.completed(identity) }
     }
 
-    /// Who owns an entry; `nil`: not known.
+    /// Who owns an entry; `nil` if that is not known.
     func owners(of entity: EntityRef, _ type: ContentType) -> [EntityID]? {
         guard type.ownerField != nil else { return nil }
         return self.entities.withLockedValue {
@@ -53,9 +53,9 @@ extension IO {
         }
     }
 
-    /// Puts those of this node's subscribers into an entry's room who own it, and the others out of it.
+    /// Of this node's subscribers of an entry, puts the owners into its room and takes the others out.
     ///
-    /// In the room is who may see the entry. Subscribers that could not be judged wait in a room of their own.
+    /// Everybody in the room may see the entry. Subscribers that could not be judged yet wait in a room of their own.
     private func admitOwners(of identity: EntityIdentity) {
         guard let owners = identity.owners else { return }
         for id in identity.texts {
@@ -79,7 +79,7 @@ extension IO {
 }
 
 extension ContentType {
-    /// Whether there is something to remember about its entries.
+    /// Whether there is anything to remember about its entries.
     fileprivate var isRemembered: Bool { self.idFields.count > 1 || self.ownerField != nil }
 }
 
@@ -93,7 +93,7 @@ extension EntityIdentity {
         ]
     }
 
-    /// Reads what another node tells; `nil`: it is something else.
+    /// Reads what another node tells; `nil` if it is something else.
     fileprivate init?(_ value: JSONValue) {
         guard let uid = value["uid"]?.stringValue, let ids = value["ids"]?.arrayValue,
             let owners = value["owners"]?.arrayValue, ids.count <= EntityMemory.maximumOthers

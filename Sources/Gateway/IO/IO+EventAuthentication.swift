@@ -3,9 +3,9 @@ import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
-/// Event mode: clients connect first and authenticate by the event `authenticate`.
+/// In event mode, clients connect first, and then authenticate with the event `authenticate`.
 extension IO {
-    /// Lets a client connect that has not said who it is.
+    /// Lets a client connect that has not authenticated yet.
     func tolerate(_ socket: Socket) async throws {
         let address = self.address(of: socket)
         try self.model.checks.check(address: address, connections: self.main.localSocketCount)
@@ -19,7 +19,7 @@ extension IO {
         socket.join(RoomName.unauthorized)
     }
 
-    /// Lets the client send nothing but `authenticate`, and not for ever.
+    /// Lets the client send nothing but `authenticate`, for a limited time.
     func awaitAuthentication(of socket: Socket) {
         self.connections.beginAuthentication(of: socket, timeout: self.configuration.authentication.timeout)
         let connections = self.connections
@@ -79,14 +79,14 @@ extension IO {
             refusal = .failure
         }
         if self.connections.advance(socket, { $0.failed() }) == true {
-            // Sent on the connection itself, before its end, so that it arrives.
+            // This is sent on the connection itself and before its end, so that it arrives.
             socket.emit("unauthenticated", values: [["message": .string(refusal.message), "time": self.isoTime]])
             socket.disconnect(closingConnection: true)
         }
         return ClientRefusal(refusal.message).answer
     }
 
-    /// Who a client is by its payload's credentials, else those of its handshake; `nil`: nobody.
+    /// Who a client is, by the credentials in the payload or else in its handshake; `nil` if there is nobody.
     private func principal(
         of socket: Socket,
         payload: JSONValue?,

@@ -16,7 +16,7 @@ extension IO {
         guard let text = message.stringValue, (1...Self.maximumMessageLength).contains(text.utf16.count) else {
             throw ClientRefusal.invalidMessageLength
         }
-        // Nobody is looked for who could not be written to.
+        // It looks for nobody to whom it could not write anyway.
         guard settings.messagePolicy != .nobody else { throw ClientRefusal.joinDenied }
         guard let receiver = try await self.find(target, for: socket) else { throw ClientRefusal.targetNotFound }
         let principal = self.principal(of: socket)

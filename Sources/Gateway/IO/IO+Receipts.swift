@@ -2,11 +2,12 @@ import NIOCore
 import SocketIOServer
 import SocketIOWire
 
-/// Receipts: how many clients of each node an event was sent to.
+/// Receipts tell to how many clients of each node an event was sent.
 extension IO {
-    /// The server-side event with which a node asks the others how many clients a publication was sent to.
+    /// The server-side event with which a node asks the others to how many clients they sent a publication.
     ///
-    /// It goes the same way as the publication, behind it: `[{rooms, except}]` for each event, answered by a number.
+    /// It follows the publication on the same way. It has `[{rooms, except}]`, one for each event, and the answer is a
+    /// number.
     static let countEvent = "io:count"
 
     func registerReceipts() {
@@ -20,7 +21,7 @@ extension IO {
         }
     }
 
-    /// More events than a lifecycle event has variants.
+    /// This is more than the variants of any lifecycle event.
     private static let maximumEvents = 10_000
 
     private static func options(_ value: JSONValue) -> BroadcastOptions {
@@ -30,7 +31,7 @@ extension IO {
         return BroadcastOptions(rooms: rooms("rooms"), except: rooms("except"))
     }
 
-    /// Asks every node how many of its clients the events of a publication were sent to.
+    /// Asks every node to how many of its clients it sent the events of a publication.
     func receipt(for publication: Publication, _ outcome: PublishOutcome) async -> PublishReceipt {
         var receipt = PublishReceipt(receivers: 0, nodes: 1, missing: [])
         for part in publication.parts {
@@ -77,7 +78,7 @@ extension IO {
         let counts = answers.compactMap { $0?.intValue }.filter { $0 >= 0 }
         receipt.receivers = counts.reduce(receipt.receivers) { $0.addingReportingOverflow($1).partialValue }
         receipt.nodes += counts.count
-        // Who answers something else has not counted.
+        // A node that answers something else has not counted.
         receipt.missing += missing + Array(repeating: "unknown", count: answers.count - counts.count)
     }
 }

@@ -3,7 +3,7 @@ import NIOCore
 import SocketIOServer
 public import SocketIOWire
 
-/// A socket that was looked for and found, on this node or another.
+/// A socket that was found, on this node or on another one.
 struct FoundSocket: Sendable {
     /// The socket itself, if it is connected to this node.
     var local: Socket?
@@ -15,7 +15,7 @@ struct FoundSocket: Sendable {
 }
 
 extension IO {
-    /// Looks for a socket of the main namespace on all nodes, on this one first.
+    /// Looks for a socket of the main namespace, first on this node and then on the others.
     ///
     /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
     func find(_ socketID: String) async throws -> FoundSocket? {
@@ -51,10 +51,11 @@ extension IO {
 
     // MARK: Rooms
 
-    /// Whether who is in a room sees what is meant for others: a room of a role, token, user or entity, or that of a
-    /// socket's own id.
+    /// Whether the members of a room see what is meant for others.
     ///
-    /// Back ends that may move sockets are not to be trusted with these by that alone.
+    /// That is so in the rooms of roles, tokens, users and entities, and in the room of a socket's own id.
+    ///
+    /// A back end needs more than the right to move sockets to put one into such a room.
     ///
     /// - Throws: `ClusterError` if the room's name looks like a socket's id and a node has not answered.
     public func isReserved(_ room: Room) async throws -> Bool {
@@ -73,7 +74,9 @@ extension IO {
         return true
     }
 
-    /// Makes a socket leave a room; it need not be in it.
+    /// Makes a socket leave a room.
+    ///
+    /// The socket need not be in it.
     ///
     /// - Returns: Whether there is such a socket.
     /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
@@ -87,8 +90,8 @@ extension IO {
     /// The sockets in a room.
     ///
     /// - Parameters:
-    ///   - room: The room; one that doesn't exist has no sockets.
-    ///   - allowPartial: Whether the sockets of those nodes that did answer will do.
+    ///   - room: The room. One that does not exist has no sockets.
+    ///   - allowPartial: Whether the sockets of the nodes that did answer are enough.
     /// - Returns: One description for each socket.
     /// - Throws: `ClusterError` if a node has not answered.
     public func getSocketsInRoom(_ room: Room, allowPartial: Bool = false) async throws -> [SocketInfo] {
@@ -109,7 +112,9 @@ extension IO {
 
     // MARK: Leaving
 
-    /// Disconnects a socket and its connection, after telling it why by the event `io:disconnect` `{reason}`.
+    /// Disconnects a socket and closes its connection.
+    ///
+    /// Before that, it tells the client why, with the event `io:disconnect` and `{reason}`.
     ///
     /// - Returns: Whether there was such a socket.
     /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
@@ -129,7 +134,7 @@ extension IO {
         return true
     }
 
-    /// Disconnects all sockets of a user, whichever of the gateway's namespaces they are in, after telling them why.
+    /// Tells all sockets of a user why, and disconnects them, in all of the gateway's namespaces.
     public func disconnectUser(_ userID: EntityID, reason: String = "server disconnect") {
         self.userDisconnection(userID, reason: reason).send()
     }
@@ -159,13 +164,15 @@ extension IO {
 
     // MARK: Entities
 
-    /// Subscribes a socket to an entry, whatever its permissions: they decide later what it receives.
+    /// Subscribes a socket to an entry.
     ///
-    /// An entry of a type with an ``ContentType/ownerField`` is followed by its owner and by those who may see entries of
-    /// others. While the owner is not known, the subscription is made and brings nothing.
+    /// Its permissions do not matter now. They decide later what it receives.
     ///
-    /// - Returns: The room of the entry's subscribers, or `Socket not found`, `Content type not found`, why the id is none
-    ///   of that type, or that the entry is somebody else's.
+    /// If the type has an ``ContentType/ownerField``, only the owner and those who may see entries of others can follow
+    /// the entry. While the owner is not known, the subscription exists but brings no events.
+    ///
+    /// - Returns: The room of the entry's subscribers. Or an error: `Socket not found`, `Content type not found`, that
+    ///   the id cannot be one of that type, or that somebody else owns the entry.
     /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
     @discardableResult
     public func subscribeToEntity(
@@ -180,7 +187,7 @@ extension IO {
         return result
     }
 
-    /// What subscribing comes to: the socket, and the rooms that it is to join.
+    /// The socket of a subscription, and the rooms that it is to join.
     func subscription(
         _ socketID: String,
         _ uid: String,
@@ -205,7 +212,7 @@ extension IO {
         return (.done(uid, id), socket, rooms)
     }
 
-    /// Ends a socket's subscription to an entry; there need not be one.
+    /// Ends a socket's subscription to an entry, if there is one.
     ///
     /// - Returns: The room it has left, or `Socket not found`.
     /// - Throws: `ClusterError` if it wasn't found and a node has not answered.
@@ -222,7 +229,7 @@ extension IO {
         return result
     }
 
-    /// What the end of a subscription comes to: the socket, and the rooms that it is to leave.
+    /// The socket of a subscription that ends, and the rooms that it is to leave.
     func unsubscription(
         _ socketID: String,
         _ uid: String,
@@ -247,7 +254,8 @@ extension IO {
     /// The sockets that have subscribed to an entry.
     ///
     /// - Returns: One description for each socket.
-    /// - Throws: `ClusterError` if a node has not answered, ``GatewayError`` for what is no content type's uid.
+    /// - Throws: `ClusterError` if a node has not answered, ``GatewayError`` for a text that cannot be a content type's
+    ///   uid.
     public func getEntityRoomSockets(
         _ uid: String,
         _ id: EntityID,

@@ -27,12 +27,14 @@ import Foundation
 /// try io.raw(event: "notice", rooms: ["lobby"], data: "Maintenance at noon")
 /// ```
 ///
-/// Every method concerns the whole cluster, whichever node a socket is connected to. What needs an answer of other nodes
-/// throws `ClusterError` if one of them does not answer in time.
+/// Every method applies to the whole cluster, no matter to which node a socket is connected. A method that needs
+/// answers of other nodes throws `ClusterError` if one of them does not answer in time.
 public final class IO: Sendable {
-    /// The server underneath.
+    /// The server that the gateway stands on.
     public let server: SocketServer
-    /// The main namespace, which all methods without a namespace's name concern.
+    /// The main namespace.
+    ///
+    /// All methods without a namespace's name apply to it.
     let main: Namespace
     let hooks: GatewayHooks
     let logger: Logger
@@ -45,21 +47,23 @@ public final class IO: Sendable {
     let eventIDs: EventIDMemory
     let entities: NIOLockedValueBox<EntityMemory>
     let limiter: NIOLockedValueBox<FailureLimiter>
-    /// Rooms with names like ids of sockets that were found to be none: ids are random, so they never become one.
+    /// Names of rooms that look like ids of sockets but were found to be none.
+    ///
+    /// Ids are random, so they will never be one.
     let harmlessRooms: NIOLockedValueBox<RecentIDs>
 
     /// Puts the gateway on a server: its checks, its events, its namespaces.
     ///
-    /// To be called before the server listens, and once for a server. Middlewares that the application registers
+    /// Call it before the server listens, and once for each server. Middlewares that the application registers
     /// afterwards run behind the gateway's. Server and gateway keep each other alive.
     ///
     /// - Parameters:
     ///   - server: The server that clients connect to.
     ///   - configuration: What to allow and to show.
-    ///   - hooks: What the application brings along.
-    ///   - logger: Where the gateway logs; nowhere by default.
+    ///   - hooks: Functions of the application that the gateway calls.
+    ///   - logger: Where the gateway logs. By default it does not log.
     ///   - metricsFactory: Where the gateway counts.
-    ///   - clock: Unix time in seconds, by which credentials expire; the system's by default.
+    ///   - clock: The Unix time in seconds that decides when credentials expire. By default it is the system's.
     /// - Returns: The gateway.
     /// - Throws: ``GatewayError`` with every problem of the configuration.
     public static func install(
@@ -79,7 +83,7 @@ public final class IO: Sendable {
             metricsFactory: metricsFactory,
             now: clock ?? { Date().timeIntervalSince1970 }
         )
-        // The limits of an address and the gateway's checks must agree on who is where.
+        // The limits for an address and the gateway's checks must agree on which address a client has.
         server.engine.trust(configuration.security.trustedProxies.compactMap { AddressRange($0) })
         io.registerConnections()
         io.registerClientEvents()
@@ -127,10 +131,10 @@ public final class IO: Sendable {
     /// The configuration in force.
     public var configuration: GatewayConfiguration { self.model.configuration }
 
-    /// The API token that a key belongs to, for whoever checks keys of its own callers; `nil` if there is none that is
+    /// The API token that a key belongs to, for services that check the keys of their own callers; `nil` if no token is
     /// valid now.
     ///
-    /// Compared in constant time, and by the configuration in force.
+    /// The comparison takes constant time, and uses the configuration in force.
     public func apiToken(forKey key: String) -> APIToken? {
         self.model.validToken(forKey: key, now: self.now())
     }
@@ -144,12 +148,12 @@ public final class IO: Sendable {
         return namespaces
     }
 
-    /// Puts another configuration into force, without disturbing those who are connected.
+    /// Puts another configuration into force, and does not disturb clients that are connected.
     ///
-    /// Sockets of tokens that are gone or revoked are disconnected. The mode of authentication, the namespaces, the
+    /// It disconnects the sockets of tokens that are gone or revoked. The mode of authentication, the namespaces, the
     /// trusted proxies and the sizes of the gateway's memory (failures, event ids) stay as they were installed.
     ///
-    /// - Throws: ``GatewayError`` with every problem of the new configuration; the old one stays in force then.
+    /// - Throws: ``GatewayError`` with every problem of the new configuration. The old one stays in force then.
     public func reload(_ configuration: GatewayConfiguration) async throws {
         var configuration = configuration
         let old = self.configuration
@@ -172,7 +176,9 @@ public final class IO: Sendable {
         }
     }
 
-    /// What a client gets before the server disconnects it: `{reason}`.
+    /// The event that a client gets before the server disconnects it.
+    ///
+    /// It has `{reason}`.
     static let disconnectEvent = "io:disconnect"
 
     /// The time as JavaScript writes it: `2026-01-31T12:00:00.000Z`.

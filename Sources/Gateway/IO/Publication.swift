@@ -2,11 +2,13 @@ import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
-/// What one verb tells sockets, worked out before anything is sent.
+/// What one verb sends to sockets.
 ///
-/// So the same work serves who only sends and who wants to know what became of it.
+/// It is worked out before anything is sent.
+///
+/// So callers that only send and callers that want to know the outcome share the same code.
 struct Publication: Sendable {
-    /// Everything for one namespace, in its order.
+    /// All events for one namespace, in their order.
     struct Part: Sendable {
         let namespace: Namespace
         var operations: [ClusterOperation]

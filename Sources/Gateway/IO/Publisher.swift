@@ -2,7 +2,7 @@ public import NIOCore
 public import SocketIOServer
 public import SocketIOWire
 
-/// The verbs of ``IO`` with an answer that says what became of them on the other nodes.
+/// The verbs of ``IO``, with an answer that says what has happened on the other nodes.
 ///
 /// ```swift
 /// import Gateway
@@ -13,7 +13,7 @@ public import SocketIOWire
 /// }
 /// ```
 ///
-/// If the cluster is out of reach and the message must not or cannot wait, a verb throws `ClusterError` with the code
+/// If the cluster is out of reach, and the message must not wait or cannot, a verb throws `ClusterError` with the code
 /// `unreachable`. Then nothing was sent, not even to clients of this node.
 public struct Publisher: Sendable {
     /// The gateway.
@@ -22,14 +22,14 @@ public struct Publisher: Sendable {
     public var whileUnreachable: UnreachablePolicy
     /// How long the broker may take to confirm.
     public var timeout: TimeAmount
-    /// Whether every node is asked how many clients it sent an event to.
+    /// Whether to ask every node how many clients it sent an event to.
     public var wantsReceipt: Bool
 
     // MARK: Events
 
-    /// Sends an event that a back end reported; see ``IO/emit(_:)``.
+    /// Sends an event that a back end has reported; see ``IO/emit(_:)``.
     ///
-    /// - Returns: What became of it, and what was sent to whom.
+    /// - Returns: What happened to it, and what was sent to whom.
     public func emit(_ event: LifecycleEvent) async throws -> (PublishReport, EmitReport) {
         let id = event.eventID.map { EventIDMemory.Key($0, scope: []) }
         guard let id else { return try await self.emitAlways(event) }
@@ -53,10 +53,10 @@ public struct Publisher: Sendable {
     ///
     /// - Parameters:
     ///   - event: The event's name.
-    ///   - rooms: Each socket in any of them receives it once; `nil`: everybody; an empty list: nobody.
+    ///   - rooms: Each socket in any of them receives the event once; `nil` is everybody, and an empty list is nobody.
     ///   - data: The event's argument, put into `{data}` unless the payload format is `flat`.
-    /// - Returns: What became of it.
-    /// - Throws: ``GatewayError`` for a name that can't be sent, `ClusterError` if it was refused.
+    /// - Returns: What happened to it.
+    /// - Throws: ``GatewayError`` for a name that cannot be sent, `ClusterError` if the message was refused.
     public func raw(event: String, rooms: [Room]? = nil, data: JSONValue) async throws -> PublishReport {
         try await self.confirm(self.io.rawPublication(event: event, rooms: rooms, data: data))
     }
@@ -66,10 +66,10 @@ public struct Publisher: Sendable {
     /// - Parameters:
     ///   - name: `main` or a configured namespace's name, with or without a leading slash.
     ///   - event: The event's name.
-    ///   - rooms: Each socket in any of them receives it once; `nil`: everybody; an empty list: nobody.
+    ///   - rooms: Each socket in any of them receives the event once; `nil` is everybody, and an empty list is nobody.
     ///   - data: The event's argument.
     /// - Returns: `nil` if there is no such namespace.
-    /// - Throws: ``GatewayError`` for a name that can't be sent, `ClusterError` if it was refused.
+    /// - Throws: ``GatewayError`` for a name that cannot be sent, `ClusterError` if the message was refused.
     public func emitToNamespace(
         _ name: String,
         event: String,
@@ -91,7 +91,7 @@ public struct Publisher: Sendable {
         return try await self.confirm(publication)
     }
 
-    /// Sends an event to everybody but one socket.
+    /// Sends an event to everybody except one socket.
     ///
     /// - Returns: `nil` if there is no such socket.
     public func broadcast(_ socketID: String, event: String, data: JSONValue) async throws -> PublishReport? {
@@ -125,7 +125,9 @@ public struct Publisher: Sendable {
         return try await self.move(socket, .join([room]))
     }
 
-    /// Makes a socket leave a room; it need not be in it.
+    /// Makes a socket leave a room.
+    ///
+    /// The socket need not be in it.
     ///
     /// - Returns: `nil` if there is no such socket.
     public func leaveRoom(_ socketID: String, _ room: Room) async throws -> PublishReport? {
@@ -133,7 +135,7 @@ public struct Publisher: Sendable {
         return try await self.move(socket, .leave([room]))
     }
 
-    /// Disconnects a socket and its connection, after telling it why.
+    /// Tells a socket why, disconnects it, and closes its connection.
     ///
     /// - Returns: `nil` if there is no such socket.
     public func disconnectSocket(_ socketID: String, reason: String) async throws -> PublishReport? {
@@ -141,7 +143,7 @@ public struct Publisher: Sendable {
         return try await self.confirm(self.io.disconnection(of: [self.io.main], room: socket.room, reason: reason))
     }
 
-    /// Disconnects all sockets of a user, whichever of the gateway's namespaces they are in, after telling them why.
+    /// Tells all sockets of a user why, and disconnects them, in all of the gateway's namespaces.
     public func disconnectUser(_ userID: EntityID, reason: String) async throws -> PublishReport {
         try await self.confirm(self.io.userDisconnection(userID, reason: reason))
     }
@@ -157,7 +159,7 @@ public struct Publisher: Sendable {
         return (result, try await self.move(socket, .join(rooms)))
     }
 
-    /// Ends a socket's subscription to an entry; there need not be one.
+    /// Ends a socket's subscription to an entry, if there is one.
     public func unsubscribeFromEntity(
         _ socketID: String,
         _ uid: String,
@@ -170,7 +172,9 @@ public struct Publisher: Sendable {
 
     // MARK: Certainty
 
-    /// Whether a socket exists; if nobody can say and things may wait, it may.
+    /// Whether a socket exists.
+    ///
+    /// If nobody can say, and the message may wait, the answer is yes.
     private func mayExist(_ socketID: String) async throws -> Bool {
         do {
             return try await self.io.find(socketID) != nil
@@ -179,7 +183,7 @@ public struct Publisher: Sendable {
         }
     }
 
-    /// What moves one socket.
+    /// A change to one socket.
     private enum Move {
         case join([Room])
         case leave([Room])
@@ -194,7 +198,7 @@ public struct Publisher: Sendable {
 
     private func move(_ socket: FoundSocket, _ move: Move) async throws -> PublishReport {
         if let local = socket.local {
-            // Here it is done at once, in the order of this task's calls.
+            // On this node it is done at once, in the order of this task's calls.
             switch move {
             case .join(let rooms): local.join(rooms)
             case .leave(let rooms): for room in rooms { local.leave(room) }
@@ -206,7 +210,7 @@ public struct Publisher: Sendable {
         return try await self.confirm(publication)
     }
 
-    /// Sends it, and waits for what becomes of it.
+    /// Sends it, and waits until it is known what happens to it.
     private func confirm(_ publication: Publication) async throws -> PublishReport {
         guard !publication.isEmpty else { return PublishReport(.nobody) }
         var outcome = PublishOutcome.localOnly
@@ -229,12 +233,12 @@ public struct Publisher: Sendable {
 }
 
 extension IO {
-    /// The verbs with an answer that says what became of them on the other nodes.
+    /// The verbs, with an answer that says what has happened on the other nodes.
     ///
     /// - Parameters:
     ///   - policy: What to do while the cluster is out of reach.
-    ///   - timeout: How long the broker may take to confirm; then what was published counts as queued.
-    ///   - wantsReceipt: Whether every node is asked how many clients it sent an event to.
+    ///   - timeout: How long the broker may take to confirm a message before it counts as queued.
+    ///   - wantsReceipt: Whether to ask every node how many clients it sent an event to.
     /// - Returns: The verbs.
     public func publisher(
         whileUnreachable policy: UnreachablePolicy = .queue,
@@ -244,16 +248,17 @@ extension IO {
         Publisher(io: self, whileUnreachable: policy, timeout: timeout, wantsReceipt: wantsReceipt)
     }
 
-    /// Does something once for each id, as long as the id is remembered.
+    /// Runs `body` once for each id, as long as the node remembers the id.
     ///
-    /// Remembered is only what has published something; who repeats a request that is still under way waits for it.
+    /// The node remembers an id only if `body` has published something. A caller that repeats a request which is still
+    /// under way waits for it.
     ///
     /// - Parameters:
     ///   - id: The id that the publisher gave its event.
     ///   - scope: What the id belongs to.
-    ///   - body: Does it, and says whether it has published anything.
-    /// - Returns: `nil` if it was done before.
-    /// - Throws: What `body` throws; that is not remembered.
+    ///   - body: Does the work, and says whether it has published anything.
+    /// - Returns: What `body` returned; `nil` if the work was done before.
+    /// - Throws: What `body` throws. The id is not remembered then.
     package func once<Result: Sendable>(
         _ id: String,
         scope: [String],

@@ -1,21 +1,21 @@
 import OrderedCollections
 public import SocketIOWire
 
-/// A socket as queries describe it.
+/// A socket, as answers to queries describe it.
 public struct SocketInfo: Sendable, Hashable {
     /// Identifies the socket in the cluster.
     public var id: String
-    /// The user behind it, if it is one.
+    /// The user of the socket, if it belongs to one.
     public var userID: EntityID?
-    /// The type of the role behind it, if it is one.
+    /// The type of the socket's role, if it has one.
     public var role: String?
-    /// The API token behind it, if it is one.
+    /// The API token of the socket, if it belongs to one.
     public var tokenID: String?
-    /// The rooms it is in, without the gateway's own book-keeping.
+    /// The rooms that it is in, without those that the gateway uses for itself.
     public var rooms: [String]
     /// The user as an object: `{id, username?, email?, …}`.
     public var user: JSONValue?
-    /// The node it is connected to, if that has a name.
+    /// The node that it is connected to, if the node has a name.
     public var node: String?
     /// When it connected, in milliseconds since 1970.
     public var connectedAt: Int?
@@ -50,9 +50,9 @@ public struct SocketInfo: Sendable, Hashable {
     }
 }
 
-/// What became of a subscription.
+/// The result of a subscription.
 public struct EntitySubscriptionResult: Sendable, Hashable {
-    /// Whether it was done.
+    /// Whether the socket is subscribed.
     public var success: Bool
     /// The entry's room.
     public var room: String?
@@ -60,7 +60,7 @@ public struct EntitySubscriptionResult: Sendable, Hashable {
     public var uid: String?
     /// The entry's id, as it was given.
     public var id: EntityID?
-    /// Why it was not done.
+    /// Why the socket was not subscribed.
     public var error: String?
 
     static func done(_ uid: String, _ id: EntityID) -> EntitySubscriptionResult {
@@ -101,7 +101,7 @@ public struct EntitySubscriptions: Sendable, Hashable {
 
     /// Whether the socket was found.
     public var success: Bool
-    /// What it has subscribed to, in alphabetic order; `nil` if it was not found.
+    /// What the socket has subscribed to, in alphabetical order; `nil` if the socket was not found.
     public var subscriptions: [Subscription]?
     /// Why there is no list.
     public var error: String?

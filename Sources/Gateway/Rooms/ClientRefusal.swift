@@ -2,12 +2,12 @@ import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
-/// Why a client's wish is not granted: the `error` of its acknowledgement.
+/// Why a client's wish is refused: the `error` of its acknowledgement.
 ///
-/// Clients match on the texts.
+/// Clients compare the texts.
 struct ClientRefusal: Error, Hashable {
     let message: String
-    /// The milliseconds after which the same wish may be granted; `nil`: not by waiting.
+    /// The milliseconds after which the same wish may be granted; `nil` if waiting does not help.
     let retryAfterMilliseconds: Int?
 
     init(_ message: String, retryAfterMilliseconds: Int? = nil) {
@@ -27,10 +27,12 @@ struct ClientRefusal: Error, Hashable {
     static func rateLimitExceeded(retryAfterMilliseconds: Int) -> ClientRefusal {
         ClientRefusal("Rate limit exceeded", retryAfterMilliseconds: retryAfterMilliseconds)
     }
-    /// It is nobody's fault but ours; the text says what happened.
+    /// The server or the cluster has failed.
+    ///
+    /// The text says what happened.
     static func internalError(_ reason: String) -> ClientRefusal { ClientRefusal("Internal error: \(reason)") }
 
-    /// What a client is told when its wish came to an error.
+    /// What a client is told if its wish has failed.
     init(_ error: any Error) {
         switch error {
         case let refusal as ClientRefusal:
@@ -44,7 +46,7 @@ struct ClientRefusal: Error, Hashable {
         case is ClusterError:
             self = .internalError("the other nodes of the cluster could not be asked")
         default:
-            // What a hook says is for the log, not for the client.
+            // The error of a hook is for the log and not for the client.
             self = .internalError("the application could not decide")
         }
     }

@@ -1,23 +1,23 @@
 import SocketIOWire
 
-/// To whom a client may write private messages, once they are enabled.
+/// To whom a client may write private messages, if they are enabled.
 public enum MessagePolicy: String, Sendable, Hashable, CaseIterable {
-    /// To everybody whose id it knows.
+    /// It may write to everybody whose id it knows.
     case anyone
-    /// To members of a room that it is in as well, and to its user's own sockets.
+    /// It may write to members of a room that it is in as well, and to its user's own sockets.
     case sameRoom
-    /// To sockets of its own role, or of its own API token.
+    /// It may write to sockets of its own role, or of its own API token.
     case sameRole
-    /// To nobody: only back ends write.
+    /// It may write to nobody. Only back ends write.
     case nobody
 
     /// Whether a client in some rooms may write to one in others.
     ///
     /// - Parameters:
-    ///   - sender: The rooms of who writes.
-    ///   - audience: The room of the role or token of who writes.
-    ///   - receiver: The rooms of who is written to.
-    ///   - defaultRooms: Rooms that everybody is in who has authenticated: they make nobody known to each other.
+    ///   - sender: The rooms of the client that writes.
+    ///   - audience: The room of the role or token of the client that writes.
+    ///   - receiver: The rooms of the client that it writes to.
+    ///   - defaultRooms: Rooms that every authenticated client is in. To share one of these is not enough.
     /// - Returns: Whether it may.
     func allows(
         from sender: some Sequence<Room>,

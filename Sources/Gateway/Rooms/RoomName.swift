@@ -10,34 +10,36 @@ public enum RoomName {
     public static func operatorUser(_ id: EntityID) -> Room { Room("io-admin-user-\(id.text)") }
     /// All sockets of operators.
     public static let operators = Room("io-admin")
-    /// Those who have not authenticated yet (event mode): what is sent to everybody is not for them.
+    /// Clients that have not authenticated yet (event mode).
+    ///
+    /// What is sent to everybody is not for them.
     static let unauthorized = Room("io-unauthorized")
     /// `user:<id>`: all sockets of a user.
     public static func user(_ id: EntityID) -> Room { Room("user:\(id.text)") }
     static func isUser(_ room: Room) -> Bool { room.name.utf8.starts(with: "user:".utf8) }
-    /// `<uid>:<id>`: all who subscribed to an entry.
+    /// `<uid>:<id>`: everybody who subscribed to an entry.
     public static func entity(_ uid: String, _ id: EntityID) -> Room { Room("\(uid):\(id.text)") }
     /// `<uid>:<id>@<audience>`: those of one audience who subscribed to an entry.
     static func entity(_ entity: EntityRef, audience: Room) -> Room {
         Room("\(entity.uid):\(entity.id)@\(audience.name)")
     }
-    /// `narrow:<uid>`: those who subscribed to entries of a type and want no others.
+    /// `narrow:<uid>`: those who subscribed to entries of a type and want no others of that type.
     static func narrow(_ uid: String) -> Room { Room("narrow:\(uid)") }
     /// `narrow:<uid>#<form>@<audience>`: those of one audience who subscribed to entries of a type by ids of a form.
     static func followers(of uid: String, by form: IDForm, audience: Room) -> Room {
         Room("narrow:\(uid)#\(form.rawValue)@\(audience.name)")
     }
-    /// `<uid>:<id>@io-owned`: those who subscribed to an entry which they may only see if it is theirs.
+    /// `<uid>:<id>@io-owned`: those who subscribed to an entry that they may see only if they own it.
     static func ownersOnly(_ entity: EntityRef) -> Room { Room("\(entity.uid):\(entity.id)\(Self.ownersOnlySuffix)") }
     /// `<uid>:<id>@io-owned:<user>`: the sockets of one user among them.
     static func ownersOnly(_ entity: EntityRef, user: EntityID) -> Room {
         Room("\(entity.uid):\(entity.id)\(Self.ownersOnlySuffix):\(user.text)")
     }
     static let ownersOnlySuffix = "@io-owned"
-    /// Those of one audience who are a certain user: for entries that only their owner may see.
+    /// The sockets of one user in one audience, for entries that only their owner may see.
     static func owner(_ id: EntityID, audience: Room) -> Room { Room("io-owner-\(audience.name):\(id.text)") }
 
-    /// A name as part of a room's name: small letters, and one dash for each run of white space.
+    /// A name as part of a room's name, in lower case and with one dash for each run of white space.
     public static func slug(_ name: String) -> String {
         var slug = ""
         slug.reserveCapacity(name.utf8.count)
@@ -54,23 +56,26 @@ public enum RoomName {
         return slug
     }
 
-    /// Whether a slug can stand in a room's name without being taken for something else.
+    /// Whether a slug can stand in a room's name and not be mistaken for something else.
     static func isValidSlug(_ slug: String) -> Bool {
         (1...64).contains(slug.utf8.count)
             && slug.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: "@") }
     }
 
-    /// Whether a name belongs to the gateway, so that no client may join, or leave, such a room by itself.
+    /// Whether a name belongs to the gateway.
+    ///
+    /// No client may join or leave such a room by itself.
     public static func isReserved(_ name: String) -> Bool {
-        // By bytes: a client's every wish asks this about all of its rooms, and texts that only look different are not
-        // to be told apart here.
+        // Bytes decide. Every wish of a client asks this about all of its rooms, so it must be quick.
         if Self.reservedPrefixes.contains(where: { name.utf8.starts(with: $0.utf8) }) { return true }
         return name.utf8.contains(UInt8(ascii: "@")) || Self.hasDoubleColon(name.utf8)
     }
 
     private static let reservedPrefixes = ["io-", "user:", "presence:", "preview:", "narrow:"]
 
-    /// Whether a room is the gateway's book-keeping, which lists of rooms leave out.
+    /// Whether the gateway uses a room only for itself.
+    ///
+    /// Lists of rooms leave such rooms out.
     static func isInternal(_ room: Room) -> Bool {
         let name = room.name.utf8
         if name.starts(with: "narrow:".utf8) || name.starts(with: "io-owner-".utf8) { return true }
@@ -86,7 +91,7 @@ public enum RoomName {
         return false
     }
 
-    /// Whether a name consists of letters, digits, `-` and `_`, and of `:` and `.` where these are allowed.
+    /// Whether a name has only letters, digits, `-` and `_`, and `:` and `.` where these are allowed.
     static func hasValidCharacters(_ name: String, allowingColon: Bool, allowingDot: Bool) -> Bool {
         name.utf8.allSatisfy { byte in
             byte.isASCIIAlphanumeric || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
@@ -95,9 +100,9 @@ public enum RoomName {
     }
 }
 
-/// A pattern in which `*` stands for any characters, also none.
+/// A pattern in which `*` stands for any number of characters.
 ///
-/// Every other character stands for itself.
+/// All other characters stand for themselves.
 struct Glob: Sendable, Hashable {
     private let parts: [[UInt8]]
 
@@ -105,7 +110,9 @@ struct Glob: Sendable, Hashable {
         self.parts = pattern.utf8.split(separator: UInt8(ascii: "*"), omittingEmptySubsequences: false).map(Array.init)
     }
 
-    /// Matches the whole text, in time linear in it for each part.
+    /// Whether the pattern matches the whole text.
+    ///
+    /// The time is linear in the text for each part of the pattern.
     func matches(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         guard self.parts.count > 1 else { return self.parts[0] == bytes }
@@ -133,9 +140,10 @@ struct Glob: Sendable, Hashable {
 }
 
 extension Unicode.Scalar {
-    /// The small letter of a capital one that has it for itself.
+    /// The lower-case letter of an upper-case one, if no other letter shares it.
     ///
-    /// The Kelvin sign, whose small letter is that of `K`, stays: or two names that differ would be one.
+    /// The Kelvin sign shares its lower-case letter with `K`, so it stays as it is. Otherwise two different names would
+    /// become one.
     fileprivate var small: Unicode.Scalar {
         if self.isASCII { return ("A"..."Z").contains(self) ? Unicode.Scalar(UInt8(self.value) | 0x20) : self }
         guard self.properties.changesWhenLowercased else { return self }
@@ -148,7 +156,7 @@ extension Unicode.Scalar {
 }
 
 extension String {
-    /// The text with small letters instead of capital ones, scalar by scalar.
+    /// The text in lower case, scalar by scalar.
     var inSmallLetters: String {
         if self.utf8.allSatisfy({ $0 < 0x80 }) { return self.lowercased() }
         var text = ""

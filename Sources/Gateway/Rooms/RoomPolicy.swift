@@ -3,11 +3,13 @@ import SocketIOWire
 /// Which rooms clients may join and leave by themselves.
 struct RoomPolicy: Sendable {
     let rooms: GatewayConfiguration.Rooms
-    /// Rooms that sockets of some role join by themselves: nobody else may, unless their role says so.
+    /// The rooms that the server puts sockets of some role into.
+    ///
+    /// Others may not join them, unless their role allows it.
     private let autoJoined: Set<Room>
-    /// The rooms that sockets of a role join by themselves, by its type.
+    /// The rooms that the server puts sockets of a role into, by the role's type.
     private let autoJoinedByRole: [UTF8Text: Set<Room>]
-    /// What each role may join, by its type.
+    /// Which rooms each role may join, by its type.
     private let patterns: [UTF8Text: [Glob]]
     private let defaultRooms: Set<Room>
 
@@ -25,7 +27,7 @@ struct RoomPolicy: Sendable {
 
     /// The room that a client wants to join, if its name and role allow it.
     ///
-    /// Whether the name is another socket's id is not checked here. `joined` are the rooms that the socket is in.
+    /// It does not check whether the name is the id of another socket. `joined` has the rooms that the socket is in.
     func roomToJoin(
         _ payload: JSONValue?,
         principal: Principal,
@@ -40,7 +42,7 @@ struct RoomPolicy: Sendable {
             role.flatMap { self.autoJoinedByRole[$0] }?.contains(room) ?? false
             || role.flatMap { self.patterns[$0] }?.contains { $0.matches(name) } ?? false
         if !isGranted {
-            // The text is the protocol's: without private rooms nobody makes rooms of their own.
+            // The text is part of the protocol. Without private rooms nobody makes rooms of their own.
             guard self.rooms.enablePrivateRooms else { throw .privateRoomsDisabled }
             throw self.autoJoined.contains(room) ? .reservedRoom : .joinDenied
         }
@@ -55,7 +57,7 @@ struct RoomPolicy: Sendable {
         return room
     }
 
-    /// The room that a client wants to leave, if it isn't the gateway's.
+    /// The room that a client wants to leave, unless it is the gateway's.
     func roomToLeave(_ payload: JSONValue?, socketID: String) throws(ClientRefusal) -> Room {
         let name = try self.name(payload, allowingColon: true)
         let room = Room(name)

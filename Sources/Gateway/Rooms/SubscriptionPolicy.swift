@@ -1,9 +1,9 @@
 import SocketIOWire
 
-/// A wish to follow an entity, as far as it can be judged without asking anybody.
+/// A wish to follow an entity, after all checks that need nobody else.
 struct SubscriptionRequest: Sendable, Hashable {
     var entity: EntityRef
-    /// The id in its original type, for the answer.
+    /// The id in the type in which the client sent it, for the answer.
     var id: JSONValue
 
     /// `{success: true, room, uid, id}`.
@@ -14,11 +14,11 @@ struct SubscriptionRequest: Sendable, Hashable {
 
 /// What somebody who follows an entity may see of it.
 enum Follower: Sendable, Hashable {
-    /// Its events, whoever owns it.
+    /// Its events, no matter who owns it.
     case anyone
-    /// Its events because it is theirs.
+    /// Its events, because the subscriber owns it.
     case owner(EntityID)
-    /// Nothing until it is known who owns it; `nil`: they are no user, so it will never be theirs.
+    /// Nothing until the owner is known. It is `nil` if the subscriber is no user and so can never be the owner.
     case undecided(EntityID?)
 }
 
@@ -26,9 +26,11 @@ enum Follower: Sendable, Hashable {
 struct SubscriptionPolicy: Sendable {
     let settings: GatewayConfiguration.EntitySubscriptions
 
-    /// Checks a client's wish: everything but whether the entity exists and whose it is, in the order of the answers.
+    /// Checks a client's wish, in the order of the possible answers.
     ///
-    /// The payload is `{uid, id}`; `joined` are the rooms that the socket is in.
+    /// It does not check whether the entity exists and who owns it.
+    ///
+    /// The payload is `{uid, id}`. `joined` has the rooms that the socket is in.
     func request(
         _ payload: JSONValue?,
         ability: Ability,
@@ -53,7 +55,9 @@ struct SubscriptionPolicy: Sendable {
         return SubscriptionRequest(entity: entity, id: id)
     }
 
-    /// Whether one more subscription is within the limit; renewing one is free.
+    /// Whether one more subscription is within the limit.
+    ///
+    /// To renew one is free.
     private func checkCount(with entity: EntityRef, joined: some Sequence<Room>) throws(ClientRefusal) {
         let room = entity.room
         let ownersOnly = RoomName.ownersOnly(entity)
@@ -67,9 +71,9 @@ struct SubscriptionPolicy: Sendable {
         }
     }
 
-    /// Checks a client's wish to follow an entity no longer.
+    /// Checks a client's wish to stop following an entity.
     ///
-    /// - Returns: The entity, which is `nil` if nobody can have subscribed to it, and the answer.
+    /// - Returns: The entity and the answer. The entity is `nil` if nobody can have subscribed to it.
     func cancellation(_ payload: JSONValue?) throws(ClientRefusal) -> (entity: EntityRef?, success: JSONValue) {
         guard let payload, payload.objectValue != nil else { throw .invalidPayload }
         guard self.settings.enabled else { throw .subscriptionsDisabled }
@@ -96,8 +100,8 @@ struct SubscriptionPolicy: Sendable {
     ///   - principal: Who subscribes.
     ///   - type: The entity's content type.
     ///   - ability: What the subscriber may do.
-    ///   - owners: Who owns the entity; `nil`: not known.
-    /// - Returns: `nil` if the entity is somebody else's.
+    ///   - owners: Who owns the entity; `nil` if that is not known.
+    /// - Returns: What the subscriber may see; `nil` if somebody else owns the entity.
     func follower(
         _ principal: Principal,
         of type: ContentType,
@@ -106,14 +110,14 @@ struct SubscriptionPolicy: Sendable {
     ) -> Follower? {
         guard type.ownerField != nil, !ability.reachesBeyondOwn(on: type.uid) else { return .anyone }
         guard let owners else { return .undecided(principal.user?.id) }
-        // An id is one user's whether it is written as a number or as text.
+        // An id means the same user as a number and as a text.
         guard let user = principal.user?.id, owners.contains(where: { RoomName.user($0) == RoomName.user(user) }) else {
             return nil
         }
         return .owner(user)
     }
 
-    /// The rooms that a subscription is made of.
+    /// The rooms that a subscription consists of.
     func rooms(of entity: EntityRef, audience: Room, follower: Follower = .anyone) -> [Room] {
         switch follower {
         case .anyone:
@@ -130,7 +134,9 @@ struct SubscriptionPolicy: Sendable {
         }
     }
 
-    /// The rooms to leave when the subscription of a socket ends that is in the rooms `joined`.
+    /// The rooms to leave when a subscription ends.
+    ///
+    /// `joined` has the rooms that the socket is in.
     func roomsToLeave(of entity: EntityRef, joined: some Sequence<Room>) -> [Room] {
         let form = IDForm(of: entity.id)
         let variants = "\(entity.room.name)@"

@@ -1,16 +1,16 @@
 import SocketIOWire
 
-/// Names of fields that hold secrets wherever they stand.
+/// Names of fields that hold secrets, in all types.
 ///
-/// Whole names, whatever their case: `hashtags`, `tokenCount` and `secretary` are no secrets.
+/// Only whole names count, in upper or lower case: `hashtags`, `tokenCount` and `secretary` are no secrets.
 struct Blocklist: Sendable, Hashable {
-    /// Never sent, also if a content type declares them.
+    /// These are never sent, even if a content type declares them.
     static let defaultNames = [
         "password", "passwordHash", "resetPasswordToken", "registrationToken", "confirmationToken", "refreshToken",
         "accessToken", "privateKey", "private_key", "secretKey", "apiKey", "api_key", "secret",
     ]
 
-    /// Too common to be refused to who declares them, too often secrets to be let out undeclared.
+    /// These are sent only if a content type declares them: the names are common, but the fields are often secrets.
     private static let undeclaredNames: Set<UTF8Text> = ["token", "salt", "hash"]
 
     private let names: Set<UTF8Text>
@@ -28,7 +28,7 @@ struct Blocklist: Sendable, Hashable {
         self.names.contains(name) || self.patterns.contains { $0.matches(name.string) }
     }
 
-    /// Whether a field that nobody declared is not sent.
+    /// Whether a field of this name is not sent unless it is declared.
     func blocksUndeclared(_ name: UTF8Text) -> Bool {
         let name = UTF8Text(name.string.inSmallLetters)
         return Self.undeclaredNames.contains(name) || self.blocks(inSmallLetters: name)

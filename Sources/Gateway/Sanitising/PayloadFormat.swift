@@ -3,11 +3,11 @@ import SocketIOWire
 
 /// How an event's argument looks.
 public enum PayloadFormat: String, Sendable, Hashable, CaseIterable {
-    /// The entry itself; what `IO.raw` sends is the argument as it is.
+    /// The entry itself. `IO.raw` sends its argument as it is.
     case flat
-    /// `{data: entry, meta: {}}`; raw events: `{data}`.
+    /// `{data: entry, meta: {}}`. Raw events have `{data}`.
     case envelope
-    /// `{data: {id, attributes}, meta: {}}`, relations and media likewise; raw events: `{data}`.
+    /// `{data: {id, attributes}, meta: {}}`, and the same form for relations and media. Raw events have `{data}`.
     case strapi4
 
     /// The argument of an event about entries of a content type.
@@ -33,7 +33,7 @@ public enum PayloadFormat: String, Sendable, Hashable, CaseIterable {
     }
 }
 
-/// The response format of Strapi 4: `{id, attributes}`, and `{data}` around what is related.
+/// The response format of Strapi 4: `{id, attributes}`, and `{data}` around related entries.
 private struct Strapi4 {
     let schema: Schema
 

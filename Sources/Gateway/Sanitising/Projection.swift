@@ -1,10 +1,12 @@
 import SocketIOWire
 
-/// All that distinguishes what one audience may see of a content type's entries from what another may.
+/// Everything that decides what an audience may see of a content type's entries.
 ///
-/// Audiences with equal projections receive the same bytes, encoded once.
+/// Audiences with equal projections receive the same bytes, which are encoded once.
 struct Projection: Sendable, Hashable {
-    /// A rule for fields, which tells their names apart by their bytes.
+    /// A rule for fields.
+    ///
+    /// It compares their names by their bytes.
     struct Rule: Sendable, Hashable {
         private let allow: Set<UTF8Text>?
         private let deny: Set<UTF8Text>
@@ -19,9 +21,9 @@ struct Projection: Sendable, Hashable {
         }
     }
 
-    /// The types whose entries stay where a relation leads to them.
+    /// The types whose entries the audience may see as related entries.
     let visibleTargets: Set<UTF8Text>
-    /// The rules for fields that can apply, by the uid of a type or component.
+    /// The rules for fields that may apply, by the uid of a type or component.
     let rules: [UTF8Text: Rule]
 
     init(visibleTargets: Set<String> = [], rules: [String: Role.FieldRule] = [:]) {
@@ -29,7 +31,7 @@ struct Projection: Sendable, Hashable {
         self.rules = Dictionary(uniqueKeysWithValues: rules.map { (UTF8Text($0.key), Rule($0.value)) })
     }
 
-    /// What an audience may see of a type whose entries reach that far.
+    /// Makes the projection of an audience for a type whose entries can contain these types.
     init(of audience: Audience, reach: Reach) {
         self.visibleTargets = reach.targets.filter { audience.ability.canFind($0.string) }
         let rules = audience.fields.map { (UTF8Text($0.key), Rule($0.value)) }

@@ -1,11 +1,11 @@
 import OrderedCollections
 import SocketIOWire
 
-/// Why a value can't be made fit for an audience.
+/// Why a value cannot be prepared for an audience.
 ///
-/// Nothing is sent then.
+/// Then nothing is sent.
 enum SanitisationError: Error, Hashable, CustomStringConvertible {
-    /// A field leads to a type or component that isn't configured.
+    /// A field leads to a type or component that is not configured.
     case unknownType(String)
     /// A text or number stands where the `strapi4` format needs an entry.
     case entryIsNoObject
@@ -18,20 +18,22 @@ enum SanitisationError: Error, Hashable, CustomStringConvertible {
     }
 }
 
-/// Cuts an entry down to what an audience may see.
+/// Reduces an entry to what an audience may see.
 ///
-/// Fails closed: what nobody declared public is dropped, and an error means that nothing is sent.
+/// If in doubt, it sends less: it drops what nobody declared public, and after an error nothing is sent.
 struct Sanitiser: Sendable {
     let schema: Schema
     let blocklist: Blocklist
 
-    /// Objects nested deeper than this are dropped, with the key that leads to them.
+    /// The greatest depth.
+    ///
+    /// Objects that are nested more deeply are dropped, with the key that leads to them.
     static let maximumDepth = 20
 
     /// The part of a value that may be sent.
     ///
-    /// The value is an entry or a list of entries; anything else is returned unchanged. The projection says what the
-    /// audience may see, the selection which relations to keep.
+    /// The value is an entry or a list of entries. Anything else is returned unchanged. The projection says what the
+    /// audience may see, and the selection says which relations to keep.
     func sanitise(
         _ value: JSONValue,
         as type: ContentType,
@@ -61,7 +63,9 @@ private struct Pass {
     private static let creators: Set<UTF8Text> = ["createdBy", "updatedBy"]
     private static let creatorFields: Set<UTF8Text> = ["firstname", "lastname", "username"]
 
-    /// An entry or a list of entries; `nil`: too deep, the key that led here goes.
+    /// An entry or a list of entries; `nil` if it is too deep.
+    ///
+    /// Then the key that led here is dropped.
     func entries(
         _ value: JSONValue,
         shape: Shape,
@@ -77,7 +81,7 @@ private struct Pass {
             var kept: [JSONValue] = []
             kept.reserveCapacity(elements.count)
             for element in elements {
-                // A list directly in a list is one step deeper, or lists could nest without end.
+                // A list directly in a list counts as one step deeper. Otherwise lists could nest without end.
                 let isList = element.arrayValue != nil
                 let clean = try self.entries(
                     element,
@@ -103,7 +107,7 @@ private struct Pass {
         let rule = self.projection.rules[shape.uid]
         for (key, value) in object {
             if Self.identity.contains(key) {
-                // An object here is not an id, and nothing would have looked into it.
+                // An object in this place is no id, and nothing would have checked what it holds.
                 if !value.isContainer { kept[key] = value }
                 continue
             }
@@ -123,7 +127,7 @@ private struct Pass {
         return kept
     }
 
-    /// A declared field's value; `nil`: the key goes.
+    /// The value of a declared field; `nil` if the key is dropped.
     private func field(
         _ field: Field,
         _ key: UTF8Text,
@@ -181,7 +185,7 @@ private struct Pass {
         target == Schema.fileUID ? self.schema.file : nil
     }
 
-    /// The related entries whose `__type` may be seen; `nil` if none is left.
+    /// The related entries whose `__type` the audience may see; `nil` if none is left.
     private func morph(
         _ value: JSONValue,
         branch: Selection.Branch,
@@ -227,7 +231,7 @@ private struct Pass {
         return .array(kept)
     }
 
-    /// Who made an entry, reduced to a name.
+    /// The person who made an entry, reduced to a name.
     private func creator(_ value: JSONValue) -> JSONValue? {
         guard case .object(let object) = value else {
             // A ternary here would make `nil` the JSON null.
@@ -241,9 +245,9 @@ private struct Pass {
         )
     }
 
-    /// A value without structure, or a list of such; `nil`: an object.
+    /// A value without structure, or a list of such values; `nil` if it is an object.
     ///
-    /// Nobody declared what an object in its place holds, so it may hold what nobody may see.
+    /// Nobody has declared what an object in this place holds, so it may hold secrets.
     private func scalar(_ value: JSONValue) -> JSONValue? {
         switch value {
         case .object: nil
@@ -252,14 +256,18 @@ private struct Pass {
         }
     }
 
-    /// A value without declared structure: the blocklist applies at every depth.
+    /// A value without declared structure.
     ///
-    /// `nil`: too deep.
+    /// The blocklist applies at every depth.
+    ///
+    /// It is `nil` if the value is too deep.
     private func opaque(_ value: JSONValue, depth: Int) -> JSONValue? {
         self.filter(value, depth: depth) { self.blocklist.blocks($0) }
     }
 
-    /// The value of a field that nobody declared: the names that its type hides stay hidden below it as well.
+    /// The value of a field that nobody declared.
+    ///
+    /// The names that its type hides are hidden inside of it, too.
     private func undeclared(_ value: JSONValue, hidden: Set<UTF8Text>, depth: Int) -> JSONValue? {
         self.filter(value, depth: depth) { hidden.contains($0) || self.blocklist.blocksUndeclared($0) }
     }

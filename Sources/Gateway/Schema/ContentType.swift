@@ -1,6 +1,8 @@
 import SocketIOWire
 
-/// What a back end publishes events about: a named type with fields, some of which not everybody may see.
+/// A named type with fields.
+///
+/// Back ends publish events about entries of such types, and not everybody may see all fields.
 public struct ContentType: Sendable, Hashable {
     /// Whether there are many entries of this type, or a single one.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
@@ -8,18 +10,18 @@ public struct ContentType: Sendable, Hashable {
         case single
     }
 
-    /// What happens to a field that the type doesn't declare.
+    /// What happens to a field that the type does not declare.
     public enum UnknownFields: String, Sendable, Hashable, CaseIterable {
-        /// It stays, without the names of the blocklist at any depth.
+        /// It stays. Inside of it, names of the blocklist are dropped at every depth.
         case keep
         case drop
     }
 
     /// Whom an event of this type is addressed to.
     public enum Delivery: String, Sendable, Hashable, CaseIterable {
-        /// Everybody whose role or token permits it, and the entity's subscribers.
+        /// To everybody whose role or token permits it, and to the entity's subscribers.
         case roles
-        /// Only the entity's subscribers, as far as their role or token permits it.
+        /// Only to those of the entity's subscribers whose role or token permits it.
         case entity
     }
 
@@ -28,7 +30,7 @@ public struct ContentType: Sendable, Hashable {
 
     /// Identifies the type: `api::article.article`, `plugin::users-permissions.user`, or `*`.
     public var uid: String
-    /// The first half of event names: `article` in `article:create`.
+    /// The first part of event names: `article` in `article:create`.
     public var singularName: String
     /// For people and URLs.
     public var pluralName: String?
@@ -36,13 +38,13 @@ public struct ContentType: Sendable, Hashable {
     public var displayName: String?
     /// Whether there are many entries or one.
     public var kind: Kind
-    /// Stands in event names instead of the singular name.
+    /// Replaces the singular name in event names.
     public var eventPrefix: String?
     /// Which of `create`, `update` and `delete` are sent at all (`*`: every one).
     ///
-    /// Other event names always are.
+    /// Events of other names are always sent.
     public var actions: Set<String>
-    /// Which relations stay in an event; `nil` cuts nothing that was sent (permissions still do).
+    /// Which relations stay in an event; `nil` removes none (permissions still do).
     public var populate: Populate?
     /// The declared fields by name.
     public var fields: [String: Field]
@@ -52,18 +54,22 @@ public struct ContentType: Sendable, Hashable {
     public var populateCreatorFields: Bool
     /// Whether entries have a draft: `publishedAt` is `null` until they are published.
     public var draftAndPublish: Bool
-    /// `nil`: drop when fields are declared, keep otherwise.
+    /// What happens to undeclared fields; `nil` drops them if any field is declared, and keeps them otherwise.
     public var unknownFields: UnknownFields?
     /// The field that holds the owner's user id.
     ///
-    /// With it, an event reaches the owner, and those who hold the scope `<uid>.<event>:any`; nobody else.
+    /// With it, an event reaches only the owner and those who hold the scope `<uid>.<event>:any`.
     public var ownerField: String?
-    /// The fields that identify an entry; a subscription by any of them works.
+    /// The fields that identify an entry.
+    ///
+    /// Clients can subscribe by any of them.
     public var idFields: [String]
-    /// Whom events are addressed to.
+    /// To whom events are addressed.
     public var delivery: Delivery
 
-    /// A content type with the defaults of everything but its uid.
+    /// Makes a content type.
+    ///
+    /// Everything except the uid has a default.
     public init(
         uid: String,
         singularName: String? = nil,
@@ -106,7 +112,7 @@ public struct ContentType: Sendable, Hashable {
         return String(uid[uid.utf8.index(after: dot)...])
     }
 
-    /// Whether a text has the form `api::name.name` or `plugin::name.name`, of small letters, digits and dashes.
+    /// Whether a text has the form `api::name.name` or `plugin::name.name`, with lower-case letters, digits and dashes.
     public static func isValidUID(_ text: String) -> Bool { self.isValidUID(text.utf8[...]) }
 
     static func isValidUID(_ text: Substring.UTF8View) -> Bool {
@@ -127,14 +133,16 @@ public struct ContentType: Sendable, Hashable {
         }
     }
 
-    /// Whether an event of this name is sent at all: standard actions only if listed, others always.
+    /// Whether an event of this name is sent at all.
+    ///
+    /// Standard actions are sent only if they are listed, others always.
     public func sends(_ event: String) -> Bool {
         let event = UTF8Text(event)
         guard event == "create" || event == "update" || event == "delete" else { return true }
         return self.actions.contains { UTF8Text($0) == event || UTF8Text($0) == "*" }
     }
 
-    /// What happens to undeclared fields, the default worked out.
+    /// What happens to undeclared fields, with the default worked out.
     public var effectiveUnknownFields: UnknownFields {
         self.unknownFields ?? (self.fields.isEmpty ? .keep : .drop)
     }

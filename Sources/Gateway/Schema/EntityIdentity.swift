@@ -1,9 +1,11 @@
 import OrderedCollections
 import SocketIOWire
 
-/// How an id is written, which tells the ids of one field from those of another.
+/// How an id is written.
+///
+/// This shows from which field it may be.
 enum IDForm: String, Sendable, Hashable, CaseIterable {
-    /// Digits alone.
+    /// Only digits.
     case number
     /// Anything else.
     case text
@@ -14,7 +16,7 @@ enum IDForm: String, Sendable, Hashable, CaseIterable {
     }
 }
 
-/// The ids and the owners of an entry, as far as they are known.
+/// The known ids and owners of an entry.
 struct EntityIdentity: Sendable {
     struct ID: Sendable, Hashable {
         /// Which of the content type's `idFields` holds it.
@@ -31,16 +33,16 @@ struct EntityIdentity: Sendable {
     var uid: String
     /// Ids that can stand in a room's name, in the order of the content type's `idFields`.
     var ids: [ID] = []
-    /// Fields whose value is no id for a subscription: nobody can have subscribed by them.
+    /// Fields whose value cannot be an id of a subscription, so nobody can have subscribed by them.
     var unusable: [UTF8Text] = []
-    /// The ids of the users who own the entry; `nil`: not known, or nobody does.
+    /// The ids of the users who own the entry; `nil` if they are not known, or nobody owns it.
     var owners: [EntityID]?
 
     func hasID(in field: UTF8Text) -> Bool {
         self.ids.contains { $0.field == field } || self.unusable.contains(field)
     }
 
-    /// The ids without their fields, for names of rooms; each once.
+    /// The ids without their fields, each once, for names of rooms.
     var texts: [String] {
         self.ids.reduce(into: [UTF8Text]()) { texts, id in
             if !texts.contains(id.text) { texts.append(id.text) }
@@ -64,7 +66,9 @@ extension ContentType {
         return identity
     }
 
-    /// The owners' ids out of the owner field: an id, an entry that has one, or a list of these.
+    /// The owners' ids in the owner field.
+    ///
+    /// The field holds an id, an entry that has one, or a list of these.
     private static func owners(_ value: JSONValue) -> [EntityID] {
         switch value {
         case .array(let elements):
@@ -88,7 +92,7 @@ extension ContentType {
         }
     }
 
-    /// Whether an entry of this type can have that id, as far as its form tells.
+    /// Whether the form of that id allows it to be an id of this type.
     func canHave(id: JSONValue) -> Bool {
         switch id {
         case .int, .double: self.idFields.contains { self.idForms(of: $0).contains(.number) }
@@ -98,11 +102,12 @@ extension ContentType {
         }
     }
 
-    /// The forms of ids by which an entry may be known that does not name them: it may be the one that somebody
-    /// subscribed to by such an id.
+    /// The forms of the ids that an entry may have but does not name.
     ///
-    /// An id of a form that the entry's own ids have is taken for another entry's, or publishers that have one id only
-    /// could not tell entries apart.
+    /// Somebody may have subscribed to the entry by such an id.
+    ///
+    /// If an id has the same form as one that the entry names, it counts as another entry's id. Otherwise publishers
+    /// with only one kind of id could not tell entries apart.
     func formsOfUnknownIDs(of identity: EntityIdentity) -> Set<IDForm> {
         var known: Set<IDForm> = []
         for id in identity.ids {

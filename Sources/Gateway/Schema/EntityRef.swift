@@ -1,6 +1,8 @@
 public import SocketIOWire
 
-/// An entry's or user's id, which systems write as a number or as text.
+/// The id of an entry or a user.
+///
+/// Systems write it as a number or as a text.
 public enum EntityID: Sendable, Hashable {
     case int(Int)
     case string(String)
@@ -17,7 +19,9 @@ public enum EntityID: Sendable, Hashable {
         }
     }
 
-    /// Whether both are numbers or both are texts, and of the same value; texts are compared by their bytes.
+    /// Whether both are numbers or both are texts, with the same value.
+    ///
+    /// Texts are compared by their bytes.
     public static func == (left: EntityID, right: EntityID) -> Bool {
         switch (left, right) {
         case (.int(let left), .int(let right)): left == right
@@ -84,20 +88,22 @@ public struct EntityRef: Sendable, Hashable {
         self.id = id
     }
 
-    /// The entry that a room of the form `<uid>:<id>` belongs to; `nil` for every other room.
+    /// The entry of a room with a name of the form `<uid>:<id>`; `nil` for all other rooms.
     public init?(room: Room) {
         guard Self.isRoom(room), let colon = room.name.utf8.lastIndex(of: UInt8(ascii: ":")) else { return nil }
         self.init(uid: String(room.name[..<colon]), id: String(room.name[room.name.utf8.index(after: colon)...]))
     }
 
-    /// Whether a room has the form `<uid>:<id>`; copies nothing, for a client's every wish asks it of all rooms.
+    /// Whether a room has the form `<uid>:<id>`.
+    ///
+    /// It copies nothing, because every wish of a client asks this about all of its rooms.
     static func isRoom(_ room: Room) -> Bool {
         let name = room.name.utf8
         guard let colon = name.lastIndex(of: UInt8(ascii: ":")) else { return false }
         return ContentType.isValidUID(name[..<colon]) && Self.isValidID(name[name.index(after: colon)...])
     }
 
-    /// The entry that whoever is in that room has subscribed to; `nil`: it is no room of subscribers.
+    /// The entry that the members of that room have subscribed to; `nil` if it is no room of subscribers.
     init?(followedIn room: Room) {
         let name = room.name.utf8
         let suffix = RoomName.ownersOnlySuffix.utf8
@@ -113,7 +119,7 @@ public struct EntityRef: Sendable, Hashable {
 
     /// Whether an id may stand in a room's name: 1 to 128 letters, digits, `.`, `_` or `-`.
     ///
-    /// Anything else could name another room, for `:` and `@` have a meaning there.
+    /// Anything else could name another room, because `:` and `@` have a meaning there.
     public static func isValidID(_ text: String) -> Bool { self.isValidID(text.utf8[...]) }
 
     private static func isValidID(_ text: Substring.UTF8View) -> Bool {

@@ -10,19 +10,19 @@ public struct Field: Sendable, Hashable {
     /// What a field holds.
     public enum Kind: Sendable, Hashable {
         case scalar(Scalar)
-        /// Any JSON; the blocklist applies at every depth of it.
+        /// Any JSON. The blocklist applies at every depth.
         case json
         /// Never leaves the server.
         case password
-        /// Entries of another content type; visible to those who hold the scope `<target>.find`.
+        /// Entries of another content type. Only those who hold the scope `<target>.find` see them.
         case relation(target: String)
-        /// Entries of any content type, each named by its `__type`.
+        /// Entries of any content type. Each names its type in `__type`.
         case morph
         /// Uploaded files.
         case media
         /// One or more values of a component.
         case component(String)
-        /// A list of values of different components, each named by its `__component`.
+        /// A list of values of different components. Each names its component in `__component`.
         case dynamicZone([String])
     }
 
@@ -48,7 +48,8 @@ public struct Field: Sendable, Hashable {
     /// A field as a configuration file describes it.
     ///
     /// The type is a scalar's name, or `json`, `password`, `relation`, `media`, `component` or `dynamiczone`. A
-    /// relation without a target is polymorphic. `nil` if there is no such type, or if it lacks what it needs.
+    /// relation without a target may lead to any type. It is `nil` if there is no such type, or if something is missing
+    /// that the type needs.
     public init?(
         type: String,
         isPrivate: Bool = false,
@@ -80,7 +81,7 @@ public struct Field: Sendable, Hashable {
         Scalar.allCases.map(\.rawValue) + ["json", "password", "relation", "media", "component", "dynamiczone"]
 }
 
-/// Fields that several content types share by embedding them.
+/// A group of fields that several content types embed.
 public struct Component: Sendable, Hashable {
     /// Identifies the component: `shared.seo`.
     public var uid: String

@@ -2,24 +2,24 @@ import SocketIOWire
 
 /// Which relations of an entry stay in its events.
 ///
-/// A projection: it cuts what was sent and fetches nothing, so a relation that the publisher left out stays out.
+/// It only removes, and fetches nothing. So a relation that the publisher left out stays out.
 public enum Populate: Sendable, Hashable {
     /// Every relation of the entry itself, none of the related entries.
     case all
     /// No relation.
     case none
-    /// The relations on these paths, `author` or `author.company`. A last step `*` takes every relation there.
+    /// The relations on these paths, such as `author` or `author.company`. A last step `*` takes every relation there.
     case paths([String])
-    /// Relation by relation, also which of the related entry's fields stay.
+    /// For each relation, which of the related entry's fields stay.
     case tree([String: Node])
 
     /// What stays of a related entry.
     public struct Node: Sendable, Hashable {
-        /// The fields that stay; `nil`: all of them.
+        /// The fields that stay; `nil` stands for all.
         ///
         /// Ids always stay.
         public var fields: Set<String>?
-        /// The related entry's own relations; `nil`: none.
+        /// The related entry's own relations; `nil` stands for none.
         public var populate: Populate?
 
         /// A selection of fields and relations.
@@ -30,11 +30,11 @@ public enum Populate: Sendable, Hashable {
     }
 }
 
-/// A ``Populate`` made ready: which relations to follow at one place of an entry.
+/// A prepared ``Populate``: which relations to follow at one place of an entry.
 indirect enum Selection: Sendable, Hashable {
-    /// Nothing is cut, here and below.
+    /// Nothing is removed, here and below.
     case everything
-    /// The named relations; with `others` also every other one, but none of theirs.
+    /// The named relations. With `others` also all others, but not their own relations.
     case some([UTF8Text: Branch], others: Bool)
 
     static let nothing = Selection.some([:], others: false)
@@ -79,7 +79,7 @@ indirect enum Selection: Sendable, Hashable {
         self = .some(branches, others: others)
     }
 
-    /// Where to go on below a relation; `nil`: the relation isn't selected.
+    /// The selection below a relation; `nil` if the relation is not selected.
     func relation(_ key: UTF8Text) -> Branch? {
         switch self {
         case .everything: .everything
@@ -87,7 +87,7 @@ indirect enum Selection: Sendable, Hashable {
         }
     }
 
-    /// Where to go on below a component or file, which need no selection themselves.
+    /// The selection below a component or file, which need not be selected themselves.
     func embedded(_ key: UTF8Text) -> Branch {
         switch self {
         case .everything: .everything

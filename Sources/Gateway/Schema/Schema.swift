@@ -1,19 +1,19 @@
 import SocketIOWire
 
-/// All content types and components, made ready: what the sanitiser, the transformer and the plan look things up in.
+/// All content types and components, prepared for look-ups.
 ///
-/// Uids and names of fields come from outside, so they are told apart by their bytes.
+/// Uids and names of fields come from outside, so they are compared by their bytes.
 struct Schema: Sendable {
     private let types: [UTF8Text: ContentType]
     private let wildcard: ContentType?
     private let shapes: [UTF8Text: Shape]
-    /// What each declared type can lead to, itself included.
+    /// The types that each declared type can lead to, itself included.
     private let reach: [UTF8Text: Reach]
     private let fileShape: Shape
 
     /// The uid of the type that describes uploaded files.
     ///
-    /// Configured like any other, or built in.
+    /// It is configured like any other type, or built in.
     static let fileUID = "plugin::upload.file"
 
     init(contentTypes: [ContentType], components: [Component]) {
@@ -35,7 +35,7 @@ struct Schema: Sendable {
     /// The declared types, in no order.
     var contentTypes: [ContentType] { Array(self.types.values) }
 
-    /// The type with that uid, or the one for all others made out to it; `nil`: there is no such type.
+    /// The type with that uid, or a copy of the type for all others under that uid; `nil` if there is no such type.
     func contentType(_ uid: String) -> ContentType? {
         if let type = self.types[UTF8Text(uid)] { return type }
         guard var type = self.wildcard, ContentType.isValidUID(uid) else { return nil }
@@ -44,7 +44,9 @@ struct Schema: Sendable {
         return type
     }
 
-    /// The fields of a related entry's type: only declared ones, for a relation must not widen what is known.
+    /// The fields of a related entry's type.
+    ///
+    /// Only declared fields count, because a relation must not reveal more.
     func declaredShape(_ uid: String) -> Shape? { self.shapes[UTF8Text(uid)] }
 
     var file: Shape { self.fileShape }
@@ -71,7 +73,7 @@ struct Schema: Sendable {
 struct Shape: Sendable, Hashable {
     let uid: UTF8Text
     let fields: [UTF8Text: Field]
-    /// Declared or not, these never leave the server.
+    /// These never leave the server, whether they are declared or not.
     let hidden: Set<UTF8Text>
     let keepsUnknownFields: Bool
     let populatesCreatorFields: Bool
@@ -103,9 +105,13 @@ struct Shape: Sendable, Hashable {
 
 /// Everything that an entry of a type can contain at any depth.
 struct Reach: Sendable, Hashable {
-    /// Types that relations lead to: whether they may be seen is a question of permissions.
+    /// The types that relations lead to.
+    ///
+    /// Permissions decide who may see them.
     var targets: Set<UTF8Text>
-    /// All types and components, itself included: rules for fields may apply to each.
+    /// All types and components, itself included.
+    ///
+    /// Rules for fields may apply to each.
     var shapes: Set<UTF8Text>
 }
 

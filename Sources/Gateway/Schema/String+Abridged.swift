@@ -1,5 +1,7 @@
 extension String {
-    /// The beginning of a text from outside, for a message: at most so many bytes, and no half characters.
+    /// The beginning of a text from outside, for a message.
+    ///
+    /// It has at most so many bytes and no half characters.
     func abridged(toBytes limit: Int) -> String {
         guard self.utf8.count > limit else { return self }
         var end = self.utf8.index(self.utf8.startIndex, offsetBy: limit)
