@@ -10,12 +10,13 @@ import Darwin
 
 /// Bytes that grow at their end, with one holder.
 ///
-/// What everything that is sent is written with: because nobody else can hold the memory, a write is a comparison and a
-/// copy, where a `ByteBuffer` finds out each time whether it is shared. It becomes a `ByteBuffer` when it is to be shared.
+/// Everything that is sent is written with it. Nobody else can hold its memory, so a write is a comparison and a copy.
+/// A `ByteBuffer` has to find out each time whether it is shared. The writer becomes a `ByteBuffer` when its bytes are
+/// to be shared.
 package struct ByteWriter: ~Copyable {
     private var memory: UnsafeMutableRawPointer
     package private(set) var capacity: Int
-    /// Whether the memory is the heap's, and not lent.
+    /// Whether the memory was taken from the heap, and not lent.
     private var ownsMemory: Bool
     /// How many bytes have been written.
     package private(set) var count = 0
@@ -43,7 +44,7 @@ package struct ByteWriter: ~Copyable {
         }
     }
 
-    /// Whether it needs no memory but its own and this.
+    /// Whether it uses no memory except its own and this.
     func outlives(nothingBut scratch: UnsafeMutableRawBufferPointer) -> Bool {
         self.ownsMemory || self.memory == scratch.baseAddress
     }
@@ -59,7 +60,7 @@ package struct ByteWriter: ~Copyable {
 
     // MARK: Room
 
-    /// Makes sure that so many bytes more can be written without asking for memory.
+    /// Makes sure that so many more bytes can be written without new memory.
     @inline(__always)
     package mutating func reserveCapacity(minimumWritableBytes count: Int) {
         if self.capacity &- self.count < count { self.grow(by: count) }
@@ -83,7 +84,7 @@ package struct ByteWriter: ~Copyable {
     /// Forgets what was written.
     package mutating func removeAll() { self.count = 0 }
 
-    /// Forgets what was written behind that many bytes.
+    /// Keeps that many bytes and forgets what was written behind them.
     mutating func truncate(to count: Int) {
         if count < self.count { self.count = max(count, 0) }
     }
@@ -110,7 +111,9 @@ package struct ByteWriter: ~Copyable {
         string.withUTF8 { self.writeBytes(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Writes bytes, which are not this writer's own.
+    /// Writes bytes.
+    ///
+    /// They must not be this writer's own.
     @inline(__always)
     package mutating func writeBytes(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
@@ -133,11 +136,11 @@ package struct ByteWriter: ~Copyable {
         }
     }
 
-    /// Lets the memory behind what was written be set.
+    /// Lets a closure set the memory behind what was written.
     ///
     /// - Parameters:
     ///   - count: How much of it there must be.
-    ///   - body: Returns how many bytes it has set.
+    ///   - body: Sets bytes, and returns how many.
     @inline(__always)
     mutating func writeWithUnsafeMutableBytes(
         minimumWritableBytes count: Int,
@@ -179,7 +182,7 @@ package struct ByteWriter: ~Copyable {
         body(UnsafeMutableRawBufferPointer(start: self.memory + index, count: self.count - index))
     }
 
-    /// A copy of what was written from an index on, of just that size.
+    /// A copy of what was written from an index on, in memory of exactly that size.
     package borrowing func makeBuffer(from index: Int = 0) -> ByteBuffer {
         let start = min(max(index, 0), self.count)
         return ByteBuffer(bytes: UnsafeRawBufferPointer(start: self.memory + start, count: self.count - start))

@@ -8,14 +8,14 @@ import Darwin
 
 /// A text that is compared, hashed and sorted by its UTF-8 bytes, as JavaScript and Redis compare texts.
 ///
-/// Swift's `String` takes texts for equal that are written with different bytes but mean the same characters: `é` as one
+/// For Swift's `String`, two texts are equal if they mean the same characters, even with different bytes: `é` as one
 /// scalar and `é` as a letter with an accent, or the Kelvin sign and `K`. To find that out, it normalises what it
-/// compares and hashes, which takes time that grows with the square of the length of a run of accents. A text that comes
-/// from outside must have neither property: two users would be one, and one message would hold a thread for seconds. So
-/// names, ids, rooms, tokens and the keys of JSON objects that come from outside are of this type wherever they are
+/// compares and hashes. That takes time that grows with the square of the length of a run of accents. With texts from
+/// outside, both are a danger: two users could count as one, and one message could keep a thread busy for seconds. So
+/// all names, ids, rooms, tokens and keys of JSON objects that come from outside have this type wherever they are
 /// compared or looked up.
 ///
-/// It is made from literals as a string is, and compares with them:
+/// Literals make it, as they make a string, and it can be compared with them:
 /// ```swift
 /// import SocketIOWire
 ///
@@ -24,14 +24,14 @@ import Darwin
 public struct UTF8Text: Sendable {
     /// The text as a string.
     ///
-    /// Compared as one, it is compared by Swift's rules again.
+    /// If you compare this string, Swift's rules for strings apply again.
     public let string: String
 
     /// The text of a string.
     @inlinable
     public init(_ string: String) {
         var string = string
-        // Nothing to do but on Apple's systems, where a string may hold an `NSString`.
+        // This does something only on Apple's systems, where a string may hold an `NSString`.
         string.makeContiguousUTF8()
         self.string = string
     }
@@ -39,7 +39,9 @@ public struct UTF8Text: Sendable {
     /// The text of a part of a string.
     public init(_ substring: Substring) { self.init(String(substring)) }
 
-    /// The text that these bytes are; what is no UTF-8 in them becomes U+FFFD.
+    /// The text of these bytes.
+    ///
+    /// Bytes that are no UTF-8 become U+FFFD.
     public init(decoding bytes: some Collection<UInt8>) { self.init(String(decoding: bytes, as: UTF8.self)) }
 
     /// The bytes.
@@ -75,20 +77,22 @@ extension UTF8Text: Hashable {
             hasher.combine(bytes: UnsafeRawBufferPointer($0))
         }
         if isHashed == nil { for byte in self.string.utf8 { hasher.combine(byte) } }
-        // No byte of UTF-8: what follows can't be taken for a part of the text.
+        // This byte occurs in no UTF-8, so nothing behind it can be mistaken for a part of the text.
         hasher.combine(0xFF as UInt8)
     }
 }
 
 extension UTF8Text: Comparable {
-    /// Whether the first byte that differs is less, or the text ends where the other goes on.
+    /// Whether the first byte that differs is smaller, or the text ends where the other one goes on.
     public static func < (left: Self, right: Self) -> Bool {
         left.string.utf8.lexicographicallyPrecedes(right.string.utf8)
     }
 }
 
 extension UTF8Text {
-    /// Zero if both hold the same bytes; they are of the same length.
+    /// Zero if both hold the same bytes.
+    ///
+    /// Both must have the same length.
     @usableFromInline
     static func order(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int32 {
         guard let first = left.baseAddress, let second = right.baseAddress else { return 0 }

@@ -14,8 +14,8 @@ extension ByteBuffer {
         }
     }
 
-    /// Writes what base64 text stands for, as leniently as Node's `Buffer.from(text, "base64")`: standard and URL
-    /// alphabet, padding or none, nothing after padding, everything else skipped.
+    /// Decodes base64 text and writes the bytes, as leniently as Node's `Buffer.from(text, "base64")`: it takes the
+    /// standard and the URL alphabet, with or without padding, ends at the padding, and skips everything else.
     package mutating func writeBase64Decoded(_ text: ByteBuffer) {
         text.withUnsafeReadableBytes { source in
             guard source.count > 0 else { return }
@@ -28,7 +28,7 @@ extension ByteBuffer {
 
 private enum Base64 {
     static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    /// Marks what is no digit.
+    /// Marks a byte that is no digit.
     static let none: UInt8 = 0xFF
     /// The value of each byte as a digit.
     static let values: [UInt8] = {
@@ -77,7 +77,7 @@ private enum Base64 {
         var digits = 0
         while read < source.count {
             if digits == 0, read &+ 4 <= source.count {
-                // Four digits in a row, nearly always.
+                // Nearly always there are four digits in a row.
                 let first = values[Int(source[read])]
                 let second = values[Int(source[read &+ 1])]
                 let third = values[Int(source[read &+ 2])]
@@ -105,7 +105,7 @@ private enum Base64 {
             group = 0
             digits = 0
         }
-        // One digit left over is not a byte.
+        // One digit that is left over makes no byte.
         if digits >= 2 {
             target[written] = UInt8(truncatingIfNeeded: group >> (digits == 2 ? 4 : 10))
             written &+= 1

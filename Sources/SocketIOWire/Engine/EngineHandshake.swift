@@ -24,7 +24,9 @@ package struct EngineHandshake: Hashable, Sendable {
 }
 
 extension ByteWriter {
-    /// Writes an open packet, type digit included, with its keys in the reference implementation's order.
+    /// Writes an open packet with its type digit.
+    ///
+    /// The keys have the reference implementation's order.
     package mutating func writeOpenPacket(_ handshake: EngineHandshake) {
         self.writeStaticString(#"0{"sid":""#)
         self.writeString(handshake.id.secret)

@@ -1,15 +1,17 @@
 public import NIOCore
 
-/// The kinds of Engine.IO packets; the raw value is the digit that a packet's text begins with.
+/// The kinds of Engine.IO packets.
+///
+/// The raw value is the digit that a packet's text begins with.
 public enum EnginePacketType: UInt8, Sendable {
     /// The handshake's answer: `0{"sid":…}`.
     case open = 0x30
     case close = 0x31
-    /// The server's heartbeat, or with the data `probe` the start of an upgrade.
+    /// The server's heartbeat. With the data `probe` it is the start of an upgrade.
     case ping = 0x32
     case pong = 0x33
     case message = 0x34
-    /// The end of an upgrade: the new transport takes over.
+    /// The end of an upgrade. The new transport takes over.
     case upgrade = 0x35
     /// Answers a held poll with nothing.
     case noop = 0x36
@@ -19,11 +21,13 @@ public enum EnginePacketType: UInt8, Sendable {
 public struct EnginePacket: Hashable, Sendable {
     /// The kind of packet.
     public let type: EnginePacketType
-    /// Whether this is a message of bytes; only messages can be.
+    /// Whether this is a message of bytes.
+    ///
+    /// Only messages can have bytes.
     public let isBinary: Bool
     /// What follows the type digit, or a binary message's bytes.
     ///
-    /// Shares the storage that the packet was read from.
+    /// It shares the storage that the packet was read from.
     public let data: ByteBuffer
 
     /// A packet that travels as text.
@@ -40,9 +44,11 @@ public struct EnginePacket: Hashable, Sendable {
         self.data = binary
     }
 
-    /// Reads the text form: a digit and data (`4hello`), or `b` and base64, which is decoded as leniently as Node does.
+    /// Reads the text form: a digit and data (`4hello`), or `b` and base64.
     ///
-    /// - Returns: `nil` if the text is empty or begins with anything else; the session is to be closed.
+    /// Base64 is decoded as leniently as Node does.
+    ///
+    /// - Returns: The packet; `nil` if the text is empty or begins with anything else. Close the session then.
     public init?(text: ByteBuffer) {
         var text = text
         guard let first = text.readInteger(as: UInt8.self) else { return nil }

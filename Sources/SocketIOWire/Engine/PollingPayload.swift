@@ -1,8 +1,8 @@
 package import NIOCore
 
-/// Why a polling payload cannot be read on.
+/// Why a polling payload cannot be read any further.
 ///
-/// The packets before are valid and have been delivered.
+/// The packets before that place are valid and have been delivered.
 package enum PollingPayloadError: Error, Hashable, Sendable {
     /// A packet is empty or of no known type.
     case undecodablePacket
@@ -10,7 +10,7 @@ package enum PollingPayloadError: Error, Hashable, Sendable {
     case tooManyPackets
 }
 
-/// What takes packets out of the body of a polling request, one after the other.
+/// Takes packets out of the body of a polling request, one after the other.
 package protocol PayloadReader {
     /// Takes the next packet.
     ///
@@ -23,7 +23,7 @@ package protocol PayloadReader {
 
 /// Takes the packets out of the body of a polling request (`4first<1E>4second<1E>bAQID`), one after the other.
 package struct PollingPayloadReader: PayloadReader, Sendable {
-    /// What stands between two packets.
+    /// The byte between two packets.
     package static let separator: UInt8 = 0x1E
 
     private var rest: ByteBuffer
@@ -42,10 +42,12 @@ package struct PollingPayloadReader: PayloadReader, Sendable {
 
     package var remainingBytes: Int { self.rest.readableBytes }
 
-    /// Takes the next packet, a slice of the body unless it is base64.
+    /// Takes the next packet.
+    ///
+    /// It is a slice of the body unless it is base64.
     ///
     /// - Returns: `nil` after the last packet.
-    /// - Throws: An empty body is an error, as is everything after an error.
+    /// - Throws: If the body is empty, if a packet is wrong, and at every call after an error.
     package mutating func next() throws(PollingPayloadError) -> EnginePacket? {
         guard !self.isAtEnd else { return nil }
         guard self.remainingPackets > 0 else { throw .tooManyPackets }
@@ -106,7 +108,7 @@ extension ByteBuffer {
 }
 
 extension EncodedPacket {
-    /// The bytes that this packet adds to a polling response, a separator before each of its parts included.
+    /// The bytes that this packet adds to a polling response, with a separator before each of its parts.
     package var pollingLength: Int {
         var length = self.text.readableBytes > 0 ? self.text.readableBytes + 1 : 0
         for attachment in self.attachments {

@@ -3,7 +3,9 @@ package import NIOCore
 // Protocol 3, spoken by Socket.IO clients of versions 1 and 2.
 
 extension EnginePacket {
-    /// Reads the text form of protocol 3: as in protocol 4, but with a type digit also before base64 (`b4AQID`).
+    /// Reads the text form of protocol 3.
+    ///
+    /// It is that of protocol 4, but base64 has a type digit, too (`b4AQID`).
     package init?(version3Text text: ByteBuffer) {
         var text = text
         guard text.getInteger(at: text.readerIndex, as: UInt8.self) == UInt8(ascii: "b") else {
@@ -28,7 +30,9 @@ extension EnginePacket {
         self.init(type, bytes: bytes.slice())
     }
 
-    /// Bytes are a message; other packets are what their type says.
+    /// Bytes are always a message.
+    ///
+    /// For other packets the type decides.
     private init(_ type: EnginePacketType, bytes: ByteBuffer) {
         if type == .message {
             self.init(binary: bytes)
@@ -40,20 +44,21 @@ extension EnginePacket {
 
 /// Takes the packets out of the body of a polling request of protocol 3, one after the other.
 ///
-/// As text each has its length before it, in UTF-16 units: `6:4hello10:b4AQIDBAU=`. As bytes each has a mark (0: text,
-/// 1: binary), the decimal digits of its length, each in a byte of that value, and a byte of 255 before it.
+/// In the text form, the length in UTF-16 units stands before each packet: `6:4hello10:b4AQIDBAU=`. In the binary form,
+/// before each packet stand a mark (0 for text, 1 for binary), the decimal digits of its length as bytes of these
+/// values, and a byte of 255.
 package struct Version3PayloadReader: PayloadReader, Sendable {
     private var rest: ByteBuffer
     private let isBinary: Bool
     private var remainingPackets: Int
     private var isFirst = true
-    /// Longer numbers are no lengths of anything.
+    /// A number with more digits is the length of nothing.
     private static let maximumDigits = 10
 
     /// Starts at the body's first packet.
     ///
     /// - Parameters:
-    ///   - body: The whole body: valid UTF-8 unless it is binary.
+    ///   - body: The whole body. It is valid UTF-8 unless it is binary.
     ///   - isBinary: Whether the request says that it is binary.
     ///   - maximumPackets: The most packets that it may hold.
     package init(_ body: ByteBuffer, isBinary: Bool, maximumPackets: Int = 100_000) {
@@ -85,7 +90,7 @@ package struct Version3PayloadReader: PayloadReader, Sendable {
         }
     }
 
-    /// - Returns: `nil` for one without length, which is passed over.
+    /// - Returns: The packet; `nil` for one without length, which is skipped.
     private mutating func nextText() throws(PollingPayloadError) -> EnginePacket? {
         let length = try self.readLength(end: UInt8(ascii: ":")) { $0 &- UInt8(ascii: "0") }
         guard length > 0 else { return nil }
@@ -125,7 +130,7 @@ package struct Version3PayloadReader: PayloadReader, Sendable {
         throw .undecodablePacket
     }
 
-    /// The bytes that so many UTF-16 units take as UTF-8; `nil` if there are not as many, or half a character is left.
+    /// How many bytes so many UTF-16 units take as UTF-8; `nil` if there are fewer units, or half a character is left.
     private static func bytes(ofUTF16Units count: Int, in text: ByteBuffer) -> Int? {
         text.withUnsafeReadableBytes { bytes in
             var units = 0
@@ -153,7 +158,7 @@ extension ByteBuffer {
     /// - Parameters:
     ///   - packets: The packets.
     ///   - isTextOnly: Whether the client asked for base64.
-    /// - Returns: Whether the body is binary, which it is as soon as one of the packets has attachments.
+    /// - Returns: Whether the body is binary. It is if one of the packets has attachments.
     package mutating func writeVersion3Payload(_ packets: some Sequence<EncodedPacket>, isTextOnly: Bool) -> Bool {
         let isBinary = !isTextOnly && packets.contains { !$0.attachments.isEmpty }
         for packet in packets {
@@ -192,7 +197,7 @@ extension ByteBuffer {
         self.withUnsafeReadableBytes { bytes in
             var units = 0
             for byte in bytes {
-                // Each character's first byte, and once more for those that take a pair.
+                // It counts the first byte of each character, and twice for characters that take a pair.
                 if byte & 0xC0 != 0x80 { units += 1 }
                 if byte >= 0xF0 { units += 1 }
             }

@@ -3,8 +3,9 @@ public import NIOCore
 extension ByteBuffer {
     /// Writes a value as `JSON.stringify` would.
     ///
-    /// Members keep their order, strings are raw UTF-8, and numbers that JSON cannot express are `null`. Bytes become what
-    /// Node makes of a `Buffer`, `{"type":"Buffer","data":[1,2]}`: channels that carry nothing but JSON have no attachments.
+    /// Members keep their order, strings are raw UTF-8, and numbers that JSON cannot express are `null`. Bytes become
+    /// what Node makes of a `Buffer`, `{"type":"Buffer","data":[1,2]}`, because a channel that carries only JSON has no
+    /// attachments.
     public mutating func writeJSON(_ value: JSONValue) {
         self.write { $0.writeJSON(value) }
     }
@@ -18,7 +19,7 @@ extension ByteBuffer {
         self.writeStaticString(value ? "true" : "false")
     }
 
-    /// Writes a string in quotes, escaping only what has to be.
+    /// Writes a string in quotes, and escapes only what has to be escaped.
     package mutating func writeJSONString(_ string: String) {
         self.write { $0.writeJSONString(string) }
     }

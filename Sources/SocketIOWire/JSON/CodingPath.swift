@@ -1,4 +1,6 @@
-/// The way from the root of a value to a part of it; made into keys only when an error needs them.
+/// The way from the root of a value to a part of it.
+///
+/// It becomes keys only if an error needs them.
 indirect enum CodingPath {
     case root
     case key(any CodingKey, in: CodingPath)

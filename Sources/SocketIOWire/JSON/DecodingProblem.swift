@@ -1,6 +1,6 @@
 /// A `DecodingError` in words: which part of a value does not fit a type, and why.
 package struct DecodingProblem: CustomStringConvertible {
-    /// The way to that part, a missing key at its end: `items[2].count`; `nil` if it is the value as a whole.
+    /// The way to that part, with a missing key at its end: `items[2].count`; `nil` if it is the value as a whole.
     package let path: String?
     /// What is wrong there.
     package let reason: String
@@ -23,7 +23,7 @@ package struct DecodingProblem: CustomStringConvertible {
 
     package var description: String { self.path.map { "\($0): \(self.reason)" } ?? self.reason }
 
-    /// Keys of dictionaries are a client's: they are told as far as they are short.
+    /// A client chooses the keys of dictionaries, so only short ones are shown.
     private static func path(_ keys: [any CodingKey]) -> String {
         var path = ""
         for key in keys {
@@ -32,7 +32,7 @@ package struct DecodingProblem: CustomStringConvertible {
             } else {
                 path += (path.isEmpty ? "" : ".") + boundedText(key.stringValue, to: 64)
             }
-            // What nests deeper than anybody reads.
+            // A path that is deeper than anybody would read.
             if path.utf8.count > 512 { return path + "…" }
         }
         return path

@@ -1,10 +1,10 @@
 /// Points in time as JavaScript's `Date` writes them: ISO 8601 in UTC with milliseconds.
 enum ISO8601 {
-    /// As far as JavaScript's dates reach, in milliseconds from 1970.
+    /// The greatest date that JavaScript has, in milliseconds from 1970.
     private static let greatest = 8_640_000_000_000_000
     private static let millisecondsPerDay = 86_400_000
 
-    /// `1970-01-01T00:00:00.000Z`, or `nil` for what is no date in JavaScript.
+    /// The date as `1970-01-01T00:00:00.000Z`; `nil` if JavaScript has no such date.
     ///
     /// Years outside of 0...9999 have a sign and six digits.
     static func string(milliseconds: Int) -> String? {
@@ -51,7 +51,7 @@ enum ISO8601 {
     /// The milliseconds from 1970 of a date (`2024-01-02`), or of a date and a time in UTC or with an offset
     /// (`2024-01-02T03:04:05.678+01:00`); `nil` for anything else.
     ///
-    /// Seconds, and any number of digits of them, may be left out. Digits past the milliseconds are cut off.
+    /// Seconds and their fraction may be missing. Digits behind the milliseconds are cut off.
     static func milliseconds(of text: String) -> Int? {
         var parser = Parser(text.utf8)
         guard let day = parser.readDay() else { return nil }
@@ -82,12 +82,12 @@ enum ISO8601 {
                 self.read(UInt8(ascii: "-")), let dayOfMonth = self.readNumber(digits: 2), (1...12).contains(month)
             else { return nil }
             let day = ISO8601.day(year: year, month: month, dayOfMonth: dayOfMonth)
-            // The 31st of February would be another day.
+            // Without this check the 31st of February would become another day.
             let (_, _, actual) = ISO8601.civil(day: day)
             return actual == dayOfMonth ? day : nil
         }
 
-        /// Milliseconds, the offset from UTC taken off.
+        /// The milliseconds, with the offset from UTC subtracted.
         mutating func readTimeOfDay() -> Int? {
             guard self.read(UInt8(ascii: "T")) || self.read(UInt8(ascii: "t")) || self.read(UInt8(ascii: " ")),
                 let hours = self.readNumber(digits: 2), self.read(UInt8(ascii: ":")),
@@ -113,7 +113,7 @@ enum ISO8601 {
             return milliseconds - sign * (offsetHours * 3_600_000 + offsetMinutes * 60_000)
         }
 
-        /// Milliseconds, from the digits after the point.
+        /// The milliseconds, from the digits after the point.
         private mutating func readFraction() -> Int? {
             var milliseconds = 0
             var weight = 100

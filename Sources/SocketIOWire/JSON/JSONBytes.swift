@@ -1,17 +1,18 @@
-/// Looking at the bytes of JSON text, eight at a time where that is possible.
+/// Looks at the bytes of JSON text, eight at a time where that is possible.
 ///
 /// Every function takes an index that may be at the end, and never reads past it.
 extension UnsafeRawBufferPointer {
     /// The index of the first byte that is not an ordinary ASCII character of a string.
     ///
-    /// That is the quote, a backslash, a control character or part of a longer UTF-8 sequence; the count, if there is none.
+    /// Not ordinary are the quote, a backslash, a control character, and parts of longer UTF-8 sequences. If there is
+    /// none, the result is the count.
     @inline(__always)
     func endOfPlainASCII(from start: Int) -> Int {
         var index = start
         while index &+ 8 <= self.count {
             let word = UInt64(littleEndian: self.loadUnaligned(fromByteOffset: index, as: UInt64.self))
             let found = Self.special(in: word)
-            // A borrow can only spoil the lanes above a hit, so that the lowest hit is exact.
+            // A borrow can spoil only the lanes above a hit, so the lowest hit is exact.
             if found != 0 { return index &+ found.trailingZeroBitCount >> 3 }
             index &+= 8
         }
@@ -25,7 +26,7 @@ extension UnsafeRawBufferPointer {
 
     /// The index of the first byte that `JSON.stringify` escapes.
     ///
-    /// That is the quote, a backslash or a control character; the count, if there is none.
+    /// It escapes the quote, the backslash and control characters. If there is none, the result is the count.
     @inline(__always)
     func endOfUnescaped(from start: Int) -> Int {
         var index = start
@@ -53,14 +54,15 @@ extension UnsafeRawBufferPointer {
         return (control | ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)) & (ones &* 0x80)
     }
 
-    /// As ``escaped(in:)``, and every lane outside of ASCII.
+    /// The same as ``escaped(in:)``, and also every lane outside of ASCII.
     @inline(__always)
     private static func special(in word: UInt64) -> UInt64 {
         Self.escaped(in: word) | (word & 0x8080_8080_8080_8080)
     }
 
-    /// The length of the UTF-8 sequence that starts with a non-ASCII byte at `index`: 2, 3 or 4; `nil` if it is
-    /// malformed (overlong, a surrogate, past U+10FFFF, cut short).
+    /// The length of the UTF-8 sequence that starts with a non-ASCII byte at `index`: 2, 3 or 4.
+    ///
+    /// It is `nil` if the sequence is malformed (too long, a surrogate, beyond U+10FFFF, cut short).
     @inline(__always)
     func lengthOfUTF8Sequence(at index: Int) -> Int? {
         let lead = self[index]
@@ -112,11 +114,11 @@ extension UnsafeRawBufferPointer {
         return true
     }
 
-    /// The index of the first byte at or after `start` that is no JSON white space, or the count.
+    /// The index of the first byte at or after `start` that is no JSON white space; the count if there is none.
     @inline(__always)
     func endOfWhitespace(from start: Int) -> Int {
         var index = start
-        // Hardly any is sent.
+        // White space is rare.
         guard index < self.count, self[index] <= 0x20 else { return index }
         while index < self.count {
             switch self[index] {

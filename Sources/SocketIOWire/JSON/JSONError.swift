@@ -1,4 +1,4 @@
-/// Why bytes are not the JSON text they were taken for, and where.
+/// Why bytes are not JSON text, and where.
 ///
 /// It never holds any of the bytes: they may be secrets, and errors end up in logs.
 public struct JSONError: Error, Hashable, Sendable {
@@ -62,20 +62,24 @@ extension JSONError: CustomStringConvertible {
 
 /// What a JSON text may ask of its reader.
 ///
-/// Time and memory grow in proportion to the text. The transport limits its length, this limits its nesting.
+/// Time and memory grow in proportion to the text. The transport limits its length, and these limits its nesting.
 public struct JSONLimits: Hashable, Sendable {
-    /// The greatest ``maximumDepth``; a greater one counts as this.
+    /// The greatest ``maximumDepth``.
+    ///
+    /// A greater one counts as this.
     public static let greatestDepth = 512
 
     /// The limits that apply unless others are given.
     public static let standard = JSONLimits()
 
-    /// How many arrays and objects may stand inside of each other; 128 unless changed, 512 at most.
+    /// How many arrays and objects may stand inside of each other: 128 by default, 512 at most.
     public var maximumDepth = 128
 
     /// Makes the standard limits.
     public init() {}
 
-    /// The depth that holds: the nesting of a value is walked by recursion, so no configuration may make it endless.
+    /// The depth that applies.
+    ///
+    /// Functions visit nested values by recursion, so no configuration may make the nesting endless.
     var effectiveDepth: Int { min(max(self.maximumDepth, 0), Self.greatestDepth) }
 }

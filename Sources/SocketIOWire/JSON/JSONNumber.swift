@@ -7,8 +7,8 @@ enum JSONNumber {
     /// - Parameters:
     ///   - text: The number.
     ///   - isInteger: Whether it has neither fraction nor exponent.
-    /// - Returns: An integer if it is one and fits; otherwise the nearest double: infinity for `1e999`, and −0 for `-0`,
-    ///   which no integer can be.
+    /// - Returns: An integer if it is one and fits. Otherwise it is the nearest double: infinity for `1e999`, and −0
+    ///   for `-0`, which is no integer.
     static func value(of text: UnsafeRawBufferPointer, isInteger: Bool) -> JSONValue {
         if isInteger, let integer = self.integer(of: text) { return .int(integer) }
         return .double(self.double(of: text))
@@ -47,8 +47,9 @@ enum JSONNumber {
         return parts.roundedDouble(of: text)
     }
 
-    /// The string that JavaScript makes of a number whose text has been checked: `9007199254740992` of its successor,
-    /// `Infinity` of `1e999`.
+    /// The string that JavaScript makes of a number whose text has been checked.
+    ///
+    /// `9007199254740993` gives `9007199254740992`, and `1e999` gives `Infinity`.
     static func string(of text: UnsafeRawBufferPointer) -> String {
         let value = self.double(of: text)
         guard value.isFinite else { return value < 0 ? "-Infinity" : "Infinity" }
@@ -57,19 +58,19 @@ enum JSONNumber {
         return String(buffer: string)
     }
 
-    /// A decimal number taken apart.
+    /// The parts of a decimal number.
     private struct Decimal {
-        /// More significant digits than any double needs to be told from its neighbours (767).
+        /// More significant digits than any double needs to differ from its neighbours (767).
         private static let enoughDigits = 800
-        /// Any number with an exponent past this is infinite or zero, however many digits it has.
+        /// A number with a greater exponent is infinite or zero, no matter how many digits it has.
         private static let greatestExponent = 1 << 40
 
         private var isNegative = false
-        /// The first significant digits, up to nineteen of them.
+        /// The first significant digits, at most nineteen.
         private var mantissa: UInt64 = 0
         /// How many significant digits there are, without leading zeros.
         private var digits = 0
-        /// The power of ten that the significant digits are to be multiplied with.
+        /// The power of ten by which the significant digits are to be multiplied.
         private var exponent = 0
 
         init(of text: UnsafeRawBufferPointer) {
@@ -128,9 +129,11 @@ enum JSONNumber {
             return self.isNegative ? -value : value
         }
 
-        /// The value, rounded correctly by the standard library from no more digits than can matter.
+        /// The value.
+        ///
+        /// The standard library rounds it correctly, and gets only as many digits as can matter.
         mutating func roundedDouble(of text: UnsafeRawBufferPointer) -> Double {
-            // Where the first significant digit stands decides before any digit does.
+            // The place of the first significant digit decides before any digit does.
             let magnitude = self.exponent &+ self.digits
             if magnitude > 310 { return self.isNegative ? -.infinity : .infinity }
             if magnitude < -330 { return self.isNegative ? -0.0 : 0 }
@@ -155,7 +158,7 @@ enum JSONNumber {
             }
             var exponent = self.exponent &+ (self.digits &- kept)
             if hasMore {
-                // Something small follows: it can only matter to a tie.
+                // Something small follows. It can matter only if the rest is exactly between two doubles.
                 number += "1"
                 exponent &-= 1
             }

@@ -1,10 +1,12 @@
 import NIOCore
 import OrderedCollections
 
-/// Makes values of JSON text, checking it on the way.
+/// Makes values of JSON text and checks the text on the way.
 struct JSONParser {
     private let bytes: UnsafeRawBufferPointer
-    /// What placeholders stand for; `nil` leaves them the objects they look like.
+    /// The attachments that placeholders stand for.
+    ///
+    /// If it is `nil`, a placeholder stays the object that it looks like.
     private let attachments: [ByteBuffer]?
     private(set) var scanner: JSONScanner
 
@@ -44,7 +46,9 @@ struct JSONParser {
         try self.scanner.skipSeparator(orEnd: UInt8(ascii: "]"))
     }
 
-    /// The next string, whose opening quote is next.
+    /// The next string.
+    ///
+    /// Its opening quote comes next.
     @inline(__always)
     mutating func readString() throws(JSONError) -> String {
         self.scanner.advance()
@@ -74,7 +78,7 @@ struct JSONParser {
             }
             let key = try self.readString()
             try self.scanner.skipColon()
-            // A repeated key keeps its place and takes the last value, as in JavaScript.
+            // A repeated key keeps its first place and gets its last value, as in JavaScript.
             members[key] = try self.readValue(depth: depth &+ 1)
         } while try self.scanner.skipSeparator(orEnd: UInt8(ascii: "}"))
         if let attachments = self.attachments, members["_placeholder"] == .bool(true) {

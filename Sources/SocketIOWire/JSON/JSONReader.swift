@@ -1,22 +1,28 @@
 package import NIOCore
 
-/// A cursor over JSON text that makes values of what is asked for and checks what it passes.
+/// A cursor over JSON text.
 ///
-/// Arrays can be walked element by element, so that an argument nobody asks for is never decoded:
+/// It makes values of what its caller asks for, and checks what it skips.
+///
+/// A caller can visit an array element by element, so an argument that nobody asks for is never decoded:
 /// ```swift
 /// var reader = JSONReader(text)
 /// try reader.enterArray()
 /// while try reader.nextElement() { values.append(try reader.readValue()) }
 /// ```
 package struct JSONReader {
-    /// The text read from; offsets count from its first readable byte.
+    /// The text.
+    ///
+    /// Offsets count from its first readable byte.
     package let text: ByteBuffer
-    /// What placeholders stand for; `nil` leaves them the objects they look like.
+    /// The attachments that placeholders stand for.
+    ///
+    /// If it is `nil`, a placeholder stays the object that it looks like.
     package let attachments: [ByteBuffer]?
     package let limits: JSONLimits
-    /// Where the next byte to look at is.
+    /// The place of the next byte to look at.
     package private(set) var offset = 0
-    /// Whether an element of the array being walked has been passed, so that a comma is due.
+    /// Whether an element of the current array has been read, so that a comma must follow.
     private var isBehindElement = false
 
     package init(_ text: ByteBuffer, attachments: [ByteBuffer]? = nil, limits: JSONLimits = .standard) {
@@ -32,7 +38,7 @@ package struct JSONReader {
         try self.scan { scanner throws(JSONError) in try scanner.peekKind() }
     }
 
-    /// The next value, whatever it is.
+    /// The next value, of any kind.
     package mutating func readValue() throws(JSONError) -> JSONValue {
         let (value, end) = try self.text.withUnsafeReadableBytes { bytes in
             Result { () throws(JSONError) in
@@ -47,19 +53,21 @@ package struct JSONReader {
 
     /// The next value if it is a string.
     ///
-    /// Anything else stays where it is.
+    /// A value of another kind is not read.
     package mutating func readString() throws(JSONError) -> String? {
         guard try self.peekKind() == .string, case .string(let string) = try self.readValue() else { return nil }
         return string
     }
 
-    /// Passes the next value, which is checked in full.
+    /// Skips the next value and checks all of it.
     package mutating func skipValue() throws(JSONError) {
         try self.scan { scanner throws(JSONError) in try scanner.skipValue() }
         self.isBehindElement = true
     }
 
-    /// The text of the next value, without white space around it, checked but not decoded.
+    /// The text of the next value without white space around it.
+    ///
+    /// It is checked but not decoded.
     ///
     /// No bytes are copied.
     package mutating func readRawValue() throws(JSONError) -> ByteBuffer {
@@ -76,16 +84,16 @@ package struct JSONReader {
         self.isBehindElement = false
     }
 
-    /// Steps to the next element of the array entered last, or out of it.
+    /// Steps to the next element of the array that was entered last, or out of the array.
     ///
-    /// - Returns: Whether there is an element, which is what will be read next.
+    /// - Returns: Whether there is an element. If so, it is read next.
     package mutating func nextElement() throws(JSONError) -> Bool {
         let isBehindElement = self.isBehindElement
         let hasElement = try self.scan { scanner throws(JSONError) in
             isBehindElement
                 ? try scanner.skipSeparator(orEnd: UInt8(ascii: "]")) : try !scanner.skipIfNext(UInt8(ascii: "]"))
         }
-        // Out of it means behind it.
+        // Behind the last element, the reader stands behind the array.
         self.isBehindElement = !hasElement
         return hasElement
     }

@@ -1,10 +1,11 @@
 extension JSONScanner {
-    /// Skips one value and checks that every placeholder in it (`{"_placeholder":true,"num":0}`) stands for one of the
-    /// attachments.
+    /// Skips one value.
     ///
-    /// There may be as many placeholders as attachments: no encoder writes more, and if a few bytes could stand for a
-    /// megabyte again and again, a small packet would be many gigabytes once it is written out. Nested values cost stack,
-    /// up to the limit of depth.
+    /// It checks that every placeholder in it (`{"_placeholder":true,"num":0}`) stands for one of the attachments.
+    ///
+    /// There may be as many placeholders as attachments. No encoder writes more. If a few bytes could stand for the
+    /// same megabyte again and again, a small packet could become many gigabytes when it is written. Nested values use
+    /// stack, up to the limit of depth.
     package mutating func skipValue(attachmentCount: Int) throws(JSONError) {
         var unused = attachmentCount
         try self.skipValue(attachmentCount: attachmentCount, unused: &unused, depth: 0)

@@ -1,4 +1,4 @@
-/// What a JSON value is, as its first byte tells.
+/// The kind of a JSON value, which its first byte tells.
 package enum JSONKind: Sendable {
     case null
     case bool
@@ -8,18 +8,20 @@ package enum JSONKind: Sendable {
     case object
 }
 
-/// Checks JSON text and skips over it, without making anything of it.
+/// Checks JSON text and skips it, and makes no values.
 ///
-/// The grammar is RFC 8259 and nothing more, strings must be UTF-8, and lone surrogates are allowed in escapes as
-/// `JSON.parse` allows them. The time is linear in the text and the stack does not grow with its nesting.
+/// The grammar is exactly that of RFC 8259. Strings must be UTF-8. Escapes may contain a surrogate without its partner,
+/// as for `JSON.parse`. The time is linear in the text, and the stack does not grow with its nesting.
 package struct JSONScanner {
     private let bytes: UnsafeRawBufferPointer
-    /// How many brackets may stand inside of each other, apart from those entered one by one.
+    /// How many brackets may stand inside of each other, besides those that the caller has entered.
     private var maximumDepth: Int
     /// The index of the next byte to look at.
     package private(set) var offset: Int
 
-    /// Looks at bytes that must outlive the scanner.
+    /// Looks at bytes.
+    ///
+    /// They must live longer than the scanner.
     package init(_ bytes: UnsafeRawBufferPointer, from offset: Int = 0, limits: JSONLimits = .standard) {
         self.bytes = bytes
         self.offset = offset
@@ -41,7 +43,9 @@ package struct JSONScanner {
         return kind
     }
 
-    /// The kind of the next value, whose first byte is the only one looked at.
+    /// The kind of the next value.
+    ///
+    /// Only its first byte is looked at.
     ///
     /// White space before it is skipped.
     package mutating func peekKind() throws(JSONError) -> JSONKind {
@@ -69,7 +73,7 @@ package struct JSONScanner {
         guard self.offset == self.bytes.count else { throw JSONError(.trailingBytes, at: self.offset) }
     }
 
-    /// Skips one value, which is checked in full, and the white space before it.
+    /// Skips white space and one value, and checks all of it.
     package mutating func skipValue() throws(JSONError) {
         var nesting = Nesting()
         value: while true {
@@ -125,7 +129,9 @@ package struct JSONScanner {
         }
     }
 
-    /// Skips the rest of a string, whose opening quote has been read, and its closing quote.
+    /// Skips the rest of a string, with its closing quote.
+    ///
+    /// Its opening quote has been read.
     ///
     /// - Returns: Whether there are escape sequences in it.
     @inline(__always)
@@ -201,13 +207,15 @@ package struct JSONScanner {
         UnsafeRawBufferPointer(rebasing: self.bytes[start..<end])
     }
 
-    /// Checks that one more bracket may be opened inside of that many.
+    /// Checks that one more bracket may be opened inside of so many.
     @inline(__always)
     func checkDepth(_ depth: Int) throws(JSONError) {
         guard depth < self.maximumDepth else { throw JSONError(.tooDeep, at: self.offset) }
     }
 
-    /// Skips the opening bracket of an array, which is next; the elements may be skipped one by one.
+    /// Skips the opening bracket of an array, which comes next.
+    ///
+    /// The elements can then be skipped one by one.
     @inline(__always)
     mutating func enterArray() throws(JSONError) {
         try self.checkDepth(0)
@@ -230,9 +238,9 @@ package struct JSONScanner {
         return true
     }
 
-    /// Skips what follows an element of an array or a member of an object: a comma, or the closing bracket.
+    /// Skips the comma or the closing bracket that follows an element or a member.
     ///
-    /// - Returns: Whether it was a comma, so that another one follows.
+    /// - Returns: Whether it was a comma, so that another element or member follows.
     @inline(__always)
     mutating func skipSeparator(orEnd end: UInt8) throws(JSONError) -> Bool {
         self.skipWhitespace()
@@ -248,7 +256,9 @@ package struct JSONScanner {
         guard try self.skipIfNext(UInt8(ascii: ":")) else { throw JSONError(.unexpectedByte, at: self.offset) }
     }
 
-    /// The next byte, which stays where it is.
+    /// The next byte.
+    ///
+    /// It is not skipped.
     @inline(__always)
     private func peek() throws(JSONError) -> UInt8 {
         guard self.offset < self.bytes.count else { throw JSONError(.unexpectedEnd, at: self.bytes.count) }
@@ -273,7 +283,7 @@ package struct JSONScanner {
         try self.skipColon()
     }
 
-    /// Skips a backslash and what belongs to it.
+    /// Skips an escape sequence with its backslash.
     private mutating func skipEscape() throws(JSONError) {
         let start = self.offset
         self.offset &+= 1
@@ -302,10 +312,14 @@ package struct JSONScanner {
     }
 }
 
-/// Which of the open brackets are objects: one bit a level, so that deep text costs no allocation and no recursion.
+/// Which of the open brackets are objects.
+///
+/// It has one bit for each level, so deep text needs no allocation and no recursion.
 private struct Nesting {
     private(set) var depth = 0
-    /// The innermost 64 levels, the innermost one in the lowest bit.
+    /// The innermost 64 levels.
+    ///
+    /// The lowest bit is the innermost level.
     private var current: UInt64 = 0
     private var outer: InlineArray<8, UInt64> = InlineArray(repeating: 0)
 

@@ -1,6 +1,10 @@
-/// Strings of a JSON text whose grammar and UTF-8 have been checked.
+/// Decodes strings of a JSON text.
+///
+/// Its grammar and its UTF-8 have been checked before.
 enum JSONText {
-    /// The string that these bytes, from between the quotes, stand for.
+    /// The string that these bytes stand for.
+    ///
+    /// They lie between the quotes.
     ///
     /// An escaped surrogate without its partner becomes U+FFFD, because Swift's strings cannot hold one.
     @inline(__always)
@@ -8,7 +12,7 @@ enum JSONText {
         hasEscapes ? self.unescaped(body) : String(decoding: body, as: UTF8.self)
     }
 
-    /// Whether these bytes, from between the quotes, stand for that ASCII string.
+    /// Whether these bytes, which lie between the quotes, stand for that ASCII string.
     @inline(__always)
     static func isEqual(_ body: UnsafeRawBufferPointer, hasEscapes: Bool, to string: StaticString) -> Bool {
         if hasEscapes { return self.unescaped(body) == string.description }
@@ -18,7 +22,7 @@ enum JSONText {
     }
 
     private static func unescaped(_ body: UnsafeRawBufferPointer) -> String {
-        // No escape sequence is shorter than what it stands for.
+        // An escape sequence is never shorter than what it stands for.
         String(unsafeUninitializedCapacity: body.count) { output in
             var count = 0
             var index = 0
@@ -53,7 +57,9 @@ enum JSONText {
         }
     }
 
-    /// The character that four hexadecimal digits, and the four of its partner if it is a surrogate, stand for.
+    /// The character of four hexadecimal digits.
+    ///
+    /// If they are a surrogate, the four digits of its partner belong to it.
     private static func escapedScalar(in body: UnsafeRawBufferPointer, at index: inout Int) -> Unicode.Scalar {
         let unit = body.hexadecimalQuad(at: index) ?? 0xFFFD
         index &+= 4

@@ -4,11 +4,12 @@ import OrderedCollections
 extension JSONValue {
     /// Encodes a value of any type.
     ///
-    /// Bytes (`ByteBuffer`, `Data`) become ``binary(_:)``, a `Date` its ISO 8601 text as in JavaScript, a `URL` its text; a
-    /// `JSONValue` stays what it is. `nil` is `null` in an array; an optional property that is `nil` is left out.
+    /// Bytes (`ByteBuffer`, `Data`) become ``binary(_:)``. A `Date` becomes its ISO 8601 text as in JavaScript, and a
+    /// `URL` its text. A `JSONValue` stays as it is. `nil` is `null` in an array. An optional property that is `nil` is
+    /// left out.
     ///
     /// - Parameter value: What to encode.
-    /// - Throws: `EncodingError`, also for an integer that neither 64 bits with a sign nor a double can hold, and whatever
+    /// - Throws: `EncodingError`, also for an integer that neither 64 bits with a sign nor a double can hold; and what
     ///   the value's own `encode(to:)` throws.
     public init(encoding value: some Encodable) throws {
         self = try JSONValueEncoder.value(of: value)
@@ -16,13 +17,13 @@ extension JSONValue {
 
     /// Decodes a value of any type.
     ///
-    /// A number without fraction is an integer however it was written, and an integer out of range an error. `ByteBuffer`,
-    /// `Data` and `[UInt8]` take bytes; `Data` and `[UInt8]` also an array of numbers. A `Date` takes its ISO 8601 text or
-    /// milliseconds since 1970.
+    /// A number without fraction is an integer, in whatever form it was written. An integer out of range is an error.
+    /// `ByteBuffer`, `Data` and `[UInt8]` take bytes. `Data` and `[UInt8]` also take an array of numbers. A `Date`
+    /// takes its ISO 8601 text, or milliseconds since 1970.
     ///
     /// - Parameter type: The type to make.
     /// - Returns: The value.
-    /// - Throws: `DecodingError` with the path to what does not fit, and nothing of its content.
+    /// - Throws: `DecodingError` with the path to the part that does not fit, and without its content.
     public func decode<T: Decodable>(_ type: T.Type = T.self) throws -> T {
         try JSONValueDecoder(value: self, path: .root).decode(type)
     }
@@ -35,7 +36,7 @@ extension JSONReader {
     }
 }
 
-/// For other coders; our own passes values on as they are.
+/// This is for other coders. Our own passes values on as they are.
 extension JSONValue: Codable {
     /// Decodes any value that the decoder's format can hold.
     public init(from decoder: any Decoder) throws {
@@ -67,7 +68,9 @@ extension JSONValue: Codable {
         }
     }
 
-    /// Encodes the value; bytes as Node's `Buffer` does, `{"type":"Buffer","data":[1,2]}`.
+    /// Encodes the value.
+    ///
+    /// Bytes become what Node's `Buffer` becomes: `{"type":"Buffer","data":[1,2]}`.
     public func encode(to encoder: any Encoder) throws {
         switch self {
         case .object(let members):

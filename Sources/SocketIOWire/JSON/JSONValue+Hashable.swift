@@ -1,7 +1,9 @@
 import NIOCore
 
 extension JSONValue: Hashable {
-    /// Whether both are of the same kind and hold the same; strings and keys byte for byte.
+    /// Whether both are of the same kind and hold the same.
+    ///
+    /// Strings and keys must have the same bytes.
     ///
     /// The members of objects must be in the same order.
     public static func == (left: Self, right: Self) -> Bool {

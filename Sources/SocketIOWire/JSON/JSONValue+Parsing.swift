@@ -3,9 +3,9 @@ public import NIOCore
 extension JSONValue {
     /// Reads JSON text.
     ///
-    /// The grammar is RFC 8259 and nothing more. As in JavaScript, the last one of equal keys wins, and a number too
-    /// large for a double is infinite. Keys are equal if their bytes are. An escaped surrogate without its partner
-    /// becomes U+FFFD, because a Swift string cannot hold one.
+    /// The grammar is exactly that of RFC 8259. As in JavaScript, the last one of equal keys counts, and a number that
+    /// is too large for a double is infinite. Keys are equal if their bytes are equal. An escaped surrogate without its
+    /// partner becomes U+FFFD, because a Swift string cannot hold one.
     ///
     /// - Parameters:
     ///   - bytes: One JSON value and white space around it.

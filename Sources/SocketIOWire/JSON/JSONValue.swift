@@ -1,22 +1,22 @@
 public import NIOCore
 public import OrderedCollections
 
-/// An object's members in the order in which they were written or inserted, as JavaScript keeps them.
+/// The members of an object, in the order in which they were written or inserted, as in JavaScript.
 ///
-/// Keys are told apart by their bytes: ``UTF8Text``.
+/// Keys are compared by their bytes; see ``UTF8Text``.
 public typealias JSONObject = OrderedDictionary<UTF8Text, JSONValue>
 
 /// A value that a Socket.IO argument can hold: JSON, and bytes.
 ///
-/// Bytes travel as attachments beside the JSON text (Socket.IO protocol 5, "binary event"), so they may stand
-/// wherever a JSON value may.
+/// Bytes travel as attachments beside the JSON text (Socket.IO protocol 5, "binary event"). So they may stand wherever
+/// a JSON value may stand.
 ///
-/// Two values are equal if JavaScript would write them alike. So strings are compared by their bytes and not by what
-/// their characters mean; see ``UTF8Text``.
+/// Two values are equal if JavaScript would write them in the same way. So strings are compared by their bytes, and not
+/// by the meaning of their characters; see ``UTF8Text``.
 public enum JSONValue: Sendable {
     case null
     case bool(Bool)
-    /// A number written without fraction or exponent that fits 64 bits.
+    /// A number that is written without fraction and exponent and fits 64 bits.
     case int(Int)
     /// Any other number. NaN and infinities are written as `null`, as `JSON.stringify` does.
     case double(Double)
@@ -38,7 +38,9 @@ extension JSONValue {
         if case .bool(let value) = self { value } else { nil }
     }
 
-    /// The integer, also of a double without fraction that fits, or `nil` if this is something else.
+    /// The integer, or `nil` if this is something else.
+    ///
+    /// A double without fraction that fits counts as an integer.
     public var intValue: Int? {
         switch self {
         case .int(let value): value
@@ -85,7 +87,7 @@ extension JSONValue {
         }
         set {
             var members = self.objectValue ?? [:]
-            // Not two references to the members, or the change would copy them.
+            // There must be only one reference to the members, or the change would copy them.
             self = .null
             members[UTF8Text(key)] = newValue
             self = .object(members)
@@ -100,7 +102,9 @@ extension JSONValue {
 }
 
 extension JSONValue: CustomStringConvertible {
-    /// The value as JSON text; bytes as `ByteBuffer.writeJSON` writes them.
+    /// The value as JSON text.
+    ///
+    /// Bytes look as `ByteBuffer.writeJSON` writes them.
     public var description: String {
         var buffer = ByteBuffer()
         buffer.writeJSON(self)

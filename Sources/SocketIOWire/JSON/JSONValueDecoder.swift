@@ -7,7 +7,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Makes a value of any type of a ``JSONValue``.
+/// Decodes a value of any type from a ``JSONValue``.
 struct JSONValueDecoder: Decoder {
     let value: JSONValue
     let path: CodingPath
@@ -17,7 +17,7 @@ struct JSONValueDecoder: Decoder {
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         guard case .object(let members) = self.value else { throw self.mismatch([String: JSONValue].self) }
-        // What asks for keys may make a dictionary of them that is none of ours, and would hash them as strings.
+        // A caller that asks for the keys may put them into a dictionary of its own, which would hash them as strings.
         if let key = members.keys.first(where: \.isSlowAsString) {
             throw self.corrupted("A key of \(key.utf8.count) bytes is too long for one that is not ASCII.")
         }
@@ -34,7 +34,7 @@ struct JSONValueDecoder: Decoder {
     // MARK: Values of known types
 
     func decode<T: Decodable>(_ type: T.Type) throws -> T {
-        // Where the types are known to be equal, the cast back cannot fail.
+        // The types are known to be equal, so the cast back cannot fail.
         if T.self == String.self, let value = try self.string() as? T { return value }
         if T.self == Int.self, let value = try self.integer(Int.self) as? T { return value }
         if T.self == Bool.self, let value = try self.bool() as? T { return value }
@@ -75,7 +75,9 @@ struct JSONValueDecoder: Decoder {
         return narrowed
     }
 
-    /// An integer, also of a double without a fraction, as JavaScript does not tell them apart.
+    /// An integer.
+    ///
+    /// A double without a fraction counts as one, because JavaScript makes no difference.
     func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> T {
         let result: T?
         switch self.value {
@@ -138,7 +140,9 @@ struct JSONValueDecoder: Decoder {
 
     // MARK: Errors
 
-    /// Says which kind of value was expected and which one there is, and nothing of the value itself.
+    /// Says which kind of value was expected and which kind there is.
+    ///
+    /// It does not show the value.
     private func mismatch(_ type: Any.Type) -> DecodingError {
         let context = DecodingError.Context(
             codingPath: self.codingPath,
@@ -219,7 +223,7 @@ private struct KeyedContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func superDecoder() throws -> any Decoder { self.superDecoder(named: AnyCodingKey.super) }
     func superDecoder(forKey key: Key) throws -> any Decoder { self.superDecoder(named: key) }
 
-    /// A super class that encoded nothing has no member: it decodes from `null`.
+    /// A super class that has encoded nothing has no member, so it decodes from `null`.
     private func superDecoder(named key: some CodingKey) -> JSONValueDecoder {
         JSONValueDecoder(value: self.members[key.stringValue] ?? .null, path: .key(key, in: self.path))
     }
@@ -239,7 +243,7 @@ private struct UnkeyedContainer: UnkeyedDecodingContainer {
     var count: Int? { self.elements.count }
     var isAtEnd: Bool { self.currentIndex >= self.elements.count }
 
-    /// Decodes the next element, which is passed only if that succeeds.
+    /// Decodes the next element, and steps behind it only if that succeeds.
     private mutating func next<T>(_ type: T.Type, _ body: (JSONValueDecoder) throws -> T) throws -> T {
         let path = CodingPath.index(self.currentIndex, in: self.path)
         guard !self.isAtEnd else {

@@ -7,10 +7,10 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Makes a ``JSONValue`` of what one `encode(to:)` writes.
+/// Makes a ``JSONValue`` of everything that one `encode(to:)` writes.
 ///
-/// Containers are places in this object. What asks for a nested container or a super encoder gets an encoder of its own,
-/// whose value is put in its place when this one finishes.
+/// Containers are places in this object. A nested container or a super encoder is an encoder of its own. Its value is
+/// put into its place when this encoder finishes.
 final class JSONValueEncoder: Encoder {
     private enum Shape { case none, single, unkeyed, keyed }
 
@@ -35,9 +35,9 @@ final class JSONValueEncoder: Encoder {
         return encoder.finish()
     }
 
-    /// What types with a place of their own in JSON or among attachments become.
+    /// The value of a type that has a form of its own in JSON or among attachments.
     private static func valueOfKnownType<T: Encodable>(_ value: T, at path: CodingPath) throws -> JSONValue? {
-        // Comparing types is one comparison each; a cast would look the conformances up.
+        // To compare types costs one comparison each. A cast would have to look up conformances.
         if T.self == String.self { return (value as? String).map(JSONValue.string) }
         if T.self == Int.self { return (value as? Int).map(JSONValue.int) }
         if T.self == Bool.self { return (value as? Bool).map(JSONValue.bool) }
@@ -53,7 +53,7 @@ final class JSONValueEncoder: Encoder {
         return nil
     }
 
-    /// As `JSON.stringify` writes a `Date`; `null` for one that JavaScript has not.
+    /// A date as `JSON.stringify` writes it; `null` for one that JavaScript does not have.
     private static func value(ofDate date: Date) -> JSONValue {
         let milliseconds = (date.timeIntervalSince1970 * 1000).rounded()
         guard let exact = Int(exactly: milliseconds), let text = ISO8601.string(milliseconds: exact) else {
@@ -63,7 +63,7 @@ final class JSONValueEncoder: Encoder {
     }
 
     private static func value(ofDecimal decimal: Decimal, at path: CodingPath) throws -> JSONValue {
-        // The shortest way between two decimal notations is text.
+        // The shortest way between two decimal types is a text.
         let text = decimal.description
         if let integer = Int(text) { return .int(integer) }
         return .double(Double(text) ?? .nan)
@@ -137,7 +137,7 @@ final class JSONValueEncoder: Encoder {
 
     fileprivate func nested(for key: some CodingKey) -> JSONValueEncoder {
         let name = UTF8Text(key.stringValue)
-        // Asking twice for the container of a key continues it.
+        // A type that asks twice for the container of a key continues the first one.
         if let existing = self.nestedMembers[name] { return existing }
         let encoder = JSONValueEncoder(path: .key(key, in: self.path))
         self.nestedMembers[name] = encoder

@@ -10,7 +10,7 @@ extension ByteWriter {
 
     /// Writes a value with placeholders (`{"_placeholder":true,"num":0}`) in place of bytes.
     ///
-    /// The bytes are appended to the attachments, depth first; the numbers are their indices there.
+    /// The bytes are appended to the attachments, depth first. The numbers are their indices there.
     package mutating func writeJSON(_ value: JSONValue, attachments: inout [ByteBuffer]) {
         var list: [ByteBuffer]? = attachments
         attachments = []
@@ -59,7 +59,7 @@ extension ByteWriter {
         self.writeStaticString(value ? "true" : "false")
     }
 
-    /// Writes what stands for an attachment.
+    /// Writes the placeholder of an attachment.
     package mutating func writeJSONPlaceholder(number: Int) {
         self.writeStaticString("{\"_placeholder\":true,\"num\":")
         self.writeJSONInteger(number)
@@ -70,7 +70,7 @@ extension ByteWriter {
     private mutating func writeJSONBytes(_ bytes: ByteBuffer) {
         self.writeStaticString("{\"type\":\"Buffer\",\"data\":[")
         bytes.withUnsafeReadableBytes { bytes in
-            // Three digits and a comma for each byte, at most.
+            // Each byte takes at most three digits and a comma.
             self.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count * 4) { output in
                 var count = 0
                 for (index, byte) in bytes.enumerated() {
@@ -95,7 +95,7 @@ extension ByteWriter {
         self.writeStaticString("]}")
     }
 
-    /// Writes a string in quotes, escaping only what has to be.
+    /// Writes a string in quotes, and escapes only what has to be escaped.
     package mutating func writeJSONString(_ string: String) {
         var string = string
         string.withUTF8 { self.writeJSONString(utf8: UnsafeRawBufferPointer($0)) }
@@ -127,7 +127,9 @@ extension ByteWriter {
         self.writeInteger(UInt8(ascii: "\""))
     }
 
-    /// Writes a string, given as UTF-8 that may be malformed, in quotes; what is malformed becomes U+FFFD.
+    /// Writes a string in quotes, given as UTF-8 that may be malformed.
+    ///
+    /// Malformed parts become U+FFFD.
     mutating func writeJSONString(repairingUTF8 bytes: UnsafeRawBufferPointer) {
         if bytes.isUTF8 {
             self.writeJSONString(utf8: bytes)
@@ -179,10 +181,10 @@ extension ByteWriter {
         }
     }
 
-    /// Writes a number as JavaScript does: the fewest digits that tell it from its neighbours, an exponent from 1e21 on and
-    /// below 1e-6, −0 as `0`, and `null` for what is no finite number.
+    /// Writes a number as JavaScript does: with the fewest digits that no other double shares, with an exponent from
+    /// 1e21 on and below 1e-6, −0 as `0`, and `null` for a number that is not finite.
     package mutating func writeJSONNumber(_ value: Double) {
-        // Up to here, integers are exact, and so are their digits.
+        // Up to this limit integers are exact, and so are their digits.
         if value.magnitude < 9_007_199_254_740_992, value.rounded(.towardZero) == value {
             return self.writeJSONInteger(Int(value))
         }
@@ -194,9 +196,10 @@ extension ByteWriter {
         text.withUTF8 { self.writeJavaScriptNumber(swiftDescription: $0) }
     }
 
-    /// Writes the digits of `-1.25e-07` and the like where JavaScript places them.
+    /// Writes the digits of descriptions such as `-1.25e-07` in JavaScript's form.
     private mutating func writeJavaScriptNumber(swiftDescription text: UnsafeBufferPointer<UInt8>) {
-        // 24 characters hold every description: a sign, 17 digits, a point, an exponent of 5; zeros come and go below.
+        // 24 characters hold every description: a sign, 17 digits, a point, and an exponent of 5 characters. Zeros are
+        // added and removed below.
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: text.count) { digits in
             var count = 0
             // The value is 0.DIGITS times ten to the power of `point`.

@@ -1,26 +1,28 @@
-/// What the first bytes of a MessagePack value tell of it.
+/// What the first bytes of a MessagePack value say.
 enum MessagePackHeader {
     case null
     case bool(Bool)
     /// Any integer that fits.
     case int(Int64)
-    /// An integer that only fits without a sign.
+    /// An integer that fits only without a sign.
     case uint(UInt64)
     case float(Float)
     case double(Double)
-    /// So many bytes of UTF-8 follow, and they are there.
+    /// So many bytes of UTF-8 follow. They are all there.
     case string(Int)
     case binary(Int)
-    /// So many values follow, and there is at least a byte for each.
+    /// So many values follow. There is at least one byte for each.
     case array(Int)
-    /// So many pairs of values follow, and there are at least two bytes for each.
+    /// So many pairs of values follow. There are at least two bytes for each.
     case map(Int)
     case timestamp(MessagePackTimestamp)
     /// So many bytes of an extension type follow.
     case ext(type: Int8, length: Int)
 }
 
-/// Reads MessagePack out of bytes; every length is checked against the bytes that are there before anything else happens.
+/// Reads MessagePack.
+///
+/// It compares every length with the number of bytes that are there before it does anything else.
 struct MessagePackCursor {
     let bytes: UnsafeRawBufferPointer
     private(set) var offset: Int
@@ -32,13 +34,17 @@ struct MessagePackCursor {
 
     private var available: Int { self.bytes.count &- self.offset }
 
-    /// The type byte of the next value, which stays where it is.
+    /// The type byte of the next value.
+    ///
+    /// It is not read.
     func peekType() throws(MessagePackError) -> UInt8 {
         guard self.offset < self.bytes.count else { throw MessagePackError(.unexpectedEnd, at: self.bytes.count) }
         return self.bytes[self.offset]
     }
 
-    /// Reads the start of a value: all of it unless it has bytes, elements or members, which are then next.
+    /// Reads the start of a value.
+    ///
+    /// If the value has bytes, elements or members, these come next. Otherwise the start is all of it.
     mutating func readHeader() throws(MessagePackError) -> MessagePackHeader {
         let start = self.offset
         let type = try self.peekType()
@@ -94,9 +100,9 @@ struct MessagePackCursor {
         return UnsafeRawBufferPointer(rebasing: self.bytes[self.offset..<end])
     }
 
-    /// Passes a whole value.
+    /// Skips a whole value.
     ///
-    /// The stack does not grow with its nesting, because nothing needs to be known but how many values are due.
+    /// The stack does not grow with its nesting, because it only counts how many values are missing.
     mutating func skipValue() throws(MessagePackError) {
         var due = 1
         repeat {
@@ -123,7 +129,7 @@ struct MessagePackCursor {
         _ type: T.Type,
         bytesEach: Int
     ) throws(MessagePackError) -> Int {
-        // In two steps: the check must see the bytes that are left behind the count.
+        // This takes two steps, because the check must see the bytes that are left behind the count.
         let count = Int(try self.readInteger(type))
         return try self.checkedCount(count, bytesEach: bytesEach)
     }
@@ -139,12 +145,12 @@ struct MessagePackCursor {
     private mutating func readExtension(length: Int) throws(MessagePackError) -> MessagePackHeader {
         let type = try self.readInteger(Int8.self)
         _ = try self.checkedCount(length, bytesEach: 1)
-        // notepack before 3.0 wrote an ArrayBuffer like this.
+        // notepack before 3.0 wrote an `ArrayBuffer` like this.
         if type == 0 { return .binary(length) }
         return try self.readTimestamp(type: type, length: length) ?? .ext(type: type, length: length)
     }
 
-    /// Reads what follows the type byte of an extension of a length of its own.
+    /// Reads what follows the type byte of an extension whose type gives its length.
     private mutating func readFixedExtension(length: Int) throws(MessagePackError) -> MessagePackHeader {
         let type = try self.readInteger(Int8.self)
         _ = try self.checkedCount(length, bytesEach: 1)
@@ -161,7 +167,7 @@ struct MessagePackCursor {
         }
     }
 
-    /// Reads the extension type −1, if it is that and of one of its lengths.
+    /// Reads the extension type −1, if this is one with a valid length.
     private mutating func readTimestamp(type: Int8, length: Int) throws(MessagePackError) -> MessagePackHeader? {
         guard type == -1 else { return nil }
         switch length {

@@ -1,4 +1,4 @@
-/// Why bytes are not the MessagePack value they were taken for, and where.
+/// Why bytes are not a MessagePack value, and where.
 ///
 /// It never holds any of the bytes: they may be secrets, and errors end up in logs.
 package struct MessagePackError: Error, Hashable, CustomStringConvertible {

@@ -1,7 +1,7 @@
 package import NIOCore
 import OrderedCollections
 
-/// What the next value is.
+/// The kind of the next value.
 package enum MessagePackKind: Sendable {
     case null
     case bool
@@ -14,19 +14,26 @@ package enum MessagePackKind: Sendable {
     case ext
 }
 
-/// A cursor over MessagePack that takes value after value, as its caller asks for them.
+/// A cursor over MessagePack that reads one value after the other, as its caller asks for them.
 ///
-/// Every width of every type is accepted, as notepack.io does, and its extensions of old are understood. Malformed UTF-8 is
-/// repaired with U+FFFD as Node.js does. A length that the bytes cannot hold is an error before anything is allocated.
+/// It accepts every width of every type, as notepack.io does, and understands the extensions of old versions. It
+/// repairs malformed UTF-8 with U+FFFD, as Node.js does. If there are fewer bytes than a length says, that is an error
+/// before anything is allocated.
 package struct MessagePackReader {
-    /// The greatest depth of arrays and maps; what is asked for beyond it counts as this.
+    /// The greatest depth of arrays and maps that a caller can ask for.
     package static let greatestDepth = JSONLimits.greatestDepth
-    /// The most byte strings of one packet that is transcoded: a hundred times what an official client takes.
+    /// The most byte strings in a packet that becomes JSON.
+    ///
+    /// It is a hundred times what an official client takes.
     package static let mostAttachments = 1_024
-    /// The longest JSON text that a packet is transcoded to; MessagePack may say a sixth of it for as much.
+    /// The longest JSON text that a packet may become.
+    ///
+    /// In MessagePack the same packet may have a sixth of that length.
     package static let longestText = 64 * 1024 * 1024
 
-    /// The bytes read from; offsets count from the first readable one.
+    /// The bytes.
+    ///
+    /// Offsets count from the first readable one.
     package let bytes: ByteBuffer
     /// Where the next value starts.
     package private(set) var offset = 0
@@ -34,7 +41,7 @@ package struct MessagePackReader {
 
     /// Starts at the first readable byte.
     ///
-    /// The depth is double that of JSON text unless told otherwise: a client's packet travels inside of another one.
+    /// By default the depth is twice that of JSON text, because a client's packet travels inside of another one.
     package init(_ bytes: ByteBuffer, maximumDepth: Int = 256) {
         self.bytes = bytes
         self.maximumDepth = min(maximumDepth, Self.greatestDepth)
@@ -71,7 +78,7 @@ package struct MessagePackReader {
 
     /// Steps into an array.
     ///
-    /// - Returns: How many values of it are next.
+    /// - Returns: How many values it has. They come next.
     package mutating func readArrayHeader() throws(MessagePackError) -> Int {
         try self.read { cursor throws(MessagePackError) -> Int? in
             guard case .array(let count) = try cursor.readHeader() else { return nil }
@@ -81,7 +88,7 @@ package struct MessagePackReader {
 
     /// Steps into a map.
     ///
-    /// - Returns: How many pairs of a key and a value are next.
+    /// - Returns: How many pairs of a key and a value it has. They come next.
     package mutating func readMapHeader() throws(MessagePackError) -> Int {
         try self.read { cursor throws(MessagePackError) -> Int? in
             guard case .map(let count) = try cursor.readHeader() else { return nil }
@@ -96,16 +103,20 @@ package struct MessagePackReader {
         }
     }
 
-    /// Reads a key: a string, or the text of bytes, a number, a boolean or `nil`, as JavaScript makes one of it.
+    /// Reads a key.
     ///
-    /// - Returns: `nil` for a key that is a list or a map; it is passed, too.
+    /// It is a string, or the text that JavaScript makes of bytes, a number, a boolean or `nil`.
+    ///
+    /// - Returns: The key; `nil` if it is a list or a map, which is skipped.
     package mutating func readKey() throws(MessagePackError) -> UTF8Text? {
         try self.read { cursor throws(MessagePackError) -> UTF8Text?? in
             .some(try cursor.readMemberName().map { UTF8Text($0) })
         }
     }
 
-    /// The next value if it is a string of at most 15 bytes, which cost no memory; it stays the next.
+    /// The next value if it is a string of at most 15 bytes, which needs no memory.
+    ///
+    /// The value is not read.
     package func peekShortString() -> UTF8Text? {
         var copy = self
         let text = try? copy.read { cursor throws(MessagePackError) -> UTF8Text? in
@@ -115,7 +126,9 @@ package struct MessagePackReader {
         return text
     }
 
-    /// Reads an integer that fits, also one that is written as a float.
+    /// Reads an integer that fits.
+    ///
+    /// It may be written as a float.
     package mutating func readInt() throws(MessagePackError) -> Int {
         try self.read { cursor throws(MessagePackError) -> Int? in
             switch try cursor.readHeader() {
@@ -147,7 +160,7 @@ package struct MessagePackReader {
         }
     }
 
-    /// Reads bytes, as a slice of those read from.
+    /// Reads bytes, as a slice of the buffer.
     package mutating func readBinary() throws(MessagePackError) -> ByteBuffer {
         let (end, length) = try self.read { cursor throws(MessagePackError) -> (end: Int, length: Int)? in
             guard case .binary(let length) = try cursor.readHeader() else { return nil }
@@ -157,14 +170,14 @@ package struct MessagePackReader {
         return self.slice(end - length, end)
     }
 
-    /// Passes a `nil`, if one is next, or what notepack once wrote for `undefined`.
+    /// Skips a `nil`, or what old versions of notepack wrote for `undefined`, if it comes next.
     package mutating func skipNothing() throws(MessagePackError) -> Bool {
         guard try self.peekKind() == .null else { return try self.skipUndefined() }
         self.offset += 1
         return true
     }
 
-    /// Passes what notepack once wrote for `undefined`, if that is next.
+    /// Skips what old versions of notepack wrote for `undefined`, if it comes next.
     package mutating func skipUndefined() throws(MessagePackError) -> Bool {
         guard try self.peekKind() == .ext else { return false }
         return try self.read { cursor throws(MessagePackError) -> Bool? in
@@ -176,12 +189,12 @@ package struct MessagePackReader {
 
     // MARK: Whole values
 
-    /// Passes the next value, whatever it is, without limit to its depth.
+    /// Skips the next value of any kind and depth.
     package mutating func skipValue() throws(MessagePackError) {
         try self.read { cursor throws(MessagePackError) -> Void? in try cursor.skipValue() }
     }
 
-    /// The bytes of the next value, as a slice of those read from.
+    /// The bytes of the next value, as a slice of the buffer.
     package mutating func readRawValue() throws(MessagePackError) -> ByteBuffer {
         let start = self.offset
         try self.skipValue()
@@ -274,14 +287,16 @@ package struct MessagePackReader {
         }
     }
 
-    /// Turns the next value into JSON text as a Node.js server would send it to its clients, without making a tree of it.
+    /// Turns the next value into the JSON text that a Node.js server would send to its clients.
     ///
-    /// Bytes become placeholders, timestamps ISO 8601 text, extensions `[type, bytes]`. What is written is valid JSON text
-    /// of at most the depth allowed. If an error is thrown, nothing has been written.
+    /// It makes no tree of values.
+    ///
+    /// Bytes become placeholders, timestamps become ISO 8601 text, and extensions become `[type, bytes]`. The result is
+    /// valid JSON text of at most the allowed depth. If it throws an error, it has written nothing.
     ///
     /// - Parameters:
-    ///   - text: The text is appended to it.
-    ///   - attachments: The bytes are appended to it, as slices; the placeholders' numbers are their indices in it.
+    ///   - text: Where the text is appended.
+    ///   - attachments: Where the bytes are appended, as slices. The numbers of the placeholders are the indices here.
     /// - Throws: ``MessagePackError``.
     package mutating func transcodeToJSON(
         into text: inout ByteWriter,
@@ -370,7 +385,9 @@ package struct MessagePackReader {
         self.bytes.getSlice(at: self.bytes.readerIndex + start, length: end - start) ?? ByteBuffer()
     }
 
-    /// Runs the body on a cursor and moves only if it succeeds; `nil` means that the next value is of another type.
+    /// Runs the body on a cursor, and moves only if it succeeds.
+    ///
+    /// The body returns `nil` if the next value is of another type.
     private mutating func read<T>(
         _ body: (inout MessagePackCursor) throws(MessagePackError) -> T?
     ) throws(MessagePackError) -> T {
@@ -387,21 +404,26 @@ package struct MessagePackReader {
 }
 
 extension MessagePackCursor {
-    /// Takes bytes that a header has announced, as a slice of the buffer that the cursor's bytes are the readable ones of.
+    /// Takes bytes that a header has announced, as a slice of the buffer.
+    ///
+    /// The cursor's bytes are the readable bytes of that buffer.
     fileprivate mutating func slice(_ length: Int, of buffer: ByteBuffer) -> ByteBuffer {
         let start = buffer.readerIndex + self.offset
         _ = self.take(length)
         return buffer.getSlice(at: start, length: length) ?? ByteBuffer()
     }
 
-    /// Whether what notepack once wrote for `undefined` is next: JavaScript leaves members with that value out.
+    /// Whether what old versions of notepack wrote for `undefined` comes next.
+    ///
+    /// JavaScript leaves out members with that value.
     fileprivate var isAtUndefined: Bool {
         self.offset + 2 < self.bytes.count && self.bytes[self.offset] == 0xD4 && self.bytes[self.offset + 1] == 0
     }
 
-    /// Reads a key as JavaScript makes the name of a member of it.
+    /// Reads a key and makes a member's name of it, as JavaScript does.
     ///
-    /// - Returns: `nil` for a key that is a list or a map: what JavaScript makes of those nobody means. It is passed.
+    /// - Returns: The name; `nil` if the key is a list or a map, which is skipped. Nobody means the name that
+    ///   JavaScript makes of these.
     fileprivate mutating func readMemberName() throws(MessagePackError) -> String? {
         let start = self
         let header = try self.readHeader()
@@ -417,7 +439,7 @@ extension MessagePackCursor {
 
     /// Reads a key and writes it as a JSON string.
     ///
-    /// - Returns: Whether there is one; a key that is a list or a map is only passed.
+    /// - Returns: Whether it has written a key. A key that is a list or a map is only skipped.
     fileprivate mutating func transcodeMemberName(into text: inout ByteWriter) throws(MessagePackError) -> Bool {
         let start = self
         let header = try self.readHeader()
@@ -436,7 +458,7 @@ extension MessagePackCursor {
 }
 
 extension MessagePackHeader {
-    /// The name that a key other than a string makes.
+    /// The name for a key that is no string.
     fileprivate var memberName: String? {
         switch self {
         case .null: MessagePackValue.null.memberName
@@ -452,7 +474,7 @@ extension MessagePackHeader {
 }
 
 extension MessagePackValue {
-    /// Reads MessagePack that is one value and nothing more.
+    /// Reads exactly one MessagePack value.
     package init(parsing bytes: ByteBuffer) throws(MessagePackError) {
         var reader = MessagePackReader(bytes)
         self = try reader.readValue()
@@ -461,7 +483,7 @@ extension MessagePackValue {
 }
 
 extension JSONValue {
-    /// Reads MessagePack that is one value and nothing more, as a Node.js server passes it on to clients.
+    /// Reads exactly one MessagePack value, as a Node.js server passes it on to clients.
     package init(parsingMessagePack bytes: ByteBuffer) throws(MessagePackError) {
         var reader = MessagePackReader(bytes)
         self = try reader.readJSONValue()

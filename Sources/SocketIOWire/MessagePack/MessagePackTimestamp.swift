@@ -1,8 +1,10 @@
-/// A point in time, as the extension type −1 holds it.
+/// A point in time in the extension type −1.
 package struct MessagePackTimestamp: Hashable, Sendable {
     /// Seconds since 1970, rounded down.
     package var seconds: Int64
-    /// Nanoseconds to add to them; more than a second's worth only if a peer wrote that.
+    /// Nanoseconds to add to them.
+    ///
+    /// They are more than a second only if a peer wrote it so.
     package var nanoseconds: UInt32
 
     package init(seconds: Int64, nanoseconds: UInt32 = 0) {
@@ -16,7 +18,7 @@ package struct MessagePackTimestamp: Hashable, Sendable {
         self.nanoseconds = UInt32(remainder < 0 ? remainder + 1000 : remainder) * 1_000_000
     }
 
-    /// Milliseconds since 1970, cut off towards 1970 as JavaScript does; `nil` if that does not fit.
+    /// Milliseconds since 1970, rounded towards 1970 as in JavaScript; `nil` if they do not fit.
     package var milliseconds: Int64? {
         let (whole, overflow) = self.seconds.multipliedReportingOverflow(by: 1000)
         guard !overflow else { return nil }
@@ -26,7 +28,7 @@ package struct MessagePackTimestamp: Hashable, Sendable {
         return sum < 0 && rest > 0 ? sum + 1 : sum
     }
 
-    /// As JavaScript's `Date` writes it (`1970-01-01T00:00:00.000Z`), or `nil` if it has no such date.
+    /// The text that JavaScript's `Date` writes (`1970-01-01T00:00:00.000Z`); `nil` if JavaScript has no such date.
     package var iso8601: String? {
         self.milliseconds.flatMap { Int(exactly: $0) }.flatMap { ISO8601.string(milliseconds: $0) }
     }

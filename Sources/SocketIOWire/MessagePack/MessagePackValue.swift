@@ -1,7 +1,9 @@
 package import NIOCore
 import OrderedCollections
 
-/// A value of MessagePack, with the types that JSON has not.
+/// A MessagePack value.
+///
+/// It has types that JSON does not have.
 package enum MessagePackValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -14,7 +16,7 @@ package enum MessagePackValue: Hashable, Sendable {
     case string(String)
     case binary(ByteBuffer)
     case array([MessagePackValue])
-    /// Keys may be of any type, and repeat.
+    /// Keys may be of any type, and may be repeated.
     case map([Entry])
     case timestamp(MessagePackTimestamp)
     /// An extension type that has no case of its own.
@@ -47,7 +49,7 @@ extension MessagePackValue {
         }
     }
 
-    /// The text that JavaScript makes of this as the name of a member, or `nil` for containers and extensions.
+    /// The member's name that JavaScript makes of this value; `nil` for containers and extensions.
     var memberName: String? {
         switch self {
         case .null: "null"
@@ -72,12 +74,13 @@ extension MessagePackValue {
 }
 
 extension JSONValue {
-    /// What a Node.js server passes on to its clients for this value.
+    /// The value that a Node.js server passes on to its clients for this one.
     ///
-    /// A timestamp becomes its ISO 8601 text, or `null` if it is none of JavaScript's dates; an extension `[type, bytes]`;
-    /// a key its text. The last one of equal keys wins, and a member whose key is a list or a map is left out.
+    /// A timestamp becomes its ISO 8601 text, or `null` if JavaScript has no such date. An extension becomes `[type,
+    /// bytes]`, and a key its text. The last one of equal keys counts. A member whose key is a list or a map is left
+    /// out.
     ///
-    /// - Parameter value: The value, as deep as it is.
+    /// - Parameter value: The value, of any depth.
     package init(_ value: MessagePackValue) {
         switch value {
         case .null: self = .null

@@ -1,10 +1,11 @@
 package import NIOCore
 import OrderedCollections
 
-/// Writes what notepack.io 3 writes, byte for byte, wherever the value survives that.
+/// Writes the same bytes as notepack.io 3, except where notepack.io changes the value.
 ///
-/// Integers take the shortest form, and so do doubles without a fraction: JavaScript does not tell them apart. From ±2^64 on
-/// (−2^63 below zero) notepack writes the low bits of an integer, which is another number; here they stay doubles.
+/// Integers take the shortest form. So do doubles without a fraction, because JavaScript makes no difference. From 2^64
+/// on, and below −2^63, notepack writes the low bits of an integer, which is another number. Here such numbers stay
+/// doubles.
 extension ByteBuffer {
     /// Writes a value.
     package mutating func writeMessagePack(_ value: JSONValue) {
@@ -92,7 +93,7 @@ extension ByteBuffer {
         } else if let integer = Int64(exactly: value) {
             self.writeMessagePack(integer)
         } else {
-            // One bit pattern for every NaN, as JavaScript has it.
+            // Every NaN gets the same bits, as in JavaScript.
             self.writeMultipleIntegers(0xCB as UInt8, (value.isNaN ? .nan : value).bitPattern)
         }
     }

@@ -30,9 +30,9 @@ public struct ArgumentError: Error, Sendable, CustomStringConvertible {
         self.underlying = underlying
     }
 
-    /// The part of the argument that does not fit, or is missing: `items[2].count`.
+    /// The part of the argument that does not fit or is missing: `items[2].count`.
     ///
-    /// `nil` if that is the argument as a whole.
+    /// It is `nil` if that is the argument as a whole.
     public var path: String? { self.problem?.path }
 
     private var problem: DecodingProblem? { (self.underlying as? DecodingError).map(DecodingProblem.init) }

@@ -1,26 +1,31 @@
 import NIOCore
 
-/// The arguments of an event or of an acknowledgement, decoded from the packet's bytes when they are asked for.
+/// The arguments of an event or of an acknowledgement.
+///
+/// They are decoded from the packet's bytes when somebody asks for them.
 public struct Arguments: Sendable {
     /// Where the arguments begin in the text.
     enum Start {
-        /// They are all elements of the text's array.
+        /// All elements of the text's array are arguments.
         case array
-        /// Behind an event's name.
+        /// The arguments are the elements behind an event's name.
         case at(Int)
         /// There are none.
         case none
     }
 
-    // Not an enumeration with a payload, whose copies cost more than those of its parts: these travel with every event.
+    // This is not an enumeration with a payload, because its copies would cost more than those of its parts, and these
+    // values travel with every event.
 
-    /// An array of JSON text, of which an event's arguments are what stands behind its name; empty if there are values.
+    /// The JSON text of an array.
+    ///
+    /// The arguments of an event stand behind its name. The text is empty if the arguments are values.
     private let text: ByteBuffer
     private let start: Start
-    /// What few arguments have.
+    /// What only few arguments have.
     private let rarities: ArgumentRarities?
 
-    /// Arguments that exist as values.
+    /// Makes arguments of values.
     public init(_ values: [JSONValue]) {
         self.text = ByteBuffer()
         self.start = .none
@@ -46,7 +51,9 @@ public struct Arguments: Sendable {
         self.rarities = nil
     }
 
-    /// How many there are, counted by walking the text.
+    /// How many arguments there are.
+    ///
+    /// To count them, it reads the text.
     public var count: Int {
         if let values = self.rarities?.values { return values.count }
         var reader = self.makeReader()
@@ -62,24 +69,24 @@ public struct Arguments: Sendable {
         return attachments.reduce(count) { $0 + $1.readableBytes }
     }
 
-    /// How much memory is kept for them, what they share of it included.
+    /// How much memory they keep, shared memory included.
     package var memoryCount: Int {
         let count = self.text.storageCapacity
         guard let attachments = self.rarities?.attachments else { return count }
         return attachments.reduce(count) { $0 + $1.storageCapacity }
     }
 
-    /// The same arguments, for whoever keeps them for a while; see ``NIOCore/ByteBuffer/detached()``.
+    /// The same arguments, to be kept for a while; see ``NIOCore/ByteBuffer/detached()``.
     package func detached() -> Arguments {
-        // What came with attachments has waited for them already.
+        // A packet with attachments has already waited for them.
         guard self.rarities == nil else { return self }
         return Arguments(self.text.detached(), start: self.start)
     }
 
-    /// Whether there are none.
+    /// Whether there are no arguments.
     public var isEmpty: Bool { self.makeReader().isAtEnd }
 
-    /// All of them as values.
+    /// All arguments as values.
     ///
     /// - Throws: ``ArgumentError`` if they are not from a packet and turn out not to be JSON.
     public func values() throws(ArgumentError) -> [JSONValue] {
@@ -95,7 +102,9 @@ public struct Arguments: Sendable {
     }
 }
 
-/// What arguments seldom have: one reference for all of it, so that those without count no references for it.
+/// What arguments seldom have, behind a single reference.
+///
+/// So arguments without it count no references.
 final class ArgumentRarities: Sendable {
     /// The arguments, if they exist as values.
     let values: [JSONValue]?
@@ -111,14 +120,16 @@ final class ArgumentRarities: Sendable {
 extension Arguments {
     /// Decodes arguments one after the other.
     public struct Reader: Sendable {
-        /// What is read from unless there are values.
+        /// The reader of the text.
+        ///
+        /// It is not used if the arguments are values.
         private let text: ByteBuffer
         private let rarities: ArgumentRarities?
         /// Where the next argument begins in the text.
         private var offset = 0
-        /// Why the payload is no array.
+        /// Why the payload is not an array.
         private var malformation: JSONError?
-        /// The index of the argument that is next.
+        /// The index of the next argument.
         public private(set) var index = 0
         /// Whether all arguments have been read.
         public private(set) var isAtEnd: Bool
@@ -147,7 +158,7 @@ extension Arguments {
 
         private mutating func enterArray() {
             do throws(JSONError) {
-                // The text was held against the decoder's limits before.
+                // The decoder has already checked the text against its limits.
                 (self.offset, self.isAtEnd) = try self.text.withUnsafeReadableBytes { bytes throws(JSONError) in
                     var scanner = JSONScanner(bytes, limits: PacketPayload.greatestLimits)
                     guard try scanner.skipIfNext(UInt8(ascii: "[")) else {
@@ -163,12 +174,13 @@ extension Arguments {
 
         /// Decodes the next argument.
         ///
-        /// - Returns: For an optional type `nil` if there are no more arguments; a surplus of arguments is nobody's error.
+        /// - Returns: The argument; for an optional type `nil` if there are no more arguments. Arguments that nobody
+        ///   reads are no error.
         /// - Throws: ``ArgumentError`` if there is no argument, or one of another type.
         @inlinable
         public mutating func next<T: Decodable>(_ type: T.Type = T.self) throws(ArgumentError) -> T {
-            // The usual types without a decoder, decided where the caller's type is known. Where types are equal, the
-            // cast changes nothing.
+            // The usual types need no decoder. The compiler decides this where it knows the caller's type. If the types
+            // are equal, the cast changes nothing.
             if T.self == JSONValue.self {
                 return unsafeBitCast(try self.requiredValue(for: JSONValue.self), to: T.self)
             }
@@ -187,7 +199,9 @@ extension Arguments {
             return try self.decodeNext(T.self)
         }
 
-        /// The next argument as a value, which must be there.
+        /// The next argument as a value.
+        ///
+        /// There must be one.
         @usableFromInline
         mutating func requiredValue(for type: Any.Type) throws(ArgumentError) -> JSONValue {
             guard let value = try self.nextValue() else {
@@ -221,7 +235,7 @@ extension Arguments {
 
         /// The next argument as a value.
         ///
-        /// - Returns: `nil` if there are no more.
+        /// - Returns: The value; `nil` if there are no more arguments.
         public mutating func nextValue() throws(ArgumentError) -> JSONValue? {
             guard !self.isAtEnd else { return nil }
             if let values = self.rarities?.values {
@@ -233,7 +247,7 @@ extension Arguments {
             do throws(JSONError) {
                 if let malformation = self.malformation { throw malformation }
                 var value = JSONValue.null
-                // What was parsed is put where it stays: on its way as a part of a tuple it would be copied.
+                // The parsed value is put directly into its final place. As a part of a tuple it would be copied.
                 let (end, hasNext) = try self.text.withUnsafeReadableBytes { bytes throws(JSONError) -> (Int, Bool) in
                     var parser = JSONParser(
                         bytes,
@@ -252,14 +266,14 @@ extension Arguments {
             }
         }
 
-        /// All arguments that have not been read.
+        /// All arguments that have not been read yet.
         public mutating func remainingValues() throws(ArgumentError) -> [JSONValue] {
             var values: [JSONValue] = []
             while let value = try self.nextValue() { values.append(value) }
             return values
         }
 
-        /// Passes the next argument without decoding it.
+        /// Skips the next argument and does not decode it.
         public mutating func skip() throws(ArgumentError) {
             guard !self.isAtEnd else { return }
             guard self.rarities?.values == nil else {
@@ -293,7 +307,9 @@ extension Arguments {
     }
 }
 
-/// Tells optional types apart, for which an argument that was not sent is `nil`.
+/// Recognises optional types.
+///
+/// For these, an argument that was not sent is `nil`.
 private protocol OptionalArgument {
     static var missing: Any { get }
 }

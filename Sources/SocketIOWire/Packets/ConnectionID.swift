@@ -1,8 +1,8 @@
 /// An identifier as Engine.IO and Socket.IO make them: 15 bytes, written as exactly 20 characters `A-Z a-z 0-9 - _`.
 ///
-/// 96 random bits, then the low 24 bits of a counter of the process. Other nodes recognise ids by their length
-/// (sharded adapter, cluster engine). Kept in 16 bytes, without a string on the heap, because every connection has
-/// two of them: one is its socket's, the other one a secret, ``SessionID``.
+/// It has 96 random bits, and then the low 24 bits of a counter of the process. Other nodes recognise ids by their
+/// length (sharded adapter, cluster engine). It is kept in 16 bytes without a string on the heap, because every
+/// connection has two of them: the id of its socket, and a secret one, ``SessionID``.
 public struct ConnectionID: Hashable, Sendable {
     /// The first 8 bytes, most significant first.
     package let high: UInt64
@@ -22,12 +22,12 @@ public struct ConnectionID: Hashable, Sendable {
 
     /// Reads the 20 characters of an id.
     ///
-    /// - Returns: `nil` for any other length or alphabet.
+    /// - Returns: The id; `nil` for a text of another length or alphabet.
     public init?(_ text: some StringProtocol) {
         self.init(bytes: text.utf8)
     }
 
-    /// Reads the 20 bytes of an id where they lie.
+    /// Reads the 20 bytes of an id without a copy.
     package init?(utf8 bytes: UnsafeRawBufferPointer) {
         self.init(bytes: bytes)
     }
@@ -39,7 +39,7 @@ public struct ConnectionID: Hashable, Sendable {
         var count = 0
         for byte in bytes {
             guard count < 20, let digit = Self.digit(of: byte) else { return nil }
-            // 120 bits: the 20 digits shift through the pair, 56 bits of it in `low`.
+            // There are 120 bits. The 20 digits shift through the pair, of which `low` holds 56 bits.
             high = high << 6 | low >> 58
             low = low << 6 | UInt64(digit)
             count += 1
@@ -97,7 +97,7 @@ extension ConnectionID: Codable {
 
 /// Identifies a socket: one client in one namespace.
 ///
-/// Not secret. Each socket is in a room of that name.
+/// It is not secret. Each socket is in a room of that name.
 public typealias SocketID = ConnectionID
 
 extension SocketID {

@@ -2,9 +2,9 @@ package import NIOCore
 
 /// How a packet becomes WebSocket messages.
 package enum WebSocketForm: Hashable, Sendable {
-    /// As ``EncodedPacket/frames`` has them: text, and bytes as they are.
+    /// Text, and bytes as they are, in the same form as in ``EncodedPacket/frames``.
     case standard
-    /// Bytes as base64 (`bAQID`), for clients that asked for it.
+    /// Bytes as base64 (`bAQID`), for clients that have asked for it.
     case base64
     /// Protocol 3: bytes behind the packet's type.
     case version3
@@ -24,7 +24,7 @@ package enum WebSocketForm: Hashable, Sendable {
 }
 
 extension EncodedPacket {
-    /// Hands out the messages that this packet is, in order.
+    /// Hands out the messages of this packet, in order.
     package func forEachMessage(as form: WebSocketForm, _ body: (WebSocketOpcode, ByteBuffer) -> Void) {
         if self.text.readableBytes > 0 { body(.text, self.text) }
         for attachment in self.attachments {

@@ -1,14 +1,14 @@
 public import NIOCore
 
-/// A packet, encoded once, ready for every connection and transport.
+/// A packet that has been encoded once, for all connections and transports.
 ///
-/// Frames that a server sends carry no mask, so the same bytes fit every WebSocket; polling payloads are made from the
-/// same storage.
+/// A server's frames carry no mask, so the same bytes fit every WebSocket. Polling payloads are made from the same
+/// storage.
 public final class EncodedPacket: Sendable {
-    /// Complete WebSocket frames: a text frame holding the Engine.IO packet (`42["hi"]`), then one binary frame for each
+    /// Complete WebSocket frames: a text frame with the Engine.IO packet (`42["hi"]`), then one binary frame for each
     /// attachment.
     public let frames: ByteBuffer
-    /// Where the text lies in ``frames``, from its beginning.
+    /// Where the text lies, counted from the beginning of ``frames``.
     private let textRange: Range<Int>
     private let attachmentRanges: [Range<Int>]
     /// Whether the packet is worth compressing; most are.
@@ -16,15 +16,15 @@ public final class EncodedPacket: Sendable {
 
     /// The Engine.IO packet as text, with its type digit: `42["hi"]`.
     ///
-    /// A slice of ``frames``; empty for a lone binary message, which has one attachment and no text.
+    /// It is a slice of ``frames``. It is empty for a single binary message, which has one attachment and no text.
     public var text: ByteBuffer { self.slice(self.textRange) }
 
     /// The attachments' bytes, without a frame header, in order.
     ///
-    /// Slices of ``frames``.
+    /// They are slices of ``frames``.
     public var attachments: [ByteBuffer] { self.attachmentRanges.map { self.slice($0) } }
 
-    /// Runs on the bytes of ``text``, where they lie.
+    /// Runs a closure on the bytes of ``text``, without a copy.
     fileprivate func withTextBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
         self.frames.withUnsafeReadableBytes { body(UnsafeRawBufferPointer(rebasing: $0[self.textRange])) }
     }
@@ -33,7 +33,7 @@ public final class EncodedPacket: Sendable {
         self.frames.getSlice(at: self.frames.readerIndex + range.lowerBound, length: range.count) ?? ByteBuffer()
     }
 
-    /// Takes frames, and where in them the parts are, counted from the first readable byte.
+    /// Takes frames, and the places of the parts in them, counted from the first readable byte.
     private init(frames: ByteBuffer, text: Range<Int>, attachments: [Range<Int>], isCompressible: Bool = true) {
         self.isCompressible = isCompressible
         self.frames = frames
@@ -66,7 +66,7 @@ extension EncodedPacket {
         self.init(frames: frames, text: 0..<0, attachments: [end - binary.readableBytes..<end])
     }
 
-    /// Frames of one or several packets, for a WebSocket only: what they consist of is not known.
+    /// Frames of one or several packets, for a WebSocket only, because their parts are not known.
     package convenience init(webSocketFrames frames: ByteBuffer) {
         self.init(frames: frames, text: 0..<0, attachments: [])
     }
@@ -81,7 +81,7 @@ extension EncodedPacket {
         }
     }
 
-    /// What holds one packet at its end, and the packet's layout.
+    /// A buffer that ends with one packet, and the layout of that packet.
     convenience init(_ bytes: borrowing ByteWriter, _ layout: FrameBuilder.Layout) {
         self.init(frames: bytes.makeBuffer(from: layout.start), layout)
     }
@@ -97,7 +97,7 @@ extension EncodedPacket {
         )
     }
 
-    /// The same packet, to be sent as it is.
+    /// The same packet, which will be sent without compression.
     package var uncompressed: EncodedPacket {
         EncodedPacket(
             frames: self.frames,
@@ -107,13 +107,15 @@ extension EncodedPacket {
         )
     }
 
-    /// Whether the packet is a text and nothing else.
+    /// Whether the packet is only a text.
     package var isPlainText: Bool { self.attachmentRanges.isEmpty && !self.textRange.isEmpty }
 
     /// How many bytes ``text`` has.
     package var textLength: Int { self.textRange.count }
 
-    /// How many Engine.IO packets this is: its text, and each attachment.
+    /// How many Engine.IO packets this is.
+    ///
+    /// The text is one, and so is each attachment.
     package var partCount: Int { (self.textRange.isEmpty ? 0 : 1) + self.attachmentRanges.count }
 }
 

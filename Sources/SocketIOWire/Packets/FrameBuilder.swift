@@ -1,15 +1,15 @@
 import NIOCore
 
-/// Writes a packet's WebSocket frames, as a buffer of their own or behind what is written already.
+/// Writes a packet's WebSocket frames, into a buffer of its own or behind what is already written.
 ///
-/// The shortest frame header is left out in front of the text and set at the end, when the text's length is known. What a
-/// few packets need besides, a longer header and the number of attachments, is put in then.
+/// It leaves room for the shortest frame header in front of the text, and sets the header at the end, when the text's
+/// length is known. A few packets need more: a longer header, or the number of attachments. That is inserted then.
 struct FrameBuilder: ~Copyable {
     /// The text is appended here.
     var bytes: ByteWriter
     /// Where the frame begins.
     private var start: Int
-    /// Whether the bytes before the first frame are nobody's, so that a longer header can grow into them.
+    /// Whether nobody uses the bytes before the first frame, so that a longer header can grow into them.
     private let hasSlack: Bool
 
     /// What ``finish(attachments:)`` wrote.
@@ -22,7 +22,7 @@ struct FrameBuilder: ~Copyable {
         let attachments: [Range<Int>]
     }
 
-    /// The bytes before the first frame that a longer header can grow into, so that nothing is moved.
+    /// How many bytes before the first frame a longer header may use, so that nothing has to be moved.
     private static var slack: Int { 8 }
     private static var shortestHeader: Int { 2 }
 
@@ -35,7 +35,9 @@ struct FrameBuilder: ~Copyable {
         self.bytes.skip(Self.slack + Self.shortestHeader)
     }
 
-    /// Goes on behind what is written already; the writer comes back with ``complete(to:)`` or ``abandon(to:)``.
+    /// Continues behind what is already written.
+    ///
+    /// ``complete(to:)`` or ``abandon(to:)`` gives the writer back.
     init(appendingTo bytes: inout ByteWriter?) {
         self.bytes = bytes.take() ?? ByteWriter()
         self.start = self.bytes.count
@@ -46,7 +48,7 @@ struct FrameBuilder: ~Copyable {
     /// Gives the writer back.
     consuming func complete(to bytes: inout ByteWriter?) { bytes = .some(self.bytes) }
 
-    /// Takes back what was written, and gives the writer back.
+    /// Removes what was written, and gives the writer back.
     consuming func abandon(to bytes: inout ByteWriter?) {
         self.bytes.truncate(to: self.start)
         bytes = .some(self.bytes)
@@ -54,7 +56,7 @@ struct FrameBuilder: ~Copyable {
 
     /// Sets the header, and appends the attachments' frames.
     ///
-    /// - Parameter attachments: The bytes of the attachments, which the text has announced.
+    /// - Parameter attachments: The bytes of the attachments that the text has announced.
     /// - Returns: Where everything lies.
     @inline(__always)
     mutating func finish(attachments: [ByteBuffer]) -> Layout {
@@ -76,7 +78,7 @@ struct FrameBuilder: ~Copyable {
         return Layout(start: self.start, text: text, attachments: self.append(attachments))
     }
 
-    /// Makes the text, which is that of an event or an acknowledgement, announce attachments: `42[…]` becomes `451-[…]`.
+    /// Makes the text of an event or an acknowledgement announce attachments: `42[…]` becomes `451-[…]`.
     mutating func announce(_ count: Int) {
         // Behind the two digits of the packets' types.
         let place = self.start + Self.shortestHeader + 2

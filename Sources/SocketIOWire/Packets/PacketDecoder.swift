@@ -2,7 +2,7 @@ public import NIOCore
 
 /// Turns the messages of one connection into Socket.IO packets.
 ///
-/// Between packets it is one empty word. The first error makes the connection unusable: close it.
+/// Between packets it holds nothing. After the first error the connection cannot be used any more, so close it.
 public struct PacketDecoder {
     /// A packet that waits for its attachments.
     private final class Pending {
@@ -19,10 +19,10 @@ public struct PacketDecoder {
 
     private var pending: Pending?
 
-    /// A decoder that expects the start of a packet.
+    /// Makes a decoder that expects the start of a packet.
     public init() {}
 
-    /// Whether attachments of a packet are still due.
+    /// Whether attachments of a packet are still missing.
     public var isWaitingForAttachments: Bool { self.pending != nil }
 
     /// How many bytes of such a packet are kept.
@@ -33,7 +33,7 @@ public struct PacketDecoder {
 
     /// Takes a text message, without Engine.IO's type digit (`2["hi"]`).
     ///
-    /// - Returns: The packet, or `nil` if its attachments are to follow.
+    /// - Returns: The packet; `nil` if its attachments must follow.
     public mutating func decode(
         text: consuming ByteBuffer,
         limits: PacketLimits = .standard
@@ -42,7 +42,9 @@ public struct PacketDecoder {
         return self.packet(outline, text)
     }
 
-    /// Looks at a text message, which is not taken before ``packet(_:_:)``.
+    /// Looks at a text message.
+    ///
+    /// Only ``packet(_:_:)`` takes it.
     package func outline(
         of text: borrowing ByteBuffer,
         limits: PacketLimits = .standard
@@ -53,18 +55,18 @@ public struct PacketDecoder {
         }
     }
 
-    /// Takes the text message that the outline is of.
+    /// Takes the text message that the outline was made of.
     ///
-    /// - Returns: The packet, or `nil` if its attachments are to follow.
+    /// - Returns: The packet; `nil` if its attachments must follow.
     package mutating func packet(_ outline: PacketOutline, _ text: consuming ByteBuffer) -> Packet? {
         guard outline.attachmentCount > 0 else { return outline.packet(in: text) }
         self.pending = Pending(packet: outline.packet(in: text.detached()), count: outline.attachmentCount)
         return nil
     }
 
-    /// Takes a binary message: the next attachment of the packet that announced it.
+    /// Takes a binary message, which is the next attachment of the packet that announced it.
     ///
-    /// - Returns: The packet, or `nil` if more attachments are to follow.
+    /// - Returns: The packet; `nil` if more attachments must follow.
     public mutating func decode(
         binary: ByteBuffer,
         limits: PacketLimits = .standard

@@ -1,7 +1,9 @@
 import NIOCore
 import OrderedCollections
 
-/// Makes packets ready for sending: one buffer that holds the WebSocket frames, a slice of which is the text.
+/// Encodes packets for sending.
+///
+/// One buffer holds the WebSocket frames, and the text is a slice of it.
 public enum PacketEncoder {
     /// An event: `2["hi",1]`, or `51-["hi",{"_placeholder":true,"num":0}]` if there are bytes among the arguments.
     public static func event(
@@ -13,12 +15,12 @@ public enum PacketEncoder {
         self.event(name, namespace: namespace, id: id) { $0.write(contentsOf: arguments) }
     }
 
-    /// An event whose arguments are written straight into the packet.
+    /// An event whose arguments a closure writes directly into the packet.
     ///
     /// - Parameters:
     ///   - name: The event's name, which becomes the first element of the payload.
     ///   - namespace: The namespace.
-    ///   - id: The number under which an acknowledgement is wanted.
+    ///   - id: The number that the acknowledgement must carry, if one is wanted.
     ///   - write: Writes the arguments, one after the other.
     /// - Returns: The packet.
     /// - Throws: What the closure throws.
@@ -34,7 +36,7 @@ public enum PacketEncoder {
         }
     }
 
-    /// An event whose name, too, is written by the closure, as the first element.
+    /// An event of which the closure also writes the name, as the first element.
     public static func event<E: Error>(
         namespace: String = "/",
         id: Int? = nil,
@@ -52,7 +54,7 @@ public enum PacketEncoder {
         self.acknowledgement(id: id, namespace: namespace) { $0.write(contentsOf: arguments) }
     }
 
-    /// The answer to an event, whose arguments are written straight into the packet.
+    /// The answer to an event, whose arguments a closure writes directly into the packet.
     public static func acknowledgement<E: Error>(
         id: Int,
         namespace: String = "/",
@@ -61,9 +63,9 @@ public enum PacketEncoder {
         try self.array(.acknowledgement, namespace: namespace, id: id, write: write)
     }
 
-    /// Writes an event's frames behind what a WebSocket is sent with it; see ``event(_:namespace:id:write:)``.
+    /// Writes an event's frames behind what a WebSocket is to send before it; see ``event(_:namespace:id:write:)``.
     ///
-    /// - Throws: What the closure throws; the buffer is as it was.
+    /// - Throws: What the closure throws. Then the buffer is unchanged.
     package static func appendEvent(
         _ name: String,
         namespace: String,
@@ -77,9 +79,10 @@ public enum PacketEncoder {
         }
     }
 
-    /// Writes an answer's frames behind what a WebSocket is sent with it; see ``acknowledgement(id:namespace:write:)``.
+    /// Writes an answer's frames behind what a WebSocket is to send before it; see
+    /// ``acknowledgement(id:namespace:write:)``.
     ///
-    /// - Throws: What the closure throws; the buffer is as it was.
+    /// - Throws: What the closure throws. Then the buffer is unchanged.
     package static func appendAcknowledgement(
         id: Int,
         namespace: String,
@@ -89,12 +92,12 @@ public enum PacketEncoder {
         try self.append(.acknowledgement, namespace: namespace, id: id, to: &frames, write: write)
     }
 
-    /// What a server answers to a client that has joined a namespace: `0{"sid":"..."}`.
+    /// The answer to a client that has joined a namespace: `0{"sid":"..."}`.
     ///
     /// - Parameters:
     ///   - namespace: The namespace joined.
     ///   - sid: The socket's id.
-    ///   - pid: The private id that recovers the socket's state, if that is on.
+    ///   - pid: The private id that recovers the socket's state, if recovery is on.
     /// - Returns: The packet.
     public static func connect(namespace: String = "/", sid: String, pid: String? = nil) -> EncodedPacket {
         var data: JSONObject = ["sid": .string(sid)]
@@ -102,7 +105,7 @@ public enum PacketEncoder {
         return self.packet(.connect, namespace: namespace, data: .object(data))
     }
 
-    /// What a client sends to join a namespace: `0{"token":"..."}`.
+    /// The packet with which a client joins a namespace: `0{"token":"..."}`.
     public static func connect(namespace: String = "/", auth: JSONValue?) -> EncodedPacket {
         self.packet(.connect, namespace: namespace, data: auth)
     }
@@ -125,7 +128,8 @@ public enum PacketEncoder {
 
     /// Any packet.
     ///
-    /// Bytes become attachments in an event or acknowledgement; in other packets, which have none, they become JSON.
+    /// Bytes become attachments in an event or acknowledgement. Other packets have no attachments, so bytes become JSON
+    /// there.
     package static func packet(
         _ type: PacketType,
         namespace: String = "/",
@@ -144,16 +148,16 @@ public enum PacketEncoder {
         }
     }
 
-    /// An event or acknowledgement whose payload, an array, is the next value of a MessagePack text.
+    /// An event or acknowledgement whose payload is the next value in MessagePack, an array.
     ///
-    /// This is the path of a packet from another node: it becomes JSON text without a tree between.
+    /// Packets from other nodes take this way. They become JSON text without a tree of values.
     ///
     /// - Parameters:
-    ///   - type: ``PacketType/event`` or ``PacketType/acknowledgement``; the binary types mean the same.
+    ///   - type: ``PacketType/event`` or ``PacketType/acknowledgement``. The binary types mean the same.
     ///   - namespace: The namespace.
     ///   - id: The acknowledgement id.
-    ///   - reader: Stands before the array, and behind it on success.
-    /// - Returns: The packet, or `nil` if the next value is no array.
+    ///   - reader: Stands before the array. On success it stands behind it.
+    /// - Returns: The packet; `nil` if the next value is no array.
     /// - Throws: ``MessagePackError`` if the value is malformed.
     package static func packet(
         _ type: PacketType,
@@ -183,7 +187,7 @@ public enum PacketEncoder {
         _ prefix: PacketPrefix,
         write: (inout PayloadWriter) throws(E) -> Void
     ) throws(E) -> EncodedPacket {
-        // Most packets are short, and what they are written to is used for a moment only.
+        // Most packets are short, and the memory that they are written to is used only for a moment.
         let result = withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 16) {
             scratch -> Result<EncodedPacket, E> in
             var writer = PayloadWriter(prefix, ByteWriter(lent: scratch))
@@ -193,7 +197,8 @@ public enum PacketEncoder {
             } catch {
                 failure = error
             }
-            // Two closures, one inside of the other, could swap theirs; the outer one's memory would then be gone.
+            // Two closures, one inside of the other, could swap their writers. Then the memory of the outer one would
+            // be gone.
             precondition(writer.builder.bytes.outlives(nothingBut: scratch), "a PayloadWriter stays with its closure")
             if let failure { return .failure(failure) }
             let layout = writer.finish()
@@ -202,7 +207,7 @@ public enum PacketEncoder {
         return try result.get()
     }
 
-    // Not generic over the error, unlike the others: it is on the way of every answer.
+    // Unlike the others, it is not generic over the error, because every answer takes this way.
     private static func append(
         _ type: PacketType,
         namespace: String,
@@ -224,13 +229,15 @@ public enum PacketEncoder {
     }
 }
 
-/// What stands before the payload, as long as it has no attachments.
+/// What stands before the payload if there are no attachments.
 struct PacketPrefix {
     private let type: PacketType
-    /// Empty for `/`.
+    /// It is empty for `/`.
     private let namespace: String
     private let id: Int?
-    /// Whether the payload is an array whose elements are written one by one: its opening bracket belongs to the prefix.
+    /// Whether the payload is an array whose elements are written one by one.
+    ///
+    /// Then its opening bracket belongs to the prefix.
     private let opensArray: Bool
 
     init(type: PacketType, namespace: String, id: Int?, opensArray: Bool = false) {

@@ -20,21 +20,21 @@ public struct PacketError: Error, Hashable, Sendable {
 
         /// The packet does not begin with a digit from 0 to 6.
         public static let unknownType = Self(code: .unknownType)
-        /// The number of attachments is malformed, or a placeholder stands for none of them.
+        /// The number of attachments is malformed, or a placeholder stands for an attachment that does not exist.
         public static let illegalAttachments = Self(code: .illegalAttachments)
         /// More attachments are announced than ``PacketLimits/maximumAttachments``.
         public static let tooManyAttachments = Self(code: .tooManyAttachments)
         /// The attachments together are longer than ``PacketLimits/maximumAttachmentBytes``.
         public static let tooManyAttachmentBytes = Self(code: .tooManyAttachmentBytes)
-        /// The namespace is not UTF-8, or longer than ``PacketLimits/maximumNamespaceLength``.
+        /// The namespace is not UTF-8, or it is longer than ``PacketLimits/maximumNamespaceLength``.
         public static let invalidNamespace = Self(code: .invalidNamespace)
         /// The acknowledgement id is larger than 2^53-1, which JavaScript cannot count to.
         public static let invalidID = Self(code: .invalidID)
-        /// The payload is not JSON, or not what a packet of that type carries.
+        /// The payload is not JSON, or not of the kind that a packet of that type carries.
         public static let invalidPayload = Self(code: .invalidPayload)
-        /// Text came while an attachment was due.
+        /// Text came when an attachment was missing.
         public static let unexpectedText = Self(code: .unexpectedText)
-        /// Bytes came while no attachment was due.
+        /// Bytes came when no attachment was missing.
         public static let unexpectedBinary = Self(code: .unexpectedBinary)
 
         /// The reason in the reference implementation's words, where it has some.
@@ -59,7 +59,9 @@ extension PacketError: CustomStringConvertible {
     }
 }
 
-/// What a packet may ask of its reader; the transport limits the length of each message.
+/// What a packet may ask of its reader.
+///
+/// The transport limits the length of each message.
 public struct PacketLimits: Hashable, Sendable {
     /// The limits that apply unless others are given.
     public static let standard = PacketLimits()

@@ -1,12 +1,14 @@
 /// What stands before a packet's payload: `type [count "-"] [namespace ","] [id]`.
 struct PacketHeader {
-    /// The largest number up to which JavaScript counts exactly.
+    /// The largest number up to which JavaScript's integers are exact.
     private static let maximumID = (1 << 53) - 1
 
     let type: PacketType
     /// How many attachments are announced; `nil` if the type has none.
     private(set) var attachmentCount: Int?
-    /// Where the namespace stands, if it is not `/`; the bytes there are UTF-8.
+    /// Where the namespace stands, if it is not `/`.
+    ///
+    /// The bytes there are UTF-8.
     private(set) var namespace: Range<Int>?
     private(set) var id: Int?
     /// Where the payload begins.

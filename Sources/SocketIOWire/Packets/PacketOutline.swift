@@ -1,17 +1,19 @@
 package import NIOCore
 
-/// Where the parts of a packet's text lie: all that there is to check, before anything is made of it.
+/// The places of the parts of a packet's text.
 ///
-/// It holds no bytes and counts no references, so it costs nothing to pass it on; what it says is true only of the text
-/// that it was made of.
+/// All checks have been made, and no values yet.
+///
+/// It holds no bytes and counts no references, so it costs nothing to pass it on. It is valid only for the text that it
+/// was made of.
 package struct PacketOutline {
     /// The first element of an event's payload.
     struct EventName {
-        /// Where its text lies; a string's without its quotes.
+        /// Where its text lies, for a string without the quotes.
         let text: Range<Int>
         let isString: Bool
         let hasEscapes: Bool
-        /// The name itself, if it is that short and stands there as it is.
+        /// The name itself, if it is short and has no escapes.
         let short: ShortName?
         /// Where the first argument begins; `nil` if there is none.
         var firstArgument: Int?
@@ -23,7 +25,7 @@ package struct PacketOutline {
 
     /// The kind of packet, as it stands in the text.
     package var type: PacketType { self.header.type }
-    /// Which event an acknowledgement answers, or the number under which an event wants to be answered.
+    /// Which event an acknowledgement answers; or for an event, the number that its answer must carry.
     package var id: Int? { self.header.id }
     /// How many attachments are announced.
     var attachmentCount: Int { self.header.attachmentCount ?? 0 }
@@ -50,7 +52,7 @@ package struct PacketOutline {
 
     /// An event's name.
     ///
-    /// - Returns: `nil` for other packets, and for an event without a payload, which does nothing.
+    /// - Returns: The name; `nil` for other packets, and for an event without a payload, which does nothing.
     package func eventName(in text: borrowing ByteBuffer) -> String? {
         guard let name = self.name else { return nil }
         return text.withUnsafeReadableBytes { name.string(in: $0) }
@@ -58,7 +60,7 @@ package struct PacketOutline {
 
     /// An event's arguments.
     package func arguments(in text: consuming ByteBuffer) -> Arguments {
-        // What is left of the text is the payload: no other holder of its bytes, no count of references.
+        // The rest of the text is the payload. So nobody else holds its bytes, and no reference is counted.
         text.moveReaderIndex(forwardBy: self.header.length)
         return Arguments(text, start: self.argumentsStart)
     }
@@ -68,7 +70,7 @@ package struct PacketOutline {
         return .at(first - self.header.length)
     }
 
-    /// The packet, its attachments still missing.
+    /// The packet, without its attachments.
     func packet(in text: consuming ByteBuffer) -> Packet {
         let type: PacketType =
             switch self.type {
@@ -125,7 +127,7 @@ package struct PacketOutline {
 
     /// Checks an event's payload.
     ///
-    /// - Returns: `nil` if it is something other than an array that begins with a name.
+    /// - Returns: The name; `nil` if the payload is not an array that begins with a name.
     private static func checkEvent(
         _ bytes: UnsafeRawBufferPointer,
         _ scanner: inout JSONScanner
@@ -161,7 +163,7 @@ package struct PacketOutline {
         return name
     }
 
-    /// Whether a string's bytes are a name that the protocol keeps for itself.
+    /// Whether these bytes are a name that the protocol reserves.
     private static func isReserved(_ body: UnsafeRawBufferPointer, hasEscapes: Bool) -> Bool {
         guard !hasEscapes else { return isReservedEventName(JSONText.string(of: body, hasEscapes: true)) }
         switch body.first {
@@ -174,7 +176,9 @@ package struct PacketOutline {
 }
 
 extension PacketOutline.EventName {
-    /// The name, a number's as JavaScript writes it.
+    /// The name.
+    ///
+    /// A number becomes a name as JavaScript writes it.
     fileprivate func string(in bytes: UnsafeRawBufferPointer) -> String {
         let body = UnsafeRawBufferPointer(rebasing: bytes[self.text])
         guard !self.isString else { return JSONText.string(of: body, hasEscapes: self.hasEscapes) }

@@ -1,6 +1,8 @@
-/// The kinds of Socket.IO packets; the raw value is the digit on the wire (protocol 5).
+/// The kinds of Socket.IO packets.
+///
+/// The raw value is the digit on the wire (protocol 5).
 public enum PacketType: UInt8, Sendable {
-    /// Joins a namespace, or says that it was joined.
+    /// Asks to join a namespace, or confirms that.
     case connect = 0
     /// Leaves a namespace.
     case disconnect = 1
@@ -16,12 +18,16 @@ public enum PacketType: UInt8, Sendable {
     case binaryAcknowledgement = 6
 }
 
-/// Names that the protocol's own events have; a client that sends one breaks the protocol.
+/// Names of the protocol's own events.
+///
+/// A client that sends one breaks the protocol.
 public let reservedEventNames: Set<UTF8Text> = [
     "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
 ]
 
-/// Whether an event must not have that name; asked for every packet, so the set is asked only about likely names.
+/// Whether an event must not have that name.
+///
+/// Every packet asks this, so only likely names are looked up in the set.
 package func isReservedEventName(_ name: String) -> Bool {
     switch name.utf8.first {
     case UInt8(ascii: "c"), UInt8(ascii: "d"), UInt8(ascii: "n"), UInt8(ascii: "r"):

@@ -1,11 +1,11 @@
 public import NIOCore
 
-/// Writes the elements of an event's or an acknowledgement's payload straight into the packet that will be sent.
+/// Writes the elements of an event's or an acknowledgement's payload directly into the packet that will be sent.
 ///
-/// It is not copied, as two holders of the packet's bytes would make the next write copy all of them.
+/// It cannot be copied. If there were two holders of the packet's bytes, the next write would copy all of them.
 public struct PayloadWriter: ~Copyable {
     var builder: FrameBuilder
-    /// What the placeholders written so far stand for.
+    /// The attachments that the placeholders written so far stand for.
     private(set) var attachments: [ByteBuffer] = []
     private var isEmpty = true
 
@@ -15,7 +15,9 @@ public struct PayloadWriter: ~Copyable {
         prefix.write(to: &self.builder.bytes)
     }
 
-    /// Writes behind what is written already, which the builder keeps until it is done.
+    /// Writes behind what is already written.
+    ///
+    /// The builder keeps that until it is finished.
     init(_ prefix: PacketPrefix, appendingTo bytes: inout ByteWriter?) {
         self.builder = FrameBuilder(appendingTo: &bytes)
         prefix.write(to: &self.builder.bytes)
@@ -50,7 +52,7 @@ public struct PayloadWriter: ~Copyable {
     /// - Throws: What the value's own `encode(to:)` throws.
     @inlinable
     public mutating func write<T: Encodable>(_ value: T) throws {
-        // Decided where the caller's type is known. Where types are equal, the cast changes nothing.
+        // The compiler decides this where it knows the caller's type. If the types are equal, the cast changes nothing.
         if T.self == String.self {
             self.write(unsafeBitCast(value, to: String.self))
         } else if T.self == JSONValue.self {
@@ -83,15 +85,19 @@ public struct PayloadWriter: ~Copyable {
         }
     }
 
-    /// Writes an element that is JSON text already; it is trusted to be one whole, valid value without placeholders.
+    /// Writes an element that is JSON text already.
+    ///
+    /// It must be one complete, valid value without placeholders, and is not checked.
     public mutating func writeRawJSON(_ text: ByteBuffer) {
         self.beginElement()
         self.builder.bytes.writeImmutableBuffer(text)
     }
 
-    /// Writes the next value of a MessagePack text as an element, without a tree between; bytes become attachments.
+    /// Writes the next MessagePack value as an element, without a tree of values.
     ///
-    /// - Throws: ``MessagePackError``, with nothing written.
+    /// Bytes become attachments.
+    ///
+    /// - Throws: ``MessagePackError``. Then nothing has been written.
     package mutating func transcode(_ reader: inout MessagePackReader) throws(MessagePackError) {
         let start = self.builder.bytes.count
         let wasEmpty = self.isEmpty
@@ -105,12 +111,12 @@ public struct PayloadWriter: ~Copyable {
         }
     }
 
-    /// Writes the next value of a MessagePack text as the whole payload.
+    /// Writes the next MessagePack value as the whole payload.
     mutating func transcodeText(_ reader: inout MessagePackReader) throws(MessagePackError) {
         try reader.transcodeToJSON(into: &self.builder.bytes, attachments: &self.attachments)
     }
 
-    /// The opening bracket stands in the packet's prefix.
+    /// The packet's prefix contains the opening bracket.
     private mutating func beginElement() {
         guard self.isEmpty else {
             self.builder.bytes.writeInteger(UInt8(ascii: ","))
@@ -124,10 +130,10 @@ public struct PayloadWriter: ~Copyable {
         self.builder.bytes.writeJSON(value, attachments: &self.attachments)
     }
 
-    /// Gives the buffer that it was appended to back.
+    /// Gives back the buffer that it was appended to.
     consuming func complete(to frames: inout ByteWriter?) { self.builder.complete(to: &frames) }
 
-    /// Takes back what was written, and gives the buffer back.
+    /// Removes what was written, and gives the buffer back.
     consuming func abandon(to frames: inout ByteWriter?) { self.builder.abandon(to: &frames) }
 
     /// Completes the packet's frames.

@@ -1,7 +1,8 @@
-/// Identifies an Engine.IO session, or what a client comes back with after it was away.
+/// Identifies an Engine.IO session, or a client that comes back after it was away.
 ///
-/// Secret: who knows it can take the session over. So it does not show itself in texts, as the ids of sockets do: a log
-/// that gets one by accident says `<session>`. Whoever has to tell it uses ``secret``.
+/// It is secret, because anybody who knows it can take the session over. So its description does not show it, unlike
+/// that of a socket's id. A log that gets one by accident says `<session>`. Code that has to tell the id uses
+/// ``secret``.
 public struct SessionID: Hashable, Sendable {
     private let id: ConnectionID
 
@@ -14,22 +15,24 @@ public struct SessionID: Hashable, Sendable {
 
     /// Reads the 20 characters of an id.
     ///
-    /// - Returns: `nil` for any other length or alphabet.
+    /// - Returns: The id; `nil` for a text of another length or alphabet.
     public init?(_ text: some StringProtocol) {
         guard let id = ConnectionID(text) else { return nil }
         self.id = id
     }
 
-    /// Reads the 20 bytes of an id where they lie.
+    /// Reads the 20 bytes of an id without a copy.
     package init?(utf8 bytes: UnsafeRawBufferPointer) {
         guard let id = ConnectionID(utf8: bytes) else { return nil }
         self.id = id
     }
 
-    /// The 20 characters, for the client that the session belongs to, and for where it is kept.
+    /// The 20 characters, for the client that owns the session, and for the place where it is stored.
     public var secret: String { self.id.description }
 
-    /// The last four characters, which count the server's sessions and help nobody to find the rest: for logs.
+    /// The last four characters, for logs.
+    ///
+    /// They count the server's sessions, and do not help to guess the rest.
     package var label: String { "…" + self.id.description.suffix(4) }
 }
 
@@ -40,6 +43,6 @@ extension SessionID: CustomStringConvertible, CustomDebugStringConvertible, Cust
     /// `<session>`.
     public var debugDescription: String { self.description }
 
-    /// Nothing: texts that are made of a value's parts must not have it either.
+    /// Nothing, because a text that is made of a value's parts must not show the id either.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

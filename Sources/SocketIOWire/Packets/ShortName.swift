@@ -1,16 +1,18 @@
-/// A name of up to 16 bytes of UTF-8, compared in two steps where a string takes a call.
+/// A name of up to 16 bytes of UTF-8.
 ///
-/// The names of most events are that short, and one is looked up for every packet.
+/// Two comparisons of words compare it, where a string needs a call.
+///
+/// Most names of events are that short, and every packet looks one up.
 package struct ShortName: Hashable, Sendable {
-    /// The longest one in bytes.
+    /// The greatest length in bytes.
     package static var maximumLength: Int { 16 }
 
     private let count: UInt8
-    /// The first eight bytes, zeros where there are fewer.
+    /// The first eight bytes, filled up with zeros.
     private let head: UInt64
     private let tail: UInt64
 
-    /// The name that these bytes are; `nil` if they are too many.
+    /// The name of these bytes; `nil` if there are too many.
     @inline(__always)
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count <= Self.maximumLength else { return nil }

@@ -1,16 +1,18 @@
 package import NIOCore
 
-/// Checks UTF-8 that arrives in pieces (Unicode, table 3-7): no overlong forms, no surrogates, nothing past U+10FFFF.
+/// Checks UTF-8 that arrives in pieces (Unicode, table 3-7).
+///
+/// It refuses forms that are too long, surrogates, and everything beyond U+10FFFF.
 package struct UTF8Validator: Hashable, Sendable {
-    /// Continuation bytes still missing from the last character.
+    /// How many continuation bytes of the last character are still missing.
     private var missing: UInt8 = 0
-    /// What the next continuation byte may be.
+    /// The values that the next continuation byte may have.
     private var lowest: UInt8 = 0x80
     private var highest: UInt8 = 0xBF
 
     package init() {}
 
-    /// Whether the bytes so far end with a whole character.
+    /// Whether the bytes so far end with a complete character.
     package var isComplete: Bool { self.missing == 0 }
 
     /// Takes the next bytes.
@@ -61,7 +63,7 @@ package struct UTF8Validator: Hashable, Sendable {
 }
 
 extension ByteBuffer {
-    /// Whether the readable bytes are UTF-8, whole to the last character.
+    /// Whether the readable bytes are UTF-8, with a complete last character.
     package var isValidUTF8: Bool {
         var validator = UTF8Validator()
         return self.withUnsafeReadableBytes { validator.consume($0) } && validator.isComplete

@@ -1,4 +1,4 @@
-/// Why a WebSocket was closed (RFC 6455, section 7.4, and the registry it founded).
+/// Why a WebSocket was closed (RFC 6455, section 7.4, and its registry).
 package struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt16
 
@@ -13,7 +13,9 @@ package struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
     package static let internalError = Self(rawValue: 1011)
     package static let tryAgainLater = Self(rawValue: 1013)
 
-    /// Whether the code may stand in a close frame; 1004-1006 and 1015 are reserved for what is never sent.
+    /// Whether the code may stand in a close frame.
+    ///
+    /// 1004 to 1006 and 1015 are reserved and never sent.
     package var mayBeSent: Bool {
         switch self.rawValue {
         case 1000...1003, 1007...1014, 3000...4999: true

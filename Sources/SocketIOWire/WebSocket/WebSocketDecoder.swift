@@ -2,19 +2,20 @@ package import NIOCore
 
 /// What a WebSocket connection accepts.
 package struct WebSocketRules: Hashable, Sendable {
-    /// Whether frames must be masked (what a server reads) or must not be (what a client reads).
+    /// Whether frames must be masked (a server reads these) or must not be (a client reads those).
     package var framesAreMasked = true
     /// The longest message in bytes.
     package var maximumMessageBytes = 1_000_000
     /// The most frames that one message may consist of.
     package var maximumFragments = 131_072
-    /// Whether messages may be compressed, because permessage-deflate has been agreed on.
+    /// Whether messages may be compressed, because both sides have agreed on permessage-deflate.
     package var allowsCompression = false
 
     package init() {}
 
-    /// The longest compressed message: somewhat longer than any that decompresses to ``maximumMessageBytes``, because
-    /// what cannot be compressed grows a little.
+    /// The longest compressed message.
+    ///
+    /// It is somewhat more than ``maximumMessageBytes``, because a message that cannot be compressed grows a little.
     var maximumCompressedBytes: Int {
         min(self.maximumMessageBytes, .max / 2) + self.maximumMessageBytes / 64 + 64
     }
@@ -24,24 +25,26 @@ package struct WebSocketRules: Hashable, Sendable {
     }
 }
 
-/// Turns the bytes of a WebSocket connection into messages and control frames (RFC 6455), strictly.
+/// Turns the bytes of a WebSocket connection into messages and control frames, strictly as RFC 6455 says.
 ///
-/// It owns no connection: bytes go in, events come out, also one byte at a time. A frame that lies in the input as a
-/// whole is unmasked into the caller's payload buffer and costs no allocation; what is incomplete is unmasked as it
-/// arrives into a buffer that grows with the bytes received, never with the length announced. Between messages the
-/// decoder is one empty word.
+/// It owns no connection: bytes go in, even one at a time, and events come out. If the input contains a frame as a
+/// whole, the decoder unmasks it into the caller's payload buffer, which needs no allocation. It unmasks an incomplete
+/// frame as the bytes arrive, into a buffer that grows with the received bytes and never with the announced length.
+/// Between messages the decoder holds nothing.
 package struct WebSocketDecoder {
-    /// What was received; its bytes are in the caller's payload buffer, so that nobody else holds them.
+    /// What was received.
+    ///
+    /// Its bytes are in the caller's payload buffer, so that nobody else holds them.
     package enum Event: Hashable, Sendable {
-        /// A text message: valid UTF-8.
+        /// A text message, which is valid UTF-8.
         case text
         case binary
-        /// A message as its sender compressed it: neither its length nor, if it is text, its UTF-8 has been checked.
+        /// A message that is still compressed. Its real length has not been checked, nor the UTF-8 of a text.
         case compressed(isText: Bool)
-        /// To be answered with a pong that carries the same payload.
+        /// The receiver must answer with a pong that has the same payload.
         case ping
         case pong
-        /// The last event; `code` is `nil` if the frame was empty. The reason is the payload, valid UTF-8.
+        /// The last event. `code` is `nil` if the frame was empty. The payload is the reason, as valid UTF-8.
         case close(code: WebSocketCloseCode?)
     }
 
@@ -51,15 +54,15 @@ package struct WebSocketDecoder {
         case closed
     }
 
-    /// What exists only while a frame or a message is incomplete.
+    /// The state while a frame or a message is incomplete.
     private final class Reception {
         /// The bytes of an incomplete header.
         var header = ByteBuffer()
-        /// The frame whose payload is arriving.
+        /// The header of the frame whose payload is arriving.
         var frame: WebSocketFrameHeader?
         /// How many bytes of that payload have come.
         var received = 0
-        /// The payload so far if it is a control frame's.
+        /// The payload so far, if the frame is a control frame.
         var control = ByteBuffer()
         /// Whether a data message has begun.
         var isInMessage = false
@@ -78,7 +81,9 @@ package struct WebSocketDecoder {
 
     package init() {}
 
-    /// Whether a frame or a message has begun and is not complete: what a slow peer can keep so for ever.
+    /// Whether a frame or a message has begun and is not complete.
+    ///
+    /// A slow peer could keep it so for ever.
     package var isWithinMessage: Bool {
         if case .receiving = self.state { true } else { false }
     }
@@ -88,18 +93,18 @@ package struct WebSocketDecoder {
         if case .receiving(let reception) = self.state { reception.bytes } else { 0 }
     }
 
-    /// Reads nothing more: what a message decompressed to broke the protocol.
+    /// Stops reading, because a decompressed message has broken the protocol.
     package mutating func stop() { self.state = .closed }
 
     /// Takes the next event out of the input.
     ///
     /// - Parameters:
-    ///   - input: Bytes from the peer, in order. All of them have been taken when the answer is `nil`.
-    ///   - payload: What the event carries, overwritten by each call; one buffer for each event loop is enough. Whoever
-    ///     keeps its bytes makes the next call allocate others.
+    ///   - input: Bytes from the peer, in order. If the result is `nil`, all of them have been taken.
+    ///   - payload: What the event carries. Each call overwrites it, so one buffer for each event loop is enough. If a
+    ///     caller keeps its bytes, the next call allocates others.
     ///   - rules: What is accepted.
-    /// - Returns: `nil` if more bytes are needed, and for everything after a close frame or an error.
-    /// - Throws: The peer's violation of the protocol; nothing is read after it.
+    /// - Returns: The event; `nil` if more bytes are needed, and always after a close frame or an error.
+    /// - Throws: How the peer broke the protocol. Nothing is read after that.
     package mutating func next(
         from input: inout ByteBuffer,
         payload: inout ByteBuffer,
@@ -147,14 +152,14 @@ package struct WebSocketDecoder {
 
     /// What the input begins with.
     private enum Start {
-        /// A frame that is a whole message or a control frame; its payload has been unmasked.
+        /// A frame that is a whole message or a control frame. Its payload has been unmasked.
         case whole(WebSocketFrameHeader, isASCII: Bool)
-        /// A frame that goes on beyond the input, or a message that goes on beyond the frame.
+        /// A frame that continues behind the input, or a message that continues behind the frame.
         case begun(WebSocketFrameHeader)
         case noHeader
     }
 
-    /// Takes a frame's header, and its payload if all of it is there, in one look at the input's bytes.
+    /// Takes a frame's header, and its payload if all of it is there, with a single access to the input's bytes.
     private static func takeFrame(
         from input: inout ByteBuffer,
         into payload: inout ByteBuffer,
@@ -175,7 +180,7 @@ package struct WebSocketDecoder {
         return start
     }
 
-    /// What a frame means that is all there, while no message is half received.
+    /// What a complete frame means if no message is half received.
     private mutating func event(
         _ header: WebSocketFrameHeader,
         payload: inout ByteBuffer,
@@ -199,7 +204,9 @@ package struct WebSocketDecoder {
         }
     }
 
-    /// The long way: goes on with what is incomplete until an event is whole or the input is empty.
+    /// The slow way.
+    ///
+    /// It continues with an incomplete frame until an event is complete or the input is empty.
     private static func resume(
         _ reception: Reception,
         input: inout ByteBuffer,

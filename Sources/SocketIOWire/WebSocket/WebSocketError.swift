@@ -18,7 +18,7 @@ package enum WebSocketError: Error, Hashable, Sendable {
     case invalidCloseCode
     case invalidClosePayload
 
-    /// The code that the closing frame carries.
+    /// The code for the close frame.
     package var closeCode: WebSocketCloseCode {
         switch self {
         case .messageTooBig: .messageTooBig
@@ -32,7 +32,9 @@ package enum WebSocketError: Error, Hashable, Sendable {
 }
 
 extension WebSocketError: CustomStringConvertible {
-    /// What a session's close description says; the size limit's text is the reference implementation's.
+    /// The text for a session's close description.
+    ///
+    /// For the size limit it is the reference implementation's text.
     package var description: String {
         switch self {
         case .reservedBitSet: "Invalid WebSocket frame: reserved bits must be clear"

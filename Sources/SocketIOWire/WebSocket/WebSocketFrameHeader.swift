@@ -2,17 +2,21 @@ package import NIOCore
 
 /// The bytes before a frame's payload (RFC 6455, section 5.2): 2 to 14 of them.
 ///
-/// Of the reserved bits the first may be set, on a message's first frame, if compression has been agreed on. A length
-/// written with more bytes than it needs is accepted: it is harmless, and the reference implementation accepts it.
+/// The first of the reserved bits may be set on a message's first frame, if both sides have agreed on compression. A
+/// length with more bytes than it needs is accepted. It is harmless, and the reference implementation accepts it, too.
 package struct WebSocketFrameHeader: Hashable, Sendable {
     /// Whether the message ends with this frame.
     package var isFinal: Bool
-    /// Whether the message is compressed (RFC 7692); said by its first frame.
+    /// Whether the message is compressed (RFC 7692).
+    ///
+    /// Its first frame says so.
     package var isCompressed: Bool
     package var opcode: WebSocketOpcode
-    /// Whether the payload is masked; a client's is, a server's is not.
+    /// Whether the payload is masked.
+    ///
+    /// A client's is, and a server's is not.
     package var mask: WebSocketMask?
-    /// The payload's bytes.
+    /// How many bytes the payload has.
     package var payloadLength: Int
 
     package init(
@@ -29,24 +33,28 @@ package struct WebSocketFrameHeader: Hashable, Sendable {
         self.payloadLength = payloadLength
     }
 
-    /// The longest header that a server writes: no mask.
+    /// The longest header that a server writes.
+    ///
+    /// It has no mask.
     package static let maximumUnmaskedLength = 10
 
-    /// The bytes of a header without mask before a payload of that length.
+    /// How many bytes a header without mask has before a payload of that length.
     package static func unmaskedLength(forPayloadOf length: Int) -> Int {
         length <= 125 ? 2 : length <= 0xFFFF ? 4 : 10
     }
 
-    /// The bytes that this header takes when written.
+    /// How many bytes this header takes.
     package var encodedLength: Int {
         Self.unmaskedLength(forPayloadOf: self.payloadLength) + (self.mask == nil ? 0 : 4)
     }
 }
 
 extension WebSocketFrameHeader {
-    /// Reads the header that some bytes begin with; what its first two bytes forbid is an error before the rest has come.
+    /// Reads the header at the beginning of some bytes.
     ///
-    /// - Returns: The header and the bytes that it takes, or `nil` while it is incomplete.
+    /// If its first two bytes are wrong, it throws before the rest has come.
+    ///
+    /// - Returns: The header and how many bytes it takes; `nil` while it is incomplete.
     @inline(__always)
     static func parse(
         _ bytes: UnsafeRawBufferPointer,
@@ -99,7 +107,7 @@ extension WebSocketFrameHeader {
 }
 
 extension WebSocketFrameHeader {
-    /// Sets the header, which has no mask, at the start of some memory.
+    /// Sets a header without mask at the start of some memory.
     @inline(__always)
     func set(at bytes: UnsafeMutableRawBufferPointer) {
         bytes[0] = self.opcode.rawValue | (self.isFinal ? 0x80 : 0) | (self.isCompressed ? 0x40 : 0)
@@ -118,10 +126,12 @@ extension WebSocketFrameHeader {
 }
 
 extension ByteBuffer {
-    /// Reads a frame header; what its first two bytes forbid is an error before the rest has come.
+    /// Reads a frame header.
+    ///
+    /// If its first two bytes are wrong, it throws before the rest has come.
     ///
     /// - Parameter allowsCompression: Whether the bit that marks a compressed message may be set.
-    /// - Returns: `nil` while the header is incomplete. The reader index moves only on success.
+    /// - Returns: The header; `nil` while it is incomplete. The reader index moves only on success.
     /// - Throws: ``WebSocketError`` if no further bytes could make this a header.
     package mutating func readWebSocketFrameHeader(
         allowsCompression: Bool = false
@@ -139,14 +149,16 @@ extension ByteBuffer {
         self.moveWriterIndex(forwardBy: self.setWebSocketFrameHeader(header, at: self.writerIndex))
     }
 
-    /// Writes a frame header at an index, which may lie before the reader index.
+    /// Writes a frame header at an index.
+    ///
+    /// The index may lie before the reader index.
     ///
     /// - Returns: The bytes written.
     @discardableResult
     package mutating func setWebSocketFrameHeader(_ header: WebSocketFrameHeader, at index: Int) -> Int {
         let first = header.opcode.rawValue | (header.isFinal ? 0x80 : 0) | (header.isCompressed ? 0x40 : 0)
         let maskBit: UInt8 = header.mask == nil ? 0 : 0x80
-        // One access for both bytes.
+        // One access writes both bytes.
         func start(_ second: UInt8) -> UInt16 { UInt16(first) << 8 | UInt16(second | maskBit) }
         var end = index
         switch header.payloadLength {
@@ -164,14 +176,14 @@ extension ByteBuffer {
         return end - index
     }
 
-    /// Writes a complete frame as a server does: one frame, no mask.
+    /// Writes a complete frame as a server does, without a mask.
     package mutating func writeWebSocketFrame(_ opcode: WebSocketOpcode, payload: ByteBuffer) {
         self.reserveCapacity(minimumWritableBytes: WebSocketFrameHeader.maximumUnmaskedLength + payload.readableBytes)
         self.writeWebSocketFrameHeader(WebSocketFrameHeader(opcode: opcode, payloadLength: payload.readableBytes))
         self.writeImmutableBuffer(payload)
     }
 
-    /// Writes a frame as a client does: masked.
+    /// Writes a frame as a client does, with a mask.
     package mutating func writeMaskedWebSocketFrame(
         _ opcode: WebSocketOpcode,
         payload: ByteBuffer,
@@ -194,13 +206,13 @@ extension ByteBuffer {
     /// Writes the close frame of a server.
     ///
     /// - Parameters:
-    ///   - code: `nil`: without a payload; the peer sees code 1005.
-    ///   - reason: Cut to what a control frame holds.
+    ///   - code: Why. If it is `nil`, the frame has no payload, and the peer sees code 1005.
+    ///   - reason: A text, which is cut to the length that a control frame holds.
     package mutating func writeWebSocketClose(_ code: WebSocketCloseCode?, reason: String = "") {
         var payload = ByteBuffer()
         if let code {
             payload.writeInteger(code.rawValue)
-            // Cut between characters: a control frame holds 125 bytes, two of which are the code.
+            // It is cut between characters. A control frame holds 125 bytes, and the code takes two of them.
             var reason = Substring(reason)
             while reason.utf8.count > 123 { reason.removeLast() }
             payload.writeSubstring(reason)

@@ -2,15 +2,17 @@ package import NIOCore
 
 /// The four bytes that a client's payload is XORed with (RFC 6455, section 5.3).
 package struct WebSocketMask: Hashable, Sendable {
-    /// The bytes as they stand in the header, the first one most significant.
+    /// The bytes of the header.
+    ///
+    /// The first one is the most significant.
     package let key: UInt32
 
     package init(_ key: UInt32) { self.key = key }
 
-    /// A key that nobody can foresee.
+    /// Makes a key that nobody can predict.
     package static func random(using generator: inout some RandomNumberGenerator) -> Self { Self(generator.next()) }
 
-    /// The mask for eight payload bytes that begin at that offset, in the order in which they lie in memory.
+    /// The mask for the eight payload bytes from that offset on, in the order of memory.
     fileprivate func word(at offset: Int) -> UInt64 {
         let shift = UInt32(truncatingIfNeeded: offset & 3) * 8
         let rotated = shift == 0 ? self.key : self.key << shift | self.key >> (32 - shift)
@@ -19,9 +21,9 @@ package struct WebSocketMask: Hashable, Sendable {
 }
 
 extension ByteBuffer {
-    /// Writes bytes XORed with a mask, eight at a time: masks and unmasks.
+    /// Masks or unmasks: writes bytes XORed with a mask, eight at a time.
     ///
-    /// The input is usually shared with the pool that the channel reads into, so it is unmasked by copying.
+    /// The input usually shares the memory that the channel reads into, so it is copied while it is unmasked.
     ///
     /// - Parameters:
     ///   - source: Bytes to copy.
@@ -33,13 +35,15 @@ extension ByteBuffer {
         source.withUnsafeBytes { self.writeXORed($0, with: mask, offset: offset) }
     }
 
-    /// Writes bytes, which are not this buffer's own, XORed with a mask.
+    /// Writes bytes XORed with a mask.
+    ///
+    /// They must not be this buffer's own.
     @discardableResult
     mutating func writeXORed(_ source: UnsafeRawBufferPointer, with mask: WebSocketMask, offset: Int) -> Bool {
         let count = source.count
         guard count > 0 else { return true }
         var seen: UInt64 = 0
-        // As a rule there is room, and then one look at the storage is enough.
+        // Usually there is room, and then one access to the storage is enough.
         if self.writableBytes < count { self.reserveCapacity(minimumWritableBytes: count) }
         self.withUnsafeMutableWritableBytes { target in
             let word = mask.word(at: offset)
@@ -52,14 +56,14 @@ extension ByteBuffer {
             }
             guard index < count else { return }
             if count >= 8 {
-                // The last eight bytes, some of them once more.
+                // The last eight bytes. Some of them have been done already.
                 let last = count &- 8
                 let value = source.loadUnaligned(fromByteOffset: last, as: UInt64.self) ^ mask.word(at: offset &+ last)
                 target.storeBytes(of: value, toByteOffset: last, as: UInt64.self)
                 seen |= value
                 return
             }
-            // `index` is a multiple of 4, so the word still starts with the right byte of the key.
+            // `index` is a multiple of 4, so the word starts with the right byte of the key.
             withUnsafeBytes(of: word) { key in
                 while index < count {
                     let value = source[index] ^ key[index & 7]

@@ -1,6 +1,6 @@
-/// What a WebSocket frame is (RFC 6455, section 5.2).
+/// The kind of a WebSocket frame (RFC 6455, section 5.2).
 package enum WebSocketOpcode: UInt8, Sendable {
-    /// Goes on with the message of an earlier frame.
+    /// Continues the message of an earlier frame.
     case continuation = 0x0
     /// Starts a message of UTF-8 text.
     case text = 0x1
@@ -13,6 +13,8 @@ package enum WebSocketOpcode: UInt8, Sendable {
     /// Answers a ping.
     case pong = 0xA
 
-    /// Whether the frame stands between messages: never fragmented, at most 125 bytes of payload.
+    /// Whether this is a control frame.
+    ///
+    /// It is never fragmented, has at most 125 bytes of payload, and may come inside of a message.
     package var isControl: Bool { self.rawValue & 0x8 != 0 }
 }
