@@ -12,9 +12,10 @@ struct NamespaceDirectoryTests {
     }
 
     private static func directory(_ change: (inout SocketLimits) -> Void = { _ in }) -> NamespaceDirectory {
-        var limits = SocketLimits()
-        change(&limits)
-        return NamespaceDirectory(limits: limits, removesEmptyChildren: false)
+        var configuration = SocketServerConfiguration()
+        change(&configuration.limits)
+        let context = SocketServer(configuration: configuration).context
+        return NamespaceDirectory(context: context, removesEmptyChildren: false, addressGroup: { _ in nil })
     }
 
     /// Makes a child, and its first socket; a server without clients is enough for that.
@@ -28,7 +29,7 @@ struct NamespaceDirectoryTests {
         guard case .reserved(let evicted) = directory.reserve(name, for: client) else {
             throw Unexpected()
         }
-        let child = directory.insert(Namespace(name: name, server: io, parent: parent))
+        let child = directory.insert(Namespace(name: name, context: io.context, parent: parent))
         directory.open(child)
         return (child, evicted)
     }
@@ -44,7 +45,7 @@ struct NamespaceDirectoryTests {
         let opened = NIOLockedValueBox(0)
         guard case .reserved(nil) = directory.reserve("/a", for: Self.nobody) else { throw Unexpected() }
         guard case .exists = directory.reserve("/a", for: Self.nobody) else { throw Unexpected() }
-        let child = directory.insert(Namespace(name: "/a", server: io, parent: Self.parent(io)))
+        let child = directory.insert(Namespace(name: "/a", context: io.context, parent: Self.parent(io)))
         #expect(directory.existing("/a") === child)
         guard case .beingMade = directory.enter("/a", Self.nobody) else { throw Unexpected() }
         directory.whenMade("/a") { opened.withLockedValue { $0 += 1 } }
@@ -103,8 +104,8 @@ struct NamespaceDirectoryTests {
         let io = SocketServer()
         let directory = Self.directory { $0.dynamicNamespaces = 1 }
         guard case .reserved = directory.reserve("/a", for: Self.address(1)) else { throw Unexpected() }
-        let own = directory.insert(Namespace(name: "/a", server: io))
-        directory.open(directory.insert(Namespace(name: "/a", server: io, parent: Self.parent(io))))
+        let own = directory.insert(Namespace(name: "/a", context: io.context))
+        directory.open(directory.insert(Namespace(name: "/a", context: io.context, parent: Self.parent(io))))
         #expect(directory.existing("/a") === own)
         #expect(directory.heldCount == 0)
         guard case .reserved(nil) = directory.reserve("/b", for: Self.address(1)) else { throw Unexpected() }

@@ -1,18 +1,21 @@
 import DequeModule
+import EngineIO
 import NIOCore
 
 /// Runs tasks on an event loop, so that an asynchronous handler that does not suspend never leaves it.
 ///
 /// A task that is started on the loop runs at once, inside the caller; one that is resumed while another of this
 /// executor's jobs runs waits its turn, so the stack stays flat.
-final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
-    // Invariant behind `@unchecked`: what is `var` is touched on `eventLoop` only.
+final class LoopTaskExecutor: TaskExecutor {
+    private struct State {
+        var isRunning = false
+        /// Tasks whose turn is over, in the order of their next ones.
+        var waiting: Deque<CheckedContinuation<Void, Never>> = []
+        var isTurnScheduled = false
+    }
 
     let eventLoop: any EventLoop
-    private var isRunning = false
-    /// Tasks whose turn is over, in the order of their next ones.
-    private var waiting: Deque<CheckedContinuation<Void, Never>> = []
-    private var isTurnScheduled = false
+    private let state: LoopBound<State>
 
     /// How long a task with much to do keeps the loop from its connections.
     static let longestTurn = TimeAmount.microseconds(500)
@@ -23,11 +26,14 @@ final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
     /// Hence turns are not due at once.
     private static let pause = TimeAmount.microseconds(100)
 
-    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+    init(eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+        self.state = LoopBound(State(), eventLoop: eventLoop)
+    }
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        if self.eventLoop.inEventLoop, !self.isRunning {
+        if self.eventLoop.inEventLoop, !self.state.value.isRunning {
             self.run(job)
         } else {
             self.eventLoop.execute { self.run(job) }
@@ -35,9 +41,9 @@ final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
     }
 
     private func run(_ job: UnownedJob) {
-        self.isRunning = true
+        self.state.value.isRunning = true
         job.runSynchronously(on: self.asUnownedTaskExecutor())
-        self.isRunning = false
+        self.state.value.isRunning = false
     }
 
     // MARK: Turns
@@ -46,13 +52,13 @@ final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
     func nextTurn() async {
         await withCheckedContinuation { continuation in
             self.eventLoop.preconditionInEventLoop()
-            self.waiting.append(continuation)
-            if !self.isTurnScheduled { self.scheduleTurns() }
+            self.state.value.waiting.append(continuation)
+            if !self.state.value.isTurnScheduled { self.scheduleTurns() }
         }
     }
 
     private func scheduleTurns() {
-        self.isTurnScheduled = true
+        self.state.value.isTurnScheduled = true
         // Also called if the loop is shut down, so that nobody waits for ever.
         self.eventLoop.scheduleTask(in: Self.pause) {}.futureResult.whenComplete { _ in self.giveTurns() }
     }
@@ -61,11 +67,11 @@ final class LoopTaskExecutor: TaskExecutor, @unchecked Sendable {
     private func giveTurns() {
         let roundEnd = self.eventLoop.now + Self.longestRound
         // Who works on after its turn queues up behind the others, and is not served twice in a round.
-        for _ in 0..<self.waiting.count {
-            self.waiting.popFirst()?.resume()
+        for _ in 0..<self.state.value.waiting.count {
+            self.state.value.waiting.popFirst()?.resume()
             if self.eventLoop.now >= roundEnd { break }
         }
-        self.isTurnScheduled = false
-        if !self.waiting.isEmpty { self.scheduleTurns() }
+        self.state.value.isTurnScheduled = false
+        if !self.state.value.waiting.isEmpty { self.scheduleTurns() }
     }
 }

@@ -34,45 +34,49 @@ public final class Namespace: HandlerRegistry, Addressable {
     let outsiders = AtomicLazyReference<Outsiders>()
     /// Broadcasts of other nodes that wait for acknowledgements of this node's clients.
     let remoteAcknowledgements = Atomic<Int>(0)
-    /// Set once, by the initialiser and before anybody but the adapter knows the namespace, which is why no lock is
-    /// needed: adapter and namespace know each other.
-    nonisolated(unsafe) private var madeAdapter: (any Adapter)?
+    /// Speaks for and to the other nodes.
+    let adapter: any Adapter
 
-    init(name: String, server: SocketServer, parent: ParentNamespace? = nil) {
+    /// A namespace.
+    ///
+    /// - Parameters:
+    ///   - name: Its name, with the leading slash.
+    ///   - context: What it needs of its server.
+    ///   - parent: Whose child it is.
+    ///   - isAwaitedNoLonger: Runs when nobody is left who was away and might come back.
+    init(
+        name: String,
+        context: NamespaceContext,
+        parent: ParentNamespace? = nil,
+        isAwaitedNoLonger: @escaping @Sendable (NamespaceRecovery) -> Void = { _ in }
+    ) {
         self.name = name
         self.text = UTF8Text(name)
         self.parent = parent
-        self.logger = server.logger
-        self.failures = server.failures
-        self.mistakes = server.mistakes
-        self.metrics = parent?.metrics ?? NamespaceMetrics(namespace: name, factory: server.metricsFactory)
-        self.limits = server.configuration.limits
-        self.acknowledgementTimeout = server.configuration.acknowledgementTimeout
+        self.logger = context.logger
+        self.failures = context.failures
+        self.mistakes = context.mistakes
+        self.metrics = parent?.metrics ?? NamespaceMetrics(namespace: name, factory: context.metricsFactory)
+        self.limits = context.limits
+        self.acknowledgementTimeout = context.acknowledgementTimeout
         let handlers = parent?.handlers ?? HandlerSet()
         self.handlers = NIOLockedValueBox(handlers)
-        var shards: [NamespaceShard] = []
-        var shardOfLoop: [ObjectIdentifier: Int] = [:]
-        for (index, executor) in server.executors.enumerated() {
-            let timers = server.engine.loop(of: executor.eventLoop)?.timers
-            shards.append(NamespaceShard(executor: executor, timers: timers, handlers: handlers.events))
-            shardOfLoop[ObjectIdentifier(executor.eventLoop)] = index
-        }
-        self.shards = shards
-        self.shardOfLoop = shardOfLoop
         let index = NamespaceIndex()
         self.index = index
-        self.recovery = server.recoveryBudget.map {
-            NamespaceRecovery(namespace: name, budget: $0, shards: shards, index: index, server: server)
+        let events = self.metrics.events
+        self.shards = context.loops.map { loop in
+            NamespaceShard(loop: loop, index: index, eventCounter: events, handlers: handlers.events)
         }
-        for shard in shards { shard.adopt(by: self) }
-        self.madeAdapter = server.adapterFactory.makeAdapter(for: NamespaceHost(self))
-    }
-
-    var adapter: any Adapter {
-        guard let adapter = self.madeAdapter else {
-            preconditionFailure("a namespace has its adapter from its initialiser on")
+        self.shardOfLoop = Dictionary(
+            uniqueKeysWithValues: self.shards.enumerated().map { (ObjectIdentifier($1.eventLoop), $0) }
+        )
+        let host = NamespaceHost(name: name, eventLoop: self.shards[0].eventLoop)
+        self.adapter = context.adapterFactory.makeAdapter(for: host)
+        let shards = self.shards
+        self.recovery = context.recovery.map {
+            NamespaceRecovery(context: $0, shards: shards, index: index, isAwaitedNoLonger: isAwaitedNoLonger)
         }
-        return adapter
+        host.attach(self)
     }
 
     func shard(on eventLoop: any EventLoop) -> NamespaceShard {

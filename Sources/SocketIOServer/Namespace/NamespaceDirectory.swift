@@ -22,7 +22,12 @@ final class NamespaceDirectory: Sendable {
         var holder: AddressGroup?
     }
 
+    /// How far the server's life is.
+    enum Phase { case made, started, closed }
+
     private struct State {
+        var phase = Phase.made
+        var newNamespaceHandlers: [@Sendable (Namespace) -> Void] = []
         var namespaces: [UTF8Text: Namespace] = [:]
         var parents: [ParentNamespace] = []
         var children: [UTF8Text: Child] = [:]
@@ -57,15 +62,58 @@ final class NamespaceDirectory: Sendable {
     }
 
     private let state = NIOLockedValueBox(State())
-    private let maximumChildren: Int
+    let context: NamespaceContext
+    /// What the address that a client comes from is counted as.
+    let addressGroup: @Sendable (HandshakeRequest) -> AddressGroup?
     private let maximumHeld: Int
     private let removesEmptyChildren: Bool
 
-    init(limits: SocketLimits, removesEmptyChildren: Bool) {
-        self.maximumChildren = limits.dynamicNamespaces
-        self.maximumHeld = limits.dynamicNamespacesPerAddress ?? .max
+    /// A directory without a namespace.
+    ///
+    /// - Parameters:
+    ///   - context: What its namespaces need of the server.
+    ///   - removesEmptyChildren: Whether a child goes with its last client.
+    ///   - addressGroup: What the address that a client comes from is counted as.
+    init(
+        context: NamespaceContext,
+        removesEmptyChildren: Bool,
+        addressGroup: @escaping @Sendable (HandshakeRequest) -> AddressGroup?
+    ) {
+        self.context = context
+        self.addressGroup = addressGroup
+        self.maximumHeld = context.limits.dynamicNamespacesPerAddress ?? .max
         self.removesEmptyChildren = removesEmptyChildren
     }
+
+    // MARK: The server's life
+
+    var phase: Phase { self.state.withLockedValue { $0.phase } }
+
+    /// The server starts, or closes.
+    ///
+    /// - Returns: The namespaces there are then; `nil` if it has been there before.
+    func enters(_ phase: Phase) -> [Namespace]? {
+        self.state.withLockedValue { state in
+            switch (state.phase, phase) {
+            case (.made, .started), (.made, .closed), (.started, .closed):
+                state.phase = phase
+                return Array(state.namespaces.values)
+            case (_, .made), (.started, .started), (.closed, .started), (.closed, .closed):
+                return nil
+            }
+        }
+    }
+
+    func onNewNamespace(_ handler: @escaping @Sendable (Namespace) -> Void) {
+        self.state.withLockedValue { $0.newNamespaceHandlers.append(handler) }
+    }
+
+    /// Who wants to know of new namespaces.
+    var newNamespaceHandlers: [@Sendable (Namespace) -> Void] {
+        self.state.withLockedValue { $0.newNamespaceHandlers }
+    }
+
+    // MARK: What there is
 
     var namespaces: [UTF8Text: Namespace] { self.state.withLockedValue { $0.namespaces } }
 
@@ -179,7 +227,7 @@ final class NamespaceDirectory: Sendable {
             guard state.namespaces[name] == nil, state.beingMade[name] == nil else { return .exists }
             guard self.mayHold(client, state) else { return .holdsTooMany }
             var evicted: Namespace?
-            if state.children.count >= self.maximumChildren {
+            if state.children.count >= self.context.limits.dynamicNamespaces {
                 guard let oldest = state.idle.first ?? state.awaited.first, let namespace = state.namespaces[oldest]
                 else { return .full }
                 state.remove(namespace)

@@ -7,15 +7,26 @@ import Synchronization
 ///
 /// A namespace that clients asked for may be gone before the last message for it has been dealt with.
 final class NamespaceHost: AdapterHost {
-    private weak let namespace: Namespace?
+    private final class Reference: Sendable {
+        weak let namespace: Namespace?
+
+        init(_ namespace: Namespace) { self.namespace = namespace }
+    }
+
     let name: String
     let eventLoop: any EventLoop
+    /// Empty while the namespace is being made.
+    private let reference = AtomicLazyReference<Reference>()
 
-    init(_ namespace: Namespace) {
-        self.namespace = namespace
-        self.name = namespace.name
-        self.eventLoop = namespace.eventLoop
+    init(name: String, eventLoop: any EventLoop) {
+        self.name = name
+        self.eventLoop = eventLoop
     }
+
+    /// Called once, by the namespace: from now on the adapter reaches it.
+    func attach(_ namespace: Namespace) { _ = self.reference.storeIfNil(Reference(namespace)) }
+
+    private var namespace: Namespace? { self.reference.load()?.namespace }
 
     func hasLocalMembers(of room: Room) -> Bool { self.namespace?.index.hasMembers(of: room) ?? false }
 

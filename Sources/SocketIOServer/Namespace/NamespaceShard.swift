@@ -6,55 +6,82 @@ import Synchronization
 
 /// The part of a namespace that one event loop owns: its sockets, and who of them is in which room.
 ///
-/// Everything here is touched on that loop only, hence no locks on a packet's path.
-final class NamespaceShard: @unchecked Sendable {
-    // Invariant behind `@unchecked`: what is `var` is touched on `eventLoop` only. `namespace` outlives its shards.
+/// Everything that changes here is touched on that loop only, hence no locks on a packet's path.
+final class NamespaceShard: Sendable {
+    private struct State {
+        let handlers: EventTable
+        var roomObservers: [@Sendable (RoomChange) -> Void] = []
+        var sockets: [SocketID: Socket] = [:]
+        var connected: ContiguousArray<Socket> = []
+        var rooms: [Room: RoomMembers] = [:]
+        var broadcastAcknowledgements: [Int: BroadcastAcknowledgements] = [:]
+        var visit: UInt32 = 0
+        /// Events that the counter has not been told of.
+        var uncountedEvents = 0
+        /// The place in the loop's timers of telling the counter.
+        var timerLinks = TimerLinks()
+    }
 
-    private unowned var owner: Namespace?
     let eventLoop: any EventLoop
     let executor: LoopTaskExecutor
     /// The loop's timers; `nil` if the loop is none of the server's, as in some tests.
     let timers: TimingWheel?
-    /// Handlers that every socket of the namespace shares.
-    let handlers: EventTable
-    /// Who wants to know of rooms; seldom anybody.
-    var roomObservers: [@Sendable (RoomChange) -> Void] = []
-    private var sockets: [SocketID: Socket] = [:]
-    private(set) var connected: ContiguousArray<Socket> = []
-    private(set) var rooms: [Room: RoomMembers] = [:]
-    var broadcastAcknowledgements: [Int: BroadcastAcknowledgements] = [:]
-    private var visit: UInt32 = 0
-    /// Events that the counter has not been told of.
-    @exclusivity(unchecked) private var uncountedEvents = 0
-    private var eventCounter: Counter?
-    /// The place in the loop's timers of telling the counter.
-    var timerLinks = TimerLinks()
+    private let state: LoopBound<State>
+    /// What all shards of the namespace share.
+    private let index: NamespaceIndex
+    private let eventCounter: Counter
     private static let reportInterval = TimeAmount.milliseconds(500)
     /// How many sockets are connected; readable from any thread.
     let connectedCount = Atomic<Int>(0)
     /// How far this loop is with the events that are kept for clients who were away.
-    let logPosition = LogPosition()
+    let logPosition: LogPosition
 
-    init(executor: LoopTaskExecutor, timers: TimingWheel?, handlers: [UTF8Text: [EventHandler]]) {
-        self.eventLoop = executor.eventLoop
-        self.executor = executor
-        self.timers = timers
-        self.handlers = EventTable(handlers)
+    init(
+        loop: NamespaceContext.Loop,
+        index: NamespaceIndex,
+        eventCounter: Counter,
+        handlers: [UTF8Text: [EventHandler]]
+    ) {
+        self.eventLoop = loop.executor.eventLoop
+        self.executor = loop.executor
+        self.timers = loop.timers
+        self.index = index
+        self.eventCounter = eventCounter
+        self.state = LoopBound(State(handlers: EventTable(handlers)), eventLoop: loop.executor.eventLoop)
+        self.logPosition = LogPosition(eventLoop: loop.executor.eventLoop)
     }
 
-    /// The namespace that this is a part of.
-    var namespace: Namespace {
-        guard let owner = self.owner else { preconditionFailure("a shard is used after its namespace adopted it") }
-        return owner
+    /// Handlers that every socket of the namespace shares.
+    var handlers: EventTable {
+        @inline(__always)
+        get { self.state.value.handlers }
     }
 
-    /// Called once, by the namespace, before any loop sees the shard.
-    func adopt(by namespace: Namespace) {
-        self.owner = namespace
-        self.eventCounter = namespace.metrics.events
+    /// Who wants to know of rooms; seldom anybody.
+    var roomObservers: [@Sendable (RoomChange) -> Void] {
+        _read { yield self.state.value.roomObservers }
+        _modify { yield &self.state.value.roomObservers }
     }
 
-    func socket(_ id: SocketID) -> Socket? { self.sockets[id] }
+    /// The sockets that have joined the namespace.
+    var connected: ContiguousArray<Socket> {
+        @inline(__always)
+        _read { yield self.state.value.connected }
+    }
+
+    /// The rooms that have a member on this loop.
+    var rooms: [Room: RoomMembers] {
+        @inline(__always)
+        _read { yield self.state.value.rooms }
+    }
+
+    /// Broadcasts whose acknowledgements are waited for.
+    var broadcastAcknowledgements: [Int: BroadcastAcknowledgements] {
+        _read { yield self.state.value.broadcastAcknowledgements }
+        _modify { yield &self.state.value.broadcastAcknowledgements }
+    }
+
+    func socket(_ id: SocketID) -> Socket? { self.state.value.sockets[id] }
 
     // MARK: Order
 
@@ -76,15 +103,15 @@ final class NamespaceShard: @unchecked Sendable {
     }
 
     /// Whether that socket is connected; from another thread this asks the namespace's shared index.
-    func isConnected(_ id: SocketID) -> Bool { self.namespace.index.contains(id) }
+    func isConnected(_ id: SocketID) -> Bool { self.index.contains(id) }
 
     // MARK: Counting
 
     /// Counts an event; the counter is told within a second of all that have come by then.
     @inline(__always)
     func countEvent() {
-        self.uncountedEvents &+= 1
-        if self.uncountedEvents == 1 { self.reportLater() }
+        self.state.value.uncountedEvents &+= 1
+        if self.state.value.uncountedEvents == 1 { self.reportLater() }
     }
 
     @inline(never)
@@ -94,18 +121,18 @@ final class NamespaceShard: @unchecked Sendable {
     }
 
     private func report() {
-        self.eventCounter?.increment(by: Int64(self.uncountedEvents))
-        self.uncountedEvents = 0
+        self.eventCounter.increment(by: Int64(self.state.value.uncountedEvents))
+        self.state.value.uncountedEvents = 0
     }
 
     // MARK: Membership
 
     /// Counts a socket as connected.
     func insert(_ socket: Socket) {
-        self.sockets[socket.id] = socket
+        self.state.value.sockets[socket.id] = socket
         socket.index = Int32(self.connected.count)
-        self.connected.append(socket)
-        self.namespace.index.insert(socket.id)
+        self.state.value.connected.append(socket)
+        self.index.insert(socket.id)
         self.connectedCount.store(self.connected.count, ordering: .releasing)
         if !self.roomObservers.isEmpty {
             self.tellObservers(.created(socket.id.room))
@@ -127,12 +154,12 @@ final class NamespaceShard: @unchecked Sendable {
         for membership in memberships { self.remove(membership, of: socket) }
         guard socket.index >= 0 else { return }
         let index = Int(socket.index)
-        self.connected.swapAt(index, self.connected.count - 1)
-        self.connected[index].index = Int32(index)
-        self.connected.removeLast()
+        self.state.value.connected.swapAt(index, self.connected.count - 1)
+        self.state.value.connected[index].index = Int32(index)
+        self.state.value.connected.removeLast()
         socket.index = -1
-        self.sockets[socket.id] = nil
-        self.namespace.index.remove(socket.id)
+        self.state.value.sockets[socket.id] = nil
+        self.index.remove(socket.id)
         self.connectedCount.store(self.connected.count, ordering: .releasing)
         if !self.broadcastAcknowledgements.isEmpty {
             for pending in self.broadcastAcknowledgements.values { pending.left(socket) }
@@ -159,9 +186,9 @@ final class NamespaceShard: @unchecked Sendable {
         if let existing = self.rooms[room] {
             members = existing
         } else {
-            members = RoomMembers(room: room)
-            self.rooms[room] = members
-            if self.namespace.index.roomCreated(room) { self.tellObservers(.created(room)) }
+            members = RoomMembers(room: room, eventLoop: self.eventLoop)
+            self.state.value.rooms[room] = members
+            if self.index.roomCreated(room) { self.tellObservers(.created(room)) }
         }
         let isNew = socket.shared.withLock { shared in
             if shared.memberships.contains(where: { $0.members === members }) { return false }
@@ -199,8 +226,8 @@ final class NamespaceShard: @unchecked Sendable {
         }
         self.tellObservers(.left(members.room, socket.id))
         if members.sockets.isEmpty {
-            self.rooms[members.room] = nil
-            if self.namespace.index.roomDeleted(members.room) { self.tellObservers(.deleted(members.room)) }
+            self.state.value.rooms[members.room] = nil
+            if self.index.roomDeleted(members.room) { self.tellObservers(.deleted(members.room)) }
         }
     }
 
@@ -222,8 +249,8 @@ final class NamespaceShard: @unchecked Sendable {
             if let own { body(own) }
             return
         }
-        self.visit &+= 1
-        let visit = self.visit
+        self.state.value.visit &+= 1
+        let visit = self.state.value.visit
         for room in options.except {
             if let members = self.rooms[room] {
                 for socket in members.sockets { socket.visited = visit }
@@ -251,7 +278,7 @@ final class NamespaceShard: @unchecked Sendable {
     /// The socket whose own room this is, if it is connected here.
     private func ownSocket(of room: Room) -> Socket? {
         guard let id = SocketID(room.name) else { return nil }
-        return self.sockets[id]
+        return self.state.value.sockets[id]
     }
 
     /// The connected sockets that the options address.
@@ -277,6 +304,11 @@ extension Socket.Shared {
 }
 
 extension NamespaceShard: TimerTarget {
+    var timerLinks: TimerLinks {
+        _read { yield self.state.value.timerLinks }
+        _modify { yield &self.state.value.timerLinks }
+    }
+
     // The namespace may be gone by now: only the counter is touched.
     func timerFired(at now: NIODeadline) { self.report() }
 }

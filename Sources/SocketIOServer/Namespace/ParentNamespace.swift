@@ -28,11 +28,11 @@ public final class ParentNamespace: HandlerRegistry, Addressable {
     private let mistakes: RegistrationCheck
     private let state = NIOLockedValueBox(State())
 
-    init(name: String, rule: Rule, server: SocketServer) {
+    init(name: String, rule: Rule, context: NamespaceContext) {
         self.name = name
         self.rule = rule
-        self.mistakes = server.mistakes
-        self.metrics = NamespaceMetrics(namespace: name, factory: server.metricsFactory)
+        self.mistakes = context.mistakes
+        self.metrics = NamespaceMetrics(namespace: name, factory: context.metricsFactory)
     }
 
     /// The children that exist on this node, in no order.

@@ -1,13 +1,24 @@
+import EngineIO
+import NIOCore
 import SocketIOWire
 
 /// The members of one room on one event loop, in a row, so that a broadcast walks memory in order.
-final class RoomMembers: @unchecked Sendable {
-    // Invariant behind `@unchecked`: `sockets` is touched on the shard's loop only; others may read `room`.
-
+final class RoomMembers: Sendable {
     let room: Room
-    var sockets: ContiguousArray<Socket> = []
+    private let members: LoopBound<ContiguousArray<Socket>>
 
-    init(room: Room) { self.room = room }
+    init(room: Room, eventLoop: any EventLoop) {
+        self.room = room
+        self.members = LoopBound([], eventLoop: eventLoop)
+    }
+
+    /// The members, on the loop.
+    var sockets: ContiguousArray<Socket> {
+        @inline(__always)
+        _read { yield self.members.value }
+        @inline(__always)
+        _modify { yield &self.members.value }
+    }
 }
 
 /// A socket's place in a room.

@@ -93,37 +93,26 @@ final class NamespaceRecovery: Sendable {
     }
 
     let settings: ConnectionStateRecovery
-    private let name: String
-    private let budget: RecoveryBudget
+    private let context: RecoveryContext
     private let codec = OffsetCodec()
     private let shards: [NamespaceShard]
-    private weak let server: SocketServer?
-    private let mostBytes: Int
-    private let mostEvents: Int
-    /// How many bytes a client may be sent that it was sent before.
-    private let repetitions: RateLimit
+    private let isAwaitedNoLonger: @Sendable (NamespaceRecovery) -> Void
     private let state: NIOLockedValueBox<State>
 
     init(
-        namespace: String,
-        budget: RecoveryBudget,
+        context: RecoveryContext,
         shards: [NamespaceShard],
         index: NamespaceIndex,
-        server: SocketServer
+        isAwaitedNoLonger: @escaping @Sendable (NamespaceRecovery) -> Void
     ) {
-        self.name = namespace
-        self.budget = budget
-        self.settings = budget.settings
+        self.context = context
+        self.settings = context.settings
         self.shards = shards
-        self.server = server
-        // What is sent at once must leave room in the connection's queue, or that would close it again.
-        self.mostBytes = server.configuration.engine.limits.maxQueuedBytes / 2
-        self.mostEvents = server.configuration.engine.limits.maxQueuedPackets / 2
-        // Four times in a row all that can be sent at once, then that much in a minute.
-        let (all, overflows) = self.mostBytes.multipliedReportingOverflow(by: 4)
-        self.repetitions = RateLimit(perSecond: self.mostBytes / 60, burst: overflows ? .max : all)
+        self.isAwaitedNoLonger = isAwaitedNoLonger
         self.state = NIOLockedValueBox(State(log: RecoveryLog(codec: self.codec), index: index))
     }
+
+    private var budget: RecoveryBudget { self.context.budget }
 
     deinit {
         let use = self.state.withLockedValue { $0.use }
@@ -230,7 +219,7 @@ final class NamespaceRecovery: Sendable {
 
     /// A new client has connected: remembers it from now on; on its loop.
     func connected(_ socket: Socket) {
-        let id = socket.client.server.makeSessionID()
+        let id = self.context.ids.makeSessionID()
         let ticket = self.state.withLockedValue { state in
             let position = self.position(of: socket.shard, state)
             let ticket = RecoveryTicket(id: id, socketID: socket.id, connected: position, data: .object([:]))
@@ -312,19 +301,20 @@ final class NamespaceRecovery: Sendable {
         if case .some(.none) = number { return nil }
         let seen = number.flatMap { $0 }
         guard let start = ticket.start(after: seen) else { return nil }
+        let limits = self.context.replay
         let audience = ticket.audience
         let found = self.state.withLockedValue { state in
             ticket.skipsThrough = state.log.last
-            return state.log.events(after: start, for: audience, limit: 2 * self.mostEvents)
+            return state.log.events(after: start, for: audience, limit: 2 * limits.mostEvents)
         }
         guard let found else { return nil }
         let own = ticket.socketID.room
         let missed = found.filter { !ticket.isExcepted(from: $0, own: own) }
         let bytes = missed.reduce(0) { $0 + $1.bytes }
-        guard bytes <= self.mostBytes, missed.count <= self.mostEvents else { return nil }
+        guard bytes <= limits.mostBytes, missed.count <= limits.mostEvents else { return nil }
         let lastSent = ticket.lastSent ?? 0
         let repeated = missed.reduce(0) { $1.number <= lastSent ? $0 + $1.bytes : $0 }
-        guard ticket.repetitions.take(repeated, of: self.repetitions, at: self.now) == .taken else { return nil }
+        guard ticket.repetitions.take(repeated, of: limits.repetitions, at: self.now) == .taken else { return nil }
         if let seen { ticket.seen = seen }
         if let last = missed.last { ticket.lastSent = max(lastSent, last.number) }
         return missed
@@ -422,7 +412,7 @@ final class NamespaceRecovery: Sendable {
             return !state.away.isEmpty
         }
         // A namespace that clients asked for may have been kept for those who were away.
-        if !isAwaited { self.server?.isAwaitedNoLonger(self.name, self) }
+        if !isAwaited { self.isAwaitedNoLonger(self) }
     }
 
     /// The namespace is over: nothing is kept any more.

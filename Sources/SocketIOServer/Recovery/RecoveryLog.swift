@@ -1,4 +1,5 @@
 import DequeModule
+import EngineIO
 import NIOCore
 import SocketIOWire
 import Synchronization
@@ -22,15 +23,30 @@ struct LoggedEvent: Sendable {
 }
 
 /// How far one loop is with a namespace's logged events, which every loop handles in their order.
-final class LogPosition: @unchecked Sendable {
-    // Invariant behind `@unchecked`: what is `var` is touched on the loop only.
+final class LogPosition: Sendable {
+    private struct State {
+        var last = 0
+        var deferred = 0
+    }
 
-    /// The number of the last event handled on the loop.
-    var last = 0
-    /// What the loop has asked itself for that waits behind events of other threads.
-    var deferred = 0
+    private let state: LoopBound<State>
     /// Events on their way to the loop's sockets: counted up by whoever holds the log, down on the loop.
     let inFlight = Atomic<Int>(0)
+
+    init(eventLoop: any EventLoop) { self.state = LoopBound(State(), eventLoop: eventLoop) }
+
+    /// The number of the last event handled on the loop.
+    var last: Int {
+        get { self.state.value.last }
+        set { self.state.value.last = newValue }
+    }
+
+    /// What the loop has asked itself for that waits behind events of other threads.
+    var deferred: Int {
+        @inline(__always)
+        get { self.state.value.deferred }
+        set { self.state.value.deferred = newValue }
+    }
 
     /// An event that was sent on the loop is about to be dealt with there at once; for whoever holds the log.
     ///

@@ -61,19 +61,19 @@ extension ClientConnection {
     }
 
     private func seekAdmission(to name: String, _ auth: JSONValue) {
-        let (server, eventLoop, request) = (self.server, self.session.eventLoop, self.session.request)
-        let admission = server.admit(name, request)
+        let (directory, eventLoop, request) = (self.server.directory, self.session.eventLoop, self.session.request)
+        let admission = directory.admit(name, request)
         guard case .undecided(let parents) = admission else {
             self.admitted(admission, name, auth)
             return
         }
         let connection = self.begins(name)
         // Ends when the closures have decided; a connection that has ended by then hears nothing of it.
-        Task(executorPreference: server.executor(on: eventLoop)) {
-            let admission = await server.admit(name, request, auth: auth, asking: parents)
+        Task(executorPreference: self.server.executor(on: eventLoop)) {
+            let admission = await directory.admit(name, request, auth: auth, asking: parents)
             eventLoop.execute {
                 guard connection.value.ends(name) else {
-                    if case .admitted(let namespace) = admission { server.left(namespace) }
+                    if case .admitted(let namespace) = admission { directory.left(namespace) }
                     return
                 }
                 connection.value.admitted(admission, name, auth)
@@ -85,7 +85,7 @@ extension ClientConnection {
     private func awaitMaking(of name: String, _ auth: JSONValue) {
         let eventLoop = self.session.eventLoop
         let connection = self.begins(name)
-        self.server.whenMade(name) {
+        self.server.directory.whenMade(name) {
             eventLoop.execute {
                 guard connection.value.ends(name) else { return }
                 connection.value.seekAdmission(to: name, auth)
@@ -108,7 +108,7 @@ extension ClientConnection {
         return true
     }
 
-    private func admitted(_ admission: SocketServer.NamespaceEntry, _ name: String, _ auth: JSONValue) {
+    private func admitted(_ admission: NamespaceDirectory.Admission, _ name: String, _ auth: JSONValue) {
         switch admission {
         case .admitted(let namespace):
             self.enter(namespace, auth)
@@ -170,8 +170,7 @@ extension ClientConnection {
     }
 
     private func beginAnew(in namespace: Namespace, _ auth: JSONValue) {
-        let shard = namespace.shard(on: self.session.eventLoop)
-        let socket = Socket(id: self.server.makeSocketID(), shard: shard, client: self, auth: auth)
+        let socket = Socket(id: self.server.makeSocketID(), in: namespace, client: self, auth: auth)
         self.remember(socket)
         self.runMiddlewares(for: socket) { socket in socket.client.finishConnecting(socket) }
     }
@@ -274,8 +273,7 @@ extension ClientConnection {
         case .unknown: self.askAdapter(claim, in: namespace, recovery)
         case .owned(let socket): self.replace(socket, claim, in: namespace, recovery)
         case .away(let ticket):
-            let shard = namespace.shard(on: self.session.eventLoop)
-            let socket = Socket(recovering: ticket, shard: shard, client: self, auth: claim.auth)
+            let socket = Socket(recovering: ticket, in: namespace, client: self, auth: claim.auth)
             guard recovery.adopt(ticket, by: socket) else { return self.lose(claim, in: namespace) }
             self.remember(socket)
             let finish: @Sendable (Socket) -> Void = { socket in
@@ -301,13 +299,13 @@ extension ClientConnection {
         var claim = claim
         claim.attempts -= 1
         let again = claim
-        let (server, eventLoop) = (self.server, self.session.eventLoop)
+        let (directory, eventLoop) = (self.server.directory, self.session.eventLoop)
         let connection = self.begins(namespace.name)
         old.eventLoop.execute {
             old.client.closeAll(.connectionReplaced)
             old.client.session.close(discardingQueue: true)
             eventLoop.execute {
-                guard connection.value.ends(namespace.name) else { return server.left(namespace) }
+                guard connection.value.ends(namespace.name) else { return directory.left(namespace) }
                 connection.value.recover(again, in: namespace, recovery)
             }
         }
@@ -322,7 +320,7 @@ extension ClientConnection {
         guard socket.state == .connecting else { return }
         guard let missed = recovery.missedEvents(of: ticket, since: claim.offset) else {
             // The socket ends, and counts no longer; its successor does.
-            self.server.enteredAgain(socket.namespace)
+            self.server.directory.enterAgain(socket.namespace)
             socket.close(.serverNamespaceDisconnect)
             self.lose(claim, in: socket.namespace)
             return
@@ -342,13 +340,13 @@ extension ClientConnection {
         guard let keeper = namespace.adapter as? any SessionKeepingAdapter else {
             return self.lose(claim, in: namespace)
         }
-        let (server, eventLoop) = (self.server, self.session.eventLoop)
+        let (directory, eventLoop) = (self.server.directory, self.session.eventLoop)
         let connection = self.begins(namespace.name)
         // Ends with the adapter's answer; a connection that has ended by then hears nothing of it.
-        Task(executorPreference: server.executor(on: eventLoop)) {
+        Task(executorPreference: self.server.executor(on: eventLoop)) {
             let restored = try? await keeper.restoreSession(claim.id, offset: claim.offset)
             eventLoop.execute {
-                guard connection.value.ends(namespace.name) else { return server.left(namespace) }
+                guard connection.value.ends(namespace.name) else { return directory.left(namespace) }
                 connection.value.answered(restored, claim, in: namespace, recovery)
             }
         }
@@ -363,7 +361,7 @@ extension ClientConnection {
         guard let restored else { return self.lose(claim, in: namespace) }
         let shard = namespace.shard(on: self.session.eventLoop)
         let ticket = recovery.makeTicket(for: restored.session, on: shard)
-        let socket = Socket(recovering: ticket, shard: shard, client: self, auth: claim.auth)
+        let socket = Socket(recovering: ticket, in: namespace, client: self, auth: claim.auth)
         guard recovery.insert(ticket, of: socket) else { return self.lose(claim, in: namespace) }
         self.remember(socket)
         let finish: @Sendable (Socket) -> Void = { socket in

@@ -76,6 +76,12 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         }
     }
 
+    /// A socket of the client has left a namespace.
+    func left(_ namespace: Namespace) { self.server.directory.left(namespace) }
+
+    /// Something that the client asked for was refused.
+    func rejected(_ reason: String) { self.server.metrics.rejected(reason) }
+
     // MARK: Back-pressure
 
     /// Stops reading from the client until everybody who asked for it has called ``resumeReading()``.

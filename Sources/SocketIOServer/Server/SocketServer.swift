@@ -23,30 +23,13 @@ public import SocketIOWire
 /// Register handlers and middlewares before the server listens. Follows Socket.IO protocol 5 over Engine.IO protocol 4.
 public final class SocketServer: Service, HandlerRegistry, Addressable {
     let configuration: SocketServerConfiguration
-    let adapterFactory: any AdapterFactory
-    let logger: Logger
-    /// What the log is told of the application's failures.
-    let failures: FailureLog
-    /// What the log is told of handlers that never run.
-    let mistakes: RegistrationCheck
-    let metricsFactory: any MetricsFactory
     let metrics: ServerMetrics
-    /// One for each event loop, in the order of the group.
-    let executors: [LoopTaskExecutor]
-    /// `nil` while connection state recovery is off.
-    let recoveryBudget: RecoveryBudget?
-    private let directory: NamespaceDirectory
-    private let group: any EventLoopGroup
-    private let state = NIOLockedValueBox(State())
+    /// The namespaces, and who gets into them.
+    let directory: NamespaceDirectory
+    /// The connections' side of the server.
+    public let engine: EngineServer
+    private let hasDisconnected = NIOLockedValueBox(false)
     private let ids = IDSource()
-
-    private struct State {
-        var engine: EngineServer?
-        var newNamespaceHandlers: [@Sendable (Namespace) -> Void] = []
-        var hasStarted = false
-        var hasDisconnected = false
-        var isClosed = false
-    }
 
     /// Makes a server that does not listen yet.
     ///
@@ -64,44 +47,66 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         metricsFactory: any MetricsFactory = MetricsSystem.factory
     ) {
         self.configuration = configuration
-        self.adapterFactory = adapter
-        self.logger = logger
-        self.failures = FailureLog(logger: logger)
-        self.mistakes = RegistrationCheck(logger: logger)
-        self.metricsFactory = metricsFactory
         self.metrics = ServerMetrics(
             factory: metricsFactory,
             incidents: IncidentLog(logger: logger, source: "SocketIOServer", eventLoop: eventLoopGroup.any())
         )
-        self.group = eventLoopGroup
-        self.recoveryBudget = configuration.connectionStateRecovery.map { RecoveryBudget($0) }
-        self.directory = NamespaceDirectory(
-            limits: configuration.limits,
-            removesEmptyChildren: configuration.cleanupEmptyChildNamespaces
-        )
-        self.executors = eventLoopGroup.makeIterator().map { LoopTaskExecutor(eventLoop: $0) }
+        let door = SessionDoor()
         let engine = EngineServer(
             configuration: configuration.engine,
             eventLoopGroup: eventLoopGroup,
             logger: logger,
             metricsFactory: metricsFactory,
-            onSession: { [weak self] session in
-                guard let self else { return nil }
-                let connection = ClientConnection(session: session, server: self)
-                if session.protocolVersion == 3 { connection.connectVersion2() }
-                return connection
+            onSession: { door.server?.admit($0) }
+        )
+        self.engine = engine
+        let (ids, metrics) = (self.ids, self.metrics)
+        let context = NamespaceContext(
+            loops: eventLoopGroup.makeIterator().map { loop in
+                NamespaceContext.Loop(
+                    executor: LoopTaskExecutor(eventLoop: loop),
+                    timers: engine.loop(of: loop)?.timers
+                )
+            },
+            limits: configuration.limits,
+            acknowledgementTimeout: configuration.acknowledgementTimeout,
+            adapterFactory: adapter,
+            logger: logger,
+            failures: FailureLog(logger: logger),
+            mistakes: RegistrationCheck(logger: logger),
+            metricsFactory: metricsFactory,
+            metrics: metrics,
+            recovery: configuration.connectionStateRecovery.map { settings in
+                RecoveryContext(
+                    settings: settings,
+                    budget: RecoveryBudget(settings),
+                    replay: ReplayLimits(configuration.engine.limits),
+                    ids: ids,
+                    metrics: metrics
+                )
             }
         )
-        self.state.withLockedValue { $0.engine = engine }
+        self.directory = NamespaceDirectory(
+            context: context,
+            removesEmptyChildren: configuration.cleanupEmptyChildNamespaces,
+            addressGroup: { engine.addressGroup(of: $0) }
+        )
+        door.open(self)
         _ = self.of("/")
     }
 
-    /// The connections' side of the server.
-    public var engine: EngineServer {
-        guard let engine = self.state.withLockedValue({ $0.engine }) else {
-            preconditionFailure("the engine is made by the server's initialiser")
-        }
-        return engine
+    /// What all namespaces have in common.
+    var context: NamespaceContext { self.directory.context }
+    var logger: Logger { self.context.logger }
+    var failures: FailureLog { self.context.failures }
+    /// `nil` while connection state recovery is off.
+    var recoveryBudget: RecoveryBudget? { self.context.recovery?.budget }
+
+    /// Takes a new connection.
+    fileprivate func admit(_ session: EngineSession) -> ClientConnection {
+        let connection = ClientConnection(session: session, server: self)
+        if session.protocolVersion == 3 { connection.connectVersion2() }
+        return connection
     }
 
     // MARK: Namespaces
@@ -114,14 +119,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// If a pattern of ``of(matching:)`` matches the name of a new one, it becomes a child of that parent.
     public func of(_ name: String) -> Namespace {
         let name = name.utf8.first == UInt8(ascii: "/") ? name : "/" + name
-        if let namespace = self.existing(name) { return namespace }
-        let parent = self.directory.parents.first { parent in
-            if case .pattern(let pattern) = parent.rule { pattern.matches(name) } else { false }
-        }
-        let made = Namespace(name: name, server: self, parent: parent)
-        let namespace = self.directory.insert(made)
-        if namespace === made { self.began(made) }
-        return namespace
+        return self.directory.namespace(name)
     }
 
     /// Lets clients connect to namespaces that do not exist, if the whole name matches a pattern.
@@ -150,169 +148,17 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     }
 
     private func addParent(_ rule: ParentNamespace.Rule) -> ParentNamespace {
-        self.directory.addParent { ParentNamespace(name: "/_\($0)", rule: rule, server: self) }
+        self.directory.addParent { ParentNamespace(name: "/_\($0)", rule: rule, context: self.context) }
     }
 
     /// Runs when a namespace other than the main one is made, before the first client connects to it, in whatever
     /// thread makes it.
     public func onNewNamespace(_ handler: @escaping @Sendable (Namespace) -> Void) {
-        self.state.withLockedValue { $0.newNamespaceHandlers.append(handler) }
+        self.directory.onNewNamespace(handler)
     }
 
     /// The namespaces that exist, by name.
     public var namespaces: [UTF8Text: Namespace] { self.directory.namespaces }
-
-    /// A namespace exists from now on.
-    private func began(_ namespace: Namespace) {
-        let (startsNow, handlers) = self.state.withLockedValue { state in
-            (state.hasStarted && !state.isClosed, state.newNamespaceHandlers)
-        }
-        if startsNow {
-            // Awaited by nobody: a namespace that is made late joins the cluster as soon as it can.
-            Task {
-                do {
-                    try await namespace.adapter.start()
-                } catch {
-                    self.logger.info(
-                        "A namespace could not join the cluster",
-                        metadata: [
-                            "sio.namespace": "\(boundedText(namespace.name))",
-                            "error": "\(boundedDescription(of: error))",
-                        ]
-                    )
-                }
-            }
-        }
-        guard namespace.name != "/" else { return }
-        for handler in handlers { handler(namespace) }
-    }
-
-    // MARK: Namespaces that clients ask for
-
-    /// What becomes of a client that wants to connect to a namespace.
-    enum NamespaceEntry {
-        /// The namespace exists, and counts one more socket until ``SocketServer/left(_:)``.
-        case admitted(Namespace)
-        case unknown
-        case refused(LimitExceeded)
-        /// Another client is making it: to be asked again, see ``SocketServer/whenMade(_:_:)``.
-        case beingMade
-        /// A closure has to be asked, or a pattern that another thread uses; then the parents behind it.
-        case undecided([ParentNamespace])
-    }
-
-    func admit(_ name: String, _ request: HandshakeRequest) -> NamespaceEntry {
-        if let admission = self.enter(name, request) { return admission }
-        let parents = self.directory.parents
-        guard !parents.isEmpty else { return .unknown }
-        let limit = self.configuration.limits.dynamicNamespaceBytes
-        guard name.utf8.count <= limit else {
-            return .refused(LimitExceeded(code: .dynamicNamespaceBytes, limit: limit))
-        }
-        for (index, parent) in parents.enumerated() {
-            switch parent.rule {
-            case .pattern(let pattern):
-                switch pattern.matchesAtOnce(name) {
-                case true?: return self.makeChild(name, of: parent, request)
-                case false?: continue
-                case nil: return .undecided(Array(parents[index...]))
-                }
-            case .decision: return .undecided(Array(parents[index...]))
-            }
-        }
-        return .unknown
-    }
-
-    /// The same, when it may take time to decide.
-    func admit(
-        _ name: String,
-        _ request: HandshakeRequest,
-        auth: JSONValue,
-        asking parents: [ParentNamespace]
-    ) async -> NamespaceEntry {
-        for parent in parents {
-            let isChild =
-                switch parent.rule {
-                case .pattern(let pattern): await pattern.matchesInTurn(name)
-                case .decision(let decide): (try? await decide(name, auth)) == true
-                }
-            if isChild { return self.makeChild(name, of: parent, request) }
-        }
-        return .unknown
-    }
-
-    /// What becomes of a client of a namespace that exists; `nil` if it does not.
-    private func enter(_ name: String, _ request: HandshakeRequest) -> NamespaceEntry? {
-        var entry = self.directory.enter(name)
-        if case .unheld = entry { entry = self.directory.enter(name, self.client(of: request)) }
-        return switch entry {
-        case .entered(let namespace): .admitted(namespace)
-        case .beingMade: .beingMade
-        case .holdsTooMany: self.holdsTooMany
-        case .unknown, .unheld: nil
-        }
-    }
-
-    private func client(of request: HandshakeRequest) -> NamespaceDirectory.Client {
-        NamespaceDirectory.Client(address: self.engine.addressGroup(of: request))
-    }
-
-    private var holdsTooMany: NamespaceEntry {
-        let limit = self.configuration.limits.dynamicNamespacesPerAddress ?? .max
-        return .refused(LimitExceeded(code: .dynamicNamespacesPerAddress, limit: limit))
-    }
-
-    /// Makes a namespace for a client.
-    ///
-    /// Whoever asks for the same name meanwhile gets in when the application knows of the namespace, whose handlers may
-    /// add the middleware that keeps him out; other names have nothing to wait for.
-    private func makeChild(_ name: String, of parent: ParentNamespace, _ request: HandshakeRequest) -> NamespaceEntry {
-        switch self.directory.reserve(name, for: self.client(of: request)) {
-        case .exists: return self.enter(name, request) ?? .unknown
-        case .holdsTooMany: return self.holdsTooMany
-        case .full:
-            let limit = self.configuration.limits.dynamicNamespaces
-            return .refused(LimitExceeded(code: .dynamicNamespaces, limit: limit))
-        case .reserved(let evicted):
-            if let evicted { self.ended(evicted) }
-            let made = Namespace(name: name, server: self, parent: parent)
-            let namespace = self.directory.insert(made)
-            if namespace === made { self.began(made) }
-            self.directory.open(namespace)
-            return .admitted(namespace)
-        }
-    }
-
-    /// Runs when a namespace that a client asked for has been made.
-    func whenMade(_ name: String, _ body: @escaping @Sendable () -> Void) { self.directory.whenMade(name, body) }
-
-    /// A namespace has one more socket, of a client that is one of its clients already.
-    func enteredAgain(_ namespace: Namespace) { self.directory.enterAgain(namespace) }
-
-    /// A socket of a namespace is no more.
-    func left(_ namespace: Namespace) {
-        guard namespace.parent != nil, let removed = self.directory.leave(namespace) else { return }
-        self.ended(removed)
-    }
-
-    /// Nobody who was away will come back to that namespace.
-    func isAwaitedNoLonger(_ name: String, _ recovery: NamespaceRecovery) {
-        guard let namespace = self.existing(name), namespace.recovery === recovery,
-            let removed = self.directory.isAwaitedNoLonger(namespace)
-        else { return }
-        self.ended(removed)
-    }
-
-    /// A namespace is no longer in the directory.
-    private func ended(_ namespace: Namespace) {
-        // When the server closes, it closes every adapter itself.
-        guard !self.state.withLockedValue({ $0.isClosed }) else { return }
-        namespace.recovery?.close()
-        // Ends when the adapter has left the cluster.
-        Task { await namespace.adapter.close() }
-    }
-
-    func existing(_ name: String) -> Namespace? { self.directory.existing(name) }
 
     /// Runs tasks on one of the server's loops.
     func executor(on eventLoop: any EventLoop) -> LoopTaskExecutor { self.sockets.shard(on: eventLoop).executor }
@@ -320,20 +166,13 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// A new socket's id.
     func makeSocketID() -> SocketID { self.ids.makeConnectionID() }
 
-    /// What a new client can come back with.
-    func makeSessionID() -> SessionID { self.ids.makeSessionID() }
-
     // MARK: Life
 
     /// Joins the cluster: returns when every namespace hears what other nodes publish.
     ///
     /// - Throws: What the adapter throws, such as an unreachable Redis.
     public func start() async throws {
-        let namespaces = self.state.withLockedValue { state -> [Namespace] in
-            guard !state.hasStarted else { return [] }
-            state.hasStarted = true
-            return Array(self.directory.namespaces.values)
-        }
+        guard let namespaces = self.directory.enters(.started) else { return }
         for namespace in namespaces { try await namespace.adapter.start() }
     }
 
@@ -379,10 +218,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// Closes the server: it stops listening, ends every socket (`server shutting down`), leaves the cluster, and closes
     /// the connections.
     public func close() async {
-        let isFirst = self.state.withLockedValue { state in
-            defer { state.isClosed = true }
-            return !state.isClosed
-        }
+        let isFirst = self.directory.enters(.closed) != nil
         self.shutdown.trigger()
         guard isFirst else { return }
         // Namespaces that end with their last client are among them.
@@ -397,9 +233,9 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// The first half of ``close()``: the server stops listening, ends every socket, and closes the connections, but stays
     /// in the cluster, where what the application still sends reaches the clients of other nodes.
     package func disconnectClients() async {
-        let isFirst = self.state.withLockedValue { state in
-            defer { state.hasDisconnected = true }
-            return !state.hasDisconnected
+        let isFirst = self.hasDisconnected.withLockedValue { hasDisconnected in
+            defer { hasDisconnected = true }
+            return !hasDisconnected
         }
         guard isFirst else { return }
         await self.engine.stopListening()
@@ -411,6 +247,19 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     private var namespacesInOrder: [Namespace] {
         self.directory.namespaces.values.sorted { $0.text < $1.text }
     }
+}
+
+/// Where the engine's new sessions come in; empty while the server is being made, and when it is gone.
+private final class SessionDoor: Sendable {
+    private struct State: Sendable {
+        weak var server: SocketServer?
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    var server: SocketServer? { self.state.withLockedValue { $0.server } }
+
+    func open(_ server: SocketServer) { self.state.withLockedValue { $0.server = server } }
 }
 
 /// Wakes the one task that waits for the server's end.

@@ -207,6 +207,7 @@ extension Socket {
     }
 
     private func transmit(_ packet: EncodedPacket, options: EmitOptions) {
+        self.eventLoop.assertInEventLoop()
         guard self.state != .disconnected else { return }
         if self.extras != nil { self.notifyOutgoing(packet) }
         self.session.send(packet, volatile: options.isVolatile, compress: options.allowsCompression)
@@ -232,7 +233,7 @@ extension Socket {
                 }
                 let limit = self.namespace.limits.pendingAcknowledgements
                 guard self.extras?.acknowledgements.count ?? 0 < limit else {
-                    self.client.server.metrics.rejected("pending_acknowledgements")
+                    self.client.rejected("pending_acknowledgements")
                     continuation.resume(throwing: AcknowledgementError.tooMany(limit))
                     return
                 }

@@ -15,7 +15,8 @@ import Synchronization
 /// Follows sections 3-8 of the Socket.IO protocol as Node's server implements it.
 public final class Socket: @unchecked Sendable {
     // Invariant behind `@unchecked`: what is `var` here and not inside `shared` is touched on `eventLoop` only;
-    // `session` and `client` are used on `eventLoop` only.
+    // `session` and `client` are used on `eventLoop` only. Debug builds assert that where a socket is changed. A
+    // `LoopBound` instead would cost every connection one more allocation.
 
     enum State { case connecting, connected, disconnected }
 
@@ -52,11 +53,11 @@ public final class Socket: @unchecked Sendable {
     /// Handlers, pending acknowledgements and mailboxes; most sockets have none.
     @exclusivity(unchecked) var extras: SocketExtras?
 
-    init(id: SocketID, shard: NamespaceShard, client: ClientConnection, auth: JSONValue) {
+    init(id: SocketID, in namespace: Namespace, client: ClientConnection, auth: JSONValue) {
         self.id = id
-        self.shard = shard
-        self.namespace = shard.namespace
-        self.isInMainNamespace = shard.namespace.text == "/"
+        self.shard = namespace.shard(on: client.session.eventLoop)
+        self.namespace = namespace
+        self.isInMainNamespace = namespace.text == "/"
         self.client = client
         self.session = client.session
         self.auth = auth
@@ -65,11 +66,11 @@ public final class Socket: @unchecked Sendable {
     }
 
     /// A client that comes back; it gets its data with the ticket.
-    init(recovering ticket: RecoveryTicket, shard: NamespaceShard, client: ClientConnection, auth: JSONValue) {
+    init(recovering ticket: RecoveryTicket, in namespace: Namespace, client: ClientConnection, auth: JSONValue) {
         self.id = ticket.socketID
-        self.shard = shard
-        self.namespace = shard.namespace
-        self.isInMainNamespace = shard.namespace.text == "/"
+        self.shard = namespace.shard(on: client.session.eventLoop)
+        self.namespace = namespace
+        self.isInMainNamespace = namespace.text == "/"
         self.client = client
         self.session = client.session
         self.auth = auth
@@ -160,6 +161,7 @@ public final class Socket: @unchecked Sendable {
 
     /// The handlers and pending acknowledgements, made on first use.
     func makeExtras() -> SocketExtras {
+        self.eventLoop.assertInEventLoop()
         if let extras = self.extras { return extras }
         let extras = SocketExtras()
         self.extras = extras
@@ -180,6 +182,7 @@ extension Socket {
 
     /// The same, on the socket's loop.
     func enter(_ rooms: [Room]) {
+        self.eventLoop.assertInEventLoop()
         guard self.state != .disconnected else { return }
         let limit = self.namespace.limits.roomsPerSocket
         for room in rooms where !self.shard.add(self, to: room, limit: limit) {
@@ -255,6 +258,7 @@ extension Socket {
 
     /// Ends the socket: handlers hear of it while it still has its rooms, then it leaves them.
     func close(_ reason: DisconnectReason) {
+        self.eventLoop.assertInEventLoop()
         let previous = self.state
         guard previous != .disconnected, !self.isEnding else { return }
         // A handler of the end may ask for the end.
@@ -284,12 +288,12 @@ extension Socket {
             for handler in self.namespace.disconnectHandlers { handler(self, reason) }
         }
         listeners?.socketClosed()
-        self.client.server.left(self.namespace)
+        self.client.left(self.namespace)
     }
 
     /// The client went beyond a limit: tells it, and the application.
     func exceeded(_ limit: LimitExceeded) {
-        self.client.server.metrics.rejected(limit.code.rawValue)
+        self.client.rejected(limit.code.rawValue)
         self.namespace.logger.debug(
             "A client is over a limit",
             metadata: [
