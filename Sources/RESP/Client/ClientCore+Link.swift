@@ -1,14 +1,14 @@
 import Logging
 import NIOCore
 
-/// Those who want it proven, again and again, that messages arrive.
+/// The watchers that want continuous proof that messages arrive.
 struct LinkWatchers {
     /// The subscription of the probe, and its channel.
     var probe: (id: Int, channel: String)?
-    /// Whether Redis has confirmed that subscription, on the connection of now.
+    /// Whether Redis has confirmed that subscription on the current connection.
     var isSubscribed = false
     var count = 0
-    /// Those who wait for the first proof.
+    /// The callers that wait for the first proof.
     var waiting: [Int: EventLoopPromise<Void>] = [:]
 }
 
@@ -16,13 +16,13 @@ struct LinkWatchers {
 extension ClientCore {
     // MARK: Watching
 
-    /// Proves from now on that messages arrive, and looks after those who subscribe to a channel.
+    /// Proves from now on that messages arrive, and counts the subscribers of a channel.
     ///
     /// - Parameters:
-    ///   - id: Of this watcher.
-    ///   - probeChannel: Where the probes go, if there are none yet: a channel of this client's own.
-    ///   - peerChannel: One that every other client of the kind subscribes to.
-    ///   - proof: Kept with the first proof.
+    ///   - id: The id of this watcher.
+    ///   - probeChannel: A channel that only this client uses. The probes go there, unless there are probes already.
+    ///   - peerChannel: A channel that every other client of the kind subscribes to.
+    ///   - proof: Completed with the first proof.
     func watchLink(_ id: Int, probeChannel: String, peerChannel: String, proof: EventLoopPromise<Void>) {
         guard !self.isClosed else { return proof.fail(CommandQueue.closedError) }
         self.watch.count += 1
@@ -46,7 +46,7 @@ extension ClientCore {
             return proof.succeed()
         }
         self.watch.waiting[id] = proof
-        // Nobody waits for ever, whatever becomes of the connections.
+        // Nobody waits for ever, whatever happens to the connections.
         _ = self.eventLoop.assumeIsolated().scheduleTask(in: self.configuration.connectTimeout) { [weak self] in
             self?.watch.waiting.removeValue(forKey: id)?.fail(
                 RESPError(code: .timeout, message: "a message that was published did not come back in time")
@@ -101,7 +101,7 @@ extension ClientCore {
         self.connectionsChanged()
     }
 
-    /// Nothing is sent but probes.
+    /// Only probes are sent.
     func linkIsOfNoUse() {
         self.setGate(.restoring)
         guard case .failed(let error) = self.probe.verdict else { return }
@@ -160,7 +160,7 @@ extension ClientCore {
     }
 
     func tellDropped(_ count: Int, _ error: RESPError, _ reason: RESPMetrics.DropReason) {
-        // Said in one line when the outage is over.
+        // The line at the end of the outage tells this.
         guard self.outage == nil else {
             self.outage?.dropped(count, reason)
             return

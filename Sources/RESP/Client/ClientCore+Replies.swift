@@ -3,7 +3,7 @@ import Metrics
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// What Redis replies, and what it leaves without a reply.
+/// Handles what Redis replies, and what it does not reply to.
 extension ClientCore {
     func receivedReply(_ value: RESPValue) {
         switch self.pipeline.received(value) {
@@ -15,7 +15,7 @@ extension ClientCore {
         case .refused(let encoded, let error, let waiter): self.refused(encoded, error, waiter)
         case .answered(let value):
             guard let refusal = self.question.answered(value).refusal else { break }
-            // Both: who subscribes at a replica is not counted by the others.
+            // Both connections matter: the others do not count a client that subscribes at a replica.
             self.subscriber.fail(refusal)
             self.commands.fail(refusal)
         case .probed(let number, let value): self.handle(self.probe.answered(number, value, at: self.eventLoop.now))
@@ -27,7 +27,7 @@ extension ClientCore {
 
     private func complete(_ waiter: CommandQueue.Waiter, _ value: RESPValue) {
         guard case .command(let completion) = waiter else { return }
-        // Whoever waits for what was published before must find its loss on the books.
+        // A caller that waits for earlier messages must find that they were lost.
         if self.refusedPublishes > 0 { self.settle() }
         guard case .error(let error) = value else { return completion(.success(value)) }
         completion(.failure(error))
@@ -37,7 +37,7 @@ extension ClientCore {
     private func refused(_ encoded: ByteBuffer, _ error: RESPError, _ waiter: CommandQueue.Waiter?) {
         let ticket: PublishTicket? = if case .publish(let ticket) = waiter { ticket } else { nil }
         if error.isNotExecuted, ticket?.keeps ?? true {
-            // Of no use now: as if Redis were away.
+            // Redis is of no use now, as if it were away.
             self.returned.append(.publish, encoded)
             ticket?.settle(.queued)
             self.probe.doubt(error, at: self.eventLoop.now)
@@ -51,7 +51,7 @@ extension ClientCore {
         self.endIfReadOnly(error)
     }
 
-    /// A Redis that may not be written to has become a replica.
+    /// Redis refuses writes, so it has become a replica.
     private func endIfReadOnly(_ error: RESPError) {
         guard error.hasServerCode("READONLY") else { return }
         self.keepReturned()
@@ -59,12 +59,12 @@ extension ClientCore {
         self.commands.fail(error)
     }
 
-    /// Keeps what Redis has not executed, before all that came later.
+    /// Keeps what Redis has not executed, in front of everything that came later.
     func keepReturned() {
         guard !self.returned.isEmpty else { return }
         let batch = self.returned
         self.returned = CommandQueue.Batch()
-        // First the gate: what comes from now on is younger.
+        // The gate closes first, because everything that comes from now on is younger.
         self.setGate(self.commands.isReady ? .restoring : .down)
         let now = self.eventLoop.now
         let held = self.shared.withLockedValue { shared in
@@ -105,7 +105,8 @@ extension ClientCore {
                 waiting.fail(error)
                 self.restoredIfConfirmed()
             } else {
-                // It was granted once. Without it this node is deaf: not ready, and tried again.
+                // Redis had allowed it before. Without it this client hears nothing. So it is not ready, and it tries
+                // again.
                 self.subscriber.fail(error)
             }
         case .violation(let error): self.subscriber.fail(error)
@@ -125,13 +126,15 @@ extension ClientCore {
         handler?(count, error)
     }
 
-    /// A publish found the queue full; its caller knows.
+    /// A publish found the queue full.
+    ///
+    /// Its caller has been told.
     func refusedPublish(_ error: RESPError) {
         self.metrics.droppedPublishes(1, .queueFull)
         self.tellDropped(1, error, .queueFull)
     }
 
-    /// Everything in flight is lost.
+    /// Everything that was sent and not confirmed is lost.
     func lostPipeline(_ error: RESPError, _ reason: RESPMetrics.DropReason) {
         let lost = self.pipeline.disconnected()
         self.settledCount += lost.publishes
@@ -174,7 +177,7 @@ extension ClientCore {
         self.dropped(change.droppedPublishes, error, .expired)
     }
 
-    /// Settles the books of what was answered.
+    /// Counts what has been answered.
     func settle() {
         if self.settledCount > 0 {
             let (count, bytes) = (self.settledCount, self.settledBytes)

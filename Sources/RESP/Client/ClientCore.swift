@@ -3,7 +3,7 @@ import Metrics
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// What the client's public face and its loop share.
+/// What the client's public methods and its event loop share.
 struct ClientShared {
     var queue: CommandQueue
     var state = RESPClientState.idle
@@ -15,17 +15,18 @@ struct ClientShared {
     var outageSince: NIODeadline?
 }
 
-/// The client's half on the event loop: two connections, what travels on them, and when the whole counts as ready.
+/// The part of the client on the event loop: the two connections, what travels on them, and whether the client is
+/// ready.
 ///
-/// Commands and subscriptions have a connection each. A burst of messages can't delay a reply then, Redis cutting a
-/// subscriber that reads too slowly fails no command, and with RESP2 there is no choice anyway. The second one is made
-/// with the first subscription: who only publishes has one.
+/// Commands and subscriptions have a connection each. So a burst of messages cannot delay a reply, and no command fails
+/// if Redis disconnects a subscriber that reads too slowly. With RESP2 there is no other way. The client makes the
+/// second connection with the first subscription. A client that only publishes has one connection.
 ///
-/// Confined to its loop.
+/// It is used only on its event loop.
 final class ClientCore {
     typealias Handler = @Sendable (RESPMessage) -> Void
 
-    /// Who gets a message of a subscription.
+    /// The handlers of subscriptions.
     enum Receiver {
         case application(Handler)
         case probe
@@ -49,12 +50,14 @@ final class ClientCore {
     private var waitingForConnection: [EventLoopPromise<Void>] = []
     var waitingForConfirmation: [Int: EventLoopPromise<Void>] = [:]
     private var whenDrained: EventLoopPromise<Void>?
-    /// Replies to publishes since the last look, to settle the books once a read instead of once a reply.
+    /// How many publishes were answered in this read.
+    ///
+    /// They are counted once a read, and not once a reply.
     var settledCount = 0
     var settledBytes = 0
     var refusedPublishes = 0
     var lastRefusal: RESPError?
-    /// Publishes of this read that Redis has not executed.
+    /// The publishes that Redis, as its replies in this read say, has not executed.
     var returned = CommandQueue.Batch()
 
     // The health of the link.
@@ -65,7 +68,7 @@ final class ClientCore {
     var outage: Outage?
     var dropLog = DropLog()
     var missingPeers = 0
-    /// When to look for publishes that have been kept for too long.
+    /// The timer that looks for publishes that have been kept for too long.
     var expiryCheckAt = NIODeadline.distantFuture
 
     init(
@@ -100,7 +103,7 @@ final class ClientCore {
             role: "subscriptions",
             eventLoop: eventLoop,
             configuration: configuration,
-            // Publish/subscribe knows no databases, and a user may not be allowed to SELECT.
+            // Publish/subscribe does not know databases, and a user may not have the right to SELECT.
             selectsDatabase: false,
             retriesFirstAttempt: true,
             connector: connector,
@@ -172,7 +175,7 @@ final class ClientCore {
             confirmation.fail(RESPError(code: .disconnected, message: "the Redis client was not connected yet"))
         case .connecting, .ready, .closed:
             self.waitingForConfirmation[id] = confirmation
-            // Who waits here is told, whatever becomes of the connection.
+            // The caller that waits here is told, whatever happens to the connection.
             let timeout = self.configuration.connectTimeout
             _ = self.eventLoop.assumeIsolated().scheduleTask(in: timeout) { [weak self] in
                 self?.waitingForConfirmation.removeValue(forKey: id)?.fail(
@@ -192,7 +195,7 @@ final class ClientCore {
         self.restoredIfConfirmed()
     }
 
-    /// Sends what is waiting, gives replies a moment, then closes.
+    /// Sends what is waiting, waits a moment for replies, then closes.
     func close(_ promise: EventLoopPromise<Void>) {
         guard !self.isClosed else { return promise.succeed() }
         self.isClosed = true
@@ -217,7 +220,9 @@ final class ClientCore {
         self.whenDrained = nil
     }
 
-    /// Closes at once: nobody will ask again.
+    /// Closes at once.
+    ///
+    /// Nobody will ask again.
     func finishClosing() {
         self.isClosed = true
         self.commands.close()
@@ -242,7 +247,7 @@ final class ClientCore {
         self.subscriber.start()
     }
 
-    /// Draws the conclusions from the states of the two connections and from the proofs of their use.
+    /// Works out the client's state from the states of the two connections and from the proofs.
     func connectionsChanged() {
         guard !self.isClosed else { return }
         guard self.commands.isReady else { return self.setGate(.down) }
@@ -251,16 +256,16 @@ final class ClientCore {
         case .starting: break
         case .unused, .ready: if self.watch.probe == nil || self.watch.isSubscribed { self.probe.start(at: now) }
         case .lost:
-            // After both were lost nothing that was kept is sent before our own subscriptions stand; but what is
-            // published while only the subscriptions are away has no reason to wait.
+            // After both connections were lost, nothing that was kept is sent before our own subscriptions stand. But
+            // if only the subscriptions are away, new messages need not wait.
             if self.shared.withLockedValue({ $0.queue.gate }) != .open { self.setGate(.restoring) }
             return
         }
         defer { self.commands.rearm() }
         guard !self.probe.isBlocking else { return self.linkIsOfNoUse() }
-        // The others lost Redis, too: what they can't hear yet is kept.
+        // The others have lost Redis, too. Messages that they cannot hear yet are kept.
         let waits = self.peers.resumed(at: now)
-        // First the gate: whoever hears that Redis is back may send.
+        // The gate opens first, because anybody who hears that Redis is back may send.
         self.setGate(waits ? .restoring : .open)
         self.update(.ready)
         for promise in self.waitingForConnection { promise.succeed() }
@@ -296,8 +301,8 @@ final class ClientCore {
     /// Tells a new state.
     ///
     /// - Parameters:
-    ///   - state: What the client is up to now.
-    ///   - since: Since when, if it has not just happened.
+    ///   - state: The new state.
+    ///   - since: When the change happened, if not just now.
     func update(_ state: RESPClientState, since: NIODeadline? = nil) {
         let now = self.eventLoop.now
         let observers = self.shared.withLockedValue { shared -> [@Sendable (RESPClientState) -> Void]? in
@@ -372,7 +377,8 @@ extension ClientCore: RESPConnectionOwner {
     }
 
     func isExcused(_ connection: RESPConnection, at now: NIODeadline) -> Bool {
-        // A paused Redis goes on answering where nothing is written. If both are silent it is frozen, or cut off.
+        // A paused Redis still answers commands that write nothing. If both connections are silent, it is frozen or cut
+        // off.
         guard connection === self.commands, let heard = self.subscriber.lastHeard else { return false }
         return now - heard < .nanoseconds(self.configuration.keepAliveInterval.nanoseconds / 2 * 3)
     }
@@ -392,7 +398,7 @@ extension ClientCore: RESPConnectionOwner {
 
     func connection(_ connection: RESPConnection, lost error: RESPError, wasReady: Bool, retryIn pause: TimeAmount?) {
         guard !self.isClosed else { return self.finishClosing() }
-        // Told last: who hears of it finds the state changed.
+        // This is told last, so that those who hear of it find the new state.
         var unconfirmed: [EventLoopPromise<Void>] = []
         defer { for promise in unconfirmed { promise.fail(error) } }
         self.keepReturned()
@@ -405,17 +411,17 @@ extension ClientCore: RESPConnectionOwner {
             self.subscriberState = .lost
             self.metrics.subscriberReconnects.increment()
         } else {
-            // What is lost now belongs to the outage that begins.
+            // What is lost now counts for the outage that begins.
             if pause != nil, self.shared.withLockedValue({ $0.state }) != .connecting {
                 self.outageGoesOn(error, since: self.eventLoop.now)
             }
-            // Replies first: nobody may see the gate closed and his command still pending.
+            // Callers get their replies first. Nobody may see the gate closed while a command is still pending.
             self.setGate(.down)
             self.lostPipeline(error, .unconfirmed)
             if pause != nil { self.metrics.commandReconnects.increment() }
         }
         guard let pause else {
-            // The very first attempt failed: whoever started says what happens next.
+            // The very first attempt has failed. Whoever started the client decides what happens next.
             self.update(.idle)
             let startError = RESPError.start(error, url: self.configuration.redactedURL)
             for promise in self.waitingForConnection { promise.fail(startError) }

@@ -1,12 +1,13 @@
 import DequeModule
 import NIOCore
 
-/// Commands on their way from any thread to the connection's loop, encoded, in one buffer: one hop, one write and one
-/// flush for all of a tick.
+/// Encoded commands on their way from any thread to the connection's event loop, in one buffer.
 ///
-/// While there is no connection, publishes are kept here, up to a bound of number, bytes and age.
+/// All commands of a tick share one hop, one write and one flush.
 ///
-/// Sits behind the client's lock.
+/// While there is no connection, publishes are kept here. Their number, their bytes and their age are limited.
+///
+/// The client's lock protects it.
 struct CommandQueue {
     typealias Completion = @Sendable (Result<RESPValue, RESPError>) -> Void
 
@@ -20,7 +21,7 @@ struct CommandQueue {
         /// Somebody waits for the reply.
         case command(timeout: TimeAmount, Completion)
         case publish
-        /// Somebody waits to hear that Redis took it.
+        /// Somebody waits until Redis has taken it.
         case awaitedPublish(timeout: TimeAmount, PublishTicket)
 
         var isPublish: Bool {
@@ -31,7 +32,7 @@ struct CommandQueue {
         }
     }
 
-    /// Encoded commands, and who they belong to.
+    /// Encoded commands, and who waits for each.
     struct Batch {
         var bytes = ByteBuffer()
         var entries: [(entry: Entry, length: Int)] = []
@@ -58,9 +59,9 @@ struct CommandQueue {
     }
 
     enum Gate {
-        /// No connection: publishes are kept, commands refused.
+        /// There is no connection. Publishes are kept, and commands are refused.
         case down
-        /// Connected, but what is published now might be lost: publishes are kept.
+        /// There is a connection, but messages might be lost now. Publishes are kept.
         case restoring
         case open
         case closed
@@ -70,7 +71,7 @@ struct CommandQueue {
     private let limits: RESPConfiguration.Queue
     /// What the next drain writes.
     private var outgoing = Batch()
-    /// Publishes, and flush marks among them, until the gate is open.
+    /// Publishes, with the marks of flushes among them, that wait until the gate is open.
     private var held = HeldBatch()
     /// Everything without a reply: outgoing, held and in flight.
     private var count = 0
@@ -84,7 +85,7 @@ struct CommandQueue {
     }
 
     var heldCount: Int { self.held.count }
-    /// When something that is kept becomes too old.
+    /// When the oldest kept message becomes too old.
     var expiresAt: NIODeadline { self.held.oldest.map { $0 + self.limits.maximumAge } ?? .distantFuture }
 
     // MARK: Taking
@@ -92,9 +93,9 @@ struct CommandQueue {
     /// Takes a publish.
     ///
     /// - Parameters:
-    ///   - channel: Where to.
-    ///   - message: What.
-    ///   - now: Asked for only if the message has to be kept.
+    ///   - channel: The channel.
+    ///   - message: The message.
+    ///   - now: The time. It is asked for only if the message has to be kept.
     /// - Returns: Whether it is on its way (or else kept), and whether a drain must be scheduled.
     /// - Throws: ``RESPError`` if it was not taken.
     mutating func publish(
@@ -120,7 +121,9 @@ struct CommandQueue {
         }
     }
 
-    /// Takes messages of which somebody awaits what becomes of them: all, or none.
+    /// Takes all of some messages, or none.
+    ///
+    /// Somebody waits to hear what happens to them.
     ///
     /// - Returns: Whether they are on their way (or else kept), and whether a drain must be scheduled.
     /// - Throws: ``RESPError`` if none was taken.
@@ -151,7 +154,9 @@ struct CommandQueue {
         return (true, self.schedule())
     }
 
-    /// Takes a command; one that `isHeld` waits with the publishes for the gate to open instead of being refused.
+    /// Takes a command.
+    ///
+    /// If `isHeld`, it is not refused but waits with the publishes for the gate to open.
     ///
     /// - Returns: Whether a drain must be scheduled.
     /// - Throws: ``RESPError`` if it was not taken.
@@ -192,28 +197,30 @@ struct CommandQueue {
         return batch
     }
 
-    /// So much was answered, or given up.
+    /// So many messages were answered, or given up.
     mutating func finished(count: Int, bytes: Int) {
         self.count -= count
         self.bytes -= bytes
     }
 
-    /// Publishes come back that Redis has not executed: they are older than all that is kept.
+    /// Puts back publishes that Redis has not executed.
+    ///
+    /// They are older than everything that is kept.
     ///
     /// The gate is not open.
     mutating func putBack(_ batch: Batch, at now: NIODeadline) {
         self.held.putBack(batch, at: now)
     }
 
-    /// What a change leaves to be done, outside the lock.
+    /// What has to be done after a change, outside of the lock.
     struct Change {
         var shouldDrain = false
-        /// Fail these.
+        /// These have failed.
         var refused: [Completion] = []
-        /// They are kept now, or refused.
+        /// These are kept now, or refused.
         var kept: [PublishTicket] = []
         var droppedPublishes = 0
-        /// Kept before, and on their way now.
+        /// These were kept before, and are on their way now.
         var releasedPublishes = 0
     }
 
@@ -236,7 +243,7 @@ struct CommandQueue {
         switch gate {
         case .open:
             guard self.held.count > 0 else { break }
-            // What was kept is older than what was just handed over.
+            // Kept messages are older than those that were just handed over.
             let newer = self.outgoing
             self.outgoing = self.held.removeAll()
             change.releasedPublishes = self.outgoing.publishes
@@ -297,7 +304,9 @@ struct CommandQueue {
         return true
     }
 
-    /// Not written yet, so not lost: publishes wait for better times.
+    /// Nothing of this was written yet, so nothing is lost.
+    ///
+    /// Publishes wait.
     private mutating func hold(at now: NIODeadline, refusingCommands: Bool, _ change: inout Change) {
         guard !self.outgoing.isEmpty else { return }
         var unsent = self.outgoing

@@ -1,10 +1,10 @@
 import NIOCore
 
-/// When to say that publishes are dropped: once a minute for each reason, with how many since the last time.
+/// Decides when to log that publishes are dropped: once a minute for each reason, with the number since the last time.
 struct DropLog {
     private var untold: [RESPMetrics.DropReason: (count: Int, toldAt: NIODeadline)] = [:]
 
-    /// So many more.
+    /// Counts so many more.
     ///
     /// - Returns: How many to tell now, if any.
     mutating func add(_ count: Int, _ reason: RESPMetrics.DropReason, at now: NIODeadline) -> Int? {

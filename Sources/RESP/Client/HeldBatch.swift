@@ -1,13 +1,19 @@
 import DequeModule
 import NIOCore
 
-/// What is kept for a Redis that is away, the oldest first, and since when.
+/// The messages that are kept for a Redis that is away, with their times.
+///
+/// The oldest come first.
 struct HeldBatch {
-    /// What Redis has sent back without executing it: older than the rest.
+    /// The messages that Redis has answered but not executed.
+    ///
+    /// They are older than the rest.
     private var returned = CommandQueue.Batch()
     private var returnedAt: NIODeadline?
     private var batch = CommandQueue.Batch()
-    /// How many entries of the rest came at which time; those of a tenth of a second share one.
+    /// How many entries of the rest came at which time.
+    ///
+    /// Those of the same tenth of a second share one record.
     private var ages = Deque<(at: NIODeadline, count: Int)>()
 
     var count: Int { self.returned.entries.count + self.batch.entries.count }
@@ -37,7 +43,7 @@ struct HeldBatch {
         return length
     }
 
-    /// Adds entries that were sent before and come back, in the order in which they do.
+    /// Adds entries that were sent before and come back, in the order in which they come back.
     mutating func putBack(_ entries: CommandQueue.Batch, at now: NIODeadline) {
         guard !entries.isEmpty else { return }
         self.returned.append(entries)
@@ -50,7 +56,9 @@ struct HeldBatch {
         return self.returned
     }
 
-    /// Takes out what came at a time or before; only its entries are of use then.
+    /// Takes out what came at that time or before.
+    ///
+    /// Only the entries of the result are of use.
     mutating func removeFirst(until time: NIODeadline) -> CommandQueue.Batch {
         var removed = CommandQueue.Batch()
         if let returnedAt = self.returnedAt, returnedAt <= time {
@@ -69,7 +77,7 @@ struct HeldBatch {
             removed.append(entry, length: length)
         }
         self.batch.entries.removeFirst(count)
-        // What is kept goes on growing at its end: give its beginning back.
+        // The buffer keeps growing at its end, so the memory at its beginning is given back.
         if self.batch.bytes.readerIndex > self.batch.bytes.readableBytes { self.batch.bytes.discardReadBytes() }
         return removed
     }

@@ -1,14 +1,14 @@
 import NIOConcurrencyHelpers
 
-/// What became of messages that somebody awaits.
+/// What has happened to messages that somebody waits for.
 package enum RESPPublishOutcome: Sendable, Hashable {
-    /// Redis took them all: its replies have arrived.
+    /// Redis has taken them all. Its replies have arrived.
     case published
-    /// Redis is away, silent, or executes nothing now: they wait.
+    /// Redis is away, is silent, or executes nothing now. The messages wait.
     case queued
-    /// Not all of them were sent, or Redis said no.
+    /// Not all of them were sent, or Redis has refused them.
     case refused(RESPError)
-    /// The connection was lost before the replies came, and they are not sent again: nobody knows.
+    /// Nobody knows. The connection was lost before the replies came, and the messages are not sent again.
     case unconfirmed(RESPError)
 
     private var severity: Int {
@@ -25,9 +25,10 @@ package enum RESPPublishOutcome: Sendable, Hashable {
     }
 }
 
-/// Stands for the messages of one call of ``RESPClient/publish(_:keeps:timeout:)`` until each is settled.
+/// Stands for the messages of one call of ``RESPClient/publish(_:keeps:timeout:)`` until it is known what happened to
+/// each.
 ///
-/// Settled on the client's loop, or by the caller's thread before it waits.
+/// It is completed on the client's event loop, or on the caller's thread before the caller waits.
 final class PublishTicket: Sendable {
     private struct State {
         var missing: Int
@@ -44,7 +45,7 @@ final class PublishTicket: Sendable {
         self.state = NIOLockedValueBox(State(missing: count, completion: completion))
     }
 
-    /// That is what became of one message, or of so many.
+    /// Notes what has happened to one message, or to so many.
     func settle(_ outcome: RESPPublishOutcome, count: Int = 1) {
         let completion = self.state.withLockedValue { state -> (@Sendable (RESPPublishOutcome) -> Void)? in
             state.missing -= count

@@ -5,7 +5,9 @@ public import NIOCore
 public import NIOPosix
 public import ServiceLifecycle
 
-/// A connection to one Redis: commands, publishing, subscriptions; restored by itself after a loss.
+/// A connection to one Redis, for commands, publishing and subscriptions.
+///
+/// It restores itself after a loss.
 ///
 /// ```swift
 /// import NIOCore
@@ -20,23 +22,25 @@ public import ServiceLifecycle
 /// let greeting = try await redis.send("GET", "greeting")
 /// ```
 ///
-/// Callable from any thread. What many threads send within one tick of the client's event loop leaves in one write.
-/// Messages arrive at most once: what was published while the connection was away is lost to this client, and
-/// ``onStateChange(_:)`` tells when that was.
+/// You can call it from any thread. What many threads send within one tick of the client's event loop leaves in one
+/// write. Messages arrive at most once. This client never gets what others publish while its connection is away.
+/// ``onStateChange(_:)`` tells when that is.
 public final class RESPClient: Sendable {
     /// What the client was made with.
     public let configuration: RESPConfiguration
-    /// Where replies and messages are handled.
+    /// The event loop on which replies and messages are handled.
     public let eventLoop: any EventLoop
     private let shared: NIOLockedValueBox<ClientShared>
     private let core: NIOLoopBoundBox<ClientCore>
 
-    /// Makes a client, which does nothing before ``connect()`` or ``run()``.
+    /// Makes a client.
+    ///
+    /// It does nothing before ``connect()`` or ``run()``.
     ///
     /// - Parameters:
-    ///   - configuration: Where Redis is, and how patient to be.
+    ///   - configuration: Where Redis is, and how long to wait for it.
     ///   - eventLoopGroup: The client lives on one of its loops.
-    ///   - logger: Where the client logs; nowhere by default.
+    ///   - logger: Where the client logs. By default it does not log.
     ///   - metricsFactory: Where the client counts.
     public convenience init(
         configuration: RESPConfiguration,
@@ -80,19 +84,19 @@ public final class RESPClient: Sendable {
 
     deinit {
         guard self.state != .closed else { return }
-        // Forgotten, not closed: its sockets and timers must not outlive it.
+        // Somebody has forgotten the client and not closed it. Its sockets and timers must not outlive it.
         let core = self.core
         self.eventLoop.execute { core.value.finishClosing() }
     }
 
     // MARK: Life
 
-    /// Connects, and returns when Redis has let us in.
+    /// Connects, and returns when Redis has accepted the client.
     ///
-    /// From then on the connection is kept, until ``close()``.
+    /// From then on the client keeps the connection, until ``close()``.
     ///
-    /// - Throws: ``RESPError`` that names the URL (without password), the reason and what to check. The client may be
-    ///   told to connect again then.
+    /// - Throws: ``RESPError`` that names the URL (without password), the reason, and what to check. You can then call
+    ///   it again.
     public func connect() async throws {
         try await self.connected().get()
     }
@@ -103,7 +107,9 @@ public final class RESPClient: Sendable {
         return promise.futureResult
     }
 
-    /// Sends what is waiting, gives replies a second, then closes; whoever still waits gets an error.
+    /// Sends what is waiting, waits a second for replies, then closes.
+    ///
+    /// Callers that still wait get an error.
     public func close() async {
         _ = try? await self.closed().get()
     }
@@ -114,10 +120,10 @@ public final class RESPClient: Sendable {
         return promise.futureResult
     }
 
-    /// What the client is up to.
+    /// The state of the client.
     public var state: RESPClientState { self.shared.withLockedValue { $0.state } }
 
-    /// Whether commands are executed now, and everything that was subscribed is.
+    /// Whether Redis executes commands now, and all subscriptions are in force.
     public var isReady: Bool { self.state == .ready }
 
     /// Calls a handler after each change of ``state``, on the event loop, in order.
@@ -140,9 +146,10 @@ public final class RESPClient: Sendable {
     ///
     /// - Parameters:
     ///   - command: Its name and arguments.
-    ///   - timeout: How long to wait; ``RESPConfiguration/commandTimeout`` unless given.
-    /// - Returns: The reply; never ``RESPValue/error(_:)``.
-    /// - Throws: ``RESPError``: Redis's own with code `server`; `disconnected` at once while there is no connection.
+    ///   - timeout: How long to wait. By default it is ``RESPConfiguration/commandTimeout``.
+    /// - Returns: The reply. It is never ``RESPValue/error(_:)``.
+    /// - Throws: ``RESPError``. An error of Redis itself has the code `server`. While there is no connection, the code
+    ///   is `disconnected`, at once.
     public func send(_ command: RESPCommand, timeout: TimeAmount? = nil) async throws -> RESPValue {
         try await withCheckedThrowingContinuation { continuation in
             self.send(command, timeout: timeout) { continuation.resume(with: $0) }
@@ -156,7 +163,7 @@ public final class RESPClient: Sendable {
         return try await self.send(command)
     }
 
-    /// Sends a command and calls back, exactly once: on the event loop with the reply, or at once if it can't be sent.
+    /// Sends a command and calls back exactly once: on the event loop with the reply, or at once if it cannot send.
     public func send(
         _ command: RESPCommand,
         timeout: TimeAmount? = nil,
@@ -175,21 +182,23 @@ public final class RESPClient: Sendable {
 
     // MARK: Publishing
 
-    /// What became of a publish by the time ``publish(channel:message:)`` returned.
+    /// Where a message is when ``publish(channel:message:)`` returns.
     public enum PublishStatus: Sendable, Hashable {
-        /// On its way to Redis.
+        /// It is on its way to Redis.
         case sent
-        /// There is no connection: kept, and sent when Redis is back and our own subscriptions stand.
+        /// There is no connection. The client keeps the message, and sends it when Redis is back and the client's own
+        /// subscriptions stand.
         case queued
     }
 
-    /// Publishes without waiting for Redis.
+    /// Publishes, and does not wait for Redis.
     ///
-    /// A publish that was taken and then lost (the connection broke before Redis confirmed it, or Redis refused) is
-    /// counted in `redis_publishes_dropped_total`, logged, and told to ``onPublishesDropped(_:)``. To know for one
-    /// publish, wait for `send("PUBLISH", …)`; for all so far, ``flush(timeout:)``.
+    /// The client may take a message and then lose it, because the connection breaks before Redis has confirmed it, or
+    /// because Redis refuses it. Then the client counts it in `redis_publishes_dropped_total`, logs it, and tells
+    /// ``onPublishesDropped(_:)``. To know about one message, wait for `send("PUBLISH", …)`. To know about all so far,
+    /// call ``flush(timeout:)``.
     ///
-    /// - Throws: ``RESPError`` `queueFull` or `closed`: it was not taken.
+    /// - Throws: ``RESPError`` with the code `queueFull` or `closed` if the client has not taken the message.
     @discardableResult
     public func publish(channel: String, message: ByteBuffer) throws(RESPError) -> PublishStatus {
         do throws(RESPError) {
@@ -209,13 +218,13 @@ public final class RESPClient: Sendable {
         self.eventLoop.execute { core.value.refusedPublish(error) }
     }
 
-    /// Publishes messages, all or none, and returns when it is known what becomes of them.
+    /// Publishes all of some messages, or none, and returns when it is known what happens to them.
     ///
     /// - Parameters:
     ///   - messages: Channels and messages, in order.
-    ///   - keeps: Whether they may wait for a Redis that is away, or executes nothing now.
+    ///   - keeps: Whether they may wait for a Redis that is away or executes nothing now.
     ///   - timeout: How long to wait for Redis's replies.
-    /// - Returns: What is known of all of them: the worst.
+    /// - Returns: The worst of what is known about them.
     package func publish(
         _ messages: [(channel: String, message: ByteBuffer)],
         keeps: Bool,
@@ -247,10 +256,10 @@ public final class RESPClient: Sendable {
         }
     }
 
-    /// Waits until Redis has confirmed everything published before.
+    /// Waits until Redis has confirmed everything that was published before.
     ///
-    /// - Throws: ``RESPError``: `timeout` if that took longer (Redis may be away: what is kept stays kept); the reason of
-    ///   the loss if a publish was dropped since the last flush.
+    /// - Throws: ``RESPError``. The code is `timeout` if that takes longer, for example because Redis is away. Kept
+    ///   messages stay kept then. If a message was dropped since the last flush, the error has the reason.
     public func flush(timeout: TimeAmount? = nil) async throws {
         try await self.flushed(timeout: timeout).get()
     }
@@ -284,9 +293,9 @@ public final class RESPClient: Sendable {
         }
     }
 
-    /// Calls a handler with the number of publishes that were taken and then lost, and why.
+    /// Calls a handler with the number of messages that the client took and then lost, and with the reason.
     ///
-    /// One handler at a time.
+    /// There is one handler. A new one replaces it.
     public func onPublishesDropped(_ handler: @escaping @Sendable (Int, RESPError) -> Void) {
         self.shared.withLockedValue { $0.dropHandler = handler }
     }
@@ -296,12 +305,12 @@ public final class RESPClient: Sendable {
     /// Subscribes patterns (`PSUBSCRIBE`) and channels (`SUBSCRIBE`), and returns when Redis has confirmed all of them.
     ///
     /// - Parameters:
-    ///   - patterns: Redis globs; subscribed before the channels.
-    ///   - channels: Names.
-    ///   - handler: Called on ``eventLoop`` for each message: don't block. A message that matches a pattern and a channel
-    ///     comes twice, as Redis sends it.
-    /// - Returns: The subscription, in force until it is cancelled.
-    /// - Throws: ``RESPError``, and nothing is subscribed then.
+    ///   - patterns: Redis globs. They are subscribed before the channels.
+    ///   - channels: Names of channels.
+    ///   - handler: Called on ``eventLoop`` for each message, so it must not block. A message that matches a pattern
+    ///     and a channel comes twice, because Redis sends it twice.
+    /// - Returns: The subscription. It is in force until you cancel it.
+    /// - Throws: ``RESPError``. Then nothing is subscribed.
     public func subscribe(
         patterns: [String] = [],
         channels: [String] = [],
@@ -317,7 +326,7 @@ public final class RESPClient: Sendable {
         return subscription
     }
 
-    /// Subscribes, now or whenever there is a connection, without waiting: see ``RESPSubscription/confirmed()``.
+    /// Subscribes now, or when there is a connection, and does not wait; see ``RESPSubscription/confirmed()``.
     public func addSubscription(
         patterns: [String] = [],
         channels: [String] = [],
@@ -342,18 +351,21 @@ public final class RESPClient: Sendable {
 
     /// Since when Redis is of no use; `nil` while it is of use.
     ///
-    /// A Redis that has fallen silent is of no use since the last message that came back, and not since that was noticed.
+    /// For a Redis that has become silent, this is the time of the last message that came back, and not when the client
+    /// noticed the silence.
     public var outageSince: NIODeadline? { self.shared.withLockedValue { $0.outageSince } }
 
-    /// Proves from now on that messages arrive: one to ourselves goes out and comes back, again and again.
+    /// Proves from now on that messages arrive.
     ///
-    /// Until it has come back after a loss the client isn't ``RESPClientState/ready``, and after an outage what was kept
-    /// waits for others that subscribe to the peer channel.
+    /// Again and again, the client sends a message to itself, which must come back.
+    ///
+    /// After a loss, the client is not ``RESPClientState/ready`` before such a message has come back. After an outage,
+    /// kept messages wait for the others that subscribe to the peer channel.
     ///
     /// - Parameters:
-    ///   - probeChannel: A channel of this client's own; of several watchers that of the first.
-    ///   - peerChannel: One that all clients of the kind subscribe to.
-    /// - Returns: What tells of the first proof, and ends it.
+    ///   - probeChannel: A channel that only this client uses. Of several watchers, the first one's channel is used.
+    ///   - peerChannel: A channel that all clients of the kind subscribe to.
+    /// - Returns: An object that tells of the first proof, and that ends the watch.
     package func watchLink(probeChannel: String, peerChannel: String) -> RESPLinkWatch {
         let id = self.shared.withLockedValue { shared in
             shared.nextID += 1
@@ -370,7 +382,9 @@ public final class RESPClient: Sendable {
         }
     }
 
-    /// Notes how many subscribe to the peer channel of a watcher, for whoever happened to count them.
+    /// Notes how many clients subscribe to the peer channel of a watcher.
+    ///
+    /// The caller has counted them for another purpose.
     package func notePeers(_ count: Int, of channel: String) {
         let core = self.core
         self.eventLoop.execute { core.value.peers.noted(count, of: channel) }
@@ -391,7 +405,7 @@ public final class RESPClient: Sendable {
 }
 
 extension RESPClient: Service {
-    /// Connects, keeps the connection until the service is shut down or cancelled, then closes.
+    /// Connects, keeps the connection until the service is shut down or cancelled, and then closes it.
     ///
     /// - Throws: What ``connect()`` throws.
     public func run() async throws {
@@ -401,13 +415,15 @@ extension RESPClient: Service {
             await self.close()
             return
         }
-        // Ends by throwing when the task is cancelled, which is the other way to stop.
+        // This throws when the task is cancelled, which is the other way to stop.
         try? await gracefulShutdown()
         await self.close()
     }
 }
 
-/// Completes a promise once, whoever is first.
+/// Completes a promise once.
+///
+/// The first caller decides.
 private final class FlushMark: Sendable {
     private let promise: NIOLockedValueBox<EventLoopPromise<Void>?>
 

@@ -1,23 +1,28 @@
-/// What a ``RESPClient`` is up to.
+/// The state of a ``RESPClient``.
 public enum RESPClientState: Sendable, Hashable {
     /// ``RESPClient/connect()`` was not called yet, or failed.
     case idle
-    /// The first connection is being made.
+    /// The client is making its first connection.
     case connecting
-    /// Commands are executed, and everything that was subscribed is.
+    /// Redis executes commands, and all subscriptions are in force.
     case ready
-    /// Lost; being restored. Messages published meanwhile don't arrive here, ever.
+    /// The connection is lost, and the client is restoring it. It will never get the messages that others publish
+    /// meanwhile.
     case disconnected(RESPError)
     /// ``RESPClient/close()`` was called.
     case closed
 }
 
-/// A handler of state changes; cancel it when it has served.
+/// A handler of state changes.
+///
+/// Cancel it when you do not need it any more.
 public final class RESPStateObserver: Sendable {
     private let onCancel: @Sendable () -> Void
 
     init(onCancel: @escaping @Sendable () -> Void) { self.onCancel = onCancel }
 
-    /// The handler isn't called any more, but for a call that is under way.
+    /// Ends the calls of the handler.
+    ///
+    /// A call that is under way still ends.
     public func cancel() { self.onCancel() }
 }

@@ -1,17 +1,17 @@
 public import NIOCore
 
-/// A message published to a channel that is subscribed.
+/// A message that was published to a subscribed channel.
 ///
-/// Its buffers are slices of what was read from the socket: copy what is kept for long.
+/// Its buffers are slices of what was read from the socket, so copy what you keep for long.
 public struct RESPMessage: Sendable, Hashable {
-    /// The channel it was published to.
+    /// The channel that it was published to.
     public var channel: ByteBuffer
-    /// The pattern by which it was received, or `nil` if by the channel's name.
+    /// The pattern that matched; `nil` if the channel's name was subscribed.
     public var pattern: ByteBuffer?
     /// What was published.
     public var payload: ByteBuffer
 
-    /// Makes a message, for tests of what receives it.
+    /// Makes a message, for tests of handlers.
     public init(channel: ByteBuffer, pattern: ByteBuffer? = nil, payload: ByteBuffer) {
         self.channel = channel
         self.pattern = pattern

@@ -2,27 +2,27 @@ import Metrics
 
 /// What the client counts.
 struct RESPMetrics {
-    /// 1 while ready, else 0.
+    /// 1 while the client is ready, otherwise 0.
     let up: Meter
     /// Connections lost, by role.
     let commandReconnects: Counter
     let subscriberReconnects: Counter
     /// Publishes kept until Redis is back.
     let queued: Meter
-    /// Commands without a reply within their deadline.
+    /// Commands that had no reply within their deadline.
     let timeouts: Counter
     /// Messages of subscriptions that could not be used.
     let unusableMessages: Counter
     private let dropped: [DropReason: Counter]
 
     enum DropReason: String, CaseIterable {
-        /// The queue was full: the caller got an error.
+        /// The queue was full, and the caller got an error.
         case queueFull = "queue_full"
-        /// On its way when the connection was lost: Redis may have got it or not.
+        /// The message was on its way when the connection was lost. Redis may have got it or not.
         case unconfirmed
         /// Redis answered with an error.
         case refused
-        /// Kept for longer than the queue's bound.
+        /// The message was kept for longer than the queue allows.
         case expired
         /// The client was closed.
         case closed

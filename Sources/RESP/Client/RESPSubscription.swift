@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Patterns and channels that a ``RESPClient`` keeps subscribed until ``cancel()``, over every reconnection.
+/// Patterns and channels that a ``RESPClient`` keeps subscribed until ``cancel()``, also after it has connected again.
 public final class RESPSubscription: Sendable {
     /// The patterns, subscribed with `PSUBSCRIBE`.
     public let patterns: [String]
@@ -23,10 +23,11 @@ public final class RESPSubscription: Sendable {
 
     /// Waits until Redis has confirmed everything for the first time.
     ///
-    /// - Throws: ``RESPError`` if Redis refused (the subscription is cancelled then), or if there was no connection or
-    ///   it was lost first: in that case the subscription stands, and is made when Redis is back.
+    /// - Throws: ``RESPError`` if Redis refused. Then the subscription is cancelled. It also throws if there was no
+    ///   connection, or the connection was lost first. Then the subscription stays, and takes effect when Redis is
+    ///   back.
     public func confirmed() async throws { try await self.confirmation.get() }
 
-    /// Ends it; returns when the handler will not be called any more.
+    /// Ends the subscription, and returns when the handler will not be called any more.
     public func cancel() async { _ = try? await self.onCancel().get() }
 }

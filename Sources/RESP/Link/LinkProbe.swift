@@ -1,18 +1,18 @@
 import NIOCore
 
-/// Whether what is published arrives: a message goes out on the connection for commands, and has to come back on the one
-/// for subscriptions.
+/// Finds out whether published messages arrive: a message leaves on the connection for commands, and has to come back
+/// on the one for subscriptions.
 ///
-/// That a connection answers proves little. A paused Redis answers, and takes no message; a user may lose the right to
-/// publish; two connections may lead to two servers. A client that asks for no such proof has a `PING` in its place, sent
-/// only while Redis says that it executes nothing.
+/// An answer on a connection proves little. A paused Redis answers but takes no message. A user may lose the right to
+/// publish. The two connections may lead to two servers. If nobody asks for such proof, the client sends a `PING`
+/// instead, and only while Redis says that it executes nothing.
 ///
-/// A value: takes events and returns what to do.
+/// It is a value that takes events and returns what to do.
 struct LinkProbe {
     enum Verdict: Equatable {
         /// Nothing is known, and nothing speaks against it.
         case unknown
-        /// After a loss: it must be proven first.
+        /// A connection was lost. Messages must be proven to arrive first.
         case awaited
         case proven
         case failed(RESPError)
@@ -21,7 +21,7 @@ struct LinkProbe {
     enum Action: Equatable {
         case none
         case send(Int)
-        /// The verdict has become ``Verdict/failed(_:)``, or it is for another reason.
+        /// The verdict has become ``Verdict/failed(_:)``, or its reason has changed.
         case failed
         /// The connections are of no use.
         case reconnect(RESPError)
@@ -49,10 +49,10 @@ struct LinkProbe {
     /// When a message came back last.
     private(set) var provenAt: NIODeadline?
     private let configuration: RESPConfiguration.Probe
-    /// Whether a message has to come back.
+    /// Whether a message to itself has to come back.
     private(set) var returns = false
     private var lastNumber = 0
-    /// Probes in a row that nobody received.
+    /// How many probes in a row nobody received.
     private var unheard = 0
 
     init(configuration: RESPConfiguration.Probe) {
@@ -77,7 +77,7 @@ struct LinkProbe {
 
     // MARK: Life
 
-    /// From now on a message has to come back again and again, or no more.
+    /// Sets whether messages must come back again and again from now on.
     ///
     /// Probes begin with the next ``start(at:)``.
     mutating func require(_ returns: Bool) {
@@ -86,7 +86,7 @@ struct LinkProbe {
         self.state = .stopped
     }
 
-    /// Both connections are there, and the channel is subscribed.
+    /// Both connections exist, and the channel is subscribed.
     mutating func start(at now: NIODeadline) {
         guard case .stopped = self.state else { return }
         self.unheard = 0
@@ -99,7 +99,9 @@ struct LinkProbe {
         self.verdict = self.returns ? .awaited : .unknown
     }
 
-    /// Redis said that it does not execute what it is sent: nothing more is sent before a probe has shown the contrary.
+    /// Redis said that it does not execute commands.
+    ///
+    /// Nothing more is sent before a probe has shown that it does.
     mutating func doubt(_ error: RESPError, at now: NIODeadline) {
         if case .failed = self.verdict { return }
         self.verdict = .failed(error)
@@ -112,7 +114,7 @@ struct LinkProbe {
     mutating func answered(_ number: Int, _ reply: RESPValue, at now: NIODeadline) -> Action {
         guard case .out(var probe) = self.state, probe.number == number else { return .none }
         if case .error(let error) = reply {
-            // Not even PING is allowed: but that is an answer.
+            // The user may not even PING, but that is also an answer.
             guard self.returns || error.isNotExecuted else { return self.proved(at: now) }
             self.state = .resting(until: now + self.pauseAfterFailure)
             return self.failed(error)
@@ -122,7 +124,7 @@ struct LinkProbe {
         probe.progressAt = now
         if reply.integerValue == 0 {
             self.unheard += 1
-            // The subscribing connection may just have been cut.
+            // The connection for subscriptions may just have been cut.
             self.state = .resting(until: now + self.pauseAfterFailure)
             guard self.unheard > 1 else { return .none }
             self.unheard = 0
@@ -145,11 +147,13 @@ struct LinkProbe {
         return .none
     }
 
-    /// Other replies arrived, or other messages: there is more on the way than Redis or this process can handle at once.
+    /// Other replies or messages arrived.
+    ///
+    /// So more is on the way than Redis or this process can handle at once.
     ///
     /// - Parameters:
-    ///   - now: The time, asked for only if a probe is out.
-    ///   - isReply: Only replies count as long as the probe is not answered, and only messages then.
+    ///   - now: The time. It is asked for only if a probe is on its way.
+    ///   - isReply: Whether it was a reply. Until the probe is answered only replies count, and then only messages.
     mutating func progressed(at now: @autoclosure () -> NIODeadline, isReply: Bool) {
         guard case .out(var probe) = self.state, probe.isAnswered != isReply else { return }
         probe.progressAt = now()
@@ -171,7 +175,7 @@ struct LinkProbe {
                 self.state = .out(probe)
                 return self.failed(probe.isAnswered ? Self.astray : self.silence)
             }
-            // Not answered: the keep-alive gives that up.
+            // The probe is not answered. The keep-alive ends such a connection.
             guard probe.isAnswered else { return .none }
             self.state = .resting(until: now + self.configuration.interval)
             return .reconnect(Self.astray)
@@ -189,7 +193,7 @@ struct LinkProbe {
 
     private var pauseAfterFailure: TimeAmount { .nanoseconds(self.configuration.interval.nanoseconds / 4) }
 
-    /// - Returns: ``Action/none``: who asks looks at ``isBlocking``.
+    /// - Returns: ``Action/none``. The caller looks at ``isBlocking``.
     private mutating func proved(at now: NIODeadline) -> Action {
         self.verdict = .proven
         self.provenAt = now

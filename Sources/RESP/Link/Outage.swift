@@ -1,12 +1,12 @@
 import NIOCore
 
-/// A time without Redis: when it began and why, and what it cost.
+/// A time without Redis: when and why it began, and what was lost.
 ///
-/// Two lines of the log are made of it, one when it begins and one when it ends.
+/// The log gets two lines from it, one at the beginning and one at the end.
 struct Outage {
     let since: NIODeadline
     private(set) var reason: RESPError
-    /// Reasons that have been told, by the words of Redis.
+    /// The reasons that have been told, in Redis's words.
     private var told: [RESPError] = []
     private var dropped: [(reason: RESPMetrics.DropReason, count: Int)] = []
     private var released = 0
@@ -17,9 +17,9 @@ struct Outage {
         self.told = [reason]
     }
 
-    /// It goes on, for this reason now.
+    /// The outage continues, now for this reason.
     ///
-    /// - Returns: Whether that is news: words of Redis that were not told yet. There are few kinds of them.
+    /// - Returns: Whether the reason is new: words of Redis that have not been told yet. There are few kinds of them.
     mutating func goesOn(_ reason: RESPError) -> Bool {
         self.reason = reason
         guard reason.serverCode != nil || reason.code == .unsuitable, self.told.count < 8 else { return false }
@@ -44,11 +44,11 @@ struct Outage {
         self.released += count
     }
 
-    /// What it came to.
+    /// The summary of the outage.
     ///
     /// - Parameters:
     ///   - end: When Redis was back.
-    ///   - missing: How many of the others were not back when what was kept was sent.
+    ///   - missing: How many of the others were not back when the kept messages were sent.
     ///   - hasSubscriptions: Whether this client would have received anything.
     /// - Returns: Names and values, for the log.
     func summary(end: NIODeadline, missing: Int, hasSubscriptions: Bool) -> [(key: String, value: String)] {

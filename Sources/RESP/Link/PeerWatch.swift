@@ -1,32 +1,35 @@
 import NIOCore
 
-/// How many subscribe to the channels of the cluster, and after an outage whether they are back.
+/// Counts the subscribers of the cluster's channels, and finds out after an outage whether they are back.
 ///
-/// All lose Redis together, and come back a moment sooner or later. What is published before is lost to those that are
-/// late: so what was kept waits until as many are back as there were, within a bound.
+/// All clients lose Redis together, and come back a moment sooner or later. Those that are late do not get what is
+/// published before they are back. So kept messages wait, within a bound, until as many clients are back as there were
+/// before.
 ///
-/// A value: takes events and returns what to do.
+/// It is a value that takes events and returns what to do.
 struct PeerWatch {
     private enum State: Equatable {
         case steady
         case interrupted
-        /// Waiting, and asking every now and then.
+        /// It waits, and asks from time to time.
         case waiting(until: NIODeadline, askAt: NIODeadline)
     }
 
-    /// No more are looked at.
+    /// The most channels that are counted.
     static let maximumChannels = 64
 
     private var state = State.steady
     private var channels: [(name: String, references: Int)] = []
-    /// The last two counts of each channel: one that was taken while everything fell apart does not count.
+    /// The last two counts of each channel.
+    ///
+    /// One count may be wrong because it was taken while the connections were breaking.
     private var counts: [(Int, Int)] = []
-    /// Which list of channels a count belongs to.
+    /// The number of the list of channels, so that a count can be matched with its list.
     private(set) var version = 0
     private let patience: TimeAmount
     private static let pause = TimeAmount.milliseconds(100)
 
-    /// - Parameter patience: How long the others are waited for.
+    /// - Parameter patience: How long to wait for the others.
     init(patience: TimeAmount) {
         self.patience = patience
     }
@@ -74,7 +77,7 @@ struct PeerWatch {
 
     // MARK: Events
 
-    /// Redis was lost, and with it maybe the others.
+    /// Redis was lost, and perhaps the others with it.
     mutating func interrupted() {
         self.state = .interrupted
     }
@@ -99,33 +102,33 @@ struct PeerWatch {
     /// - Returns: Whether to count now.
     mutating func timerFired(at now: NIODeadline) -> Bool {
         guard case .waiting(let until, let askAt) = self.state, now >= askAt else { return false }
-        // Asked again even if there is no answer: then this is over by the bound.
+        // It asks again even without an answer. In that case the bound ends the waiting.
         self.state = .waiting(until: until, askAt: now + Self.pause)
         return true
     }
 
     enum Action: Equatable {
         case none
-        /// The waiting is over; so many of those that there were are not back.
+        /// The waiting is over. So many of the earlier subscribers are not back.
         case resume(missing: Int)
     }
 
     /// Redis has counted.
     ///
     /// - Parameters:
-    ///   - reply: Of `PUBSUB NUMSUB`, with a count after each channel in the order in which they were asked for.
-    ///   - version: The ``version`` when it was asked.
+    ///   - reply: The reply to `PUBSUB NUMSUB`: after each channel its count, in the order of the question.
+    ///   - version: The ``version`` at the time of the question.
     ///   - now: The time.
     /// - Returns: What to do.
     mutating func counted(_ reply: RESPValue, version: Int, at now: NIODeadline) -> Action {
         guard version == self.version, let counts = self.read(reply) else {
-            // A bound for those that may not count, too.
+            // The bound also applies to clients that may not count.
             guard case .waiting(let until, _) = self.state, now >= until else { return .none }
             self.state = .steady
             return .resume(missing: 0)
         }
         guard case .waiting(let until, _) = self.state else {
-            // What is counted in an outage says nothing about who is to be expected.
+            // A count during an outage does not tell how many to expect.
             if self.state == .steady { self.keep(counts) }
             return .none
         }
@@ -137,7 +140,7 @@ struct PeerWatch {
         return .resume(missing: max(0, missing))
     }
 
-    /// Somebody else has counted those who subscribe to a channel.
+    /// Somebody else has counted the subscribers of a channel.
     mutating func noted(_ count: Int, of channel: String) {
         guard self.state == .steady, let index = self.index(of: channel) else { return }
         self.counts[index] = (self.counts[index].1, count)

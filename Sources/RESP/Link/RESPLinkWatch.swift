@@ -1,6 +1,8 @@
 import NIOCore
 
-/// That somebody wants proof of a ``RESPClient``'s link, until ``cancel()``.
+/// A wish for continuous proof that a ``RESPClient``'s messages arrive.
+///
+/// ``cancel()`` ends it.
 package final class RESPLinkWatch: Sendable {
     let proof: EventLoopFuture<Void>
     private let onCancel: @Sendable () -> Void
@@ -12,9 +14,11 @@ package final class RESPLinkWatch: Sendable {
 
     /// Waits until a message has come back for the first time.
     ///
-    /// - Throws: ``RESPError`` that says what came instead.
+    /// - Throws: ``RESPError`` that says what happened instead.
     package func proven() async throws { try await self.proof.get() }
 
-    /// Ends it; once.
+    /// Ends the watch.
+    ///
+    /// Only the first call has an effect.
     package func cancel() { self.onCancel() }
 }

@@ -2,15 +2,17 @@ package import NIOCore
 
 /// Reads RESP2 and RESP3 values from bytes that arrive in pieces of any size.
 ///
-/// What has been understood of an unfinished value is kept (the open arrays with their elements, the length of a
-/// half-received string, how far a line has been searched): every byte is looked at once. Strings are slices of the
-/// bytes appended.
+/// It remembers what it knows of an unfinished value: the open arrays with their elements, the length of a
+/// half-received string, how far it has searched a line. So it looks at every byte once. Strings are slices of the
+/// appended bytes.
 package struct RESPParser: Sendable {
-    /// A value with elements that are still to come.
+    /// A value that still waits for elements.
     private struct Frame {
         enum Kind { case array, set, push, map, attribute }
         var kind: Kind
-        /// Elements still missing; a map's keys and values count one each.
+        /// How many elements are still missing.
+        ///
+        /// Each key and each value of a map counts as one.
         var missing: Int
         var elements: [RESPValue]
     }
@@ -18,24 +20,24 @@ package struct RESPParser: Sendable {
     private enum StringKind { case bulk, error, verbatim }
 
     private enum Step {
-        /// At the marker of a value.
+        /// The marker of a value comes next.
         case value
-        /// Within a string of known length.
+        /// A string of known length is arriving.
         case string(StringKind, length: Int)
-        /// Within a string that is too long to be kept.
+        /// A string that is too long to be kept is arriving.
         case skipping(remaining: Int, length: Int)
     }
 
-    /// Lengths beyond this are no strings of a Redis, whatever its configuration.
+    /// No Redis has longer strings, in any configuration.
     private static let longestSkippableString = 4 * 1024 * 1024 * 1024
 
     private let limits: RESPLimits
     private var buffer = ByteBuffer()
     private var step = Step.value
     private var frames: [Frame] = []
-    /// Bytes of the current line known to hold no line feed.
+    /// How many bytes of the current line have been searched and hold no line feed.
     private var searched = 0
-    /// Elements announced by the arrays of the current reply, here or still to come.
+    /// How many elements the arrays of the current reply have announced so far.
     private var elementsOfReply = 0
     private var bytesOfReply = 0
 
@@ -43,28 +45,30 @@ package struct RESPParser: Sendable {
         self.limits = limits
     }
 
-    /// Bytes received and not yet part of a value.
+    /// The received bytes that are not yet part of a value.
     package var unreadBytes: Int { self.buffer.readableBytes }
 
-    /// Takes in what was read from the socket.
+    /// Takes what was read from the socket.
     package mutating func append(_ bytes: ByteBuffer) {
         if self.buffer.readableBytes == 0 {
             self.buffer = bytes
         } else {
-            // Room that was read already, and that no slice refers to, is used again.
+            // Memory that has been read, and that no slice refers to, is used again.
             if self.buffer.readerIndex > self.buffer.readableBytes { self.buffer.discardReadBytes() }
             if case .string(_, let length) = self.step {
                 let missing = length + 2 - self.buffer.readableBytes
-                // Only what has been announced and is partly here: a hostile length must not reserve memory.
+                // Memory is reserved only for a string of which a part has arrived, because a hostile length must not
+                // reserve any.
                 self.buffer.reserveCapacity(minimumWritableBytes: min(missing, bytes.readableBytes * 2))
             }
             self.buffer.writeImmutableBuffer(bytes)
         }
     }
 
-    /// The next complete value, or `nil` if more bytes are needed.
+    /// The next complete value; `nil` if more bytes are needed.
     ///
-    /// - Throws: ``RESPError`` (`protocolViolation`) if no further bytes could make this RESP. Don't go on after that.
+    /// - Throws: ``RESPError`` (`protocolViolation`) if this cannot become RESP, whatever follows. Do not continue
+    ///   after that.
     package mutating func next() throws(RESPError) -> RESPValue? {
         while true {
             guard let value = try self.readScalarOrOpen() else { return nil }
@@ -77,7 +81,7 @@ package struct RESPParser: Sendable {
         }
     }
 
-    /// Hands a finished value to the innermost open one, and finishes those that are now complete.
+    /// Gives a complete value to the innermost open one, and completes the open ones that now have all elements.
     ///
     /// - Returns: The reply, if nothing is open any more.
     private mutating func close(with value: RESPValue) -> RESPValue? {
@@ -105,7 +109,7 @@ package struct RESPParser: Sendable {
 
     private enum Progress {
         case value(RESPValue)
-        /// Something was opened, skipped or announced; read on.
+        /// Something was opened, skipped or announced. The caller must read on.
         case further
     }
 
@@ -176,10 +180,11 @@ package struct RESPParser: Sendable {
         }
     }
 
-    /// The offset of the CR that ends the line at the reader index, or `nil` while its end has not arrived.
+    /// The offset of the CR at the end of the line that begins at the reader index; `nil` while the end has not
+    /// arrived.
     private mutating func findLine() throws(RESPError) -> Int? {
         guard let lineFeed = self.searchLineFeed() else {
-            // The longest line, and its carriage return.
+            // This is the longest line and its carriage return.
             guard self.buffer.readableBytes <= self.limits.maximumLineLength + 1 else {
                 throw .violation("a line of more than \(self.limits.maximumLineLength) bytes")
             }
@@ -193,7 +198,7 @@ package struct RESPParser: Sendable {
         return lineFeed - 1
     }
 
-    /// The offset of the first line feed within the longest line allowed.
+    /// The offset of the first line feed, within the length of the longest line.
     private func searchLineFeed() -> Int? {
         let bytes = self.buffer.readableBytesUInt8Span
         let end = min(bytes.count, self.limits.maximumLineLength + 2)
@@ -205,7 +210,9 @@ package struct RESPParser: Sendable {
         return nil
     }
 
-    /// The text after the marker of a line; moves past the line.
+    /// The text after the marker of a line.
+    ///
+    /// The reader index moves behind the line.
     private mutating func takeText(_ end: Int) -> String {
         let text = self.buffer.getString(at: self.buffer.readerIndex + 1, length: end - 1) ?? ""
         self.buffer.moveReaderIndex(forwardBy: end + 2)
@@ -214,7 +221,7 @@ package struct RESPParser: Sendable {
 
     /// The number after the marker of a line.
     ///
-    /// Does not move.
+    /// The reader index does not move.
     private func number(_ end: Int) throws(RESPError) -> Int {
         let bytes = self.buffer.readableBytesUInt8Span
         var offset = 1
@@ -321,7 +328,7 @@ package struct RESPParser: Sendable {
         }
     }
 
-    /// Drops a string that is too long, as far as it has arrived.
+    /// Drops what has arrived of a string that is too long.
     private mutating func skip(_ remaining: Int, length: Int) throws(RESPError) -> RESPValue? {
         let here = min(remaining, self.buffer.readableBytes)
         self.buffer.moveReaderIndex(forwardBy: here)

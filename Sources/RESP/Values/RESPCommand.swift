@@ -2,7 +2,9 @@ public import NIOCore
 
 /// A command with its arguments: `RESPCommand("SET", "greeting", .bytes(payload))`.
 public struct RESPCommand: Sendable, Hashable {
-    /// One argument; a command's name is its first.
+    /// One argument.
+    ///
+    /// The first one is the command's name.
     public enum Argument: Sendable, Hashable, ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral {
         /// Text, sent as its UTF-8 bytes.
         case string(String)
@@ -17,7 +19,7 @@ public struct RESPCommand: Sendable, Hashable {
         public init(integerLiteral value: Int) { self = .int(value) }
     }
 
-    /// The name, then the arguments.
+    /// The name, followed by the arguments.
     public var words: [Argument]
 
     /// Makes a command.
@@ -25,7 +27,7 @@ public struct RESPCommand: Sendable, Hashable {
         self.words = [.string(name)] + arguments
     }
 
-    /// Makes a command of which all words are text.
+    /// Makes a command of texts.
     public init(words: [String]) {
         self.words = words.map { .string($0) }
     }
@@ -44,7 +46,7 @@ extension ByteBuffer {
         }
     }
 
-    /// Writes `PUBLISH channel message` without building a command first.
+    /// Writes `PUBLISH channel message` and builds no command for it.
     package mutating func writePublish(channel: String, message: ByteBuffer) {
         self.reserveCapacity(minimumWritableBytes: 48 + channel.utf8.count + message.readableBytes)
         self.writeStaticString("*3\r\n$7\r\nPUBLISH\r\n")

@@ -1,10 +1,10 @@
-/// What went wrong between this process and Redis, or what Redis said no to.
+/// What went wrong between this process and Redis, or what Redis has refused.
 ///
-/// No message holds a password, a payload or the arguments of a command.
+/// No message contains a password, a payload or the arguments of a command.
 public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kind of failure.
     ///
-    /// New kinds may appear: a `switch` over them needs a default.
+    /// There may be new kinds in later versions, so a `switch` over them needs a default.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Value {
             case server, disconnected, timeout, queueFull, closed, connect, authentication, `protocol`, url, tooLong
@@ -12,32 +12,40 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
         }
         private let value: Value
 
-        /// Redis answered with an error; ``RESPError/serverCode`` says which.
+        /// Redis answered with an error.
+        ///
+        /// ``RESPError/serverCode`` says with which one.
         public static let server = Code(value: .server)
-        /// There is no connection now; a command that needs a reply isn't kept for later.
+        /// There is no connection now.
+        ///
+        /// A command that needs a reply is not kept for later.
         public static let disconnected = Code(value: .disconnected)
-        /// The reply didn't come within the deadline.
+        /// The reply did not come within the deadline.
         ///
         /// The command may have been executed.
         public static let timeout = Code(value: .timeout)
-        /// More is waiting for Redis than ``RESPConfiguration/Queue`` allows; this one was not taken.
+        /// More is waiting for Redis than ``RESPConfiguration/Queue`` allows.
+        ///
+        /// The client has not taken this.
         public static let queueFull = Code(value: .queueFull)
         /// ``RESPClient/close()`` was called.
         public static let closed = Code(value: .closed)
         /// The connection could not be established.
         public static let connect = Code(value: .connect)
-        /// Redis refused user or password, or wants some.
+        /// Redis refused the user or the password, or it wants one and got none.
         public static let authentication = Code(value: .authentication)
-        /// The peer sent something that is not RESP, or more than the limits allow.
+        /// The peer sent something that is not RESP, or it sent more than the limits allow.
         public static let protocolViolation = Code(value: .protocol)
         /// The text is no `redis://` URL.
         public static let invalidURL = Code(value: .url)
-        /// A string of a reply was longer than ``RESPLimits/maximumStringLength`` and was skipped.
+        /// A string of a reply was longer than ``RESPLimits/maximumStringLength``, so it was skipped.
         public static let tooLong = Code(value: .tooLong)
 
-        /// What answers is a replica, a node of a Redis Cluster or a Sentinel: messages would not reach everybody.
+        /// The server is a replica, a node of a Redis Cluster or a Sentinel.
+        ///
+        /// Messages would not reach everybody.
         public static let unsuitable = Code(value: .unsuitable)
-        /// What is published does not come back: the two connections don't lead to the same Redis.
+        /// Published messages do not come back, because the two connections do not lead to the same Redis.
         public static let astray = Code(value: .astray)
 
         /// The name of the code.
@@ -63,10 +71,10 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
     public var code: Code
     /// The first word of Redis's error reply (`WRONGTYPE`, `NOAUTH`, `NOPERM`, `ERR`), if this is one.
     public var serverCode: String?
-    /// What was attempted, what came back and, where something can be done, what.
+    /// What was attempted, what came back, and what can be done about it.
     public var message: String
 
-    /// Makes an error of one's own.
+    /// Makes an error of your own.
     public init(code: Code, message: String, serverCode: String? = nil) {
         self.code = code
         self.message = message
@@ -76,7 +84,7 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
     /// An error reply of Redis: `WRONGTYPE Operation against a key holding the wrong kind of value`.
     package init(reply text: String) {
         let word = text.utf8.prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") }
-        // By convention the first word is the code, in capitals; other servers may not know the convention.
+        // By convention the first word is the code, in capitals. Other servers may not know the convention.
         let isCode =
             !word.isEmpty && word.count <= 32
             && word.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }
@@ -97,13 +105,13 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
         return String(decoding: line.prefix(300), as: UTF8.self) + "…"
     }
 
-    /// Whether this is a reply of Redis with that first word.
+    /// Whether this is an error of Redis that begins with that word.
     package func hasServerCode(_ code: StaticString) -> Bool {
         guard let serverCode = self.serverCode else { return false }
         return code.withUTF8Buffer { serverCode.utf8.elementsEqual($0) }
     }
 
-    /// Whether Redis says that it has not executed the command, and may do so later.
+    /// Whether Redis says that it has not executed the command, but may do so later.
     package var isNotExecuted: Bool {
         let codes: [StaticString] = ["BUSY", "LOADING", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY"]
         return self.serverCode != nil && codes.contains { self.hasServerCode($0) }
@@ -111,7 +119,7 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 extension RESPError {
-    /// Whether two errors are the same, byte for byte.
+    /// Whether two errors have the same bytes.
     public static func == (one: RESPError, other: RESPError) -> Bool {
         one.code == other.code && one.message.utf8.elementsEqual(other.message.utf8)
             && (one.serverCode == nil) == (other.serverCode == nil)

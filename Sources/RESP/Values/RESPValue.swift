@@ -2,14 +2,15 @@ public import NIOCore
 
 /// A value of the Redis serialisation protocol, versions 2 and 3.
 ///
-/// Bulk strings are slices of what was read from the socket: holding one on keeps its neighbours in memory too.
-/// Attributes (RESP3 `|`) are read and dropped: they are hints that no command this client sends asks for.
+/// Bulk strings are slices of what was read from the socket. If you keep one, its neighbours stay in memory, too.
+/// Attributes (RESP3 `|`) are read and dropped. They are hints that no command of this client asks for.
 public enum RESPValue: Sendable, Hashable {
     /// `_`, and RESP2's `$-1` and `*-1`.
     case null
     /// `+OK`
     case simpleString(String)
-    /// `-WRONGTYPE …` and the blob form `!21 …`. As an element of an array: of a command that failed in a transaction.
+    /// `-WRONGTYPE …` and the blob form `!21 …`. As an element of an array, it belongs to a command that failed in a
+    /// transaction.
     indirect case error(RESPError)
     /// `:42`
     case integer(Int)
@@ -29,13 +30,15 @@ public enum RESPValue: Sendable, Hashable {
     case map([RESPMapEntry])
     /// `~2`, in the order in which it was sent.
     case set([RESPValue])
-    /// `>3`: sent by Redis unasked, such as a message of a subscription.
+    /// `>3`. Redis sends these by itself, such as a message of a subscription.
     case push([RESPValue])
 }
 
 /// A key with its value in a ``RESPValue/map(_:)``.
 public struct RESPMapEntry: Sendable, Hashable {
-    /// The key: of any type, though Redis itself uses strings.
+    /// The key.
+    ///
+    /// It may be of any type, though Redis itself uses strings.
     public var key: RESPValue
     /// The value.
     public var value: RESPValue
@@ -48,7 +51,7 @@ public struct RESPMapEntry: Sendable, Hashable {
 }
 
 extension RESPValue {
-    /// The text of a string of any kind, or `nil` if this is something else.
+    /// The text of a string of any kind; `nil` if this is something else.
     ///
     /// Bytes that are not UTF-8 are replaced.
     public var stringValue: String? {
@@ -59,7 +62,7 @@ extension RESPValue {
         }
     }
 
-    /// The bytes of a string of any kind, or `nil` if this is something else.
+    /// The bytes of a string of any kind; `nil` if this is something else.
     public var bytes: ByteBuffer? {
         switch self {
         case .simpleString(let text): ByteBuffer(string: text)
@@ -68,7 +71,9 @@ extension RESPValue {
         }
     }
 
-    /// The integer, also one written as a string (as RESP2 does in many replies), or `nil` if this is something else.
+    /// The integer; `nil` if this is something else.
+    ///
+    /// It may be written as a string, as in many replies of RESP2.
     public var integerValue: Int? {
         switch self {
         case .integer(let value): value
@@ -78,7 +83,7 @@ extension RESPValue {
         }
     }
 
-    /// The elements of an array, a set or a push, or `nil` if this is something else.
+    /// The elements of an array, a set or a push; `nil` if this is something else.
     public var arrayValue: [RESPValue]? {
         switch self {
         case .array(let elements), .set(let elements), .push(let elements): elements
@@ -86,7 +91,9 @@ extension RESPValue {
         }
     }
 
-    /// The entries of a map, also one that RESP2 wrote as an array of keys and values in turn, or `nil`.
+    /// The entries of a map; `nil` if this is something else.
+    ///
+    /// RESP2 writes a map as an array of keys and values in turn.
     public var mapValue: [RESPMapEntry]? {
         switch self {
         case .map(let entries): return entries
