@@ -58,18 +58,18 @@ let clusterTarget = Target(name: "cluster") { input in
     }
     if let encoded { checkReadable(encoded) }
     measured(input.readableBytes, bytesForEach: Memory.values) {
-        _ = try? ClassicRequest(parsing: input, namespace: "/")
+        _ = try? ClusterRequest(parsingClassic: input, namespace: "/")
     }
     let response = measured(input.readableBytes, bytesForEach: Memory.values) {
-        let response = try? ClassicResponse(parsing: input)
-        for question in [ClassicResponse.Question.sockets, .rooms, .serverSideEmit, .acknowledgements] {
+        let response = try? ClusterResponse(parsingClassic: input)
+        for question in [ClusterResponse.Question.sockets, .rooms, .serverSideEmit, .acknowledgements] {
             _ = try? response?.answer(to: question)
         }
         return response
     }
     guard let response else { return }
     // Where a key is repeated, the last one counts, and the first one is seen.
-    guard occurrences(of: "requestId", in: input) == 1, let id = ClassicResponse.peekRequestID(input) else { return }
+    guard occurrences(of: "requestId", in: input) == 1, let id = ClusterResponse.peekClassicRequestID(input) else { return }
     require(id == response.requestID, "seen at a glance: \(id), read: \(response.requestID)")
 }
 

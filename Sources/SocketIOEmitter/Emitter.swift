@@ -185,12 +185,12 @@ public struct Emitter: Sendable {
     @discardableResult
     public func serverSideEmit(_ event: String, values: [JSONValue]) throws -> RESPClient.PublishStatus {
         // A server emits these itself, with arguments of its own making: its listeners would trip over ours.
-        guard !ClassicProtocol.isReservedAmongServers(event) else {
+        guard !ClusterProtocol.isReservedAmongServers(event) else {
             throw EmitterError(code: .reservedEvent, message: "\"\(event)\" is a reserved event name")
         }
         return try self.send(
             self.encoder.serverSideEmit(
-                uid: ClassicProtocol.emitterUID,
+                uid: ClusterProtocol.emitterUID,
                 requestID: nil,
                 arguments: [.string(event)] + values
             ),

@@ -84,7 +84,7 @@ public struct EmitterOperator: Sendable {
     func emit(_ writeData: (inout ByteBuffer) -> Void) throws -> RESPClient.PublishStatus {
         try self.emitter.send(
             self.emitter.encoder.broadcast(
-                uid: ClassicProtocol.emitterUID,
+                uid: ClusterProtocol.emitterUID,
                 options: self.options,
                 order: .emitter,
                 writeData: writeData

@@ -39,7 +39,7 @@ struct ClassicLenienceTests {
     private static func question(rooms: MessagePackValue, except: MessagePackValue) throws -> BroadcastOptions? {
         let options: JSONValue = ["rooms": JSONValue(rooms), "except": JSONValue(except)]
         let message: JSONValue = ["type": 5, "requestId": "q", "opts": options]
-        let request = try ClassicRequest(parsing: ByteBuffer(string: message.description), namespace: "/")
+        let request = try ClusterRequest(parsingClassic: ByteBuffer(string: message.description), namespace: "/")
         guard case .fetchSockets(let options) = request.body else { return BroadcastOptions(rooms: ["no question"]) }
         return options
     }
@@ -72,7 +72,7 @@ struct ClassicLenienceTests {
     ])
     func noLists(_ value: MessagePackValue) throws {
         for (rooms, except) in [(value, .array([])), (MessagePackValue.array([.string("r")]), value)] {
-            #expect(throws: ClassicProtocolError.self) { try Self.broadcast(rooms: rooms, except: except) }
+            #expect(throws: ClusterProtocolError.self) { try Self.broadcast(rooms: rooms, except: except) }
             if case .timestamp = value { continue }
             if case .ext = value { continue }
             #expect(try Self.question(rooms: rooms, except: except) == nil)

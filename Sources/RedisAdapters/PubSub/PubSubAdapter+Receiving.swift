@@ -8,7 +8,7 @@ import SocketIOWire
 /// What arrives on the namespace's channels; on the Redis connection's loop.
 extension PubSubAdapter {
     func received(_ message: RESPMessage) {
-        do throws(ClassicProtocolError) {
+        do throws(ClusterProtocolError) {
             if message.pattern != nil {
                 try self.receivedBroadcast(message)
             } else if message.channel == self.requestChannel {
@@ -25,10 +25,10 @@ extension PubSubAdapter {
         }
     }
 
-    private func receivedBroadcast(_ message: RESPMessage) throws(ClassicProtocolError) {
+    private func receivedBroadcast(_ message: RESPMessage) throws(ClusterProtocolError) {
         guard !message.payload.readableBytesView.starts(with: self.ownBroadcastHeader.readableBytesView) else { return }
         guard let room = self.room(of: message.channel) else {
-            throw ClassicProtocolError(.wrongChannel, "a channel that only looks like one of ours")
+            throw ClusterProtocolError(.wrongChannel, "a channel that only looks like one of ours")
         }
         guard room.name.utf8.isEmpty || self.isOfInterest(room) else {
             self.core.metrics.filtered.increment()
@@ -37,7 +37,7 @@ extension PubSubAdapter {
         let broadcast = try ClassicBroadcast(parsing: message.payload)
         guard broadcast.uid != self.ownUID else { return }
         guard let namespace = broadcast.namespace, namespace == UTF8Text(self.host.name) else {
-            throw ClassicProtocolError(.wrongChannel, "a broadcast for another namespace")
+            throw ClusterProtocolError(.wrongChannel, "a broadcast for another namespace")
         }
         guard let options = broadcast.options else {
             self.core.metrics.filtered.increment()
@@ -68,10 +68,10 @@ extension PubSubAdapter {
         return channel.getString(at: channel.readerIndex + prefix, length: length).map { Room($0) }
     }
 
-    private func receivedResponse(_ message: ByteBuffer) throws(ClassicProtocolError) {
+    private func receivedResponse(_ message: ByteBuffer) throws(ClusterProtocolError) {
         // Most answers are for others.
-        if let id = ClassicResponse.peekRequestID(message), !self.isAwaited(id) { return }
-        let response = try ClassicResponse(parsing: message)
+        if let id = ClusterResponse.peekClassicRequestID(message), !self.isAwaited(id) { return }
+        let response = try ClusterResponse(parsingClassic: message)
         if self.acknowledged.isAwaited(response.requestID) {
             try self.acknowledged.received(response, bytes: message.readableBytes)
         } else {

@@ -175,7 +175,7 @@ final class PubSubAdapter: Adapter {
 
     /// Whether an event is one that a server emits itself: its listeners would trip over arguments of ours.
     private func isReserved(_ arguments: [JSONValue]) -> Bool {
-        guard case .string(let event)? = arguments.first, ClassicProtocol.isReservedAmongServers(event) else {
+        guard case .string(let event)? = arguments.first, ClusterProtocol.isReservedAmongServers(event) else {
             return false
         }
         self.core.logger.info("Did not send an event to the servers: its name is reserved")

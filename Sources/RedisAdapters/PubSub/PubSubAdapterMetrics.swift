@@ -15,7 +15,7 @@ struct PubSubAdapterMetrics: Sendable {
     let answersRefused: Counter
     /// Answers of other nodes for which no memory was left.
     let answersDropped: Counter
-    private let rejected: [ClassicProtocolError.Reason: Counter]
+    private let rejected: [ClusterProtocolError.Reason: Counter]
 
     init(factory: any MetricsFactory) {
         self.delivered = Counter(label: "socketio_cluster_broadcasts_received_total", factory: factory)
@@ -25,7 +25,7 @@ struct PubSubAdapterMetrics: Sendable {
         self.answersRefused = Counter(label: "socketio_cluster_answers_refused_total", factory: factory)
         self.answersDropped = Counter(label: "socketio_cluster_answers_dropped_total", factory: factory)
         self.rejected = Dictionary(
-            uniqueKeysWithValues: ClassicProtocolError.Reason.allCases.map { reason in
+            uniqueKeysWithValues: ClusterProtocolError.Reason.allCases.map { reason in
                 let dimensions = [("reason", reason.rawValue)]
                 let label = "socketio_cluster_messages_rejected_total"
                 return (reason, Counter(label: label, dimensions: dimensions, factory: factory))
@@ -33,7 +33,7 @@ struct PubSubAdapterMetrics: Sendable {
         )
     }
 
-    func rejected(_ reason: ClassicProtocolError.Reason) {
+    func rejected(_ reason: ClusterProtocolError.Reason) {
         self.rejected[reason]?.increment()
     }
 }

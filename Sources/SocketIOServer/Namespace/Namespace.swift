@@ -273,7 +273,7 @@ extension Namespace {
         _ event: String,
         _ arguments: repeat each Argument
     ) throws -> [JSONValue] {
-        guard !ClassicProtocol.isReservedAmongServers(event) else { throw ReservedEventName(name: event) }
+        guard !ClusterProtocol.isReservedAmongServers(event) else { throw ReservedEventName(name: event) }
         var values: [JSONValue] = [.string(event)]
         for argument in repeat each arguments { values.append(try JSONValue(encoding: argument)) }
         return values

@@ -172,12 +172,12 @@ package struct ClassicEncoder: Sendable {
     /// Says why there is no answer to a question, in the form of one: official nodes take it for an empty list.
     package func refusal(
         requestID: JSONValue?,
-        of question: ClassicResponse.Question,
+        of question: ClusterResponse.Question,
         reason: String
     ) -> ByteBuffer {
         self.response(requestID: requestID) { buffer in
             buffer.writeStaticString(question == .rooms ? "\"rooms\":[],\"" : "\"sockets\":[],\"")
-            buffer.writeString(ClassicResponse.refusalKey.string)
+            buffer.writeString(ClusterResponse.refusalKey.string)
             buffer.writeStaticString("\":")
             buffer.writeJSONString(reason)
         }

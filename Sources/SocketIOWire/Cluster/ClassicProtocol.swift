@@ -1,6 +1,6 @@
 /// The messages of the official Redis adapter for publish/subscribe (`createAdapter` of `@socket.io/redis-adapter` 8),
-/// and of `@socket.io/redis-emitter` 5: channels here, messages in ``ClassicEncoder``, ``ClassicBroadcast``,
-/// ``ClassicRequest`` and ``ClassicResponse``.
+/// and of `@socket.io/redis-emitter` 5: channels here, messages in ``ClassicEncoder`` and ``ClassicBroadcast``,
+/// ``ClusterRequest`` and ``ClusterResponse``.
 ///
 /// Official nodes throw inside their Redis listener, and end their process with it, on a broadcast that they can't
 /// decode: what is written here is written exactly as they write it.
@@ -18,20 +18,6 @@ package enum ClassicProtocol {
         case broadcastClientCount = 8
         case broadcastAcknowledgement = 9
     }
-
-    /// The uid under which emitters publish.
-    package static let emitterUID = "emitter"
-
-    /// Whether an event between servers has a name that servers emit to themselves: listeners would take its arguments
-    /// for something else.
-    package static func isReservedAmongServers(_ event: String) -> Bool {
-        isReservedEventName(event) || self.serverNames.contains(UTF8Text(event))
-    }
-
-    private static let serverNames: Set<UTF8Text> = ["connection", "new_namespace", "error"]
-
-    /// The longest time that a message may ask us to wait, whoever sent it: a day, in milliseconds.
-    package static let longestTimeout = 86_400_000
 }
 
 /// The names of a namespace's channels.
@@ -71,27 +57,5 @@ package struct ClassicChannels: Sendable, Hashable {
     /// Where to publish a broadcast to these rooms.
     package func broadcast(to rooms: [Room]) -> String {
         rooms.count == 1 ? "\(self.broadcast)\(rooms[0].name)#" : self.broadcast
-    }
-}
-
-/// Why a message of the cluster was ignored.
-package struct ClassicProtocolError: Error, Hashable, CustomStringConvertible {
-    package enum Reason: String, Sendable, CaseIterable {
-        /// Neither JSON nor MessagePack.
-        case undecodable
-        /// Something is missing, or of another type.
-        case unexpectedShape = "unexpected_shape"
-        /// A type that we don't know.
-        case unknownType = "unknown_type"
-        /// Published to a channel that it doesn't belong to.
-        case wrongChannel = "wrong_channel"
-    }
-
-    package let reason: Reason
-    package let description: String
-
-    package init(_ reason: Reason, _ description: String) {
-        self.reason = reason
-        self.description = description
     }
 }

@@ -15,7 +15,7 @@ struct RoomList {
     /// Whether rooms were named of which nobody can be a member here: that is nobody, and not everybody.
     var isNobody: Bool { self.namesRooms && self.rooms.isEmpty }
 
-    private mutating func append(_ room: Room?) {
+    mutating func append(_ room: Room?) {
         self.namesRooms = true
         if let room { self.rooms.append(room) }
     }

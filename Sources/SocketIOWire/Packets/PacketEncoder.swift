@@ -170,6 +170,25 @@ public enum PacketEncoder {
         return try self.packet(prefix) { writer throws(MessagePackError) in try writer.transcodeText(&reader) }
     }
 
+    /// An event whose name and arguments are a JSON text already; it is trusted to be an array that is not empty.
+    ///
+    /// - Parameters:
+    ///   - namespace: The namespace.
+    ///   - text: `["event",argument...]`, without white space behind it.
+    ///   - argument: One more argument, a text that needs no escapes.
+    /// - Returns: The packet.
+    static func event(namespace: String, text: ByteBuffer, appending argument: String?) -> EncodedPacket {
+        self.packet(PacketPrefix(type: .event, namespace: namespace, id: nil)) { writer in
+            writer.builder.bytes.reserveCapacity(minimumWritableBytes: text.readableBytes + 32)
+            guard let argument else { return writer.builder.bytes.writeImmutableBuffer(text) }
+            let head = text.getSlice(at: text.readerIndex, length: max(text.readableBytes - 1, 0))
+            writer.builder.bytes.writeImmutableBuffer(head ?? text)
+            writer.builder.bytes.writeStaticString(",\"")
+            writer.builder.bytes.writeString(argument)
+            writer.builder.bytes.writeStaticString("\"]")
+        }
+    }
+
     private static func array<E: Error>(
         _ type: PacketType,
         namespace: String,

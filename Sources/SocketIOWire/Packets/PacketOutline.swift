@@ -128,7 +128,7 @@ package struct PacketOutline {
     /// Checks an event's payload.
     ///
     /// - Returns: The name; `nil` if the payload is not an array that begins with a name.
-    private static func checkEvent(
+    static func checkEvent(
         _ bytes: UnsafeRawBufferPointer,
         _ scanner: inout JSONScanner
     ) throws(JSONError) -> EventName? {

@@ -19,7 +19,7 @@ final class AnswerDesk: Sendable {
         case socketIDs(BroadcastOptions?)
         case rooms
 
-        fileprivate var kind: ClassicResponse.Question { self == .rooms ? .rooms : .sockets }
+        fileprivate var kind: ClusterResponse.Question { self == .rooms ? .rooms : .sockets }
     }
 
     /// Who asks.

@@ -7,8 +7,8 @@ import SocketIOWire
 
 /// What other nodes and emitters ask of this node.
 extension PubSubAdapter {
-    func receivedRequest(_ message: ByteBuffer) throws(ClassicProtocolError) {
-        let request = try ClassicRequest(parsing: message, namespace: self.host.name)
+    func receivedRequest(_ message: ByteBuffer) throws(ClusterProtocolError) {
+        let request = try ClusterRequest(parsingClassic: message, namespace: self.host.name)
         // Our own come back: what they say was done here before they were sent.
         guard request.uid != self.ownUID else { return }
         let asker = AnswerDesk.Asker(
@@ -55,7 +55,7 @@ extension PubSubAdapter {
     /// Carries a command of an old node out, and says so, if the socket is here.
     private func command(
         _ socket: String,
-        _ request: ClassicRequest,
+        _ request: ClusterRequest,
         _ body: (PubSubAdapter, BroadcastOptions) -> Void
     ) {
         guard self.host.hasLocalSocket(socket) else { return }
@@ -63,7 +63,7 @@ extension PubSubAdapter {
         self.core.respond(self.core.encoder.done(requestID: request.requestID), to: request.uid)
     }
 
-    private func deliver(_ arguments: [JSONValue], _ options: BroadcastOptions?, _ request: ClassicRequest) {
+    private func deliver(_ arguments: [JSONValue], _ options: BroadcastOptions?, _ request: ClusterRequest) {
         let (core, id, uid) = (self.core, request.requestID, request.uid)
         guard let options, !arguments.isEmpty else {
             return core.respond(core.encoder.clientCount(requestID: id, count: 0), to: uid)

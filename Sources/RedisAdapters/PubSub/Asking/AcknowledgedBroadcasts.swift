@@ -126,8 +126,8 @@ final class AcknowledgedBroadcasts: NodeWatcher {
     /// - Parameters:
     ///   - response: What a node says.
     ///   - bytes: How many bytes that was.
-    /// - Throws: ``ClassicProtocolError`` if it is neither.
-    func received(_ response: ClassicResponse, bytes: Int) throws(ClassicProtocolError) {
+    /// - Throws: ``ClusterProtocolError`` if it is neither.
+    func received(_ response: ClusterResponse, bytes: Int) throws(ClusterProtocolError) {
         let id = response.requestID
         switch try response.answer(to: .acknowledgements) {
         case .clientCount(let count):
@@ -138,7 +138,7 @@ final class AcknowledgedBroadcasts: NodeWatcher {
         case .acknowledgement(let value):
             guard self.budget.take(bytes) else {
                 self.core.metrics.answersDropped.increment()
-                throw ClassicProtocolError(.undecodable, "an acknowledgement for which no memory is left")
+                throw ClusterProtocolError(.undecodable, "an acknowledgement for which no memory is left")
             }
             let onAcknowledgement = self.state.withLockedValue { pending -> (@Sendable (JSONValue?) -> Void)? in
                 guard pending?[id] != nil else { return nil }

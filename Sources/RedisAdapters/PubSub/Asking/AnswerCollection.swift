@@ -45,7 +45,7 @@ struct AnswerCollection {
     var isProbablyComplete: Bool { self.received + self.provisional >= self.expected }
 
     /// Takes an answer.
-    mutating func add(_ answer: ClassicResponse.Answer) -> Effect {
+    mutating func add(_ answer: ClusterResponse.Answer) -> Effect {
         switch answer {
         case .sockets(let sockets):
             guard self.isNew(sockets) else { return .repeated }

@@ -19,7 +19,7 @@ enum Inquiry: Hashable, Sendable {
         }
     }
 
-    var question: ClassicResponse.Question {
+    var question: ClusterResponse.Question {
         switch self {
         case .sockets, .search: .sockets
         case .rooms: .rooms

@@ -6,7 +6,7 @@ import SocketIOWire
 /// What the other nodes say.
 extension Questions {
     /// What kind of question has that id; `nil` if it is none of ours, or nobody waits any more.
-    func question(_ id: UTF8Text) -> ClassicResponse.Question? {
+    func question(_ id: UTF8Text) -> ClusterResponse.Question? {
         self.state.withLockedValue { $0.open[id]?.inquiry.question }
     }
 
@@ -15,8 +15,8 @@ extension Questions {
     /// - Parameters:
     ///   - response: What a node says.
     ///   - bytes: How many bytes that was.
-    /// - Throws: ``ClassicProtocolError`` if it answers another kind of question.
-    func received(_ response: ClassicResponse, bytes: Int) throws(ClassicProtocolError) {
+    /// - Throws: ``ClusterProtocolError`` if it answers another kind of question.
+    func received(_ response: ClusterResponse, bytes: Int) throws(ClusterProtocolError) {
         let id = response.requestID
         guard let inquiry = self.state.withLockedValue({ $0.open[id]?.inquiry }) else { return }
         guard self.budget.take(bytes) else {
@@ -30,8 +30,8 @@ extension Questions {
                 return .failure(error)
             }
         }
-        let answer: ClassicResponse.Answer
-        do throws(ClassicProtocolError) {
+        let answer: ClusterResponse.Answer
+        do throws(ClusterProtocolError) {
             answer = try response.answer(to: inquiry.question)
         } catch {
             self.budget.give(bytes)
@@ -41,7 +41,7 @@ extension Questions {
         self.take(answer, of: id, inquiry, bytes: inquiry == .search ? 0 : bytes)
     }
 
-    func take(_ answer: ClassicResponse.Answer, of id: UTF8Text, _ inquiry: Inquiry, bytes: Int) {
+    func take(_ answer: ClusterResponse.Answer, of id: UTF8Text, _ inquiry: Inquiry, bytes: Int) {
         enum Effect {
             case waits
             case complete

@@ -1,29 +1,36 @@
 import OrderedCollections
 
 /// Reads whom a broadcast or a request addresses, and how.
-enum ClassicOptions {
+enum ClusterOptions {
     /// Reads the options of a request.
     ///
     /// - Returns: `nil` if they address nobody who could be here.
-    /// - Throws: ``ClassicProtocolError`` if nobody can tell whom they address: that must not become everybody.
-    static func parse(_ value: JSONValue?) throws(ClassicProtocolError) -> BroadcastOptions? {
+    /// - Throws: ``ClusterProtocolError`` if nobody can tell whom they address: that must not become everybody.
+    static func parse(_ value: JSONValue?) throws(ClusterProtocolError) -> BroadcastOptions? {
         var options = BroadcastOptions()
         let members: JSONObject
         switch value {
         case .object(let object)?: members = object
         // PHP's empty array.
         case .array(let elements)? where elements.isEmpty: return options
-        default: throw ClassicProtocolError(.unexpectedShape, "a request without options")
+        default: throw ClusterProtocolError(.unexpectedShape, "a request without options")
         }
         guard let rooms = RoomList(members["rooms"]), let except = RoomList(members["except"]) else {
-            throw ClassicProtocolError(.unexpectedShape, "rooms that are no list")
+            throw ClusterProtocolError(.unexpectedShape, "rooms that are no list")
         }
         options.rooms = rooms.rooms
         options.except = except.rooms
-        for (key, value) in members["flags"]?.objectValue ?? [:] {
-            if let flag = BroadcastFlags.Flag(key, value) { options.flags.set(flag) }
-        }
+        options.flags = self.flags(members["flags"])
         return rooms.isNobody ? nil : options
+    }
+
+    /// Reads modifiers, whatever else may stand in their place: none of them decides who gets a broadcast.
+    static func flags(_ value: JSONValue?) -> BroadcastFlags {
+        var flags = BroadcastFlags()
+        for (key, value) in value?.objectValue ?? [:] {
+            if let flag = BroadcastFlags.Flag(key, value) { flags.set(flag) }
+        }
+        return flags
     }
 
     /// Reads the options of a broadcast.
@@ -93,7 +100,7 @@ extension BroadcastFlags.Flag {
             self = .compress(isAllowed)
         case "timeout":
             guard let milliseconds = value.doubleValue else { return nil }
-            self = .timeout(milliseconds: ClassicProtocol.timeout(milliseconds))
+            self = .timeout(milliseconds: ClusterProtocol.timeout(milliseconds))
         default: return nil
         }
     }
@@ -113,7 +120,7 @@ extension JSONValue {
     }
 }
 
-extension ClassicProtocol {
+extension ClusterProtocol {
     /// A number of milliseconds that can be waited for.
     static func timeout(_ milliseconds: Double) -> Int {
         milliseconds >= 0 ? Int(min(milliseconds, Double(self.longestTimeout))) : 0

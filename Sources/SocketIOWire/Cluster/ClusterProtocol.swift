@@ -1,0 +1,57 @@
+import NIOCore
+
+/// What holds for the messages of every adapter.
+package enum ClusterProtocol {
+    /// The uid under which emitters publish.
+    package static let emitterUID = "emitter"
+
+    /// Whether an event between servers has a name that servers emit to themselves: listeners would take its arguments
+    /// for something else.
+    package static func isReservedAmongServers(_ event: String) -> Bool {
+        isReservedEventName(event) || self.serverNames.contains(UTF8Text(event))
+    }
+
+    private static let serverNames: Set<UTF8Text> = ["connection", "new_namespace", "error"]
+
+    /// The longest time that a message may ask us to wait, whoever sent it: a day, in milliseconds.
+    package static let longestTimeout = 86_400_000
+
+    /// What JSON text of other nodes may ask: a client's packet travels inside of another one.
+    static let jsonLimits: JSONLimits = {
+        var limits = JSONLimits()
+        limits.maximumDepth = 256
+        return limits
+    }()
+
+    /// Whether a packet of that type is an event; whether bytes belong to it shows in its data alone.
+    ///
+    /// Some emitters write the number as a text, or the code of its character.
+    static func isEvent(_ type: JSONValue?) -> Bool {
+        switch type {
+        case .string(let text)?: UTF8Text(text) == "2" || UTF8Text(text) == "5"
+        case let type?: [2, 5, 50, 53].contains(type.intValue)
+        case nil: false
+        }
+    }
+}
+
+extension ClusterProtocol {
+    /// JSON if it starts with `{`, otherwise MessagePack.
+    static func value(parsing message: ByteBuffer) throws(ClusterProtocolError) -> JSONValue {
+        if message.getInteger(at: message.readerIndex, as: UInt8.self) == UInt8(ascii: "{") {
+            if let value = try? JSONValue(parsing: message) { return value }
+            do throws(JSONError) {
+                // Bytes that are no UTF-8 are repaired as JavaScript repairs them.
+                return try JSONValue(parsing: ByteBuffer(string: String(buffer: message)))
+            } catch {
+                throw ClusterProtocolError(.undecodable, error.description)
+            }
+        } else {
+            do throws(MessagePackError) {
+                return try JSONValue(parsingMessagePack: message)
+            } catch {
+                throw ClusterProtocolError(error)
+            }
+        }
+    }
+}
