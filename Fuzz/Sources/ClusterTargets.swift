@@ -69,7 +69,8 @@ let clusterTarget = Target(name: "cluster") { input in
     }
     guard let response else { return }
     // Where a key is repeated, the last one counts, and the first one is seen.
-    guard occurrences(of: "requestId", in: input) == 1, let id = ClusterResponse.peekClassicRequestID(input) else { return }
+    guard occurrences(of: "requestId", in: input) == 1, let id = ClusterResponse.peekClassicRequestID(input)
+    else { return }
     require(id == response.requestID, "seen at a glance: \(id), read: \(response.requestID)")
 }
 

@@ -12,6 +12,8 @@ package enum EventPayload: Sendable, Hashable {
     /// - Parameters:
     ///   - namespace: The namespace of the clients.
     ///   - offset: What a client is to come back with: it becomes the last argument, and needs no escapes.
+    /// - Returns: The packet.
+    /// - Throws: ``ClusterProtocolError`` if the bytes are no event that a client could be sent.
     package func packet(for namespace: String, offset: String? = nil) throws(ClusterProtocolError) -> EncodedPacket {
         switch self {
         case .json(let text): PacketEncoder.event(namespace: namespace, text: text, appending: offset)

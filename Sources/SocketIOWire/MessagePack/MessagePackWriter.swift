@@ -1,6 +1,14 @@
 package import NIOCore
 import OrderedCollections
 
+/// Whose MessagePack is written, where libraries of JavaScript differ.
+package enum MessagePackDialect: Sendable {
+    /// notepack.io 3: the classic adapter, its emitter, and the sharded adapter.
+    case notepack
+    /// @msgpack/msgpack 2: the streams adapter. Integers beyond JavaScript's safe ones are doubles.
+    case msgpack
+}
+
 /// Writes the same bytes as notepack.io 3, except where notepack.io changes the value.
 ///
 /// Integers take the shortest form. So do doubles without a fraction, because JavaScript makes no difference. From 2^64
@@ -8,22 +16,31 @@ import OrderedCollections
 /// doubles.
 extension ByteBuffer {
     /// Writes a value.
-    package mutating func writeMessagePack(_ value: JSONValue) {
+    package mutating func writeMessagePack(_ value: JSONValue, as dialect: MessagePackDialect = .notepack) {
         switch value {
         case .null: self.writeMessagePackNil()
         case .bool(let value): self.writeMessagePack(value)
-        case .int(let value): self.writeMessagePack(value)
-        case .double(let value): self.writeMessagePack(value)
+        case .int(let value):
+            // One that is no double, either, comes from Swift: it stays what it is.
+            guard dialect == .msgpack, value.magnitude > Self.greatestSafeInteger,
+                let double = Double(exactly: value)
+            else { return self.writeMessagePack(value) }
+            self.writeMessagePackDouble(double)
+        case .double(let value):
+            guard dialect == .msgpack, value.magnitude > Double(Self.greatestSafeInteger) else {
+                return self.writeMessagePack(value)
+            }
+            self.writeMessagePackDouble(value)
         case .string(let value): self.writeMessagePack(value)
         case .binary(let value): self.writeMessagePack(value)
         case .array(let elements):
             self.writeMessagePackArrayHeader(count: elements.count)
-            for element in elements { self.writeMessagePack(element) }
+            for element in elements { self.writeMessagePack(element, as: dialect) }
         case .object(let members):
             self.writeMessagePackMapHeader(count: members.count)
             for (key, value) in members {
                 self.writeMessagePack(key.string)
-                self.writeMessagePack(value)
+                self.writeMessagePack(value, as: dialect)
             }
         }
     }
@@ -93,9 +110,16 @@ extension ByteBuffer {
         } else if let integer = Int64(exactly: value) {
             self.writeMessagePack(integer)
         } else {
-            // Every NaN gets the same bits, as in JavaScript.
-            self.writeMultipleIntegers(0xCB as UInt8, (value.isNaN ? .nan : value).bitPattern)
+            self.writeMessagePackDouble(value)
         }
+    }
+
+    /// JavaScript's `Number.MAX_SAFE_INTEGER`.
+    private static let greatestSafeInteger: UInt = 9_007_199_254_740_991
+
+    private mutating func writeMessagePackDouble(_ value: Double) {
+        // Every NaN gets the same bits, as in JavaScript.
+        self.writeMultipleIntegers(0xCB as UInt8, (value.isNaN ? .nan : value).bitPattern)
     }
 
     package mutating func writeMessagePack(_ value: String) {
