@@ -10,10 +10,14 @@ enum ContentEncoding: String, CaseIterable {
         }
     }
 
-    /// More items than this in a list have no meaning to anybody.
+    /// The most items of a list that are looked at.
+    ///
+    /// No honest list has more.
     private static let maximumItems = 32
 
-    /// What a client with that `Accept-Encoding` likes best; of two that it likes the same, gzip.
+    /// The coding that a client with that `Accept-Encoding` prefers.
+    ///
+    /// If it likes both the same, it is gzip.
     static func preferred(by header: String) -> Self? {
         var gzip: Int?
         var deflate: Int?
@@ -55,7 +59,9 @@ enum ContentEncoding: String, CaseIterable {
         return (name ?? item, weight)
     }
 
-    /// `0.5` in thousandths; what is no weight counts as none.
+    /// A weight such as `0.5` in thousandths.
+    ///
+    /// A text that is no weight counts as no weight.
     private static func weight(_ bytes: Bytes) -> Int {
         var weight = 0
         var scale = 1000
@@ -65,7 +71,7 @@ enum ContentEncoding: String, CaseIterable {
                 isFraction = true
             } else if byte.isDigit {
                 if isFraction { scale /= 10 }
-                // More than 1 is 1, and digits behind the third do not count.
+                // More than 1 counts as 1, and digits behind the third do not count.
                 weight = min(weight * (isFraction ? 1 : 10) + Int(byte - 0x30) * scale, 1000)
             } else {
                 return 0

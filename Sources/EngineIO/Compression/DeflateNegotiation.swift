@@ -1,12 +1,13 @@
 /// What the two ends of a WebSocket have agreed on about compression (RFC 7692, section 7.1).
 ///
-/// Contexts end with each message in both directions, whatever the client offers: the answer may always demand that.
+/// Contexts end with each message in both directions, whatever the client offers, because the answer may always demand
+/// that.
 struct DeflateAgreement: Equatable {
     static let name = "permessage-deflate"
 
     /// The binary logarithm of the window that the server may use.
     var windowBits: Int
-    /// Whether the client asked for a bound on it, and so has to be told of one.
+    /// Whether the client has asked for a limit of the window, so that the answer has to name one.
     var isWindowBounded: Bool
 
     /// The value of `Sec-WebSocket-Extensions` in the answer.
@@ -17,9 +18,9 @@ struct DeflateAgreement: Equatable {
 
     enum Outcome: Equatable {
         case agreed(DeflateAgreement)
-        /// The WebSocket opens without compression: nothing was offered, or nothing that this server can do.
+        /// The WebSocket opens without compression, because the client offered none, or none that this server can do.
         case none
-        /// The offer makes no sense; the handshake is refused, as by the reference implementation.
+        /// The offer makes no sense. The server refuses the handshake, as the reference implementation does.
         case refused
     }
 
@@ -33,7 +34,7 @@ struct DeflateAgreement: Equatable {
         guard let header else { return .none }
         guard let offers = ExtensionOffer.parse(header) else { return .refused }
         var agreed: DeflateAgreement?
-        // Also what comes behind the one that is taken has to make sense.
+        // The offers behind the accepted one have to make sense, too.
         for offer in offers where offer.name.hasBytes(of: "permessage-deflate") {
             guard let wanted = Wanted(offer) else { return .refused }
             if agreed == nil { agreed = wanted.agreement(configuration) }
@@ -67,7 +68,7 @@ struct DeflateAgreement: Equatable {
     private struct Wanted {
         var serverWindowBits: Int?
 
-        /// `nil` if a parameter is unknown, repeated, or has an impossible value.
+        /// Reads the parameters; `nil` if one is unknown or repeated, or has an impossible value.
         init?(_ offer: ExtensionOffer) {
             var seen: Set<Name> = []
             for parameter in offer.parameters {
@@ -94,7 +95,9 @@ struct DeflateAgreement: Equatable {
             return DeflateAgreement(windowBits: min(bound, configuration.windowBits), isWindowBounded: true)
         }
 
-        /// "A decimal integer value without leading zeroes between 8 to 15" (section 7.1.2.1): written in no other way.
+        /// "A decimal integer value without leading zeroes between 8 to 15" (section 7.1.2.1).
+        ///
+        /// No other form counts.
         private static func windowBits(_ digits: [UInt8]) -> Int? {
             switch digits.count {
             case 1 where (0x38...0x39).contains(digits[0]): Int(digits[0] - 0x30)

@@ -1,11 +1,13 @@
 import CZlib
 import NIOCore
 
-/// A zlib stream that compresses one thing after the other, each for itself.
+/// A zlib stream that compresses one message or body after the other.
+///
+/// Each is independent of the others.
 final class Deflater {
-    /// What stands around the compressed bytes.
+    /// The format around the compressed bytes.
     enum Format: Hashable {
-        /// Nothing, with a window of two to that power.
+        /// No format. The window has two to that power bytes.
         case raw(windowBits: Int)
         /// `Content-Encoding: gzip`.
         case gzip
@@ -24,7 +26,7 @@ final class Deflater {
     /// On the heap, because zlib remembers where its stream is.
     private let stream: UnsafeMutablePointer<z_stream>
 
-    /// A stream; `nil` if there is no memory for it, or no such level.
+    /// Makes a stream; `nil` if there is no memory for it, or no such level.
     init?(_ format: Format, level: Int, memoryLevel: Int = 8) {
         self.stream = .allocate(capacity: 1)
         self.stream.initialize(to: z_stream())
@@ -55,7 +57,7 @@ final class Deflater {
     /// Appends bytes as the payload of a compressed message (RFC 7692, section 7.2.1).
     func writeMessage(_ input: ByteBuffer, into output: inout ByteBuffer) -> Bool {
         guard self.write(input, ending: Z_SYNC_FLUSH, into: &output) else { return false }
-        // The end of an empty block, which the receiver puts back.
+        // These bytes are the end of an empty block. The receiver adds them again.
         output.moveWriterIndex(to: output.writerIndex - 4)
         return true
     }
@@ -76,7 +78,7 @@ final class Deflater {
                     status = deflate(self.stream, ending)
                     return target.count - Int(self.stream.pointee.avail_out)
                 }
-                // Room left means that nothing is kept back; no progress, that there was nothing left to do.
+                // If room is left, zlib holds nothing back. If there is no progress, nothing was left to do.
                 if status == Z_STREAM_END || status == Z_BUF_ERROR { return true }
                 guard status == Z_OK else { return false }
                 if ending != Z_FINISH, self.stream.pointee.avail_out > 0 { return true }

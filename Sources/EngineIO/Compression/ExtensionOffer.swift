@@ -8,12 +8,14 @@ struct ExtensionOffer: Equatable {
     var name: [UInt8]
     var parameters: [Parameter]
 
-    /// More than this is no honest offer.
+    /// The most offers and parameters.
+    ///
+    /// No honest offer has more.
     private static let maximumParts = 64
 
     /// Reads the value of `Sec-WebSocket-Extensions`, as strictly as the reference implementation.
     ///
-    /// - Returns: The offers in order; `nil` if the text is none of the grammar.
+    /// - Returns: The offers in order; `nil` if the text does not follow the grammar.
     static func parse(_ text: String) -> [ExtensionOffer]? {
         var parser = Parser(bytes: Array(text.utf8))
         var offers: [ExtensionOffer] = []

@@ -1,9 +1,11 @@
 import NIOCore
 import SocketIOWire
 
-/// The zlib streams of one event loop, made when first needed and shared by all of its connections.
+/// The zlib streams of one event loop.
 ///
-/// `@unchecked Sendable` because it is put in order by a closure on its loop; it is touched on that loop only.
+/// They are made when they are first needed, and all of its connections share them.
+///
+/// It is `@unchecked Sendable` because a closure on its loop tidies it. It is used only on that loop.
 final class LoopCompression: @unchecked Sendable {
     private let messages: PerMessageDeflate
     private let bodies: HTTPCompression
@@ -11,17 +13,20 @@ final class LoopCompression: @unchecked Sendable {
     private var deflaters: [Deflater.Format: Deflater] = [:]
     private let eventLoop: any EventLoop
 
-    /// What of a packet's frames depends on the client.
+    /// The part of the client in the frames of a packet.
     private struct Variant: Hashable {
         let packet: ObjectIdentifier
         let form: WebSocketForm
         let windowBits: Int
     }
 
-    /// The frames made in this tick, so that a broadcast is compressed once a loop; the packets are kept along, so that
-    /// no other takes the place of one in memory.
+    /// The frames that were made in this tick, so that each loop compresses a broadcast once.
+    ///
+    /// The packets are kept, too, so that no other packet takes the place of one in memory.
     private var made: [Variant: (packet: EncodedPacket, frames: ByteBuffer)] = [:]
-    /// More packets than this are not sent to many in one tick.
+    /// The most packets that are remembered.
+    ///
+    /// In one tick no more are sent to many clients.
     private static let maximumMade = 64
 
     init(_ configuration: EngineConfiguration, eventLoop: any EventLoop) {
@@ -39,18 +44,20 @@ final class LoopCompression: @unchecked Sendable {
         return try inflater.inflate(message, limit: limit)
     }
 
-    /// Lets go of what one big message made large.
+    /// Releases buffers that one big message has made large.
     func shrink(to capacity: Int) { self.inflater?.shrink(to: capacity) }
 
     // MARK: To clients
 
-    /// A packet's frames for clients that get them in that form, compressed as far as that is worth while.
+    /// A packet's frames for clients that get them in that form.
+    ///
+    /// They are compressed where that is worth it.
     ///
     /// - Parameters:
     ///   - packet: The packet.
     ///   - form: What it is made into.
-    ///   - windowBits: The window that has been agreed on; 0 if none.
-    /// - Returns: The frames, in this tick the same for all of them.
+    ///   - windowBits: The window that both sides have agreed on; 0 if there is no compression.
+    /// - Returns: The frames. In this tick they are the same for all of these clients.
     func frames(of packet: EncodedPacket, as form: WebSocketForm, windowBits: Int) -> ByteBuffer {
         let isCompressed =
             windowBits > 0 && packet.isCompressible && packet.frames.readableBytes >= self.messages.threshold
@@ -76,13 +83,13 @@ final class LoopCompression: @unchecked Sendable {
         return frames
     }
 
-    /// Appends a frame, compressed if that is worth while.
+    /// Appends a frame, compressed if that is worth it.
     ///
     /// - Parameters:
     ///   - opcode: The kind of message.
     ///   - payload: The whole message.
-    ///   - windowBits: The window that has been agreed on.
-    ///   - frames: What the frame is appended to.
+    ///   - windowBits: The window that both sides have agreed on.
+    ///   - frames: Where the frame is appended.
     func writeFrame(_ opcode: WebSocketOpcode, payload: ByteBuffer, windowBits: Int, into frames: inout ByteBuffer) {
         guard payload.readableBytes >= self.messages.threshold,
             let deflater = self.deflater(
@@ -92,7 +99,7 @@ final class LoopCompression: @unchecked Sendable {
             )
         else { return frames.writeWebSocketFrame(opcode, payload: payload) }
         let start = frames.writerIndex
-        // The header's length depends on what comes out; the longest is moved down if it was too long.
+        // The header's length depends on the result. There is room for the longest one, and a shorter one is moved.
         let reserved = WebSocketFrameHeader.unmaskedLength(forPayloadOf: payload.readableBytes)
         frames.writeRepeatingByte(0, count: reserved)
         guard deflater.writeMessage(payload, into: &frames) else {
@@ -122,7 +129,7 @@ final class LoopCompression: @unchecked Sendable {
     /// - Parameters:
     ///   - body: The body.
     ///   - header: The request's `Accept-Encoding`.
-    /// - Returns: The compressed body and what to call it; `nil` if the body stays as it is.
+    /// - Returns: The compressed body and the name of its coding; `nil` if the body stays as it is.
     func compress(_ body: ByteBuffer, accepting header: String) -> (ByteBuffer, ContentEncoding)? {
         guard body.readableBytes >= self.bodies.threshold, body.readableBytes <= self.bodies.largestBody,
             let encoding = ContentEncoding.preferred(by: header),

@@ -1,22 +1,26 @@
-/// The cookie of the polling handshake, meant for load balancers; the server never reads it.
+/// The cookie of the polling handshake.
+///
+/// It is for load balancers. The server never reads it.
 public struct CookieConfiguration: Sendable {
     /// The `SameSite` attribute.
     public enum SameSite: String, Sendable {
-        /// Sent from pages of other sites only when a link leads here.
+        /// Browsers send the cookie from pages of other sites only when a link leads here.
         case lax = "Lax"
-        /// Sent from pages of this site only.
+        /// Browsers send the cookie only from pages of this site.
         case strict = "Strict"
-        /// Sent from every page; browsers want ``CookieConfiguration/secure`` with it.
+        /// Browsers send the cookie from every page. They require ``CookieConfiguration/secure`` with it.
         case none = "None"
     }
 
-    /// The `Priority` attribute: which cookies Chromium's browsers drop last.
+    /// The `Priority` attribute.
+    ///
+    /// Chromium's browsers drop cookies of low priority first.
     public enum Priority: String, Sendable {
-        /// Dropped first.
+        /// The cookie is dropped first.
         case low = "Low"
-        /// What a cookie without the attribute has.
+        /// The priority of a cookie without the attribute.
         case medium = "Medium"
-        /// Dropped last.
+        /// The cookie is dropped last.
         case high = "High"
     }
 
@@ -32,11 +36,15 @@ public struct CookieConfiguration: Sendable {
     public var maxAge: Int?
     /// The `Domain` attribute.
     public var domain: String?
-    /// The `Expires` attribute, in seconds since 1970; where both are set, browsers take ``maxAge``.
+    /// The `Expires` attribute, in seconds since 1970.
+    ///
+    /// If both are set, browsers use ``maxAge``.
     public var expires: Int?
     /// The `Secure` attribute.
     public var secure = false
-    /// The `Partitioned` attribute: a cookie for each site that embeds the server; needs ``secure``.
+    /// The `Partitioned` attribute: there is a cookie for each site that embeds the server.
+    ///
+    /// It needs ``secure``.
     public var partitioned = false
     /// The `Priority` attribute; `nil` leaves it out.
     public var priority: Priority?
@@ -45,7 +53,7 @@ public struct CookieConfiguration: Sendable {
     public init() {}
 }
 
-/// No cookie can be made of a ``CookieConfiguration``: a value would end its attribute, and begin another.
+/// A ``CookieConfiguration`` makes no valid cookie, because a value would end its attribute and begin another.
 public struct CookieError: Error, Hashable, CustomStringConvertible {
     /// The attribute.
     public let attribute: String
@@ -57,7 +65,7 @@ public struct CookieError: Error, Hashable, CustomStringConvertible {
 }
 
 extension CookieConfiguration {
-    /// Checks what applications may have from elsewhere (RFC 6265, section 4.1.1).
+    /// Checks the values, which the application may have from somewhere else (RFC 6265, section 4.1.1).
     func validate() throws(CookieError) {
         guard !self.name.isEmpty, self.name.utf8.allSatisfy(\.isTokenCharacter) else {
             throw CookieError(attribute: "name", value: self.name)

@@ -6,10 +6,14 @@ import Musl
 import Darwin
 #endif
 
-/// How much memory the process may use: the least of what the machine has, what the control groups of the process and
-/// its parents allow, and what its resource limits allow.
+/// How much memory the process may use.
+///
+/// It is the least of the machine's memory, the limits of the process's control groups and their parents, and its
+/// resource limits.
 package enum ProcessMemory {
-    /// The bytes, found out once.
+    /// The bytes.
+    ///
+    /// They are found out once.
     package static let limit = Self.limit(
         physical: Self.physical,
         resourceLimits: Self.resourceLimits,
@@ -17,15 +21,18 @@ package enum ProcessMemory {
         reading: Self.contents
     )
 
-    /// Machines that say nothing have at least that much.
+    /// The value for machines that tell nothing.
+    ///
+    /// They have at least that much.
     private static let assumed = 1_073_741_824
 
     /// Takes the least of the limits.
     ///
     /// - Parameters:
-    ///   - physical: What the machine has; `nil` if that is not known.
-    ///   - resourceLimits: What the process's resource limits allow.
-    ///   - controlGroups: `/proc/self/cgroup`: a line for each hierarchy, its number, controllers and path between colons.
+    ///   - physical: The memory of the machine; `nil` if that is not known.
+    ///   - resourceLimits: The limits of the process's resources.
+    ///   - controlGroups: The text of `/proc/self/cgroup`. It has a line for each hierarchy: number, controllers and
+    ///     path, with colons between them.
     ///   - read: Reads a file; `nil` if there is none.
     /// - Returns: The bytes that the process may use.
     static func limit(
@@ -52,7 +59,7 @@ package enum ProcessMemory {
 
     /// The limits of a group and its parents.
     ///
-    /// In a container its own group is the root of what it sees.
+    /// A container sees its own group as the root.
     private static func limits(
         below root: String,
         _ path: String,
@@ -70,7 +77,7 @@ package enum ProcessMemory {
         }
     }
 
-    /// A decimal number with a line's end behind it; `nil` for `max`, and for what no integer holds.
+    /// A decimal number with the end of a line behind it; `nil` for `max`, and for a number that fits no integer.
     private static func number(_ bytes: [UInt8]) -> Int? {
         var number = 0
         var isEmpty = true

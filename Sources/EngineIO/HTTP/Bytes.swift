@@ -1,7 +1,7 @@
-/// The UTF-8 bytes of a text from outside, where they lie.
+/// The UTF-8 bytes of a text from outside, without a copy.
 ///
-/// Such texts are compared and split by their bytes: a peer writes them, and to take characters together, as `String`
-/// does, would cost time without a bound and hide separators behind combining marks.
+/// Such texts are compared and split by their bytes, because a peer writes them. `String` combines bytes to characters.
+/// That could take very long, and could hide separators behind combining marks.
 package typealias Bytes = UnsafeBufferPointer<UInt8>
 
 extension String {
@@ -13,7 +13,7 @@ extension String {
         return try copy.withUTF8(body)
     }
 
-    /// Whether both are the same bytes.
+    /// Whether both have the same bytes.
     @inline(__always)
     func hasSameBytes(as other: String) -> Bool {
         self.withBytes { bytes in other.withBytes { bytes.elementsEqual($0) } }
@@ -33,7 +33,9 @@ extension Bytes {
         return true
     }
 
-    /// Whether these are the bytes of a text that this program knows, in lower case, or in any other.
+    /// Whether these are the bytes of a text that this program knows, in upper or lower case.
+    ///
+    /// The text is written in lower case.
     @inline(__always)
     func equalsIgnoringCase(_ text: StaticString) -> Bool {
         guard self.count == text.utf8CodeUnitCount else { return false }
@@ -41,7 +43,7 @@ extension Bytes {
         return true
     }
 
-    /// Whether these are the bytes of another text, apart from the case of ASCII letters in both.
+    /// Whether both have the same bytes if upper and lower case of ASCII letters count as equal.
     func equalsIgnoringCase(_ other: Bytes) -> Bool {
         self.elementsEqual(other) { $0.asciiLowercased == $1.asciiLowercased }
     }
@@ -72,7 +74,7 @@ extension Bytes {
         return self.part(start..<end)
     }
 
-    /// Shows the parts between the separators, empty ones included, until the closure says that it has seen enough.
+    /// Calls the closure with each part between separators, also with empty ones, until the closure returns `false`.
     @inline(__always)
     func split(at separator: UInt8, _ body: (Bytes) throws -> Bool) rethrows {
         var start = 0
@@ -83,7 +85,9 @@ extension Bytes {
         _ = try body(self.part(start..<self.count))
     }
 
-    /// The bytes as a text; what is not UTF-8 is repaired.
+    /// The bytes as a text.
+    ///
+    /// Bytes that are not UTF-8 are repaired.
     var text: String { String(decoding: self, as: UTF8.self) }
 }
 

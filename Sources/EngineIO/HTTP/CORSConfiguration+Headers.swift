@@ -1,7 +1,7 @@
 extension CORSConfiguration {
     /// The header fields for a request with this `Origin`, in the order of the `cors` package.
     ///
-    /// Of a preflight request `Access-Control-Request-Headers` matters, too.
+    /// For a preflight request, `Access-Control-Request-Headers` matters, too.
     func fields(origin: String?, preflight: (isPreflight: Bool, requestHeaders: String?)) -> [HTTPField] {
         var fields: [HTTPField] = []
         var vary: Int?

@@ -16,7 +16,7 @@ extension EngineConfiguration {
     /// - Parameters:
     ///   - origin: The page's, as the request's `Origin` says; `nil` if it says nothing.
     ///   - host: The server's, as the request's `Host` says.
-    /// - Returns: Always `true` if origins are not looked at.
+    /// - Returns: Whether it may; always `true` if the server does not check origins.
     package func allowsPage(of origin: String?, host: String?) -> Bool {
         guard self.refusesForeignOrigins, let origin else { return true }
         if self.cors?.origin.allows(origin) ?? false { return true }
@@ -24,7 +24,7 @@ extension EngineConfiguration {
         return origin.withBytes { origin in host.withBytes { Self.isOwn(origin, host: $0) } }
     }
 
-    /// Whether an origin's host and port are the server's own.
+    /// Whether an origin has the server's own host and port.
     ///
     /// The scheme does not count, because TLS may end at a load balancer.
     private static func isOwn(_ origin: Bytes, host: Bytes) -> Bool {
@@ -43,7 +43,7 @@ extension EngineConfiguration {
 }
 
 extension Bytes {
-    /// A host without the port that browsers leave out.
+    /// The host, without a port that browsers leave out.
     fileprivate func withoutPort(_ port: StaticString) -> Bytes {
         let length = self.count - port.utf8CodeUnitCount
         return length >= 0 && self.part(length..<self.count).equals(port) ? self.part(0..<length) : self

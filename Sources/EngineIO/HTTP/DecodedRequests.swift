@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// Brings what NIO's decoder has read to the connection that the decoder reads for.
+/// Passes what NIO's decoder has read to the connection.
 final class DecodedRequests: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
 

@@ -1,33 +1,39 @@
 import SocketIOWire
 
-/// The query parameters that mean something to the engine, read in one walk over the target's bytes.
+/// The query parameters that the engine uses.
+///
+/// It reads them in one pass over the target's bytes.
 struct EngineQuery {
     /// `transport`.
     enum Transport: Equatable {
         case missing
         case known(TransportName)
-        /// The beginning of what stands there.
+        /// An unknown transport, with the beginning of its name.
         case unknown(String)
     }
 
-    /// `sid`; an empty one counts as absent.
+    /// `sid`.
+    ///
+    /// An empty one counts as absent.
     enum Session: Equatable {
         case missing
         case id(SessionID)
-        /// No session can have that id.
+        /// A text that can be the id of no session.
         case unknown(String)
     }
 
-    /// `EIO=4`: the client speaks protocol 4; everybody else is taken to speak protocol 3.
+    /// Whether the query has `EIO=4`, so that the client speaks protocol 4.
+    ///
+    /// All other clients count as speaking protocol 3.
     private(set) var isVersion4 = false
     private(set) var transport = Transport.missing
     private(set) var session = Session.missing
-    /// `b64`: the client cannot take raw bytes.
+    /// Whether the query has `b64`, so that the client cannot take raw bytes.
     private(set) var isTextOnly = false
-    /// `j`: the digits of the JSON-P callback's index.
+    /// The digits of the JSON-P callback's index, from `j`.
     private(set) var callback: String?
 
-    /// Whether there is nothing in it that means anything to the engine.
+    /// Whether the query has nothing that the engine uses.
     var isEmpty: Bool {
         self.transport == .missing && self.session == .missing && !self.isVersion4 && !self.isTextOnly
             && self.callback == nil

@@ -1,10 +1,10 @@
 import NIOHTTP1
 
-/// What Node makes of a header field that comes more than once.
+/// What Node does with a header field that comes more than once.
 enum FieldRepetition {
     /// The first one counts.
     case first
-    /// One field, the values behind each other.
+    /// The values are joined into one field.
     case list
     /// The same for `Cookie`.
     case cookies
@@ -19,7 +19,7 @@ enum FieldRepetition {
             }
     }
 
-    /// Takes another value.
+    /// Adds another value.
     func add(_ next: String, to value: inout String) {
         switch self {
         case .first: break
@@ -50,7 +50,9 @@ enum FieldRepetition {
 }
 
 extension HTTPHeaders {
-    /// The value of a field as Node reads it; its name is written in lower case here.
+    /// The value of a field as Node reads it.
+    ///
+    /// The name must be given in lower case.
     func field(_ name: StaticString) -> String? {
         var value: String?
         for (field, next) in self where field.withBytes({ $0.equalsIgnoringCase(name) }) {

@@ -1,18 +1,20 @@
 import NIOCore
 
-/// Takes the payload out of a JSON-P client's form.
+/// Reads the payload from a JSON-P client's form.
 enum FormField {
-    /// The value of the field `d`, its line ends as the client escaped them restored.
+    /// The value of the field `d`, with the line ends that the client has escaped.
     static func payload(of form: ByteBuffer) -> ByteBuffer {
         let field = form.withUnsafeReadableBytes { bytes in
             RequestTarget.value(of: "d", in: bytes.assumingMemoryBound(to: UInt8.self))
         }
         guard let field else { return ByteBuffer() }
-        // What is not UTF-8 is repaired, as everywhere else.
+        // Bytes that are not UTF-8 are repaired, as everywhere else.
         return ByteBuffer(string: String(decoding: field, as: UTF8.self).withBytes(Self.restoringLineEnds))
     }
 
-    /// Forms carry line ends as CR LF: the client writes a line feed as `\n`, and `\n` as `\\n`.
+    /// Forms carry line ends as CR LF.
+    ///
+    /// So the client writes a line feed as `\n`, and `\n` as `\\n`.
     private static func restoringLineEnds(_ bytes: Bytes) -> String {
         String(unsafeUninitializedCapacity: bytes.count) { result in
             var count = 0

@@ -2,18 +2,20 @@ import NIOCore
 import NIOHTTP1
 import SocketIOWire
 
-/// Requests that are read here, without NIO's decoder: see ``PlainRequestHead``.
+/// Reads usual requests without NIO's decoder; see ``PlainRequestHead``.
 ///
-/// A client that polls sends two of them for each message that goes forth and back, so nothing is made of one but what
-/// its session gets.
+/// A polling client sends two requests for each message and its answer. So nothing is made of such a request except
+/// what its session gets.
 extension HTTPConnection {
-    /// A head that comes in more pieces is for the decoder, which does not look at the first ones again.
+    /// The most reads of one head.
+    ///
+    /// A head in more pieces goes to the decoder, which does not look at the first pieces again.
     private static var maximumReads: Int { 16 }
 
-    /// Takes bytes from the client, all of them.
+    /// Takes all bytes from the client.
     func receive(_ input: inout ByteBuffer) {
         guard !self.isReceiving else {
-            // Handling a request can make the channel hand over more before it returns.
+            // While a request is handled, the channel can hand over more bytes.
             self.later = self.later.take() ?? ByteBuffer()
             self.later?.writeBuffer(&input)
             return
@@ -27,7 +29,7 @@ extension HTTPConnection {
             switch self.state {
             case .idle: self.takeRequest(from: &input)
             case .receivingUpgrade, .decidingUpgrade: self.hold(&input)
-            // A request that does not wait for the answer to the one before.
+            // The client has not waited for the answer to its last request.
             case .receiving, .answering, .draining: self.decode(&input)
             case .closing, .detached: input.moveReaderIndex(to: input.writerIndex)
             }
@@ -42,13 +44,13 @@ extension HTTPConnection {
     }
 
     private func hold(_ input: inout ByteBuffer) {
-        // A copy, because the loop reads into the same buffer again.
+        // This is a copy, because the loop reads into the same buffer again.
         var held = self.held.take() ?? ByteBuffer()
         held.writeBuffer(&input)
         self.held = held
     }
 
-    /// Leaves everything from here on to NIO's decoder.
+    /// Gives this and everything that follows to NIO's decoder.
     private func decode(_ input: inout ByteBuffer) {
         var bytes = self.held.take() ?? ByteBuffer()
         bytes.writeBuffer(&input)
@@ -96,7 +98,7 @@ extension HTTPConnection {
 
     // MARK: Polls
 
-    /// A request of a polling session that there is, with nothing about it that has to be looked into.
+    /// A usual request of a polling session that exists.
     private struct Poll {
         var exchange: HTTPExchange
         var session: SessionReference
@@ -138,7 +140,7 @@ extension HTTPConnection {
     private func begin(_ poll: Poll, bodyBytes: Int?) {
         self.beginCounting()
         guard let bodyBytes else {
-            // Nobody minds the timer of the time without a request: it finds the connection busy.
+            // The timer for the time without a request stays. When it fires, it finds the connection busy.
             self.ticket?.establish()
             self.state = .answering(poll.exchange)
             return poll.exchange.begin(with: poll.session, transport: .polling)
@@ -152,13 +154,13 @@ extension HTTPConnection {
 
     // MARK: Others
 
-    /// A request that goes the way of all others from here on.
+    /// Handles any other request, like those that the decoder has read.
     private func begin(_ head: PlainRequestHead, _ input: inout ByteBuffer) {
         let isTaken = input.withBytes { self.server.owns($0.part(head.target)) } && self.server.takesWebSockets
         guard !head.isUpgrade || isTaken else { return self.decode(&input) }
         let request = input.withBytes { HTTPRequestHead(head, in: $0) }
         input.moveReaderIndex(forwardBy: head.length)
-        // What comes behind it is the WebSocket's.
+        // The bytes behind it belong to the WebSocket.
         if head.isUpgrade, input.readableBytes > 0 { self.hold(&input) }
         self.bodyBytesToCome = head.contentLength ?? 0
         self.process(.head(request))
@@ -181,7 +183,7 @@ extension HTTPRequestHead {
 }
 
 extension ByteBuffer {
-    /// Runs on the readable bytes, where they lie.
+    /// Runs a closure on the readable bytes, without a copy.
     fileprivate func withBytes<Result>(_ body: (Bytes) -> Result) -> Result {
         self.withUnsafeReadableBytes { raw in raw.withMemoryRebound(to: UInt8.self, body) }
     }

@@ -1,12 +1,12 @@
 import NIOCore
 import SocketIOWire
 
-/// What becomes of a connection that there is no room for.
+/// What happens to a connection for which there is no room.
 ///
-/// It is read until its first request is known, for a little while: what is asked outside of the engine's path (whether
-/// the node is alive, as a rule) is answered even so, and everything else with the refusal.
+/// The server reads for a moment, until it knows the first request. It answers a request outside of the engine's path
+/// even now, because that is usually a health check. It refuses all others.
 extension HTTPConnection {
-    /// How long it may take to say what it wants, and to read why it does not get it.
+    /// How long the client may take to send a request, and then to read the refusal.
     private static let farewell = TimeAmount.seconds(1)
 
     func turnAway(_ error: HandshakeError) {
@@ -14,7 +14,7 @@ extension HTTPConnection {
         self.loop.turnedAway.append(self)
         self.armTimer(Self.farewell)
         guard self.server.admission.turnAway(), let oldest = self.loop.turnedAway.first else { return }
-        // Requests of health checks are there at once; who waits that long has none.
+        // A health check sends its request at once. A client that has waited so long has none.
         oldest.forgetRefusal()
         self.server.refused(error, from: oldest.peerAddress)
         oldest.closeNow()
@@ -22,7 +22,8 @@ extension HTTPConnection {
 
     /// Answers the request with the refusal.
     ///
-    /// Not closed at once: closing what has unread bytes resets it, and a reset overtakes the answer.
+    /// It does not close at once. To close a connection with unread bytes resets it, and the client might see the reset
+    /// before the answer.
     func sayFarewell(_ error: HandshakeError, isHead: Bool = false) {
         self.server.refused(error, from: self.peerAddress)
         self.state = .closing

@@ -2,7 +2,7 @@ import NIOCore
 import NIOHTTP1
 import SocketIOWire
 
-/// What becomes of a request for an upgrade.
+/// What happens to a request for an upgrade.
 extension HTTPConnection {
     func decide(_ request: UpgradeRequest) {
         if self.server.isStopping {
@@ -35,7 +35,7 @@ extension HTTPConnection {
         }
         guard let allowRequest = configuration.allowRequest else { return self.upgrade(request) }
         let handshake = request.handshake
-        // Nobody waits for this task: it ends with the closure, cancelled if the client goes away before.
+        // Nobody waits for this task. It ends with the closure, and it is cancelled if the client goes away before.
         request.decision = Task {
             let decision = await allowRequest(handshake)
             self.loop.eventLoop.execute {
@@ -59,7 +59,7 @@ extension HTTPConnection {
         }
         self.refuse(
             UpgradeRequest.Refusal(
-                // The reference implementation says 400 also where a hook forbids something.
+                // The reference implementation answers 400 even if a hook forbids something.
                 status: error == .foreignOrigin ? error.status : 400,
                 contentTypeName: "Content-type",
                 message: error.clientMessage
@@ -92,7 +92,7 @@ extension HTTPConnection {
         case .success(let accepted): answer = accepted
         case .failure(let refusal): return self.refuse(refusal)
         }
-        // The reference implementation finds out only after its 101, and writes this onto the WebSocket.
+        // The reference implementation checks this only after its 101, and writes the error onto the WebSocket.
         guard self.server.accepts(request.query) else { return self.refuse(.unsupportedVersion) }
         if let session = request.session, request.transport == .websocket, session.loop !== self.loop {
             self.transfer(to: session, request, answer)
@@ -127,7 +127,7 @@ extension HTTPConnection {
         defer { self.handOver(to: handler) }
         if let session = request.session {
             handler.flushAnswer()
-            // The session lives on this loop, so this is at once.
+            // The session lives on this loop, so this runs at once.
             session.perform { $0.received(probe: handler, isTextOnly: isTextOnly) }
         } else if let id {
             self.server.openWebSocketSession(
@@ -153,13 +153,15 @@ extension HTTPConnection {
         }
     }
 
-    /// Gives the WebSocket what came behind the request for it.
+    /// Gives the WebSocket the bytes that came behind the request for it.
     private func handOver(to handler: WebSocketHandler) {
         guard let bytes = self.held.take() else { return }
         handler.received(bytes)
     }
 
-    /// Replaces the HTTP handlers; bytes that came behind the request reach the new one.
+    /// Replaces the HTTP handlers.
+    ///
+    /// The new handler gets the bytes that came behind the request.
     private func becomeWebSocket(compression: DeflateAgreement?) -> WebSocketHandler? {
         guard let context = self.context else { return nil }
         let handler = WebSocketHandler(
@@ -201,13 +203,14 @@ extension HTTPConnection {
         pipeline.removeHandler(context: decoder, promise: promise)
     }
 
-    /// Gives the connection to the loop of the session that it wants to join.
+    /// Moves the connection to the event loop of the session that it wants to join.
     ///
-    /// A session and what carries it are always on one loop, so that no packet hops. Channels cannot move, but sockets
-    /// can: the other loop gets a duplicate of this one's descriptor and the bytes already read from it.
+    /// A session and its connection are always on the same loop, so that no packet has to change loops. Channels cannot
+    /// move, but sockets can: the other loop gets a duplicate of the descriptor, and the bytes that have already been
+    /// read.
     private func transfer(to session: SessionReference, _ request: UpgradeRequest, _ answer: ByteBuffer) {
         guard let context = self.context else { return }
-        // A peer that reads no answers must not make the collector grow while they wait.
+        // A peer that reads no answers must not make the collector grow while the answers wait.
         try? context.channel.syncOptions?.setOption(.autoRead, value: false)
         let collector = TransferHandler(timeout: self.limits.requestTimeout)
         let ticket = self.ticket

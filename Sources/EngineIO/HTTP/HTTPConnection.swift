@@ -4,39 +4,41 @@ import NIOHTTP1
 import SocketIOWire
 import Synchronization
 
-/// A connection as long as it speaks HTTP: one request after the other, in order.
+/// A connection while it speaks HTTP.
 ///
-/// `@unchecked Sendable` because answers may come from other loops; it is touched on `loop` only.
+/// It handles one request after the other, in order.
+///
+/// It is `@unchecked Sendable` because answers may come from other loops. It is used only on `loop`.
 final class HTTPConnection: @unchecked Sendable {
     enum State {
-        /// Between requests.
+        /// No request is under way.
         case idle
-        /// A request is arriving, its answer is not there yet.
+        /// A request is arriving, and there is no answer yet.
         case receiving(HTTPExchange)
-        /// The request is complete, its answer is not there yet.
+        /// The request is complete, and there is no answer yet.
         case answering(HTTPExchange)
-        /// Answered, but the rest of the request's body is still to come.
+        /// The request is answered, but the rest of its body is still arriving.
         case draining(HTTPExchange)
         /// A request for an upgrade is arriving.
         case receivingUpgrade(UpgradeRequest)
-        /// A request for an upgrade is complete and being decided on.
+        /// A request for an upgrade is complete, and the server is deciding about it.
         case decidingUpgrade(UpgradeRequest)
-        /// The last answer leaves.
+        /// The last answer is being sent.
         case closing
-        /// No longer this handler's connection.
+        /// The connection no longer belongs to this handler.
         case detached
     }
 
-    /// How much of a refused body is read before the connection is closed.
+    /// How much of a refused body the server reads before it closes the connection.
     private static let maxDiscardedBytes = 1_048_576
-    /// How many times the request timeout a request may take if it keeps arriving.
+    /// How many request timeouts a request may take if its bytes keep arriving.
     private static let maxRequestTimeouts = 10
 
     private static let proxyProtocolName = "PROXY protocol"
 
     let server: EngineServer
     let loop: EngineLoop
-    /// The client's address, if a load balancer has said it in a PROXY header.
+    /// The client's address, if a load balancer has told it in a PROXY header.
     private var proxiedAddress: SocketAddress?
     var timerLinks = TimerLinks()
 
@@ -46,34 +48,38 @@ final class HTTPConnection: @unchecked Sendable {
     private var queuedRequests = 0
     private var isReadHeld = false
     private var isProcessing = false
-    /// Reads requests from the first one on that ``PlainRequestHead`` does not read.
+    /// NIO's decoder.
+    ///
+    /// It reads everything from the first request on that ``PlainRequestHead`` does not read.
     private var decoder: RequestDecoder?
     private(set) var decoderHandler: ByteToMessageHandler<RequestDecoder>?
-    /// A head of which not all has come, or what came behind a request for an upgrade.
+    /// A part of a head, or the bytes behind a request for an upgrade.
     var held: ByteBuffer?
-    /// In how many reads that head has come.
+    /// In how many reads that part has come.
     var heldReads = 0
-    /// How much of the body of a request is still to come that the decoder does not read.
+    /// How much of a body is still missing, if the decoder does not read it.
     var bodyBytesToCome = 0
     var isReceiving = false
-    /// What came meanwhile.
+    /// The bytes that came meanwhile.
     var later: ByteBuffer?
     /// Whether nothing has been read yet.
     private var isNew = true
-    /// The connection's socket, for as long as the channel has it open and something has been read.
+    /// The connection's socket, from the first read until the channel closes it.
     private(set) var descriptor = SocketDescriptor.none
     /// Whether bytes may wait in the channel.
     private(set) var mayHaveBacklog = false
     private var isWritable = true
-    /// The bytes of the current request's body, whether kept or not.
+    /// How many bytes the current request's body has so far, including bytes that were dropped.
     private var requestBytes = 0
     private var checkedBytes = 0
     private var checks = 0
-    /// The connection's place among those of its address, if they are limited.
+    /// The connection's place in the count of its address, if that is limited.
     var ticket: ConnectionTicket?
-    /// Why there is no room for the connection, and it is closed behind its first answer.
+    /// Why there is no room for the connection.
+    ///
+    /// If this is set, the server closes the connection behind its first answer.
     var refusal: HandshakeError?
-    /// The connection's places among those with something waiting, if it has any.
+    /// The connection's entries in the budgets of bytes, if bytes wait.
     private var queuedHolding: Holding?
     private var requestHolding: Holding?
 
@@ -88,7 +94,7 @@ final class HTTPConnection: @unchecked Sendable {
 
     var usesDecoder: Bool { self.decoder != nil }
 
-    /// Whose connection this is, for the log: a client's or a proxy's.
+    /// The address of the other end, a client or a proxy, for the log.
     var peerAddress: String? { self.remoteAddress?.ipAddress }
 
     /// The first handlers of a connection.
@@ -103,7 +109,7 @@ final class HTTPConnection: @unchecked Sendable {
 
     /// Lets NIO's decoder read from here on.
     func useDecoder(in context: ChannelHandlerContext) throws {
-        // The decoder keeps what it is given, which must not be the loop's own buffer.
+        // The decoder keeps what it gets, so this must not be the loop's own buffer.
         try? context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator.own(self.loop))
         let decoder = RequestDecoder(limits: self.limits)
         let handler = ByteToMessageHandler(decoder)
@@ -113,7 +119,7 @@ final class HTTPConnection: @unchecked Sendable {
         try context.pipeline.syncOperations.addHandlers(handlers, position: .after(self))
     }
 
-    /// Closes the connection as soon as nothing is being answered.
+    /// Closes the connection as soon as no request is being answered.
     func shutDown() {
         switch self.state {
         case .idle: self.closeAfterFlush()
@@ -143,7 +149,7 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
         if !isBalancer, !self.server.configuration.proxyProtocolSources.isEmpty {
             context.pipeline.syncOperations.removeHandler(name: Self.proxyProtocolName, promise: nil)
         }
-        // A balancer's connection is nobody's until it says whose.
+        // A balancer's connection belongs to no address before its header has come.
         self.seekAdmission(from: isBalancer ? nil : context.channel.remoteAddress)
         context.fireChannelActive()
     }
@@ -172,7 +178,7 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
         self.seekAdmission(from: self.proxiedAddress)
     }
 
-    /// The address of the connection's other end, as far as it is known.
+    /// The address of the connection's other end, if it is known.
     private var remoteAddress: SocketAddress? { self.proxiedAddress ?? self.context?.channel.remoteAddress }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -193,9 +199,9 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
         if bytes.storageCapacity >= EngineLoop.receiveBufferSize { self.loop.giveBack(bytes) }
     }
 
-    /// A new connection's first byte, and what there is behind it.
+    /// Reads what stands behind a new connection's first byte.
     ///
-    /// The channel reads a single byte first, see ``ReceiveAllocator``, and would read the rest in another turn.
+    /// The channel first reads a single byte (see ``ReceiveAllocator``), and would read the rest only in another turn.
     private func rest(of first: ByteBuffer, _ context: ChannelHandlerContext) -> ByteBuffer {
         let descriptor = SocketDescriptor(of: context.channel)
         self.descriptor = descriptor
@@ -229,15 +235,15 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
     }
 
     func read(context: ChannelHandlerContext) {
-        // Who sends requests ahead of their answers waits once some are queued, or once answers are that it does not
-        // read; an end of the stream is seen even so.
+        // A client that sends requests ahead has to wait when some are queued, or when answers are queued that it does
+        // not read. The end of the stream is noticed even so.
         self.isReadHeld = true
         self.readIfPossible()
     }
 
     private func readIfPossible() {
         guard self.isReadHeld, self.queue.isEmpty, self.isWritable, let context = self.context else { return }
-        // What comes behind a request for an upgrade waits until that is decided.
+        // Bytes behind a request for an upgrade wait until the server has decided.
         if self.held != nil, case .decidingUpgrade = self.state { return }
         self.isReadHeld = false
         context.read()
@@ -284,7 +290,7 @@ extension HTTPConnection: ChannelInboundHandler, ChannelOutboundHandler, Removab
         self.descriptor = SocketDescriptor.none
         self.bodyBytesToCome = 0
         if self.isReadHeld {
-            // Whoever takes the connection over knows of no read that was held here.
+            // The new owner of the connection knows nothing of a read that was held back here.
             self.isReadHeld = false
             self.context?.read()
         }
@@ -345,7 +351,7 @@ extension HTTPConnection {
             self.decide(request)
         case (.idle, _), (.receiving, .head), (.draining, .head), (.receivingUpgrade, .head), (.answering, _),
             (.decidingUpgrade, _), (.closing, _), (.detached, _):
-            // The decoder keeps the order.
+            // The decoder keeps the order of the parts.
             break
         }
     }
@@ -379,7 +385,8 @@ extension HTTPConnection {
         self.armTimer(self.limits.requestTimeout)
         let fields = RequestFields(head.headers)
         guard fields.hostCount == 1 || (fields.hostCount == 0 && head.version.minor == 0) else {
-            // For whom the request is nobody can tell: different servers would tell differently (RFC 9112, section 3.2).
+            // Nobody can tell for which host the request is. Different servers would choose different ones (RFC 9112,
+            // section 3.2).
             self.server.metrics.malformedInput(.httpRequest)
             return self.writeAndClose("400 Bad Request")
         }
@@ -388,7 +395,7 @@ extension HTTPConnection {
         if let refusal = self.refusal, belongsToEngine || self.route(head) == nil {
             return self.sayFarewell(refusal, isHead: head.method == .HEAD)
         }
-        // Offers of other protocols are nothing that has to be taken (RFC 9110, section 7.8).
+        // A server need not accept offers of other protocols (RFC 9110, section 7.8).
         let takesWebSockets = self.server.configuration.transports.contains(.websocket)
         if belongsToEngine, takesWebSockets, fields.asksForWebSocket {
             let request = UpgradeRequest(head: head, fields: fields, remoteAddress: self.remoteAddress)
@@ -411,7 +418,7 @@ extension HTTPConnection {
         }
     }
 
-    /// The answer to a request that is none of the engine's; `nil` if there is none.
+    /// The answer to a request that does not belong to the engine; `nil` if there is none.
     private func route(_ head: HTTPRequestHead) -> HTTPAnswer? {
         self.server.configuration.routes?(head.method.rawValue, head.uri)
     }
@@ -454,7 +461,7 @@ extension HTTPConnection {
         switch self.server.session(of: query, lingering: true) {
         case .success(let session?): return exchange.begin(with: session, transport: transport)
         case .success(nil):
-            // A target in absolute form says for which host it is.
+            // A target in absolute form names its host.
             guard configuration.allowsPage(of: origin, host: head.headers.field("host")) else {
                 return exchange.refuse(.foreignOrigin)
             }
@@ -500,7 +507,9 @@ extension HTTPConnection {
 // MARK: - Answers
 
 extension HTTPConnection {
-    /// Answers the current request; late and repeated answers are dropped.
+    /// Answers the current request.
+    ///
+    /// Late and repeated answers are dropped.
     func answer(_ exchange: HTTPExchange, _ response: HTTPResponse) {
         switch self.state {
         case .receiving(let current) where current === exchange:
@@ -543,9 +552,9 @@ extension HTTPConnection {
         self.loop.giveBack(answerBuffer: bytes)
     }
 
-    /// Hands an answer to the kernel, or to the channel what the kernel does not take.
+    /// Gives an answer to the kernel, and gives the channel what the kernel does not take.
     ///
-    /// The same short cut as that of ``WebSocketHandler/writeAndFlush(_:)``.
+    /// This is the same short cut as in ``WebSocketHandler/writeAndFlush(_:)``.
     private func send(_ bytes: borrowing ByteWriter, for exchange: HTTPExchange) {
         guard let context = self.context else {
             exchange.isBeingSent = false
@@ -569,7 +578,9 @@ extension HTTPConnection {
         context.writeAndFlush(rest, promise: promise)
     }
 
-    /// Whether bytes wait in the channel, which newer ones must not overtake.
+    /// Whether bytes wait in the channel.
+    ///
+    /// Newer ones must not overtake them.
     private var hasBacklog: Bool {
         guard self.mayHaveBacklog else { return false }
         self.mayHaveBacklog = self.bufferedBytes > 0
@@ -596,16 +607,16 @@ extension HTTPConnection {
         self.state = .idle
         self.requestBytes = 0
         self.armTimer(self.limits.keepAliveTimeout)
-        // Behind a request that is still queued nothing has been read that the decoder stopped at.
+        // If a request is still queued, the decoder has not stopped behind this one.
         if let decoder = self.decoder, decoder.isStopped, self.queue.isEmpty { self.restart(decoder) }
     }
 
-    /// Goes on reading requests behind one for an upgrade.
+    /// Continues to read behind a request for an upgrade.
     private func restart(_ decoder: RequestDecoder) {
         guard decoder.restart(), let handler = self.decoderHandler,
             let context = try? self.context?.pipeline.syncOperations.context(handler: handler)
         else { return }
-        // What the handler has waits until it is given something.
+        // The handler looks at the bytes that it holds only when it is given something.
         handler.channelRead(context: context, data: NIOAny(ByteBuffer()))
     }
 
@@ -676,7 +687,7 @@ extension HTTPConnection: TimerTarget {
     func timerFired(at now: NIODeadline) {
         switch self.state {
         case .idle, .closing:
-            // Not before the last answer has left, as long as it moves.
+            // The connection stays open while the last answer is still being sent and makes progress.
             let buffered = self.bufferedBytes
             if let refusal = self.refusal { return self.endFarewell(refusal) }
             guard buffered > 0, buffered != self.checkedBytes else { return self.closeNow() }

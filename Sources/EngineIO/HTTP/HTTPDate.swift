@@ -8,13 +8,13 @@ import Darwin
 
 /// Points in time as HTTP writes them (RFC 9110, section 5.6.7).
 package enum HTTPDate {
-    /// The seconds since 1970 of the years 1601 to 9999, which is what a cookie may have (RFC 6265, section 5.1.1).
+    /// The range of times for a cookie, in seconds since 1970: the years 1601 to 9999 (RFC 6265, section 5.1.1).
     static let range = -11_644_473_600...253_402_300_799
 
     private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-    /// Such as `Sat, 21 Nov 2026 05:12:39 GMT`.
+    /// The time as a text such as `Sat, 21 Nov 2026 05:12:39 GMT`.
     package static func string(fromSeconds seconds: Int) -> String {
         var seconds = time_t(seconds)
         var parts = tm()

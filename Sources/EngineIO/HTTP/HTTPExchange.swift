@@ -2,10 +2,12 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// One HTTP request and its answer, which may come from another event loop than the connection's.
+/// One HTTP request and its answer.
 ///
-/// `@unchecked Sendable` because a polling session may live on another loop than the connection: what is not constant is
-/// either atomic or touched on the connection's loop only.
+/// The answer may come from another event loop than the connection's.
+///
+/// It is `@unchecked Sendable` because a polling session may live on another loop than the connection. Everything that
+/// is not constant is either atomic or used only on the connection's loop.
 final class HTTPExchange: @unchecked Sendable {
     enum Method {
         case get
@@ -14,9 +16,9 @@ final class HTTPExchange: @unchecked Sendable {
     }
 
     let method: Method
-    /// Whether the body is said to be bytes, of protocol 3.
+    /// Whether the request says that its body is bytes (protocol 3).
     let isBinary: Bool
-    /// What compression of the answer the client accepts.
+    /// The compressions that the client accepts for the answer.
     let acceptedEncodings: String?
     private let connection: HTTPConnection
     private let received = Atomic(0)
@@ -28,12 +30,12 @@ final class HTTPExchange: @unchecked Sendable {
     var context: HTTPResponseContext
     /// The request itself, if a hook wants to see it.
     var request: HandshakeRequest?
-    /// Whether it began a session, or tried to.
+    /// Whether it has begun a session, or has tried to.
     var isHandshake = false
     /// The session it belongs to.
     private(set) var session: SessionReference?
     var body = ByteBuffer()
-    /// What decides whether the session may begin.
+    /// The task that decides whether the session may begin.
     var decision: Task<Void, Never>?
 
     init(
@@ -65,7 +67,7 @@ final class HTTPExchange: @unchecked Sendable {
         )
     }
 
-    /// Hands the request to its session.
+    /// Gives the request to its session.
     func begin(with session: SessionReference, transport: TransportName) {
         self.session = session
         self.transport = transport
@@ -93,14 +95,16 @@ final class HTTPExchange: @unchecked Sendable {
 
     // MARK: From any loop
 
-    /// Answers the request; nothing happens if it has been answered or its connection is gone.
+    /// Answers the request.
+    ///
+    /// Nothing happens if it has been answered before, or if its connection is gone.
     func answer(_ response: HTTPResponse) {
         let loop = self.connection.loop
         if loop.eventLoop.inEventLoop { return self.connection.answer(self, response) }
         loop.eventLoop.execute { self.connection.answer(self, response) }
     }
 
-    /// Answers the request with an error that the application is told about.
+    /// Answers the request with an error, and tells the application.
     func refuse(_ error: HandshakeError) {
         self.connection.loop.perform {
             let server = self.connection.server
@@ -109,7 +113,7 @@ final class HTTPExchange: @unchecked Sendable {
         }
     }
 
-    /// Closes the connection, without an answer, if the request is not complete.
+    /// Closes the connection without an answer if the request is not complete.
     func destroy() {
         self.connection.loop.perform { self.connection.destroy(self) }
     }
@@ -120,7 +124,7 @@ final class HTTPExchange: @unchecked Sendable {
         set { self.received.store(newValue, ordering: .relaxed) }
     }
 
-    /// Whether a big answer is on its way.
+    /// Whether a big answer is still being sent.
     var isBeingSent: Bool {
         get { self.beingSent.load(ordering: .acquiring) }
         set { self.beingSent.store(newValue, ordering: .releasing) }
@@ -129,7 +133,7 @@ final class HTTPExchange: @unchecked Sendable {
 
 /// A session as seen from any loop.
 ///
-/// `@unchecked Sendable` because the session is only handed to closures that run on its loop.
+/// It is `@unchecked Sendable` because only closures that run on the session's loop get the session.
 struct SessionReference: @unchecked Sendable {
     private let session: EngineSession
     let loop: EngineLoop
@@ -142,14 +146,14 @@ struct SessionReference: @unchecked Sendable {
     /// The session, if this is its loop.
     var here: EngineSession? { self.loop.eventLoop.inEventLoop ? self.session : nil }
 
-    /// Runs on the session's loop: at once if that is this one.
+    /// Runs a closure on the session's loop, at once if that is the current loop.
     func perform(_ body: @escaping @Sendable (EngineSession) -> Void) {
         self.loop.perform { body(self.session) }
     }
 }
 
 extension EngineLoop {
-    /// Runs on this loop: at once if that is the current one.
+    /// Runs a closure on this loop, at once if that is the current loop.
     func perform(_ body: @escaping @Sendable () -> Void) {
         if self.eventLoop.inEventLoop {
             body()

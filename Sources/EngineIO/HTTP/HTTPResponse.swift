@@ -1,21 +1,21 @@
 import NIOCore
 import SocketIOWire
 
-/// An answer to one HTTP request, as far as it does not depend on the connection.
+/// The part of an answer to an HTTP request that does not depend on the connection.
 enum HTTPResponse: Sendable {
     /// A polling GET's packets.
     case payload(PollingAnswer)
-    /// The same for a single packet that is sent as it is: a text without attachments.
+    /// The same for a single packet that is sent unchanged: a text without attachments.
     case packet(EncodedPacket)
-    /// A polling POST was taken.
+    /// A polling POST was accepted.
     case ok
     /// A refused request, as JSON.
     case error(HandshakeError)
-    /// A status and nothing else.
+    /// Only a status.
     case empty(status: Int)
     /// The answer to a CORS preflight request.
     case preflight(status: Int)
-    /// A foreign path's answer.
+    /// The answer for a path that is not the engine's.
     case foreign(HTTPAnswer)
 
     var status: Int {
@@ -37,10 +37,10 @@ enum HTTPResponse: Sendable {
 }
 
 extension PollingAnswer {
-    /// Makes the body what is sent: a call of the JSON-P function, then compressed.
+    /// Prepares the body for sending: wraps it in a call of the JSON-P function, and compresses it.
     ///
     /// - Parameters:
-    ///   - compression: The loop's; `nil` if bodies are not compressed.
+    ///   - compression: The streams of the loop; `nil` if bodies are not compressed.
     ///   - acceptedEncodings: The request's `Accept-Encoding`.
     mutating func finish(_ compression: LoopCompression?, acceptedEncodings: String?) {
         if let callback = self.callback {
@@ -56,23 +56,27 @@ extension PollingAnswer {
     }
 }
 
-/// What of an answer depends on its request and connection.
+/// The part of an answer that depends on its request and connection.
 struct HTTPResponseContext {
     var isHead = false
     var isKeptAlive = true
     var keepAliveSeconds = 5
-    /// CORS fields: before all others.
+    /// The CORS fields.
+    ///
+    /// They come before all others.
     var firstFields: [HTTPField] = []
-    /// Fields of hooks.
+    /// The fields that hooks add.
     var lastFields: [HTTPField] = []
     /// Whether the user agent is an old Internet Explorer.
     var needsXSSProtectionOff = false
 }
 
 extension ByteWriter {
-    /// Writes an answer, its fields in the order and case of the reference implementation.
+    /// Writes an answer.
     ///
-    /// Where that answers in chunks, this one writes `Content-Length` in the same place.
+    /// Its fields have the order and case of the reference implementation.
+    ///
+    /// If the reference implementation answers in chunks, this writes `Content-Length` in the same place.
     mutating func writeHTTPResponse(_ response: HTTPResponse, _ context: HTTPResponseContext, date: ByteBuffer) {
         self.writeStaticString("HTTP/1.1 ")
         self.writeDecimal(response.status)
@@ -174,7 +178,7 @@ extension ByteBuffer {
     /// `___eio[0]("…");` with the payload as a JavaScript string.
     fileprivate mutating func writeCallback(_ index: String, argument: ByteBuffer) {
         self.writeString("___eio[\(index)](")
-        // Both are line ends in older JavaScript, but not in JSON.
+        // In older JavaScript both are line ends, but not in JSON.
         var literal = ByteBuffer()
         literal.writeJSONString(String(buffer: argument))
         var text = String(buffer: literal)
@@ -195,7 +199,7 @@ extension ByteBuffer {
         self.writeStaticString("}")
     }
 
-    /// Writes the answer with which a connection ends that there is no room for, whatever it asks.
+    /// Writes the last answer on a connection for which there is no room.
     mutating func writeCapacityRefusal(_ error: HandshakeError, isHead: Bool) {
         var body = ByteBuffer()
         body.writeErrorBody(error)
@@ -208,7 +212,7 @@ extension ByteBuffer {
         if !isHead { self.writeImmutableBuffer(body) }
     }
 
-    /// Writes the short answer with which a connection ends that asked for an upgrade.
+    /// Writes the short last answer on a connection whose request for an upgrade was refused.
     mutating func writeUpgradeRefusal(
         status: Int = 400,
         contentTypeName: StaticString = "Content-type",
@@ -230,7 +234,7 @@ extension ByteBuffer {
 }
 
 extension String {
-    /// The text's bytes in Latin-1, as Node writes and reads header fields; `nil` if it has other characters.
+    /// The text's bytes in Latin-1, the encoding that Node uses for header fields; `nil` if it has other characters.
     fileprivate var latin1: [UInt8]? {
         var bytes: [UInt8] = []
         for scalar in self.unicodeScalars {
@@ -242,7 +246,7 @@ extension String {
 }
 
 extension HTTPField {
-    /// Whether name and value cannot break out of their line.
+    /// Whether name and value stay on their line.
     var isWritable: Bool {
         !self.name.isEmpty
             && self.name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }

@@ -1,26 +1,29 @@
-/// The head of a request as nearly every client writes one, found in its bytes without making anything of them.
+/// The head of a request as nearly every client writes one.
 ///
-/// These are some of the heads that NIO's decoder takes, and they mean the same to it. All others are for the decoder:
-/// what looks unusual, what is wrong, what is long. So there is one judge of what a request may be, and the usual ones
-/// need not be brought before it.
+/// It consists of places in the bytes, and makes no texts.
+///
+/// NIO's decoder accepts all of these heads, and they mean the same to it. All other heads go to the decoder: unusual,
+/// wrong and long ones. So only the decoder decides what a valid request is, and usual requests need not pass it.
 struct PlainRequestHead {
     /// What the bytes begin with.
     enum Outcome {
         case whole(PlainRequestHead)
-        /// Nothing unusual so far, but more has to come.
+        /// So far nothing is unusual, but the head is not complete.
         case incomplete
-        /// Something for the decoder.
+        /// The decoder must read this.
         case unusual
     }
 
-    /// Longer heads are for the decoder.
+    /// The longest head.
+    ///
+    /// The decoder reads longer ones.
     static let maximumLength = 4096
 
     /// Whether it is a POST, and not a GET.
     private(set) var isPost = false
     /// The request target: a path with a query.
     private(set) var target = 0..<0
-    /// The head's bytes, with the empty line.
+    /// How many bytes the head has, with the empty line.
     private(set) var length = 0
     /// Where the first field begins.
     private(set) var fieldsStart = 0
@@ -40,12 +43,12 @@ struct PlainRequestHead {
 
     private init() {}
 
-    /// Looks at what has come of a request.
+    /// Looks at the bytes of a request that have come.
     ///
     /// - Parameters:
-    ///   - bytes: What has come, from the request's first byte.
-    ///   - maximumFields: How many fields the decoder takes.
-    ///   - maximumBytes: How many bytes of them it takes.
+    ///   - bytes: The bytes so far, from the request's first byte on.
+    ///   - maximumFields: How many fields the decoder accepts.
+    ///   - maximumBytes: How many bytes of fields the decoder accepts.
     /// - Returns: The head, if all of it is there.
     static func read(_ bytes: Bytes, maximumFields: Int, maximumBytes: Int) -> Outcome {
         let maximum = min(Self.maximumLength, maximumBytes)
@@ -58,7 +61,7 @@ struct PlainRequestHead {
         return .whole(head)
     }
 
-    /// Hands out the fields of a head that has been read.
+    /// Calls a closure with each field of a head that has been read.
     func forEachField(in bytes: Bytes, _ body: (_ name: Bytes, _ value: Bytes) -> Void) {
         var scanner = Scanner(bytes: bytes.part(0..<self.length), index: self.fieldsStart)
         while let (name, value) = scanner.field() { body(bytes.part(name), bytes.part(value)) }
@@ -181,10 +184,14 @@ extension PlainRequestHead {
 
         var next: UInt8? { self.isAtEnd ? nil : self.bytes[self.index] }
 
-        /// Whatever comes is not looked at: it is not the end that keeps the head from being read.
+        /// Marks the head as unusual.
+        ///
+        /// More bytes would not change that.
         mutating func stop() { self.index = -1 }
 
-        /// Takes a text, as far as the bytes go; at their end it may lack some.
+        /// Takes a text.
+        ///
+        /// At the end of the bytes only its beginning need be there.
         @inline(__always)
         mutating func take(_ text: StaticString) -> Bool {
             for offset in 0..<text.utf8CodeUnitCount {
@@ -206,7 +213,7 @@ extension PlainRequestHead {
             return self.next == UInt8(ascii: " ") ? start..<self.index : nil
         }
 
-        /// A field with its line's end; `nil` also for an empty line.
+        /// A field with the end of its line; `nil` also for an empty line.
         mutating func field() -> (name: Range<Int>, value: Range<Int>)? {
             let start = self.index
             while let byte = self.next, byte.isNameByte { self.index += 1 }
@@ -218,7 +225,7 @@ extension PlainRequestHead {
             while let byte = self.next, (0x20...0x7E).contains(byte) { self.index += 1 }
             let value = valueStart..<self.index
             guard !self.isAtEnd else { return nil }
-            // Blanks around a value are for the decoder to take away.
+            // The decoder removes blanks around a value.
             guard let first = value.first, !self.bytes[first].isBlank, !self.bytes[self.index - 1].isBlank else {
                 return nil
             }

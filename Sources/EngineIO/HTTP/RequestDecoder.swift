@@ -1,24 +1,24 @@
 package import NIOCore
 package import NIOHTTP1
 
-/// NIO's decoder, and in front of it what makes texts of a request's head as Node makes them.
+/// NIO's decoder, with a step before it that decodes the texts of a request's head as Node does.
 ///
-/// A head's bytes beyond ASCII are Latin-1 to Node: one character each. NIO takes them for UTF-8 and loses what is none.
-/// So they reach it as the UTF-8 of these characters. Bodies pass as they are.
+/// Node reads a head's bytes beyond ASCII as Latin-1, one character each. NIO reads them as UTF-8, and loses bytes that
+/// are not UTF-8. So NIO gets the UTF-8 of these characters. Bodies pass unchanged.
 ///
-/// NIO's decoder stops for good behind a request that it takes for an upgrade, and its rules for that are its own: a tab
-/// behind a token counts, and so does `Proxy-Connection`. Nobody has to agree with it. Behind every request that names a
-/// protocol, or that is a CONNECT, the next bytes are held back until the connection knows what they are, and a fresh
-/// decoder reads them.
+/// NIO's decoder stops for good behind a request that it considers an upgrade, and it has its own rules for that: a tab
+/// behind a token counts, and so does `Proxy-Connection`. This class does not depend on these rules. Behind every
+/// request that names a protocol, and behind every CONNECT, it holds the next bytes back until the connection knows
+/// what they are. Then a new decoder reads them.
 package final class RequestDecoder: ByteToMessageDecoder {
     package typealias InboundOut = HTTPServerRequestPart
 
     /// What the next byte belongs to.
     private enum Phase: Equatable {
         case head
-        /// Bytes of a body, of which so many are still to come, or nobody knows how many (in chunks).
+        /// A body. `rest` bytes of it are missing; it is `nil` if nobody knows (in chunks).
         case body(rest: Int?)
-        /// Another protocol, perhaps: NIO's decoder reads nothing behind a request for an upgrade.
+        /// Perhaps another protocol. NIO's decoder reads nothing behind a request for an upgrade.
         case stopped
     }
 
@@ -28,13 +28,17 @@ package final class RequestDecoder: ByteToMessageDecoder {
     private var phase = Phase.head
     private var isUpgrade = false
     private var isDecoding = false
-    /// Whether what stands behind the request for an upgrade is to be read as requests.
+    /// Whether the bytes behind the request for an upgrade are to be read as requests.
     private var isRestartDue = false
-    /// How many of the unread bytes NIO's decoder has seen: it leaves those of a field that is not complete.
+    /// How many of the unread bytes NIO's decoder has seen.
+    ///
+    /// It leaves the bytes of an incomplete field unread.
     private var seen = 0
     /// In how many pieces a body of unknown length has been read.
     private var pieces = 0
-    /// A body of unknown length may have so many empty lines: each ends a piece.
+    /// How many empty lines a body of unknown length may have.
+    ///
+    /// Each ends a piece.
     private static let maximumPieces = 1024
 
     package init(limits: NIOHTTPDecoderLimitConfiguration) {
@@ -53,9 +57,9 @@ package final class RequestDecoder: ByteToMessageDecoder {
     /// Whether a request for an upgrade has stopped the decoder.
     package var isStopped: Bool { self.phase == .stopped }
 
-    /// Goes on behind a request for an upgrade that was answered like any other.
+    /// Continues behind a request for an upgrade that was answered like any other.
     ///
-    /// - Returns: Whether bytes may be waiting that somebody has to make the decoder's handler look at again.
+    /// - Returns: Whether the caller has to make the decoder's handler look at its bytes again.
     package func restart() -> Bool {
         self.isRestartDue = true
         guard !self.isDecoding else { return false }
@@ -63,7 +67,7 @@ package final class RequestDecoder: ByteToMessageDecoder {
         return true
     }
 
-    /// There NIO's decoder stops for good, so that another one takes its place.
+    /// NIO's decoder has stopped for good, so another one takes its place.
     private func replaceDecoder() {
         self.isRestartDue = false
         guard self.phase == .stopped, let context = self.context else { return }
@@ -115,7 +119,7 @@ package final class RequestDecoder: ByteToMessageDecoder {
         guard self.phase == .stopped else {
             return try self.decoder.decodeLast(context: context, buffer: &buffer, seenEOF: seenEOF)
         }
-        // Of the protocol that the connection has changed to.
+        // These bytes belong to the protocol that the connection has changed to.
         if buffer.readableBytes > 0, !seenEOF { context.fireChannelRead(NIOAny(buffer)) }
         return .needMoreData
     }
@@ -134,7 +138,7 @@ package final class RequestDecoder: ByteToMessageDecoder {
                 // A head can begin behind any empty line.
                 try self.feed(context, &buffer, upTo: buffer.endOfHead(from: start))
             case .head:
-                // Never beyond the head: whether the decoder stops behind it is known to nobody else.
+                // The decoder never gets bytes behind the head, because only the decoder knows whether it stops there.
                 let end = buffer.endOfHead(from: start)
                 let first = buffer.firstByteBeyondASCII(from: start, to: end) ?? end
                 if first == start { buffer.decodeLatin1Line(from: start) }
@@ -162,7 +166,7 @@ package final class RequestDecoder: ByteToMessageDecoder {
         try self.checkUnread()
     }
 
-    /// No field is that long: the decoder reads nothing any more, for a reason that is not known here.
+    /// No field is that long, so the decoder has stopped reading, for a reason that is not known here.
     private func checkUnread() throws {
         guard self.phase != .stopped, self.seen > self.limits.maxHeaderListSize else { return }
         throw HTTPParserError.headerOverflow
@@ -188,7 +192,7 @@ extension ByteBuffer {
         }
     }
 
-    /// Behind the next empty line, or where the bytes end.
+    /// The index behind the next empty line, or the end of the bytes.
     fileprivate func endOfHead(from start: Int) -> Int {
         var line = start
         while line < self.writerIndex {
@@ -200,13 +204,13 @@ extension ByteBuffer {
         return self.writerIndex
     }
 
-    /// Behind the next line feed, or where the bytes end.
+    /// The index behind the next line feed, or the end of the bytes.
     fileprivate func endOfLine(from start: Int) -> Int {
         let rest = self.viewBytes(at: start, length: self.writerIndex - start)
         return rest?.firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? self.writerIndex
     }
 
-    /// Makes the bytes of a line, from there on, the UTF-8 of the characters that they stand for.
+    /// Replaces the bytes of a line, from there on, with the UTF-8 of their Latin-1 characters.
     fileprivate mutating func decodeLatin1Line(from start: Int) {
         let end = self.endOfLine(from: start)
         guard let line = self.viewBytes(at: start, length: end - start) else { return }

@@ -1,6 +1,8 @@
 import NIOHTTP1
 
-/// The header fields that mean something to the engine, found in one walk over a request's head.
+/// The header fields that the engine uses.
+///
+/// It finds them in one pass over a request's head.
 ///
 /// Repeated fields are read as Node reads them; see ``FieldRepetition``.
 struct RequestFields {
@@ -13,19 +15,19 @@ struct RequestFields {
     /// `Access-Control-Request-Headers`.
     private(set) var requestedHeaders: String?
     private(set) var expects = false
-    /// `Accept` names `text/html`, as that of browsers does for pages.
+    /// Whether `Accept` names `text/html`, as browsers do when they open a page.
     private(set) var acceptsHTML = false
     /// Whether a `Connection` field names `upgrade`.
     private(set) var connectionUpgrades = false
 
-    /// Those of no request.
+    /// Makes fields without values.
     init() {}
 
     init(_ headers: HTTPHeaders) {
         for (name, value) in headers { name.withBytes { self.read($0, value) } }
     }
 
-    /// Whether the request asks for another protocol, and the decoder stops behind it.
+    /// Whether the request asks for another protocol, so that the decoder stops behind it.
     var asksForUpgrade: Bool { self.upgrade != nil && self.connectionUpgrades }
 
     /// Whether that protocol is WebSocket, or WebSocket is among those offered.
@@ -63,7 +65,7 @@ struct RequestFields {
 }
 
 extension String? {
-    /// Takes one more field of a name, as Node does: behind a comma.
+    /// Adds another value of a field behind a comma, as Node does.
     @inline(__always)
     fileprivate mutating func join(_ value: String) {
         if let first = self {
@@ -75,7 +77,9 @@ extension String? {
 }
 
 extension Bytes {
-    /// Whether a list holds a token, which is written in lower case here.
+    /// Whether a list contains a token.
+    ///
+    /// The token must be given in lower case.
     func names(_ token: StaticString) -> Bool {
         var isNamed = false
         self.split(at: UInt8(ascii: ",")) { item in

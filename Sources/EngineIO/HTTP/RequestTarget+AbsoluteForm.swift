@@ -1,13 +1,14 @@
 import NIOHTTP1
 
 extension HTTPRequestHead {
-    /// Makes a target in absolute form, as proxies and some clients write it, one in origin form (RFC 9112, section 3.2.2).
+    /// Turns a target in absolute form, as proxies and some clients write it, into origin form (RFC 9112, section
+    /// 3.2.2).
     ///
-    /// What `Host` says is replaced by the target's host, as the standard demands.
+    /// The target's host replaces the value of `Host`, as the standard demands.
     mutating func normaliseTarget() {
         guard
             let (host, target) = self.uri.withBytes({ bytes -> (String, String)? in
-                // Nearly all of them.
+                // This is so for nearly all targets.
                 guard bytes.first != UInt8(ascii: "/"), let authority = RequestTarget.authority(of: bytes) else {
                     return nil
                 }
@@ -21,7 +22,8 @@ extension HTTPRequestHead {
 }
 
 extension RequestTarget {
-    /// Where the host, and perhaps a port, stand in a target in absolute form; `nil` if it is none.
+    /// The place of the host, with its port if there is one, in a target in absolute form; `nil` if it has another
+    /// form.
     static func authority(of target: Bytes) -> Range<Int>? {
         guard let colon = target.firstIndex(of: UInt8(ascii: ":")), target.count > colon + 3,
             target.part(colon..<colon + 3).equals("://")

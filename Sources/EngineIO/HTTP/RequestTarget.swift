@@ -1,9 +1,13 @@
-/// Takes a request target apart as browsers' `URLSearchParams` does, by its bytes.
+/// Reads the query of a request target by its bytes, as `URLSearchParams` of browsers does.
 package enum RequestTarget {
-    /// How many parameters are looked at; more have no meaning to anybody.
+    /// How many parameters are looked at.
+    ///
+    /// No honest query has more.
     private static let maximumCount = 256
 
-    /// The query parameters in order, decoded; of a repeated one the last value stands, at the first one's place.
+    /// The query parameters in order, decoded.
+    ///
+    /// A repeated parameter has its last value, in the place of the first.
     package static func query(of target: String) -> [(name: String, value: String)] {
         var names: [[UInt8]] = []
         var values: [String] = []
@@ -22,7 +26,7 @@ package enum RequestTarget {
         return zip(names, values).map { (String(decoding: $0, as: UTF8.self), $1) }
     }
 
-    /// Walks over a target once and names each query parameter, not decoded, in order.
+    /// Calls a closure with each query parameter, in order and not decoded.
     @inline(__always)
     static func forEachParameter(in target: Bytes, _ body: (_ name: Bytes, _ value: Bytes) -> Void) {
         guard let mark = target.firstIndex(of: UInt8(ascii: "?")) else { return }
@@ -48,11 +52,13 @@ package enum RequestTarget {
         }
     }
 
-    /// The decoded value of the last parameter of that name in a form; the others are not looked into, however many.
+    /// The decoded value of the last parameter of that name in a form.
+    ///
+    /// Parameters before it are not read.
     static func value(of name: StaticString, in form: Bytes) -> [UInt8]? {
         var end = form.count
         while end > 0 {
-            // From the end, so that the first one found is the last.
+            // It searches from the end, so that it finds the last parameter first.
             var start = end
             var equals = end
             while start > 0, form[start - 1] != UInt8(ascii: "&") {
@@ -67,7 +73,9 @@ package enum RequestTarget {
         return nil
     }
 
-    /// Runs on the decoded bytes: the same ones if nothing in them is encoded.
+    /// Runs a closure on the decoded bytes.
+    ///
+    /// If nothing is encoded, there is no copy.
     @inline(__always)
     static func withDecoded<Result>(_ bytes: Bytes, _ body: (Bytes) -> Result) -> Result {
         for byte in bytes where byte == UInt8(ascii: "%") || byte == UInt8(ascii: "+") {

@@ -25,7 +25,7 @@ public struct AddressRange: Sendable, Hashable {
         self.bits = isIPv4 ? bits + 96 : bits
     }
 
-    /// Whether the address is the one, or belongs to the network.
+    /// Whether this is that address, or contains it.
     package func contains(_ address: IPAddress) -> Bool {
         self.base.shares(self.bits, with: address)
     }

@@ -1,9 +1,10 @@
-/// Where the client behind a request is, as far as that can be known.
+/// The address of the client behind a request, if it is known.
 package enum ClientAddress: Hashable, Sendable {
     case known(IPAddress)
-    /// A trusted proxy asks for somebody, but nobody can read for whom: never taken for the proxy's own address.
+    /// A trusted proxy asks for a client, but nobody can read for which one. It never counts as the proxy's own
+    /// address.
     case unreadable
-    /// The connection has no address, as one over a Unix domain socket.
+    /// The connection has no address, for example over a Unix domain socket.
     case missing
 
     /// The address of a connection's other end.

@@ -1,7 +1,7 @@
-/// One client or proxy as a proxy names it.
+/// A client or a proxy, as a proxy names it.
 enum ForwardedNode: Equatable {
     case address(IPAddress)
-    /// `unknown`, a hidden name, or no sense.
+    /// `unknown`, a hidden name, or something that makes no sense.
     case unreadable
 
     /// Reads an item of `X-Forwarded-For`.
@@ -29,7 +29,7 @@ enum ForwardedNode: Equatable {
         self = nodes.count == 1 ? nodes[0] : .unreadable
     }
 
-    /// An IPv4 address, or an IPv6 address in brackets, and perhaps a port.
+    /// An IPv4 address, or an IPv6 address in brackets, with or without a port.
     private init(withPort node: Bytes) {
         self = .unreadable
         let host: Bytes
@@ -48,7 +48,7 @@ enum ForwardedNode: Equatable {
         self = .address(address)
     }
 
-    /// A colon and a number, or what a proxy writes in order not to tell (RFC 7239, section 6.2).
+    /// A colon and a number, or a name that hides the port (RFC 7239, section 6.2).
     private static func isPort(_ bytes: Bytes) -> Bool {
         guard bytes.count >= 2, bytes[0] == UInt8(ascii: ":") else { return false }
         let port = bytes.part(1..<bytes.count)

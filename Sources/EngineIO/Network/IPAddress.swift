@@ -1,7 +1,7 @@
 /// An IP address in 16 bytes.
 ///
-/// IPv4 addresses are written as the IPv6 addresses that stand for them, so that `10.0.0.1` and `::ffff:10.0.0.1`
-/// are the same.
+/// IPv4 addresses are stored as the IPv6 addresses that stand for them, so `10.0.0.1` and `::ffff:10.0.0.1` are the
+/// same.
 package struct IPAddress: Sendable, Hashable {
     package let high: UInt64
     package let low: UInt64
@@ -35,7 +35,7 @@ package struct IPAddress: Sendable, Hashable {
     /// An IPv4 address' 4 bytes.
     init(ipv4 value: UInt32) { self.init(Bits128(high: 0, low: 0xFFFF << 32 | UInt64(value))) }
 
-    /// Whether the address is an IPv4 address, or an IPv6 address that stands for one.
+    /// Whether this is an IPv4 address, or an IPv6 address that stands for one.
     var isIPv4: Bool { self.high == 0 && self.low >> 32 == 0xFFFF }
 
     /// Whether the first bits equal those of another address.
@@ -58,7 +58,7 @@ extension IPAddress: CustomStringConvertible {
         let groups = [self.high, self.low].flatMap { half in
             stride(from: 48, through: 0, by: -16).map { UInt16(truncatingIfNeeded: half >> UInt64($0)) }
         }
-        // The first of the longest runs of zeros, if there are two of them at least.
+        // The first one of the longest runs of zeros, if it has at least two.
         var gap = 0..<0
         var start = 0
         for index in 0...groups.count where index == groups.count || groups[index] != 0 {
@@ -105,7 +105,7 @@ extension IPAddress {
 
     private static func ipv6(_ bytes: Bytes) -> Bits128? {
         guard bytes.count <= 45 else { return nil }
-        // What stands before a double colon, and what behind it, or everything.
+        // The parts before and behind a double colon, or all parts.
         var head: (bits: Bits128, count: Int)?
         var bits = Bits128()
         var count = 0

@@ -1,10 +1,10 @@
 import NIOCore
 
-/// What stands in front of a connection that a load balancer passes on: version 1 or 2 of HAProxy's PROXY protocol.
+/// The header in front of a connection that a load balancer passes on, in version 1 or 2 of HAProxy's PROXY protocol.
 enum ProxyHeader: Equatable {
-    /// The balancer speaks for itself (its own health checks), or does not say for whom.
+    /// The balancer speaks for itself, as in its health checks, or does not say for whom it speaks.
     case local
-    /// The client that it speaks for.
+    /// The client for which it speaks.
     case client(IPAddress, port: UInt16)
 
     /// Bytes that are no such header.
@@ -15,10 +15,12 @@ enum ProxyHeader: Equatable {
     private static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
     private static let fixedLength = 16
 
-    /// Reads a header; the reader index moves behind it.
+    /// Reads a header.
     ///
-    /// - Returns: `nil` while it is incomplete: then nothing has been read.
-    /// - Throws: ``Malformed`` as soon as no further bytes could make it one.
+    /// The reader index moves behind it.
+    ///
+    /// - Returns: The header; `nil` while it is incomplete. Then nothing has been read.
+    /// - Throws: ``Malformed`` as soon as the bytes cannot become a header, whatever follows.
     static func read(from buffer: inout ByteBuffer) throws(Malformed) -> ProxyHeader? {
         let read = try buffer.withUnsafeReadableBytes { bytes throws(Malformed) in
             try Self.read(bytes.assumingMemoryBound(to: UInt8.self))
@@ -48,7 +50,7 @@ enum ProxyHeader: Equatable {
             throw Malformed()
         }
         let line = bytes.part(prefix.utf8CodeUnitCount..<end - 1)
-        // What stands behind it is to be ignored.
+        // The standard says to ignore the rest of the line.
         if line.begins(with: "UNKNOWN") { return (.local, end + 1) }
         var parts: [Bytes] = []
         line.split(at: UInt8(ascii: " ")) { part in
@@ -79,7 +81,7 @@ enum ProxyHeader: Equatable {
             throw Malformed()
         }
         if bytes.count > 12 {
-            // Version 2, and a command that there is.
+            // This must be version 2 and a known command.
             guard bytes[12] >> 4 == 2, bytes[12] & 0x0F <= 1 else { throw Malformed() }
         }
         guard bytes.count >= Self.fixedLength else { return nil }
@@ -106,7 +108,7 @@ enum ProxyHeader: Equatable {
                 port: UInt16(truncatingIfNeeded: integer(32..<34))
             )
         default:
-            // Unix sockets, datagrams and what nobody knows: an address that cannot be told.
+            // Unix sockets, datagrams and unknown families have no address that can be told.
             return .local
         }
     }

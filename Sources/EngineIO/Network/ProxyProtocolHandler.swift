@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Reads the PROXY header in front of a connection from a load balancer, then leaves.
+/// Reads the PROXY header in front of a connection from a load balancer, and then removes itself.
 final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -20,7 +20,7 @@ final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler
         }
         do throws(ProxyHeader.Malformed) {
             guard let header = try ProxyHeader.read(from: &bytes) else {
-                // A copy, because the loop reads into the same buffer again.
+                // This is a copy, because the loop reads into the same buffer again.
                 self.buffer = ByteBuffer(bytes: bytes.readableBytesView)
                 return
             }

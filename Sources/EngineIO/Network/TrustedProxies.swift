@@ -1,8 +1,8 @@
-/// The proxies that are believed when they say for whom they ask, and how they say it.
+/// The proxies that are believed when they tell a client's address, and the reader of what they write.
 package struct TrustedProxies: Sendable {
     private let ranges: [AddressRange]
 
-    /// More proxies in a row than this are none.
+    /// The most proxies in a row that are believed.
     private static let maximumProxies = 32
 
     package init(_ ranges: [AddressRange]) { self.ranges = ranges }
@@ -18,10 +18,10 @@ package struct TrustedProxies: Sendable {
 
     /// The client behind a request.
     ///
-    /// `X-Forwarded-For` and `Forwarded` (RFC 7239) count only if the connection comes from a trusted proxy: the last
-    /// address that isn't a trusted proxy itself. Whatever stands before that anybody may have written. A proxy writes
-    /// one of the two and passes the other one on as the client wrote it, so that two which contradict each other say
-    /// nothing.
+    /// `X-Forwarded-For` and `Forwarded` (RFC 7239) count only if the connection comes from a trusted proxy. Then the
+    /// client is the last address that is not a trusted proxy itself. Anybody may have written what stands before that.
+    /// A proxy writes one of the two headers and passes the other one on as the client wrote it. So if the two
+    /// contradict each other, neither is believed.
     package func client(of request: HandshakeRequest) -> ClientAddress {
         let peer = ClientAddress(peer: request.remoteAddress)
         guard !self.ranges.isEmpty, self.contains(peer) else { return peer }
@@ -43,7 +43,7 @@ package struct TrustedProxies: Sendable {
 
     /// The client that a list names; `nil` if it is empty.
     ///
-    /// Read from its end, for only what trusted proxies have written there is to be believed.
+    /// It is read from its end, because only trusted proxies have written there.
     private func client(in list: Bytes, _ read: (Bytes) -> ForwardedNode) -> ClientAddress? {
         var client: ClientAddress?
         var end = list.count
@@ -64,7 +64,9 @@ package struct TrustedProxies: Sendable {
 }
 
 extension Bytes {
-    /// Where the last item of a list begins that ends there; commas between quotes are no ends.
+    /// Where the last item begins in a list that ends at that index.
+    ///
+    /// Commas between quotes separate nothing.
     fileprivate func startOfLastItem(before end: Int) -> Int {
         var start = end
         var isQuoted = false
