@@ -47,8 +47,7 @@ let targets: [Target] = [
         name: "SocketIOServer",
         dependencies: [
             "EngineIO", "SocketIOWire", "Incidents", nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics,
-            lifecycle,
-            ordered, deque,
+            lifecycle, ordered, deque, heap,
         ],
         swiftSettings: settings
     ),

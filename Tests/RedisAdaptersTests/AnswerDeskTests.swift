@@ -23,7 +23,7 @@ struct AnswerDeskTests {
 
     @Test(arguments: [(0, #","rooms":[]"#, "sockets"), (1, "", "rooms"), (5, #","opts":{"rooms":[]}"#, "sockets")])
     func largeAnswersAreRefused(_ type: Int, _ rest: String, _ list: String) async throws {
-        let nodes = NodesOnPaper(count: 1) { $0.maximumAnswerBytes = 10 }
+        let nodes = NodesOnPaper(count: 1) { $0.cluster.maximumAnswerBytes = 10 }
         try await nodes.start()
         try nodes.publish(Self.request("x", type, rest))
         await nodes.published(2)
@@ -37,7 +37,7 @@ struct AnswerDeskTests {
     }
 
     @Test func refusalIsAnErrorToWhoeverAsks() async throws {
-        let nodes = NodesOnPaper(count: 2) { $0.maximumAnswerBytes = 10 }
+        let nodes = NodesOnPaper(count: 2) { $0.cluster.maximumAnswerBytes = 10 }
         try await nodes.start()
         let asker = nodes.adapters[0]
         let asked: [@Sendable () async throws -> Void] = [
@@ -62,6 +62,7 @@ struct AnswerDeskTests {
         nodes.hosts[0].hold(true)
         for number in 0..<5_000 { try nodes.publish(Self.request("\(number)", 5, #","opts":{"rooms":["r"]}"#)) }
         // Most are refused at once, before anything is looked up.
+        _ = await nodes.adapters[0].isIdle
         let refused = Self.answers(nodes).count
         #expect(refused >= 5_000 - 1_024)
         nodes.hosts[0].hold(false)
@@ -83,6 +84,7 @@ struct AnswerDeskTests {
             let rooms = #","opts":{"rooms":["\#(number)","\#(String(repeating: "x", count: 100_000))"]}"#
             try nodes.publish(Self.request("\(number)", 5, rooms))
         }
+        _ = await nodes.adapters[0].isIdle
         #expect(Self.answers(nodes).count >= 55)
         nodes.hosts[0].hold(false)
         await nodes.adapters[0].close()

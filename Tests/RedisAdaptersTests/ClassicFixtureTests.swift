@@ -9,17 +9,18 @@ import SocketIOServer
 import Testing
 
 @testable import RedisAdapters
+@testable import SocketIOServer
 @testable import SocketIOWire
 
 /// Two nodes on a bus, with the uids and request ids of a record.
 struct RecordedCluster {
     let redis = InProcessRedis()
     let hosts: [String: FakeHost]
-    let adapters: [String: PubSubAdapter]
+    let adapters: [String: ClusterAdapter]
 
     init(_ record: ClassicRecord, namespace: String? = nil) {
         var hosts: [String: FakeHost] = [:]
-        var adapters: [String: PubSubAdapter] = [:]
+        var adapters: [String: ClusterAdapter] = [:]
         let session = ClassicRecord.sessions.first { $0["title"]?.stringValue == record.session }
         let namespace = namespace ?? record.namespace
         for node in ["A", "B"] {
@@ -31,8 +32,8 @@ struct RecordedCluster {
             )
             configuration.writesNumericRooms = record.hasNumericRooms
             // On a slow machine a look after the nodes would come between, or the time would be up.
-            configuration.livenessInterval = .hours(1)
-            configuration.requestsTimeout = .hours(1)
+            configuration.cluster.livenessInterval = .hours(1)
+            configuration.cluster.requestsTimeout = .hours(1)
             let recordedUID = record.commands.lazy.compactMap { command -> String? in
                 guard command.client == "\(node).pub" else { return nil }
                 return command.decoded[0]?.stringValue ?? command.decoded["uid"]?.stringValue
@@ -42,12 +43,10 @@ struct RecordedCluster {
             let ids = NIOLockedValueBox([uid, requestID ?? "none"])
             configuration.makeID = { ids.withLockedValue { $0.isEmpty ? "spare!" : $0.removeFirst() } }
             hosts[node] = host
-            adapters[node] = PubSubAdapter(
+            adapters[node] = ClusterAdapter(
                 host: host,
                 configuration: configuration,
-                bus: self.redis.bus(node),
-                logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-                metrics: PubSubAdapterMetrics(factory: NOOPMetricsHandler.instance)
+                bus: self.redis.bus(node, on: host.eventLoop)
             )
         }
         self.hosts = hosts
@@ -131,7 +130,7 @@ struct ClassicFixtureTests {
                     onClientCount: { count in counts.withLockedValue { $0.append(count) } },
                     onAcknowledgement: { value in values.withLockedValue { $0.append(value) } }
                 )
-                #expect(others == 1)
+                #expect(others.nodes == 1)
                 #expect(counts.withLockedValue { $0 } == [answers.first?["clientCount"]?.intValue])
                 #expect(values.withLockedValue { $0 } == acknowledgements)
                 let unflagged = BroadcastOptions(rooms: options.rooms, except: options.except)
@@ -185,7 +184,7 @@ struct ClassicFixtureTests {
         _ record: ClassicRecord,
         _ packet: JSONValue,
         _ options: BroadcastOptions,
-        _ caller: PubSubAdapter,
+        _ caller: ClusterAdapter,
         _ cluster: RecordedCluster
     ) throws {
         var arguments = packet["data"]?.arrayValue ?? []
@@ -195,13 +194,15 @@ struct ClassicFixtureTests {
             arguments[8] = .double(-0.0)
         case "emit-date":
             // Our JSON values have no dates: they are text already. So the codec alone is shown to write one.
-            let message = caller.core.encoder.broadcast(uid: caller.core.uid, options: options) { buffer in
+            let transport = try #require(caller.context.transport as? ClassicTransport)
+            let dialect = transport.dialect
+            let message = dialect.encoder.broadcast(uid: dialect.uid, options: options) { buffer in
                 buffer.writeMessagePackArrayHeader(count: 2)
                 buffer.writeMessagePack("date")
                 buffer.writeMessagePack(MessagePackTimestamp(milliseconds: 1_704_164_645_678))
             }
-            let channel = caller.core.channels.broadcast(to: options.rooms)
-            return try caller.core.bus.publish(channel: channel, message: message)
+            let channel = dialect.channels.broadcast(to: options.rooms)
+            return try transport.bus.publish(channel: channel, message: message)
         default: break
         }
         caller.publish(Broadcast(arguments: arguments, options: options))
@@ -287,13 +288,9 @@ struct ClassicFixtureTests {
             let uid = try #require(session["uids"]?["A"]?[namespace]?.stringValue)
             var configuration = PubSubAdapterConfiguration(key: session["options"]?["key"]?.stringValue ?? "socket.io")
             configuration.makeID = { uid }
-            let adapter = PubSubAdapter(
-                host: FakeHost(name: namespace),
-                configuration: configuration,
-                bus: redis.bus("A"),
-                logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-                metrics: PubSubAdapterMetrics(factory: NOOPMetricsHandler.instance)
-            )
+            let host = FakeHost(name: namespace)
+            let bus = redis.bus("A", on: host.eventLoop)
+            let adapter = ClusterAdapter(host: host, configuration: configuration, bus: bus)
             try await adapter.start()
             let expected = (session["startup"]?.arrayValue ?? []).compactMap { command -> InProcessRedis.Command? in
                 let arguments = (command["args"]?.arrayValue ?? []).compactMap(\.stringValue)

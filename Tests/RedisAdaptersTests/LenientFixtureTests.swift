@@ -122,27 +122,21 @@ struct LenientFixtureTests {
     private struct Node {
         let redis = InProcessRedis()
         let hosts: [RosterHost]
-        let adapters: [PubSubAdapter]
+        let adapters: [ClusterAdapter]
 
         init(_ entry: LenientEntry, _ loop: any EventLoop) {
             let hosts = LenientFixtureTests.roster(loop)
             self.hosts = hosts
-            let bus = self.redis.bus("A")
+            let bus = self.redis.bus("A", on: loop)
             self.adapters = hosts.enumerated().map { index, host in
                 var configuration = PubSubAdapterConfiguration(
                     requestsTimeout: .milliseconds(400),
                     publishOnSpecificResponseChannel: entry.answersSpecifically
                 )
-                configuration.livenessInterval = .hours(1)
+                configuration.cluster.livenessInterval = .hours(1)
                 let ids = NIOLockedValueBox(["uidA_\(index)", "rqid00"])
                 configuration.makeID = { ids.withLockedValue { $0.isEmpty ? "spare!" : $0.removeFirst() } }
-                return PubSubAdapter(
-                    host: host,
-                    configuration: configuration,
-                    bus: bus,
-                    logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-                    metrics: PubSubAdapterMetrics(factory: NOOPMetricsHandler.instance)
-                )
+                return ClusterAdapter(host: host, configuration: configuration, bus: bus)
             }
         }
 
@@ -334,7 +328,7 @@ struct LenientFixtureTests {
             await Task.yield()
         }
         for message in entry.messages { try node.redis.publish("hand", message.channel, message.payload) }
-        let isSettled = adapter.questions.isIdle
+        let isSettled = await adapter.isIdle
         if entry.official["took"] == "at once", entry.official["resolved"] != nil, entry.call != "emitAck",
             Self.wantedOutcome(of: entry).map({ if case .resolved = $0 { true } else { false } }) ?? false
         {
@@ -355,7 +349,7 @@ struct LenientFixtureTests {
         await loop.run()
     }
 
-    private static func outcome(of call: String, _ adapter: PubSubAdapter, local: Set<Room>) async throws -> Outcome {
+    private static func outcome(of call: String, _ adapter: ClusterAdapter, local: Set<Room>) async throws -> Outcome {
         switch call {
         case "fetchSockets":
             do {
@@ -388,7 +382,7 @@ struct LenientFixtureTests {
             }
         case "emitAck":
             let collector = AcknowledgementCollector()
-            let timer = adapter.host.eventLoop.scheduleTask(in: .milliseconds(400)) { collector.timeOut() }
+            let timer = adapter.context.eventLoop.scheduleTask(in: .milliseconds(400)) { collector.timeOut() }
             defer { timer.cancel() }
             collector.localClients(0)
             let options = BroadcastOptions(rooms: ["nobody-here"])

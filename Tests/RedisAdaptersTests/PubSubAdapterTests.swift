@@ -6,11 +6,11 @@ import NIOCore
 import NIOEmbedded
 import OrderedCollections
 import RESP
-import SocketIOServer
 import SocketIOWire
 import Testing
 
 @testable import RedisAdapters
+@testable import SocketIOServer
 
 /// Nodes on a bus in this process, on a loop whose time stands still.
 struct NodesOnPaper {
@@ -18,11 +18,11 @@ struct NodesOnPaper {
     let loop = NIOAsyncTestingEventLoop()
     let metrics = TestMetrics()
     let hosts: [FakeHost]
-    let adapters: [PubSubAdapter]
+    let adapters: [ClusterAdapter]
 
     init(count: Int = 2, configure: (inout PubSubAdapterConfiguration) -> Void = { _ in }) {
         var hosts: [FakeHost] = []
-        var adapters: [PubSubAdapter] = []
+        var adapters: [ClusterAdapter] = []
         for index in 0..<count {
             var configuration = PubSubAdapterConfiguration()
             let next = NIOLockedValueBox(0)
@@ -44,12 +44,11 @@ struct NodesOnPaper {
             host.add([FakeHost.FakeSocket(name: "socket-\(index)", description: description)])
             hosts.append(host)
             adapters.append(
-                PubSubAdapter(
+                ClusterAdapter(
                     host: host,
                     configuration: configuration,
-                    bus: self.redis.bus("\(index)"),
-                    logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-                    metrics: PubSubAdapterMetrics(factory: self.metrics)
+                    bus: self.redis.bus("\(index)", on: self.loop),
+                    metrics: self.metrics
                 )
             )
         }
@@ -281,7 +280,8 @@ struct PubSubAdapterTests {
         #expect(error?.code == .timeout)
         #expect(
             error?.message
-                == "timeout reached while waiting for fetchSockets response: only 1 responses received out of 2"
+                == "timeout reached while waiting for fetchSockets response: only 1 responses received out of 2;"
+                + " no answer of a node without a name"
         )
         #expect(error?.partialSockets.map(\.id) == ["socket-1"])
         #expect(try nodes.metrics.expectCounter("socketio_cluster_request_timeouts_total").totalValue == 1)
@@ -336,7 +336,7 @@ struct PubSubAdapterTests {
             onClientCount: { count in counts.withLockedValue { $0.append(count) } },
             onAcknowledgement: { _ in }
         )
-        #expect(others == 3)
+        #expect(others.nodes == 3)
         #expect(counts.withLockedValue { $0 } == [1])
         isDead.withLockedValue { $0 = true }
         var commands = nodes.redis.published.count
@@ -380,7 +380,7 @@ struct PubSubAdapterTests {
             onClientCount: { count in counts.withLockedValue { $0.append(count) } },
             onAcknowledgement: { value in values.withLockedValue { $0.append(value) } }
         )
-        #expect(others == 2)
+        #expect(others.nodes == 2)
         try nodes.publish(#"{"type":8,"requestId":"re-0-1","clientCount":2}"#, on: "socket.io-response#/#")
         try nodes.publish(#"{"type":9,"requestId":"re-0-1","packet":"ok"}"#, on: "socket.io-response#/#")
         try nodes.publish(#"{"type":9,"requestId":"re-0-1"}"#, on: "socket.io-response#/#")

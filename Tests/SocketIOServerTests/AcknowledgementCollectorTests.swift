@@ -12,7 +12,7 @@ import Testing
         collector.remoteClients(.max)
         collector.remoteClients(.max)
         collector.remoteClients(.min)
-        collector.otherNodes(1)
+        collector.otherNodes(ClusterAudience(nodes: 1))
         collector.timeOut()
         await #expect(throws: AcknowledgementError.self) { try await collector.answers() }
     }

@@ -249,10 +249,10 @@ private struct OneAnswerFromAfar: AdapterFactory {
             timeout: TimeAmount,
             onClientCount: @escaping @Sendable (Int) -> Void,
             onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
-        ) async throws -> Int {
+        ) async throws -> ClusterAudience {
             onClientCount(1)
             onAcknowledgement("afar")
-            return 1
+            return ClusterAudience(nodes: 1)
         }
     }
 }

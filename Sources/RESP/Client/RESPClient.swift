@@ -235,7 +235,7 @@ public final class RESPClient: Sendable {
         }
     }
 
-    func publish(
+    package func publish(
         _ messages: [(channel: String, message: ByteBuffer)],
         keeps: Bool,
         timeout: TimeAmount,

@@ -3,23 +3,27 @@ package import RESP
 
 /// What carries messages between nodes: Redis, or in tests something that can be watched.
 package protocol ClusterBus: Sendable {
+    /// The loop that messages arrive on.
+    var eventLoop: any EventLoop { get }
+
     /// Publishes, or keeps for later, without waiting.
     ///
     /// - Throws: ``RESPError``: it was not taken.
     func publish(channel: String, message: ByteBuffer) throws(RESPError)
 
-    /// Publishes messages, all or none, and returns when it is known what becomes of them.
+    /// Publishes messages, all or none, and says what becomes of them.
     ///
     /// - Parameters:
     ///   - messages: Channels and messages, in order.
     ///   - keeps: Whether they may wait for a bus that is away.
     ///   - timeout: How long to wait for the bus.
-    /// - Returns: What is known of all of them: the worst.
+    ///   - completion: What is known of all of them: the worst; called once.
     func publish(
         _ messages: [(channel: String, message: ByteBuffer)],
         keeps: Bool,
-        timeout: TimeAmount
-    ) async -> RESPPublishOutcome
+        timeout: TimeAmount,
+        completion: @escaping @Sendable (RESPPublishOutcome) -> Void
+    )
 
     /// Which rights are missing.
     ///
@@ -37,8 +41,8 @@ package protocol ClusterBus: Sendable {
         handler: @escaping @Sendable (RESPMessage) -> Void
     ) -> any ClusterBusSubscription
 
-    /// How many connections subscribe a channel by its name.
-    func subscriberCount(of channel: String) async throws -> Int
+    /// Counts the connections that subscribe a channel by its name; the completion is called once.
+    func countSubscribers(of channel: String, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void)
 
     /// Calls the handler with `false` when the bus is lost, and with `true` when everything is subscribed again.
     ///
@@ -70,12 +74,15 @@ extension RESPLinkWatch: ClusterLinkWatch {}
 struct RedisBus: ClusterBus {
     let client: RESPClient
 
+    var eventLoop: any EventLoop { self.client.eventLoop }
+
     func publish(
         _ messages: [(channel: String, message: ByteBuffer)],
         keeps: Bool,
-        timeout: TimeAmount
-    ) async -> RESPPublishOutcome {
-        await self.client.publish(messages, keeps: keeps, timeout: timeout)
+        timeout: TimeAmount,
+        completion: @escaping @Sendable (RESPPublishOutcome) -> Void
+    ) {
+        self.client.publish(messages, keeps: keeps, timeout: timeout, completion: completion)
     }
 
     func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight] {
@@ -98,14 +105,22 @@ struct RedisBus: ClusterBus {
         self.client.addSubscription(patterns: patterns, channels: channels, handler: handler)
     }
 
-    func subscriberCount(of channel: String) async throws -> Int {
-        let reply = try await self.client.send("PUBSUB", "NUMSUB", .string(channel))
-        // RESP2 and RESP3 alike: channel, count.
-        guard let count = reply.arrayValue?.last?.integerValue ?? reply.mapValue?.first?.value.integerValue else {
-            throw RESPError(code: .protocolViolation, message: "an answer to PUBSUB NUMSUB without a count")
+    func countSubscribers(of channel: String, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void) {
+        self.client.send(RESPCommand("PUBSUB", "NUMSUB", .string(channel))) { [client] result in
+            completion(
+                result.flatMap { reply in
+                    // RESP2 and RESP3 alike: channel, count.
+                    let count = reply.arrayValue?.last?.integerValue ?? reply.mapValue?.first?.value.integerValue
+                    guard let count else {
+                        return .failure(
+                            RESPError(code: .protocolViolation, message: "an answer to PUBSUB NUMSUB without a count")
+                        )
+                    }
+                    client.notePeers(count, of: channel)
+                    return .success(count)
+                }
+            )
         }
-        self.client.notePeers(count, of: channel)
-        return count
     }
 
     func onAvailabilityChange(_ handler: @escaping @Sendable (Bool) -> Void) -> @Sendable () -> Void {

@@ -14,6 +14,8 @@ final class AcknowledgementCollector: Sendable {
         /// `nil` until the adapter knows how many other nodes there are.
         var otherNodes: Int?
         var countsFromOthers = 0
+        /// Nodes among them whose reports nobody should wait for.
+        var silentNodes: [ClusterNode] = []
         var continuation: CheckedContinuation<[ClientAnswer<JSONValue>], any Error>?
         var outcome: Result<[ClientAnswer<JSONValue>], any Error>?
     }
@@ -53,9 +55,12 @@ final class AcknowledgementCollector: Sendable {
         }
     }
 
-    /// That many other nodes will report their count of clients.
-    func otherNodes(_ count: Int) {
-        self.update { $0.otherNodes = count }
+    /// Those other nodes were sent the event, too.
+    func otherNodes(_ audience: ClusterAudience) {
+        self.update { state in
+            state.otherNodes = audience.nodes
+            state.silentNodes = audience.silent
+        }
     }
 
     /// A client answered.
@@ -90,7 +95,7 @@ final class AcknowledgementCollector: Sendable {
             guard state.outcome == nil else { return nil }
             change(&state)
             guard self.isOver(state) else { return nil }
-            state.outcome = .success(state.answers)
+            state.outcome = self.result(state)
             let continuation = state.continuation
             state.continuation = nil
             return continuation
@@ -103,7 +108,22 @@ final class AcknowledgementCollector: Sendable {
     private func isOver(_ state: State) -> Bool {
         if self.expectsSingleAnswer, !state.answers.isEmpty { return true }
         guard state.missingCounts == 0, state.missingClients <= 0, let others = state.otherNodes else { return false }
-        return state.countsFromOthers >= others
+        return state.countsFromOthers >= others - state.silentNodes.count
+    }
+
+    private func result(_ state: State) -> Result<[ClientAnswer<JSONValue>], any Error> {
+        let hasSingleAnswer = self.expectsSingleAnswer && !state.answers.isEmpty
+        guard !hasSingleAnswer, let others = state.otherNodes, state.countsFromOthers < others else {
+            return .success(state.answers)
+        }
+        let missing = Array(state.silentNodes.prefix(others - state.countsFromOthers))
+        var error = AcknowledgementError(
+            code: .missingNodes,
+            message: "no answer of \(ClusterError.names(missing)), not for some time: its clients may not have answered"
+        )
+        error.answers = state.answers
+        error.missing = missing
+        return .failure(error)
     }
 
     private func finish(_ outcome: (State) -> Result<[ClientAnswer<JSONValue>], any Error>) {

@@ -4,7 +4,9 @@ public import SocketIOWire
 public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What went wrong.
     public struct Code: Hashable, Sendable {
-        private enum Value { case timeout, disconnected, noTimeout, unexpected, tooMany, notRead, unencodable }
+        private enum Value {
+            case timeout, disconnected, noTimeout, unexpected, tooMany, notRead, unencodable, missingNodes
+        }
         private let value: Value
 
         /// Nobody answered within the timeout.
@@ -20,6 +22,8 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
         public static let tooManyPending = Code(value: .tooMany)
         /// The event has an argument that can't be encoded, or a name that the protocol keeps for itself: it was not sent.
         public static let unencodable = Code(value: .unencodable)
+        /// Everybody has answered but the clients of a node that has not answered for some time (broadcasts only).
+        public static let missingNodes = Code(value: .missingNodes)
         /// The client has sent far more events than its handlers get done, so the server reads nothing from it, not
         /// even answers.
         public static let notRead = Code(value: .notRead)
@@ -31,6 +35,9 @@ public struct AcknowledgementError: Error, Sendable, Hashable, CustomStringConve
     public var message: String
     /// Answers that did arrive (broadcasts only), and whose they are.
     public var answers: [ClientAnswer<JSONValue>] = []
+
+    /// The nodes that have not said which clients they sent the event to, as far as they are known (broadcasts only).
+    public var missing: [ClusterNode] = []
 
     /// Answers that did arrive (broadcasts only): the first argument of each.
     public var responses: [JSONValue] {

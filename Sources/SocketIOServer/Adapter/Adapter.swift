@@ -74,13 +74,13 @@ public protocol Adapter: Sendable {
     /// `onAcknowledgement` once for each acknowledgement, with its first argument (`nil`: it had none). Both may be
     /// called from any thread, before or after this returns.
     ///
-    /// - Returns: How many other nodes will report a client count.
+    /// - Returns: The other nodes, each of which reports how many of its clients were sent the event.
     func publishWithAck(
         _ broadcast: Broadcast,
         timeout: TimeAmount,
         onClientCount: @escaping @Sendable (Int) -> Void,
         onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
-    ) async throws -> Int
+    ) async throws -> ClusterAudience
 }
 
 extension Adapter {
@@ -239,15 +239,19 @@ public protocol AdapterHost: Sendable, AnyObject {
     func disconnectLocalSockets(_ options: BroadcastOptions, closingConnection: Bool)
 
     /// Describes the matching sockets of this node.
-    func localSockets(_ options: BroadcastOptions) async -> [SocketDescription]
+    func localSockets(_ options: BroadcastOptions) -> EventLoopFuture<[SocketDescription]>
 
     /// Describes the matching sockets of this node, some at a time, until the body returns `false`.
     ///
-    /// A description takes some kilobytes, so those of all sockets together may be more than there is room for.
-    func visitLocalSockets(_ options: BroadcastOptions, _ body: ([SocketDescription]) -> Bool) async
+    /// A description takes some kilobytes, so those of all sockets together may be more than there is room for. The body
+    /// is called on ``eventLoop``.
+    func visitLocalSockets(
+        _ options: BroadcastOptions,
+        _ body: @escaping @Sendable ([SocketDescription]) -> Bool
+    ) -> EventLoopFuture<Void>
 
     /// The names of the rooms of this node, ids of sockets included.
-    func localRooms() async -> Set<Room>
+    func localRooms() -> EventLoopFuture<Set<Room>>
 
     /// Runs this node's listeners for an event that another server sent: `[event, argument...]`.
     ///
@@ -260,7 +264,10 @@ extension AdapterHost {
     public func hasLocalSocket(_ id: String) -> Bool { self.hasLocalMembers(of: Room(id)) }
 
     /// Describes all of them at once.
-    public func visitLocalSockets(_ options: BroadcastOptions, _ body: ([SocketDescription]) -> Bool) async {
-        _ = body(await self.localSockets(options))
+    public func visitLocalSockets(
+        _ options: BroadcastOptions,
+        _ body: @escaping @Sendable ([SocketDescription]) -> Bool
+    ) -> EventLoopFuture<Void> {
+        self.localSockets(options).hop(to: self.eventLoop).map { _ = body($0) }
     }
 }

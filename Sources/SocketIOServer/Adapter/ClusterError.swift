@@ -4,7 +4,7 @@ public import SocketIOWire
 public struct ClusterError: Error, Sendable, CustomStringConvertible {
     /// What went wrong.
     public struct Code: Hashable, Sendable {
-        private enum Value { case timeout, unreachable, closed, refused }
+        private enum Value { case timeout, unreachable, closed, refused, incomplete }
         private let value: Value
 
         /// A node did not answer in time.
@@ -15,6 +15,8 @@ public struct ClusterError: Error, Sendable, CustomStringConvertible {
         ///
         /// The message says which.
         public static let refused = Code(value: .refused)
+        /// A node has not answered for some time, so that nobody waits for it any more.
+        public static let incomplete = Code(value: .incomplete)
         /// The server is shutting down.
         public static let closed = Code(value: .closed)
     }
@@ -25,6 +27,10 @@ public struct ClusterError: Error, Sendable, CustomStringConvertible {
     public var message: String
     /// Sockets that were received before the failure (`fetchSockets` only), this node's included.
     public var partialSockets: [SocketDescription] = []
+    /// Rooms that were received before the failure (`allRooms` only), this node's included.
+    public var partialRooms: Set<Room> = []
+    /// The nodes that have not answered, as far as they are known.
+    public var missing: [ClusterNode] = []
     /// Answers that were received before the failure (acknowledgements only).
     public var partialResponses: [JSONValue?] = []
 

@@ -41,5 +41,5 @@ extension LonelyAdapter {
         timeout: TimeAmount,
         onClientCount: @escaping @Sendable (Int) -> Void,
         onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
-    ) async throws -> Int { 0 }
+    ) async throws -> ClusterAudience { ClusterAudience(nodes: 0) }
 }

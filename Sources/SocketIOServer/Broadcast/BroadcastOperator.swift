@@ -222,7 +222,7 @@ public struct BroadcastOperator: Sendable {
             onLeft: { collector.left() }
         )
         if self.options.flags.isLocal {
-            collector.otherNodes(0)
+            collector.otherNodes(ClusterAudience(nodes: 0))
         } else {
             let adapter = namespace.adapter
             let broadcast = Broadcast(arguments: values, options: self.options)

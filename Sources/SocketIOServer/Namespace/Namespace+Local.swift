@@ -133,39 +133,71 @@ extension Namespace {
     }
 
     func localSockets(_ options: BroadcastOptions) async -> [SocketDescription] {
-        let futures = self.shards.map { shard in
-            shard.eventLoop.submit { shard.targets(of: options).map(\.snapshot) }
-        }
-        var descriptions: [SocketDescription] = []
-        for future in futures { descriptions += (try? await future.get()) ?? [] }
-        return descriptions
+        (try? await self.describeLocalSockets(options).get()) ?? []
+    }
+
+    /// Describes the matching sockets, in the order of the loops.
+    func describeLocalSockets(_ options: BroadcastOptions) -> EventLoopFuture<[SocketDescription]> {
+        self.gather { shard in shard.targets(of: options).map(\.snapshot) }.map { $0.flatMap { $0 } }
     }
 
     /// Describes the matching sockets some at a time, so that neither a loop nor the memory is taken up by all of them.
-    func visitLocalSockets(_ options: BroadcastOptions, _ body: ([SocketDescription]) -> Bool) async {
-        for shard in self.shards {
+    func visitLocalSockets(
+        _ options: BroadcastOptions,
+        _ body: @escaping @Sendable ([SocketDescription]) -> Bool
+    ) -> EventLoopFuture<Void> {
+        self.visit(self.shards[...], options, body)
+    }
+
+    private func visit(
+        _ shards: ArraySlice<NamespaceShard>,
+        _ options: BroadcastOptions,
+        _ body: @escaping @Sendable ([SocketDescription]) -> Bool
+    ) -> EventLoopFuture<Void> {
+        guard let shard = shards.first else { return self.eventLoop.makeSucceededVoidFuture() }
+        return shard.eventLoop.submit { shard.targets(of: options)[...] }
             // A loop that is shut down has no sockets left.
-            var rest = (try? await shard.eventLoop.submit { shard.targets(of: options) }.get())?[...] ?? []
-            while !rest.isEmpty {
-                let sockets = Array(rest.prefix(Self.socketsAtATime))
-                rest = rest.dropFirst(Self.socketsAtATime)
-                let descriptions = try? await shard.eventLoop.submit {
-                    sockets.filter { $0.state == .connected }.map(\.snapshot)
-                }.get()
-                guard body(descriptions ?? []) else { return }
+            .recover { _ in [] }
+            .hop(to: self.eventLoop)
+            .flatMap { self.visit($0, of: shard, body) }
+            .flatMap { goesOn in
+                goesOn
+                    ? self.visit(shards.dropFirst(), options, body) : self.eventLoop.makeSucceededVoidFuture()
             }
-        }
+    }
+
+    /// - Returns: Whether the body wants more.
+    private func visit(
+        _ sockets: ArraySlice<Socket>,
+        of shard: NamespaceShard,
+        _ body: @escaping @Sendable ([SocketDescription]) -> Bool
+    ) -> EventLoopFuture<Bool> {
+        guard !sockets.isEmpty else { return self.eventLoop.makeSucceededFuture(true) }
+        let portion = sockets.prefix(Self.socketsAtATime)
+        return shard.eventLoop.submit { portion.filter { $0.state == .connected }.map(\.snapshot) }
+            .recover { _ in [] }
+            .hop(to: self.eventLoop)
+            .flatMap { descriptions in
+                guard body(descriptions) else { return self.eventLoop.makeSucceededFuture(false) }
+                return self.visit(sockets.dropFirst(Self.socketsAtATime), of: shard, body)
+            }
     }
 
     private static let socketsAtATime = 128
 
-    func localRooms() async -> Set<Room> {
-        let futures = self.shards.map { shard in
-            shard.eventLoop.submit { Set(shard.rooms.keys).union(shard.connected.map(\.id.room)) }
-        }
-        var rooms: Set<Room> = []
-        for future in futures { rooms.formUnion((try? await future.get()) ?? []) }
-        return rooms
+    func localRooms() async -> Set<Room> { (try? await self.gatherLocalRooms().get()) ?? [] }
+
+    func gatherLocalRooms() -> EventLoopFuture<Set<Room>> {
+        self.gather { shard in Set(shard.rooms.keys).union(shard.connected.map(\.id.room)) }
+            .map { $0.reduce(into: []) { $0.formUnion($1) } }
+    }
+
+    /// Asks every loop something; one that is shut down says nothing.
+    private func gather<Part: Sendable>(
+        _ body: @escaping @Sendable (NamespaceShard) -> Part
+    ) -> EventLoopFuture<[Part]> {
+        let parts = self.shards.map { shard in shard.eventLoop.submit { body(shard) } }
+        return EventLoopFuture.whenAllComplete(parts, on: self.eventLoop).map { $0.compactMap { try? $0.get() } }
     }
 
     func serverSideEvent(_ arguments: [JSONValue], reply: (@Sendable (JSONValue?) -> Void)?) {

@@ -70,15 +70,20 @@ final class NamespaceHost: AdapterHost {
         self.namespace?.disconnectLocalSockets(options, closingConnection: closingConnection)
     }
 
-    func localSockets(_ options: BroadcastOptions) async -> [SocketDescription] {
-        await self.namespace?.localSockets(options) ?? []
+    func localSockets(_ options: BroadcastOptions) -> EventLoopFuture<[SocketDescription]> {
+        self.namespace?.describeLocalSockets(options) ?? self.eventLoop.makeSucceededFuture([])
     }
 
-    func visitLocalSockets(_ options: BroadcastOptions, _ body: ([SocketDescription]) -> Bool) async {
-        await self.namespace?.visitLocalSockets(options, body)
+    func visitLocalSockets(
+        _ options: BroadcastOptions,
+        _ body: @escaping @Sendable ([SocketDescription]) -> Bool
+    ) -> EventLoopFuture<Void> {
+        self.namespace?.visitLocalSockets(options, body) ?? self.eventLoop.makeSucceededVoidFuture()
     }
 
-    func localRooms() async -> Set<Room> { await self.namespace?.localRooms() ?? [] }
+    func localRooms() -> EventLoopFuture<Set<Room>> {
+        self.namespace?.gatherLocalRooms() ?? self.eventLoop.makeSucceededFuture([])
+    }
 
     func serverSideEvent(_ arguments: [JSONValue], reply: (@Sendable (JSONValue?) -> Void)?) {
         self.namespace?.serverSideEvent(arguments, reply: reply)

@@ -15,7 +15,7 @@ package struct ClusterChannels: Sendable, Hashable {
 }
 
 /// Which rooms have a channel of their own (sharded adapter): equal on all nodes and emitters, or they miss each other.
-package enum SubscriptionMode: String, Sendable, CaseIterable {
+package enum ShardedSubscriptionMode: String, Sendable, CaseIterable {
     /// None: two channels a namespace, and every node hears every broadcast.
     case `static`
     /// Those that have more than one socket's name to them: the rooms that sockets join, not those of their ids.

@@ -122,7 +122,7 @@ private struct BusAdapter: Adapter {
         var found: [SocketDescription] = []
         var missing = false
         for (node, host) in self.others {
-            if silent.contains(node) { missing = true } else { found += await host.localSockets(options) }
+            if silent.contains(node) { missing = true } else { found += try await host.localSockets(options).get() }
         }
         guard !missing else {
             var error = ClusterError(code: .timeout, message: "timeout reached while waiting for fetchSockets response")
@@ -134,7 +134,7 @@ private struct BusAdapter: Adapter {
 
     func allRooms(timeout: TimeAmount?) async throws -> Set<Room> {
         var rooms: Set<Room> = []
-        for (_, host) in self.others { rooms.formUnion(await host.localRooms()) }
+        for (_, host) in self.others { rooms.formUnion(try await host.localRooms().get()) }
         return rooms
     }
 
@@ -164,5 +164,5 @@ private struct BusAdapter: Adapter {
         timeout: TimeAmount,
         onClientCount: @escaping @Sendable (Int) -> Void,
         onAcknowledgement: @escaping @Sendable (JSONValue?) -> Void
-    ) async throws -> Int { 0 }
+    ) async throws -> ClusterAudience { ClusterAudience(nodes: 0) }
 }

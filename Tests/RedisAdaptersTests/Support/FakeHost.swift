@@ -31,7 +31,7 @@ final class FakeHost: AdapterHost {
         var lookups = 0
         var gaps = 0
         /// Those who ask about sockets, while they have to wait.
-        var held: [CheckedContinuation<Void, Never>]?
+        var held: [EventLoopPromise<Void>]?
     }
 
     let name: String
@@ -53,17 +53,17 @@ final class FakeHost: AdapterHost {
             defer { state.held = isHolding ? [] : nil }
             return state.held ?? []
         }
-        for continuation in held { continuation.resume() }
+        for promise in held { promise.succeed() }
     }
 
-    private func waitWhileHeld() async {
-        await withCheckedContinuation { continuation in
-            let isHeld = self.state.withLockedValue { state in
-                state.held?.append(continuation)
-                return state.held != nil
-            }
-            if !isHeld { continuation.resume() }
+    private func waitWhileHeld() -> EventLoopFuture<Void> {
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        let isHeld = self.state.withLockedValue { state in
+            state.held?.append(promise)
+            return state.held != nil
         }
+        if !isHeld { promise.succeed() }
+        return promise.futureResult
     }
 
     /// How often it was told that events may be missing.
@@ -133,14 +133,17 @@ final class FakeHost: AdapterHost {
         self.log(.disconnect(options, closing: closingConnection))
     }
 
-    func localSockets(_ options: BroadcastOptions) async -> [SocketDescription] {
-        await self.waitWhileHeld()
-        // Not a question but a way to wait until earlier commands were carried out.
-        if options.rooms != ["\u{0}"] { self.log(.describe(options)) }
-        return self.matching(options).map(\.description)
+    func localSockets(_ options: BroadcastOptions) -> EventLoopFuture<[SocketDescription]> {
+        self.waitWhileHeld().map {
+            // Not a question but a way to wait until earlier commands were carried out.
+            if options.rooms != ["\u{0}"] { self.log(.describe(options)) }
+            return self.matching(options).map(\.description)
+        }
     }
 
-    func localRooms() async -> Set<Room> { self.state.withLockedValue { $0.rooms } }
+    func localRooms() -> EventLoopFuture<Set<Room>> {
+        self.eventLoop.makeSucceededFuture(self.state.withLockedValue { $0.rooms })
+    }
 
     func serverSideEvent(_ arguments: [JSONValue], reply: (@Sendable (JSONValue?) -> Void)?) {
         self.log(.serverSide(arguments, wantsReply: reply != nil))

@@ -27,7 +27,9 @@ final class InProcessRedis: Sendable {
 
     private let state = NIOLockedValueBox(State())
 
-    func bus(_ client: String) -> InProcessBus { InProcessBus(redis: self, client: client) }
+    func bus(_ client: String, on eventLoop: any EventLoop) -> InProcessBus {
+        InProcessBus(redis: self, client: client, eventLoop: eventLoop)
+    }
 
     var commands: [Command] { self.state.withLockedValue { $0.commands } }
 
@@ -133,6 +135,7 @@ struct InProcessSubscription: Sendable {
 struct InProcessBus: ClusterBus {
     let redis: InProcessRedis
     let client: String
+    let eventLoop: any EventLoop
 
     private struct Cancellable: ClusterBusSubscription {
         let onCancel: @Sendable () -> Void
@@ -147,13 +150,14 @@ struct InProcessBus: ClusterBus {
     func publish(
         _ messages: [(channel: String, message: ByteBuffer)],
         keeps: Bool,
-        timeout: TimeAmount
-    ) async -> RESPPublishOutcome {
+        timeout: TimeAmount,
+        completion: @escaping @Sendable (RESPPublishOutcome) -> Void
+    ) {
         do throws(RESPError) {
             for (channel, message) in messages { try self.publish(channel: channel, message: message) }
-            return .published
+            completion(.published)
         } catch {
-            return keeps && error.code == .disconnected ? .queued : .refused(error)
+            completion(keeps && error.code == .disconnected ? .queued : .refused(error))
         }
     }
 
@@ -179,10 +183,19 @@ struct InProcessBus: ClusterBus {
         return Cancellable { [redis] in redis.unsubscribe(id) }
     }
 
-    func subscriberCount(of channel: String) async throws -> Int {
-        let count = try self.redis.count("\(self.client).pub", channel)
-        while !self.redis.isCounting { await Task.yield() }
-        return count
+    func countSubscribers(of channel: String, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void) {
+        let count: Result<Int, RESPError>
+        do {
+            count = .success(try self.redis.count("\(self.client).pub", channel))
+        } catch {
+            count = .failure(error as? RESPError ?? RESPError(code: .server, message: "\(error)"))
+        }
+        guard !self.redis.isCounting else { return completion(count) }
+        // Ends when the test opens the gate.
+        Task { [redis] in
+            while !redis.isCounting { await Task.yield() }
+            completion(count)
+        }
     }
 
     func onAvailabilityChange(_ handler: @escaping @Sendable (Bool) -> Void) -> @Sendable () -> Void {

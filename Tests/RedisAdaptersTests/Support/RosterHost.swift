@@ -134,8 +134,8 @@ final class RosterHost: AdapterHost {
         }
     }
 
-    func localSockets(_ options: BroadcastOptions) async -> [SocketDescription] {
-        self.state.withLockedValue { state in
+    func localSockets(_ options: BroadcastOptions) -> EventLoopFuture<[SocketDescription]> {
+        let sockets = self.state.withLockedValue { state in
             state.members.filter { Self.isAddressed($0, options) }.map { member in
                 SocketDescription(
                     id: member.id,
@@ -145,9 +145,10 @@ final class RosterHost: AdapterHost {
                 )
             }
         }
+        return self.eventLoop.makeSucceededFuture(sockets)
     }
 
-    func localRooms() async -> Set<Room> { self.rooms }
+    func localRooms() -> EventLoopFuture<Set<Room>> { self.eventLoop.makeSucceededFuture(self.rooms) }
 
     func serverSideEvent(_ arguments: [JSONValue], reply: (@Sendable (JSONValue?) -> Void)?) {
         self.state.withLockedValue { state in

@@ -1,23 +1,27 @@
-import Metrics
-import SocketIOWire
+package import Metrics
 
 /// What the adapters of one server count.
-struct PubSubAdapterMetrics: Sendable {
+package struct ClusterMetrics: Sendable {
     /// Broadcasts of other nodes that had somebody to go to here.
-    let delivered: Counter
+    package let delivered: Counter
     /// Broadcasts to rooms that nobody here is in.
-    let filtered: Counter
+    package let filtered: Counter
     /// Questions that not every node answered in time.
-    let timeouts: Counter
-    /// Messages for the cluster that Redis was not handed.
-    let unpublished: Counter
+    package let timeouts: Counter
+    /// Messages for the cluster that the broker was not handed.
+    package let unpublished: Counter
     /// Questions of other nodes that were not answered: the answer is too large, or too many ask.
-    let answersRefused: Counter
+    package let answersRefused: Counter
     /// Answers of other nodes for which no memory was left.
-    let answersDropped: Counter
-    private let rejected: [ClusterProtocolError.Reason: Counter]
+    package let answersDropped: Counter
+    private let rejected: [String: Counter]
 
-    init(factory: any MetricsFactory) {
+    /// Makes the counters.
+    ///
+    /// - Parameters:
+    ///   - factory: Who counts.
+    ///   - reasons: Why a message of another node may be ignored.
+    package init(factory: any MetricsFactory, reasons: [String]) {
         self.delivered = Counter(label: "socketio_cluster_broadcasts_received_total", factory: factory)
         self.filtered = Counter(label: "socketio_cluster_broadcasts_filtered_total", factory: factory)
         self.timeouts = Counter(label: "socketio_cluster_request_timeouts_total", factory: factory)
@@ -25,15 +29,13 @@ struct PubSubAdapterMetrics: Sendable {
         self.answersRefused = Counter(label: "socketio_cluster_answers_refused_total", factory: factory)
         self.answersDropped = Counter(label: "socketio_cluster_answers_dropped_total", factory: factory)
         self.rejected = Dictionary(
-            uniqueKeysWithValues: ClusterProtocolError.Reason.allCases.map { reason in
-                let dimensions = [("reason", reason.rawValue)]
+            uniqueKeysWithValues: reasons.map { reason in
                 let label = "socketio_cluster_messages_rejected_total"
-                return (reason, Counter(label: label, dimensions: dimensions, factory: factory))
+                return (reason, Counter(label: label, dimensions: [("reason", reason)], factory: factory))
             }
         )
     }
 
-    func rejected(_ reason: ClusterProtocolError.Reason) {
-        self.rejected[reason]?.increment()
-    }
+    /// A message of another node was ignored.
+    package func rejected(_ reason: String) { self.rejected[reason]?.increment() }
 }

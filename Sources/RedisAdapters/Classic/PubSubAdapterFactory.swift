@@ -26,7 +26,7 @@ public struct PubSubAdapterFactory: AdapterFactory {
     private let configuration: PubSubAdapterConfiguration
     private let bus: any ClusterBus
     private let logger: Logger
-    private let metrics: PubSubAdapterMetrics
+    private let metrics: ClusterMetrics
     /// Of all namespaces together.
     private let budget: AnswerBudget
 
@@ -68,19 +68,22 @@ public struct PubSubAdapterFactory: AdapterFactory {
         self.configuration = configuration
         self.bus = bus
         self.logger = logger
-        self.metrics = PubSubAdapterMetrics(factory: metricsFactory)
-        self.budget = AnswerBudget(limit: configuration.maximumCollectedBytes)
+        self.metrics = ClusterMetrics(
+            factory: metricsFactory,
+            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue)
+        )
+        self.budget = AnswerBudget(limit: configuration.cluster.maximumCollectedBytes)
     }
 
     /// Makes a namespace's adapter.
     public func makeAdapter(for host: any AdapterHost) -> any Adapter {
-        PubSubAdapter(
+        ClusterAdapter(
             host: host,
-            configuration: self.configuration,
-            bus: self.bus,
-            logger: self.logger,
+            transport: ClassicTransport(namespace: host.name, configuration: self.configuration, bus: self.bus),
+            configuration: self.configuration.cluster,
             metrics: self.metrics,
-            budget: self.budget
+            budget: self.budget,
+            logger: self.logger
         )
     }
 }

@@ -1,11 +1,11 @@
 import Synchronization
 
 /// How many bytes of other nodes' answers are kept while more of them are awaited: of all namespaces together.
-final class AnswerBudget: Sendable {
-    let limit: Int
+package final class AnswerBudget: Sendable {
+    package let limit: Int
     private let used = Atomic<Int>(0)
 
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// How many bytes are kept.
     var bytes: Int { self.used.load(ordering: .relaxed) }

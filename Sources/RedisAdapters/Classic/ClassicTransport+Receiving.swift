@@ -1,59 +1,47 @@
-import CoreMetrics
-import Logging
 import NIOCore
 import RESP
 import SocketIOServer
 import SocketIOWire
 
 /// What arrives on the namespace's channels; on the Redis connection's loop.
-extension PubSubAdapter {
-    func received(_ message: RESPMessage) {
+extension ClassicTransport {
+    func received(_ message: RESPMessage, _ receiver: ClusterReceiver) {
         do throws(ClusterProtocolError) {
             if message.pattern != nil {
-                try self.receivedBroadcast(message)
+                try self.receivedBroadcast(message, receiver)
             } else if message.channel == self.requestChannel {
-                try self.receivedRequest(message.payload)
+                try self.receivedRequest(message.payload, receiver)
             } else {
-                try self.receivedResponse(message.payload)
+                try self.receivedResponse(message.payload, receiver)
             }
         } catch {
-            self.core.metrics.rejected(error.reason)
-            self.core.logger.debug(
-                "Ignored a message of the cluster",
-                metadata: ["redis.channel": "\(String(buffer: message.channel))", "error": "\(error)"]
-            )
+            receiver.rejected(error.reason.rawValue, error, from: String(buffer: message.channel))
         }
     }
 
-    private func receivedBroadcast(_ message: RESPMessage) throws(ClusterProtocolError) {
+    private func receivedBroadcast(
+        _ message: RESPMessage,
+        _ receiver: ClusterReceiver
+    ) throws(ClusterProtocolError) {
         guard !message.payload.readableBytesView.starts(with: self.ownBroadcastHeader.readableBytesView) else { return }
         guard let room = self.room(of: message.channel) else {
             throw ClusterProtocolError(.wrongChannel, "a channel that only looks like one of ours")
         }
-        guard room.name.utf8.isEmpty || self.isOfInterest(room) else {
-            self.core.metrics.filtered.increment()
-            return
-        }
+        guard room.name.utf8.isEmpty || self.isOfInterest(room, receiver) else { return receiver.filtered() }
         let broadcast = try ClassicBroadcast(parsing: message.payload)
-        guard broadcast.uid != self.ownUID else { return }
-        guard let namespace = broadcast.namespace, namespace == UTF8Text(self.host.name) else {
+        guard broadcast.uid != self.nodeID else { return }
+        guard let namespace = broadcast.namespace, namespace == UTF8Text(self.dialect.namespace) else {
             throw ClusterProtocolError(.wrongChannel, "a broadcast for another namespace")
         }
-        guard let options = broadcast.options else {
-            self.core.metrics.filtered.increment()
-            return
-        }
-        let packet = try broadcast.packet(for: self.host.name)
-        self.core.metrics.delivered.increment()
-        self.host.deliver(packet, options: options)
+        guard let options = broadcast.options else { return receiver.filtered() }
+        receiver.deliver(try broadcast.packet(for: self.dialect.namespace), options: options)
     }
 
-    /// Whether somebody here is in that room, may come back to it, or is about to join it.
-    private func isOfInterest(_ room: Room) -> Bool {
-        if self.host.hasLocalMembers(of: room) || self.joins.contains(room) { return true }
+    private func isOfInterest(_ room: Room, _ receiver: ClusterReceiver) -> Bool {
+        if receiver.isOfInterest(room) { return true }
         // To official nodes the channel of room `42.0` is that of the number 42, whose room is its text here.
         guard let number = room.numericName, number != room else { return false }
-        return self.host.hasLocalMembers(of: number) || self.joins.contains(number)
+        return receiver.isOfInterest(number)
     }
 
     /// The room that a channel is for; empty for that of the namespace, `nil` if the channel is none of ours.
@@ -68,19 +56,26 @@ extension PubSubAdapter {
         return channel.getString(at: channel.readerIndex + prefix, length: length).map { Room($0) }
     }
 
-    private func receivedResponse(_ message: ByteBuffer) throws(ClusterProtocolError) {
-        // Most answers are for others.
-        if let id = ClusterResponse.peekClassicRequestID(message), !self.isAwaited(id) { return }
-        let response = try ClusterResponse(parsingClassic: message)
-        if self.acknowledged.isAwaited(response.requestID) {
-            try self.acknowledged.received(response, bytes: message.readableBytes)
-        } else {
-            try self.questions.received(response, bytes: message.readableBytes)
-        }
+    private func receivedRequest(
+        _ message: ByteBuffer,
+        _ receiver: ClusterReceiver
+    ) throws(ClusterProtocolError) {
+        let request = try ClusterRequest(parsingClassic: message, namespace: self.dialect.namespace)
+        // Our own come back: what they say was done here before they were sent.
+        guard request.uid != self.nodeID else { return }
+        receiver.received(request, byteCount: message.readableBytes)
     }
 
-    private func isAwaited(_ id: UTF8Text) -> Bool {
-        self.questions.question(id) != nil || self.acknowledged.isAwaited(id)
+    private func receivedResponse(
+        _ message: ByteBuffer,
+        _ receiver: ClusterReceiver
+    ) throws(ClusterProtocolError) {
+        // Most answers are for others.
+        if let id = ClusterResponse.peekClassicRequestID(message), receiver.question(of: id) == nil { return }
+        let response = try ClusterResponse(parsingClassic: message)
+        guard let question = receiver.question(of: response.requestID) else { return }
+        let answer = try response.answer(to: question)
+        receiver.received(answer, to: response.requestID, from: response.uid, byteCount: message.readableBytes)
     }
 }
 

@@ -1,12 +1,13 @@
 public import NIOCore
+public import SocketIOServer
 
 /// How a ``PubSubAdapterFactory``'s adapters behave: the options of the official adapter, and a few of our own.
 public struct PubSubAdapterConfiguration: Sendable {
     /// The prefix of all channels; the same on every node.
     public var key = "socket.io"
 
-    /// How long to wait for the other nodes' answers, unless a call says otherwise.
-    public var requestsTimeout: TimeAmount = .seconds(5)
+    /// How patient a node is with the others, and how much of what they say it keeps.
+    public var cluster = ClusterConfiguration()
 
     /// Whether this node's answers go to the asking node alone instead of to all nodes.
     ///
@@ -18,29 +19,6 @@ public struct PubSubAdapterConfiguration: Sendable {
     ///
     /// Either way rooms are received as their decimal text.
     public var writesNumericRooms = false
-
-    /// For how long after a loss of Redis the count of nodes is doubted.
-    ///
-    /// Other nodes come back to Redis a moment sooner or later. Until as many are back as there were, or this time has
-    /// passed, a question waits before it is asked, so that it doesn't overlook them.
-    public var reconnectGrace: TimeAmount = .seconds(3)
-
-    /// How often it is looked after nodes that have died while their answers are awaited.
-    public var livenessInterval: TimeAmount = .seconds(1)
-
-    /// How many bytes an answer to another node's question may have.
-    ///
-    /// A node that would have to tell more refuses with a reason: it is an error to a Swift node that asks, and an empty
-    /// answer to a Node.js node. Redis cuts a subscriber off that is behind by 32 MiB, unless it is told otherwise.
-    public var maximumAnswerBytes = 8 * 1024 * 1024
-
-    /// How many bytes of other nodes' answers this server keeps while it waits for the rest of them, of all namespaces.
-    ///
-    /// A question that would take more fails.
-    public var maximumCollectedBytes = 64 * 1024 * 1024
-
-    /// How many may wait for other nodes' answers at a time, in one namespace.
-    public var maximumQuestions = 10_000
 
     /// Makes the ids of nodes and of requests.
     package var makeID: @Sendable () -> String = { PubSubAdapterConfiguration.randomID() }
@@ -57,7 +35,7 @@ public struct PubSubAdapterConfiguration: Sendable {
         publishOnSpecificResponseChannel: Bool = false
     ) {
         self.key = key
-        self.requestsTimeout = requestsTimeout
+        self.cluster.requestsTimeout = requestsTimeout
         self.publishOnSpecificResponseChannel = publishOnSpecificResponseChannel
     }
 

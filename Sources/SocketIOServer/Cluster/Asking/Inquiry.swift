@@ -37,4 +37,23 @@ enum Inquiry: Hashable, Sendable {
         case .serverSideEmit: .zero
         }
     }
+
+    /// The message that asks.
+    ///
+    /// - Parameters:
+    ///   - id: The id of the request.
+    ///   - wanted: The sockets that are searched for.
+    ///   - arguments: The event for the servers.
+    /// - Returns: What to send.
+    func message(_ id: String, wanted: [UTF8Text], arguments: [JSONValue]) -> OutgoingMessage {
+        switch self {
+        case .sockets(let options): return .fetchSockets(requestID: id, options)
+        case .search:
+            var options = BroadcastOptions()
+            options.rooms.appendNew(wanted.map { Room($0.string) })
+            return .fetchSockets(requestID: id, options)
+        case .rooms: return .allRooms(requestID: id)
+        case .serverSideEmit: return .serverSideEmit(requestID: id, arguments)
+        }
+    }
 }

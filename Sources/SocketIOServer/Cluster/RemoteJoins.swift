@@ -1,5 +1,4 @@
 import NIOConcurrencyHelpers
-import SocketIOServer
 import SocketIOWire
 
 /// Sockets that another node makes join rooms, to which it may broadcast in the same breath.
@@ -7,20 +6,16 @@ import SocketIOWire
 /// Sockets join on their own loops, a moment later than the command has arrived; until then their rooms have to look as if
 /// they had members.
 final class RemoteJoins: Sendable {
-    private let core: AdapterCore
     /// Rooms that sockets of this node are being made to join, by how many commands.
     private let joining = NIOLockedValueBox<[Room: Int]>([:])
 
-    init(core: AdapterCore) { self.core = core }
-
-    func join(_ options: BroadcastOptions, _ rooms: [Room]) {
+    func join(_ options: BroadcastOptions, _ rooms: [Room], _ host: any AdapterHost) {
         self.joining.withLockedValue { joining in
             for room in rooms { joining[room, default: 0] += 1 }
         }
-        self.core.host.addLocalSockets(options, rooms: rooms)
-        self.core.runTask { [self] in
-            // A question to every loop, behind the command, about sockets in a room that only a bug could make.
-            _ = await self.core.host.localSockets(BroadcastOptions(rooms: [Self.nobodysRoom]))
+        host.addLocalSockets(options, rooms: rooms)
+        // A question to every loop, behind the command, about sockets in a room that only a bug could make.
+        host.localSockets(BroadcastOptions(rooms: [Self.nobodysRoom])).whenComplete { _ in
             self.joining.withLockedValue { joining in
                 for room in rooms {
                     guard let count = joining[room] else { continue }

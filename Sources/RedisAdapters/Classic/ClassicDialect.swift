@@ -1,0 +1,131 @@
+import NIOCore
+import RESP
+import SocketIOServer
+import SocketIOWire
+
+/// What the official adapter for publish/subscribe calls things, and how it writes them: a value.
+struct ClassicDialect: Sendable {
+    let namespace: String
+    let uid: String
+    let channels: ClassicChannels
+    let encoder: ClassicEncoder
+    private let publishesOnSpecificResponseChannel: Bool
+
+    init(namespace: String, configuration: PubSubAdapterConfiguration) {
+        self.namespace = namespace
+        self.uid = configuration.makeID()
+        self.channels = ClassicChannels(key: configuration.key, namespace: namespace)
+        self.encoder = ClassicEncoder(namespace: namespace, writesNumericRooms: configuration.writesNumericRooms)
+        self.publishesOnSpecificResponseChannel = configuration.publishOnSpecificResponseChannel
+    }
+
+    /// Where a message goes, and its bytes.
+    func encode(_ message: OutgoingMessage) -> (channel: String, message: ByteBuffer) {
+        let encoder = self.encoder
+        switch message {
+        case .broadcast(let broadcast):
+            let (arguments, options) = (broadcast.arguments, broadcast.options)
+            let bytes = encoder.broadcast(uid: self.uid, arguments: arguments, options: options)
+            return (self.channels.broadcast(to: options.rooms), bytes)
+        case .join(let options, let rooms):
+            return self.request(encoder.join(uid: self.uid, options: options, rooms: rooms))
+        case .leave(let options, let rooms):
+            return self.request(encoder.leave(uid: self.uid, options: options, rooms: rooms))
+        case .disconnect(let options, let closing):
+            return self.request(encoder.disconnect(uid: self.uid, options: options, closingConnection: closing))
+        case .fetchSockets(let id, let options):
+            return self.request(encoder.fetchSockets(uid: self.uid, requestID: id, options: options))
+        case .allRooms(let id):
+            return self.request(encoder.allRooms(uid: self.uid, requestID: id))
+        case .serverSideEmit(let id, let arguments):
+            return self.request(encoder.serverSideEmit(uid: self.uid, requestID: id, arguments: arguments))
+        case .acknowledgedBroadcast(let id, let broadcast):
+            return self.request(
+                encoder.broadcastRequest(
+                    uid: self.uid,
+                    requestID: id,
+                    arguments: broadcast.arguments,
+                    options: broadcast.options
+                )
+            )
+        }
+    }
+
+    private func request(_ message: ByteBuffer) -> (channel: String, message: ByteBuffer) {
+        (self.channels.request, message)
+    }
+
+    /// A reply, to which the id of a request is added.
+    func encode(_ reply: ClusterReply) -> EncodedReply {
+        let encoder = self.encoder
+        switch reply {
+        case .sockets(let sockets):
+            var list = ByteBuffer()
+            for socket in sockets { encoder.append(socket, to: &list) }
+            let bytes = list
+            return EncodedReply(byteCount: bytes.readableBytes) {
+                encoder.sockets(requestID: $0.requestID, sockets: bytes)
+            }
+        case .socketIDs(let ids):
+            return Self.reply { encoder.socketIDs(requestID: $0.requestID, ids: ids) }
+        case .rooms(let rooms):
+            return Self.reply { encoder.allRooms(requestID: $0.requestID, rooms: rooms) }
+        case .serverSide(let value):
+            // Official nodes answer these on the common channel, whatever their options are.
+            return EncodedReply(byteCount: 0, isForAll: true) {
+                encoder.serverSideAnswer(requestID: $0.requestID, value: value)
+            }
+        case .clientCount(let count):
+            return EncodedReply(byteCount: 0) { encoder.clientCount(requestID: $0.requestID, count: count) }
+        case .acknowledgement(let value):
+            return EncodedReply(byteCount: 0) { encoder.acknowledgement(requestID: $0.requestID, value: value) }
+        case .done:
+            return EncodedReply(byteCount: 0) { encoder.done(requestID: $0.requestID) }
+        case .refusal(let question, let reason):
+            return EncodedReply(byteCount: 0) {
+                encoder.refusal(requestID: $0.requestID, of: question, reason: reason)
+            }
+        }
+    }
+
+    /// A reply of a length that is found out by writing it.
+    private static func reply(_ message: @escaping @Sendable (ClusterAsker) -> ByteBuffer) -> EncodedReply {
+        let byteCount = message(ClusterAsker(nodeID: nil, requestID: nil)).readableBytes
+        return EncodedReply(byteCount: byteCount, message: message)
+    }
+
+    /// Where a reply goes.
+    func responseChannel(of reply: EncodedReply, to asker: ClusterAsker) -> String {
+        guard self.publishesOnSpecificResponseChannel, !reply.isForAll, let uid = asker.nodeID else {
+            return self.channels.response
+        }
+        return self.channels.response(to: uid.string)
+    }
+
+    // MARK: Rights
+
+    /// What the Redis user must be allowed.
+    var rights: [ClusterRight] {
+        // A room that only a bug could make, and an answer to nobody: every node lets them pass by.
+        let nobody = BroadcastOptions(rooms: [Room("\u{0}")])
+        let toNobody = self.encoder.leave(uid: self.uid, options: nobody, rooms: [])
+        let answer = ByteBuffer(string: #"{"requestId":"\#(self.uid)"}"#)
+        return [
+            ClusterRight(.publish(ByteBuffer()), self.channels.broadcast(to: nobody.rooms)),
+            ClusterRight(.publish(toNobody), self.channels.request),
+            ClusterRight(.publish(answer), self.channels.response),
+            ClusterRight(.subscribePattern, self.channels.broadcastPattern),
+            ClusterRight(.subscribe, self.channels.request),
+            ClusterRight(.subscribe, self.channels.response),
+            ClusterRight(.subscribe, self.channels.response(to: self.uid)),
+            ClusterRight(.count, self.channels.request),
+        ]
+    }
+
+    /// The same in a sentence.
+    var advice: String {
+        "The Redis user needs PUBLISH, SUBSCRIBE, PSUBSCRIBE and PUBSUB, and the channels "
+            + "\(self.channels.broadcastPattern), \(self.channels.request) and \(self.channels.response)*, "
+            + "the first one granted in exactly these characters"
+    }
+}

@@ -1,0 +1,191 @@
+import CoreMetrics
+import Logging
+import NIOCore
+import SocketIOWire
+
+/// Answers the questions of other nodes: a few at a time, equal ones together, and none with more than fits; on the
+/// namespace's loop.
+///
+/// Whoever may publish to the broker may ask, as often as it likes. Questions that ask the same and are waiting get one
+/// answer, which is looked up and written once. What is too large, or too much at once, is refused in a form that official
+/// nodes take for an empty answer.
+final class AnswerDesk {
+    /// What is asked; `nil` for nobody's sockets.
+    enum Question: Hashable, Sendable {
+        case sockets(BroadcastOptions?)
+        case socketIDs(BroadcastOptions?)
+        case rooms
+
+        var kind: ClusterResponse.Question { self == .rooms ? .rooms : .sockets }
+    }
+
+    /// How many answers are made at a time.
+    private static let mostWorkers = 2
+    /// An answer that is longer has to wait until the broker has it, and until those before it have had their time.
+    private static let longBytes = 64 * 1024
+
+    private let context: ClusterContext
+    private var line = AnswerLine()
+    private var workers = 0
+    /// When the long answers that have been given have had their time.
+    private var isFreeAt = NIODeadline.uptimeNanoseconds(0)
+    /// Set when this node leaves: it answers those who wait, and nobody else.
+    private var ended: EventLoopPromise<Void>?
+
+    init(context: ClusterContext) { self.context = context }
+
+    /// How many wait.
+    var waiting: Int { self.line.count }
+
+    /// Answers those who wait, and then nobody any more.
+    ///
+    /// - Returns: When that is done.
+    func close() -> EventLoopFuture<Void> {
+        let ended = self.ended ?? self.context.eventLoop.makePromise(of: Void.self)
+        self.ended = ended
+        if self.workers == 0 { ended.succeed() }
+        return ended.futureResult
+    }
+
+    private var isClosing: Bool { self.ended != nil }
+
+    /// Takes a question.
+    ///
+    /// - Parameters:
+    ///   - question: What is asked.
+    ///   - asker: Who asks.
+    ///   - byteCount: How long the question was.
+    func take(_ question: Question, of asker: ClusterAsker, byteCount: Int) {
+        let place = AnswerLine.Place(asker: asker, bytes: byteCount, time: self.context.now)
+        guard !self.isClosing else { return self.refuse(question, [place], "this node is leaving the cluster") }
+        guard self.line.append(place, for: question) else {
+            return self.refuse(question, [place], "too many questions are waiting for this node's answers")
+        }
+        guard self.workers < Self.mostWorkers else { return }
+        self.workers += 1
+        self.work()
+    }
+
+    /// Answers the next question, if there is one.
+    private func work() {
+        guard let (question, places) = self.line.next() else {
+            self.workers -= 1
+            if self.workers == 0 { self.ended?.succeed() }
+            return
+        }
+        self.answer(question).assumeIsolated().whenComplete { [self] result in
+            switch result {
+            case .success(let reply?): self.send(self.context.transport.encode(reply), places[...])
+            case .success(nil), .failure:
+                let limit = self.context.configuration.maximumAnswerBytes
+                self.refuse(question, places, "the answer takes more than \(limit) bytes; ask for less")
+                self.line.answered(places)
+                self.work()
+            }
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends a reply to all who asked: a short one at once, long ones one after the other.
+    private func send(_ reply: EncodedReply, _ places: ArraySlice<AnswerLine.Place>) {
+        var rest = places
+        while let place = rest.popFirst() {
+            let isLong = reply.byteCount > Self.longBytes
+            // Nobody waits long for a node that leaves.
+            let isWanted = self.isWaiting(place) && !(isLong && self.isClosing)
+            if isWanted, isLong {
+                return self.sendLong(reply, to: place) { [self, rest] in
+                    self.line.answered([place])
+                    self.send(reply, rest)
+                }
+            }
+            if isWanted { self.context.reply(reply, to: place.asker) }
+            self.line.answered([place])
+        }
+        self.work()
+    }
+
+    private func sendLong(_ reply: EncodedReply, to place: AnswerLine.Place, then done: @escaping () -> Void) {
+        let loop = self.context.eventLoop.assumeIsolated()
+        loop.scheduleTask(in: self.pause(for: reply.byteCount)) { [self] in
+            guard !self.isClosing else { return done() }
+            let timeout = self.context.configuration.requestsTimeout
+            self.context.transport.sendLong(reply, to: place.asker, timeout: timeout)
+                .hop(to: self.context.eventLoop).assumeIsolated()
+                .whenComplete { result in
+                    if case .failure = result { self.context.metrics.unpublished.increment() }
+                    done()
+                }
+        }
+    }
+
+    /// Whether it can be that somebody waits for the answer.
+    private func isWaiting(_ place: AnswerLine.Place) -> Bool {
+        let patience = TimeAmount.nanoseconds(2 * self.context.configuration.requestsTimeout.nanoseconds)
+        return self.context.now <= place.time + patience
+    }
+
+    /// How long the asking node needs to read what it was sent before: brokers cut off who falls behind too far.
+    private func pause(for bytes: Int) -> TimeAmount {
+        let now = self.context.now
+        // Four of the largest answers in a second.
+        let rate = Double(4 * self.context.configuration.maximumAnswerBytes)
+        let start = max(now, self.isFreeAt)
+        self.isFreeAt = start + TimeAmount.nanoseconds(Int64(Double(bytes) / rate * 1e9))
+        return start - now
+    }
+
+    // MARK: Looking up
+
+    /// Looks an answer up.
+    ///
+    /// - Returns: `nil` if it is too long.
+    private func answer(_ question: Question) -> EventLoopFuture<ClusterReply?> {
+        let (host, limit) = (self.context.host, self.context.configuration.maximumAnswerBytes)
+        switch question {
+        case .rooms:
+            return host.localRooms().hop(to: self.context.eventLoop).map { rooms in
+                // Quotes and a comma at least.
+                rooms.reduce(0) { $0 + $1.name.utf8.count + 3 } <= limit ? .rooms(rooms) : nil
+            }
+        case .socketIDs(let options):
+            return self.visit(options, limit: limit, { $0.id.utf8.count + 3 }).map { sockets in
+                sockets.map { .socketIDs($0.map(\.id)) }
+            }
+        case .sockets(let options):
+            return self.visit(options, limit: limit, { $0.byteCount }).map { $0.map { .sockets($0) } }
+        }
+    }
+
+    /// Gathers the matching sockets, as long as all of them together are not too long.
+    private func visit(
+        _ options: BroadcastOptions?,
+        limit: Int,
+        _ size: @escaping @Sendable (SocketDescription) -> Int
+    ) -> EventLoopFuture<[SocketDescription]?> {
+        let loop = self.context.eventLoop
+        guard let options else { return loop.makeSucceededFuture([]) }
+        let gathered = LoopConfined(Gathered(), on: loop)
+        return self.context.host.visitLocalSockets(options) { sockets in
+            let gathered = gathered.value
+            for socket in sockets where gathered.bytes <= limit {
+                gathered.bytes += size(socket)
+                gathered.sockets.append(socket)
+            }
+            return gathered.bytes <= limit
+        }.hop(to: loop).map { gathered.value.bytes <= limit ? gathered.value.sockets : nil }
+    }
+
+    private final class Gathered {
+        var sockets: [SocketDescription] = []
+        var bytes = 0
+    }
+
+    private func refuse(_ question: Question, _ places: [AnswerLine.Place], _ reason: String) {
+        self.context.metrics.answersRefused.increment(by: places.count)
+        self.context.logger.debug("Refused to answer another node", metadata: ["reason": "\(reason)"])
+        let refusal = self.context.transport.encode(.refusal(of: question.kind, reason: reason))
+        for place in places { self.context.reply(refusal, to: place.asker) }
+    }
+}

@@ -1,0 +1,82 @@
+import SocketIOWire
+
+/// The answers to one question: what came, who is waited for, who is missing.
+///
+/// Some messages say whose they are; those of the official classic adapter don't. What can be told is told: an answer must
+/// be one to the question, and what was answered before is not counted again. Sockets and rooms tell, because a socket is
+/// on one node only, and a node that has a room has a socket. Two empty answers without a name may be two nodes' or one
+/// node's: they count as two.
+struct AnswerCollection {
+    /// What was answered so far.
+    struct Answers: Sendable {
+        var sockets: [SocketDescription] = []
+        var rooms: Set<Room> = []
+        var values: [JSONValue?] = []
+    }
+
+    /// What an answer did.
+    enum Effect {
+        case counted
+        /// It was counted before.
+        case repeated
+        /// It has no list: it counts, but a moment later, because a complete one may follow.
+        case provisional
+    }
+
+    private(set) var answers = Answers()
+    private(set) var roll: RollCall
+    /// Answers without a list.
+    private var provisional = 0
+    /// Why a node did not tell what it was asked.
+    private(set) var refusal: String?
+    /// The sockets of all answers, and what tells the answers that name rooms apart.
+    private var knownSockets: Set<UTF8Text> = []
+    private var knownRooms: Set<Int> = []
+
+    init(_ roll: ClusterRoll) { self.roll = RollCall(roll) }
+
+    /// Whether nothing more is waited for.
+    var isOver: Bool { self.roll.isOver }
+    /// Whether nothing more is to be expected from nodes that leave empty lists out.
+    var isProbablyOver: Bool { self.roll.isOver(with: self.provisional) }
+
+    /// Takes an answer.
+    ///
+    /// - Parameters:
+    ///   - answer: What was answered.
+    ///   - node: Who answered, if the message says so.
+    /// - Returns: What that did.
+    mutating func add(_ answer: ClusterResponse.Answer, from node: UTF8Text?) -> Effect {
+        guard !self.roll.hasHeard(node) else { return .repeated }
+        switch answer {
+        case .sockets(let sockets):
+            guard self.isNew(sockets) || node != nil else { return .repeated }
+            self.answers.sockets += sockets
+        case .rooms(let rooms):
+            let rooms = Set(rooms)
+            // The order of a set means nothing, and its hash value knows that.
+            let isNew = rooms.isEmpty || self.knownRooms.insert(rooms.hashValue).inserted
+            guard isNew || node != nil else { return .repeated }
+            self.answers.rooms.formUnion(rooms)
+        case .serverSide(let value): self.answers.values.append(value)
+        case .refusal(let reason): self.refusal = reason
+        case .nothing:
+            self.provisional += 1
+            self.roll.heardSomething()
+            return .provisional
+        case .clientCount, .acknowledgement: return .repeated
+        }
+        self.roll.heard(node)
+        return .counted
+    }
+
+    /// Whether one of the sockets is new, or there is none.
+    private mutating func isNew(_ sockets: [SocketDescription]) -> Bool {
+        var isNew = sockets.isEmpty
+        for socket in sockets where self.knownSockets.insert(UTF8Text(socket.id)).inserted { isNew = true }
+        return isNew
+    }
+
+    /// So many other nodes are alive now, and these of them are known by name.
+    mutating func looked(_ roll: ClusterRoll) { self.roll.looked(roll, provisional: self.provisional) }
+}

@@ -1,0 +1,94 @@
+import NIOCore
+import OrderedCollections
+import SocketIOWire
+
+/// What the other nodes say.
+extension QuestionBook {
+    /// What is asked with that id; `nil` if it is none of ours, or nobody waits any more.
+    func inquiry(_ id: UTF8Text) -> Inquiry? { self.open[id]?.inquiry }
+
+    /// A node answers.
+    ///
+    /// - Parameters:
+    ///   - answer: What it says.
+    ///   - id: The question.
+    ///   - node: Who answers, if the message says so.
+    ///   - bytes: What the answer counts for in the budget, which has taken it.
+    ///   - now: The time.
+    ///   - actions: What is to be done.
+    mutating func answered(
+        _ answer: ClusterResponse.Answer,
+        to id: UTF8Text,
+        from node: UTF8Text?,
+        bytes: Int,
+        at now: NIODeadline,
+        _ actions: inout [Action]
+    ) {
+        // Out of the table while it changes, or its lists would be copied.
+        guard var open = self.open.removeValue(forKey: id) else {
+            actions.append(.release(bytes))
+            return self.answeredLate(id, &actions)
+        }
+        var answer = answer
+        // The answers to a search are not kept.
+        if open.inquiry == .search { actions.append(.release(bytes)) } else { open.bytes += bytes }
+        if open.inquiry == .search, case .sockets(let sockets) = answer {
+            answer = .sockets(self.found(sockets, &open, &actions))
+        }
+        let effect = open.collection.add(answer, from: node)
+        let isOver = open.collection.isOver || open.waiters.isEmpty
+        if !isOver, case .provisional = effect, open.collection.isProbablyOver {
+            open.endsAt = now + Self.provisionalGrace
+            self.timers.add(.end(id), at: now + Self.provisionalGrace)
+        }
+        self.open[id] = open
+        if isOver { self.complete(id, at: now, &actions) }
+    }
+
+    /// Tells those who search for these sockets.
+    ///
+    /// - Returns: The sockets that somebody searches for: who is only in a room of that name is not meant.
+    private mutating func found(
+        _ sockets: [SocketDescription],
+        _ open: inout Open,
+        _ actions: inout [Action]
+    ) -> [SocketDescription] {
+        var searched: [UTF8Text: [Int]] = [:]
+        for id in open.waiters {
+            if let wanted = self.waiters[id]?.wanted { searched[wanted, default: []].append(id) }
+        }
+        var wanted: [SocketDescription] = []
+        for socket in sockets {
+            guard let ids = searched.removeValue(forKey: UTF8Text(socket.id)) else { continue }
+            wanted.append(socket)
+            open.waiters.subtract(ids)
+            self.resolve(Set(ids), .success(Answers(sockets: [socket])), &actions)
+        }
+        return wanted
+    }
+
+    /// A node answers that was not waited for any more: it speaks again.
+    private mutating func answeredLate(_ id: UTF8Text, _ actions: inout [Action]) {
+        guard let count = self.unanswered[id] else { return }
+        self.unanswered[id] = count > 1 ? count - 1 : nil
+        if count <= 1 { actions.append(.forget(id)) }
+        actions.append(.silent(nil))
+    }
+
+    /// There is no memory left for an answer.
+    mutating func refuse(_ id: UTF8Text, limit: Int, at now: NIODeadline, _ actions: inout [Action]) {
+        guard let open = self.close(id, at: now, &actions) else { return }
+        let message =
+            "the answers of the other nodes to \(open.inquiry.name) take more memory than is left: this node keeps at"
+            + " most \(limit) bytes of answers at a time; ask for less"
+        self.resolve(open.waiters, .failure(.incomplete(.refused, message, open.collection)), &actions)
+    }
+
+    /// So many other nodes are alive: ends the questions that only nodes have not answered that have gone.
+    mutating func looked(_ roll: ClusterRoll, at now: NIODeadline, _ actions: inout [Action]) {
+        for id in Array(self.open.keys) {
+            self.open[id]?.collection.looked(roll)
+            if self.open[id]?.collection.isOver ?? false { self.complete(id, at: now, &actions) }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import CoreMetrics
+import Logging
+import NIOCore
+package import SocketIOWire
+
+/// What a transport hands over whatever arrives to.
+///
+/// Broadcasts and commands take effect at once, in the order in which they arrive. Questions and answers go to the
+/// namespace's loop.
+package final class ClusterReceiver: Sendable {
+    let context: ClusterContext
+    let joins: RemoteJoins
+    private let core: LoopConfined<ClusterCore>
+
+    init(context: ClusterContext, joins: RemoteJoins, core: LoopConfined<ClusterCore>) {
+        self.context = context
+        self.joins = joins
+        self.core = core
+    }
+
+    /// The namespace's name.
+    package var namespace: String { self.context.host.name }
+
+    // MARK: Broadcasts
+
+    /// Whether somebody here is in that room, may come back to it, or is about to join it.
+    package func isOfInterest(_ room: Room) -> Bool {
+        self.context.host.hasLocalMembers(of: room) || self.joins.contains(room)
+    }
+
+    /// A broadcast of another node that has somebody to go to here.
+    package func deliver(_ packet: EncodedPacket, options: BroadcastOptions) {
+        self.context.metrics.delivered.increment()
+        self.context.host.deliver(packet, options: options)
+    }
+
+    /// A broadcast was left out unread, because nobody here is meant.
+    package func filtered() { self.context.metrics.filtered.increment() }
+
+    /// A message was ignored.
+    package func rejected(_ reason: String, _ error: any Error, from channel: @autoclosure () -> String) {
+        self.context.metrics.rejected(reason)
+        self.context.logger.debug(
+            "Ignored a message of the cluster",
+            metadata: ["cluster.channel": "\(channel())", "error": "\(error)"]
+        )
+    }
+
+    // MARK: Requests
+
+    /// A command or a question of another node, or of an emitter; not of this node itself.
+    ///
+    /// - Parameters:
+    ///   - request: What is asked.
+    ///   - byteCount: How long the message was.
+    package func received(_ request: ClusterRequest, byteCount: Int) {
+        let host = self.context.host
+        let asker = ClusterAsker(nodeID: request.uid, requestID: request.requestID)
+        switch request.body {
+        case .join(let options, let rooms):
+            if let options { self.joins.join(options, rooms, host) }
+        case .leave(let options, let rooms):
+            if let options { host.delLocalSockets(options, rooms: rooms) }
+        case .disconnect(let options, let closingConnection):
+            if let options { host.disconnectLocalSockets(options, closingConnection: closingConnection) }
+        case .joinSocket(let socket, let rooms):
+            self.command(socket, asker) { if !rooms.isEmpty { self.joins.join($0, rooms, host) } }
+        case .leaveSocket(let socket, let rooms):
+            self.command(socket, asker) { if !rooms.isEmpty { host.delLocalSockets($0, rooms: rooms) } }
+        case .disconnectSocket(let socket, let closingConnection):
+            self.command(socket, asker) { host.disconnectLocalSockets($0, closingConnection: closingConnection) }
+        case .socketIDs(let options): self.take(.socketIDs(options), asker, byteCount)
+        case .allRooms: self.take(.rooms, asker, byteCount)
+        case .fetchSockets(let options): self.take(.sockets(options.map(Self.unflagged)), asker, byteCount)
+        case .serverSideEmit(let arguments): self.serverSideEvent(arguments, asker)
+        case .broadcast(let arguments, let options): self.deliver(arguments, options, asker)
+        }
+    }
+
+    /// Official nodes leave the flags of these aside.
+    private static func unflagged(_ options: BroadcastOptions) -> BroadcastOptions {
+        BroadcastOptions(rooms: options.rooms, except: options.except)
+    }
+
+    /// Carries a command of an old node out, and says so, if the socket is here.
+    private func command(_ socket: String, _ asker: ClusterAsker, _ body: (BroadcastOptions) -> Void) {
+        guard self.context.host.hasLocalSocket(socket) else { return }
+        body(BroadcastOptions(rooms: [Room(socket)]))
+        self.context.reply(.done, to: asker)
+    }
+
+    private func take(_ question: AnswerDesk.Question, _ asker: ClusterAsker, _ byteCount: Int) {
+        self.core.execute { $0.desk.take(question, of: asker, byteCount: byteCount) }
+    }
+
+    private func serverSideEvent(_ arguments: [JSONValue], _ asker: ClusterAsker) {
+        guard asker.requestID != nil else { return self.context.host.serverSideEvent(arguments, reply: nil) }
+        let context = self.context
+        context.host.serverSideEvent(arguments) { context.reply(.serverSide($0), to: asker) }
+    }
+
+    private func deliver(_ arguments: [JSONValue], _ options: BroadcastOptions?, _ asker: ClusterAsker) {
+        let context = self.context
+        guard let options, !arguments.isEmpty else { return context.reply(.clientCount(0), to: asker) }
+        // Only how long to wait is of use.
+        let timeout =
+            options.flags.timeoutMilliseconds.map { TimeAmount.milliseconds(Int64($0)) }
+            ?? context.configuration.requestsTimeout
+        context.host.deliverWithAck(
+            arguments: arguments,
+            options: context.transport.honoursFlagsOfAcknowledged ? options : Self.unflagged(options),
+            timeout: timeout,
+            onClientCount: { context.reply(.clientCount($0), to: asker) },
+            onAcknowledgement: { context.reply(.acknowledgement($0), to: asker) }
+        )
+    }
+
+    // MARK: Answers
+
+    /// What this node asked with that id; `nil` if it asked nothing, or waits no longer.
+    ///
+    /// Callable from any thread. Every node may get every answer, and most are for others: this spares reading them.
+    package func question(of requestID: UTF8Text) -> ClusterResponse.Question? { self.context.awaited[requestID] }
+
+    /// A node answers.
+    ///
+    /// - Parameters:
+    ///   - answer: What it says.
+    ///   - requestID: What it answers.
+    ///   - node: Who says so, if the message tells.
+    ///   - byteCount: How long the message was.
+    package func received(
+        _ answer: ClusterResponse.Answer,
+        to requestID: UTF8Text,
+        from node: UTF8Text?,
+        byteCount: Int
+    ) {
+        self.core.execute { $0.answered(answer, to: requestID, from: node, byteCount: byteCount) }
+    }
+
+    // MARK: The link
+
+    /// The broker was lost, or everything is subscribed again.
+    package func availabilityChanged(_ isAvailable: Bool) {
+        // What others published meanwhile has passed this node by.
+        if isAvailable { self.context.host.eventsMayBeMissing() }
+        self.core.execute { $0.availabilityChanged(isAvailable) }
+    }
+
+    /// Others may have published something that did not arrive.
+    package func eventsMayBeMissing() { self.context.host.eventsMayBeMissing() }
+
+    /// A node has come, gone, fallen silent or spoken again.
+    package func peersChanged() { self.core.execute { $0.look() } }
+}

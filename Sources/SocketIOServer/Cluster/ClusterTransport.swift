@@ -1,0 +1,137 @@
+package import NIOCore
+package import SocketIOWire
+
+/// Carries one namespace's messages to the other nodes, and theirs to this one: a dialect, and the way that it travels.
+///
+/// The cluster core decides what is asked and answered, and knows nothing of channels, bytes or Redis. A transport knows
+/// nothing of questions: it hands everything that arrives to its ``ClusterReceiver``.
+package protocol ClusterTransport: AnyObject, Sendable {
+    /// What this node calls itself in this namespace.
+    var nodeID: UTF8Text { get }
+
+    /// Makes the id of a request.
+    func makeRequestID() -> String
+
+    /// The other nodes that are known by name; those that are not known by name only count.
+    var peers: [ClusterPeer] { get }
+
+    /// Whether a broadcast that clients acknowledge keeps its flags on other nodes; official adapters differ.
+    var honoursFlagsOfAcknowledged: Bool { get }
+
+    /// Joins the cluster; returns when this node hears what others send, and they hear what it sends.
+    ///
+    /// - Throws: ``ClusterError``.
+    func start(_ receiver: ClusterReceiver) async throws
+
+    /// Leaves the cluster; nothing is received after it returned.
+    func close() async
+
+    /// Sends a message to the nodes that it is for, without waiting.
+    ///
+    /// - Throws: ``ClusterError`` if it was not taken.
+    func send(_ message: OutgoingMessage) throws(ClusterError)
+
+    /// Sends messages, all or none, and returns when it is known what becomes of them.
+    func send(
+        _ messages: [OutgoingMessage],
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount
+    ) async -> PublishOutcome
+
+    /// Writes a reply, once for all who asked the same.
+    func encode(_ reply: ClusterReply) -> EncodedReply
+
+    /// Sends a reply without waiting.
+    ///
+    /// - Throws: ``ClusterError`` if it was not taken.
+    func send(_ reply: EncodedReply, to asker: ClusterAsker) throws(ClusterError)
+
+    /// Sends a long reply.
+    ///
+    /// - Returns: When neither the reply nor anything that was sent before takes memory here any more.
+    func sendLong(_ reply: EncodedReply, to asker: ClusterAsker, timeout: TimeAmount) -> EventLoopFuture<Void>
+
+    /// Counts the nodes that serve the namespace now, this one included.
+    func countNodes() -> EventLoopFuture<Int>
+}
+
+extension ClusterTransport {
+    package var peers: [ClusterPeer] { [] }
+    package var honoursFlagsOfAcknowledged: Bool { true }
+}
+
+/// What a node tells or asks the others.
+package enum OutgoingMessage: Sendable {
+    case broadcast(Broadcast)
+    case join(BroadcastOptions, rooms: [Room])
+    case leave(BroadcastOptions, rooms: [Room])
+    case disconnect(BroadcastOptions, closingConnection: Bool)
+    case fetchSockets(requestID: String, BroadcastOptions)
+    case allRooms(requestID: String)
+    /// `[event, argument...]`; answered if there is the id of a request.
+    case serverSideEmit(requestID: String?, [JSONValue])
+    /// A broadcast whose clients acknowledge it.
+    case acknowledgedBroadcast(requestID: String, Broadcast)
+
+    /// What a command does, as a message.
+    package init(_ operation: ClusterOperation) {
+        switch operation.action {
+        case .emit(let arguments):
+            self = .broadcast(Broadcast(arguments: arguments, options: operation.options))
+        case .join(let rooms): self = .join(operation.options, rooms: rooms)
+        case .leave(let rooms): self = .leave(operation.options, rooms: rooms)
+        case .disconnect(let closing): self = .disconnect(operation.options, closingConnection: closing)
+        }
+    }
+}
+
+/// What a node answers.
+package enum ClusterReply: Sendable {
+    case sockets([SocketDescription])
+    /// Old nodes of Node.js ask for these.
+    case socketIDs([String])
+    case rooms(Set<Room>)
+    /// Another server's event was answered; `nil`: with nothing.
+    case serverSide(JSONValue?)
+    /// How many clients were sent a broadcast that they acknowledge.
+    case clientCount(Int)
+    /// The first argument of a client's acknowledgement; `nil`: it had none.
+    case acknowledgement(JSONValue?)
+    /// It was carried out.
+    case done
+    /// This node does not answer, and says why.
+    case refusal(of: ClusterResponse.Question, reason: String)
+}
+
+/// A reply in the transport's own form, to which the id of a request is added.
+package struct EncodedReply: Sendable {
+    /// What a message with the reply is long, the rest of it left out.
+    package let byteCount: Int
+    /// Whether every node gets the reply, whoever asked.
+    package let isForAll: Bool
+    /// Makes the message for a request.
+    package let message: @Sendable (ClusterAsker) -> ByteBuffer
+
+    package init(
+        byteCount: Int,
+        isForAll: Bool = false,
+        message: @escaping @Sendable (ClusterAsker) -> ByteBuffer
+    ) {
+        self.byteCount = byteCount
+        self.isForAll = isForAll
+        self.message = message
+    }
+}
+
+/// Who asks this node something.
+package struct ClusterAsker: Sendable {
+    /// What the asking node calls itself; some don't say.
+    package var nodeID: UTF8Text?
+    /// What the answer names; it means something to the asking node alone.
+    package var requestID: JSONValue?
+
+    package init(nodeID: UTF8Text?, requestID: JSONValue?) {
+        self.nodeID = nodeID
+        self.requestID = requestID
+    }
+}
