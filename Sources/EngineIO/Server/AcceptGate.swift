@@ -9,43 +9,43 @@ import Musl
 import Darwin
 #endif
 
-/// Which of the process's descriptors connections may take.
+/// Says which of the process's descriptors connections may take.
 ///
-/// Whoever else needs one (the connections to Redis, the log, the runtime, which ends the process if it gets none) finds
-/// some free.
+/// The rest stays free for everything else that needs one: connections to Redis, the log, and the runtime, which ends
+/// the process if it gets none.
 struct DescriptorReserve: Sendable, Equatable {
-    /// Connections that get a descriptor from here on are told that there is no room.
+    /// From this descriptor on, the server tells connections that there is no room.
     let fullMark: Int
-    /// From here on none are accepted.
+    /// From this descriptor on, the server accepts no connection.
     let closedMark: Int
 
     /// - Parameters:
     ///   - limit: How many descriptors the process may have.
-    ///   - reserved: How many of those are not for connections; never more than half.
+    ///   - reserved: How many of those are not for connections. It is never more than half.
     init(limit: Int, reserved: Int) {
         let reserved = min(reserved, limit / 2)
         self.fullMark = limit - reserved
-        // Being told that there is no room takes a descriptor for a moment, too.
+        // To tell a connection that there is no room takes a descriptor for a moment, too.
         self.closedMark = self.fullMark + reserved / 4
     }
 }
 
 /// What the listeners of a server and its connections tell each other.
 final class AcceptState: Sendable {
-    /// Whether connections are to be told that there is no room.
+    /// Whether the server has to tell connections that there is no room.
     let isFull = Atomic<Bool>(false)
 }
 
-/// Accepts connections only as long as the process keeps descriptors for everything else.
+/// Accepts connections only while the process keeps enough descriptors for everything else.
 ///
-/// It sits next to the listening socket. When descriptors run out it stops accepting (connections wait in the kernel),
-/// looks again after a while that doubles, and goes on when some are free. The system's own refusal (`EMFILE`, `ENFILE`)
-/// counts as the same: a listening socket that goes on after that would spin.
+/// It is next to the listening socket. When descriptors run out it stops accepting, and connections wait in the kernel.
+/// It looks again after a time that doubles, and continues when some are free. A refusal of the system (`EMFILE`,
+/// `ENFILE`) has the same effect, because a listening socket that went on would use all of a processor.
 final class AcceptGate: ChannelDuplexHandler {
     typealias InboundIn = any Channel
     typealias OutboundIn = any Channel
 
-    /// What happens at the gate, for the log and the metrics.
+    /// An event at the gate, for the log and the metrics.
     enum Event: Equatable {
         case closed(CInt?)
         case opened
@@ -53,16 +53,16 @@ final class AcceptGate: ChannelDuplexHandler {
 
     private static let shortestPause = TimeAmount.milliseconds(50)
     private static let longestPause = TimeAmount.seconds(1)
-    /// How many connections are accepted without another look.
+    /// How many connections it may accept before it looks again.
     private static let allowance = 16
-    /// How many of them at once.
+    /// How many of them it may accept at once.
     private static let atOnce = 4
 
     private let reserve: DescriptorReserve?
     private let state: AcceptState
     private let countFree: (_ mark: Int, _ count: Int, any Channel) -> Int
     private let report: (Event) -> Void
-    /// How many more connections get descriptors below the mark.
+    /// How many more connections will get descriptors below the mark.
     private var allowance = 0
     private var perRead = atOnce
     private var isPaused = false
@@ -70,8 +70,8 @@ final class AcceptGate: ChannelDuplexHandler {
     private var scheduled: Scheduled<Void>?
 
     /// - Parameters:
-    ///   - reserve: What is kept; `nil`: nothing, only the system's refusals count.
-    ///   - state: What connections ask.
+    ///   - reserve: The reserve. If it is `nil`, only refusals of the system count.
+    ///   - state: The state that connections read.
     ///   - countFree: See ``FileDescriptors/countFree(below:atMost:like:)``.
     ///   - report: Told when the gate closes and opens.
     init(
@@ -96,7 +96,7 @@ final class AcceptGate: ChannelDuplexHandler {
         self.pause = Self.shortestPause
         self.allowance -= 1
         if let reserve = self.reserve, self.state.isFull.load(ordering: .relaxed) {
-            // What was true when this accept was asked for may be long ago.
+            // This accept may have been requested long ago, and things may have changed.
             let isFull = self.countFree(reserve.fullMark, 1, context.channel) == 0
             self.state.isFull.store(isFull, ordering: .relaxed)
         }
@@ -128,7 +128,7 @@ final class AcceptGate: ChannelDuplexHandler {
         let isFull = self.allowance == 0
         if isFull { self.allowance = self.countFree(reserve.closedMark, 1, context.channel) }
         self.state.isFull.store(isFull, ordering: .relaxed)
-        // A read accepts several connections, but no more than are known to fit.
+        // One read accepts several connections, but no more than are known to fit.
         let perRead = self.allowance < Self.atOnce ? 1 : Self.atOnce
         if perRead != self.perRead {
             self.perRead = perRead
@@ -140,7 +140,7 @@ final class AcceptGate: ChannelDuplexHandler {
     private func close(_ context: ChannelHandlerContext, _ code: CInt?) {
         self.isPaused = true
         self.report(.closed(code))
-        // Without this the kernel would go on to say that somebody waits.
+        // Without this the kernel would keep reporting that a connection waits.
         try? context.channel.syncOptions?.setOption(.autoRead, value: false)
         self.lookLater(context)
     }

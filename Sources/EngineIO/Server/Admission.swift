@@ -1,12 +1,12 @@
 import NIOConcurrencyHelpers
 
-/// Counts connections and sessions, all of them and those of each address, and says when there are enough.
+/// Counts connections and sessions, in all and for each address, and refuses them when there are too many.
 ///
-/// One lock, taken when a connection or a session begins and ends; not at all if nothing is limited.
+/// It has one lock, which is taken when a connection or a session begins and ends. Without limits it is never taken.
 final class Admission: Sendable {
     private struct Counts {
         var connections = 0
-        /// Connections that have not brought a whole request yet.
+        /// How many connections have not sent a complete request yet.
         var halfOpen = 0
         var sessions = 0
 
@@ -15,7 +15,7 @@ final class Admission: Sendable {
 
     private struct State {
         var all = Counts()
-        /// Connections that are being told that there is no room for them.
+        /// How many connections are being told that there is no room.
         var turnedAway = 0
         var groups: [AddressGroup: Counts] = [:]
     }
@@ -38,12 +38,14 @@ final class Admission: Sendable {
 
     // MARK: Connections
 
-    /// Counts a new connection; a trusted proxy's counts as nobody's.
+    /// Counts a new connection.
+    ///
+    /// One from a trusted proxy counts for no address.
     ///
     /// - Parameters:
     ///   - peer: Where it comes from.
-    ///   - isFull: Whether the process has no room for another, whatever the limits say.
-    /// - Returns: Its place, or why there is none.
+    ///   - isFull: Whether the process has no room for another connection, even if the limits allow one.
+    /// - Returns: The connection's place, or why there is none.
     func connect(from peer: String?, isFull: Bool = false) -> Result<ConnectionTicket, HandshakeError> {
         if isFull { return .failure(.serverFull("reservedDescriptors")) }
         let group = peer.flatMap { self.group(of: ClientAddress(peer: $0)) }
@@ -69,10 +71,11 @@ final class Admission: Sendable {
         return error.map(Result.failure) ?? .success(ConnectionTicket(admission: self, group: group))
     }
 
-    /// A connection is told that there is no room for it, which takes a moment; each call needs one of
-    /// ``wasTurnedAway()``.
+    /// Counts a connection that is told that there is no room, which takes a moment.
     ///
-    /// - Returns: Whether there are more of those than there may be.
+    /// Each call needs one of ``wasTurnedAway()``.
+    ///
+    /// - Returns: Whether there are too many such connections.
     func turnAway() -> Bool {
         self.state.withLockedValue { state in
             state.turnedAway += 1
@@ -80,10 +83,12 @@ final class Admission: Sendable {
         }
     }
 
-    /// A connection that was told so is gone.
+    /// A connection that was told that there is no room is gone.
     func wasTurnedAway() { self.state.withLockedValue { $0.turnedAway -= 1 } }
 
-    /// How many connections are told so at a time; for another one, an older is closed at once.
+    /// How many connections may be told so at the same time.
+    ///
+    /// For one more, the oldest is closed at once.
     private var maxTurnedAway: Int { min(256, self.limits.maxConnections.map { max(16, $0 / 8) } ?? .max) }
 
     fileprivate func established(_ group: AddressGroup) {
@@ -109,7 +114,7 @@ final class Admission: Sendable {
 
     // MARK: Sessions
 
-    /// Counts a new session, or says why there may be none.
+    /// Counts a new session, or returns why it is refused.
     func openSession(_ request: HandshakeRequest) -> HandshakeError? {
         guard self.isLimited else { return nil }
         let group = self.group(of: request)
@@ -130,16 +135,16 @@ final class Admission: Sendable {
         }
     }
 
-    /// A session that was counted is over.
+    /// A counted session is over.
     func closedSession(_ request: HandshakeRequest) {
         guard self.isLimited else { return }
         self.change(self.group(of: request)) { $0.sessions -= 1 }
         self.state.withLockedValue { $0.all.sessions -= 1 }
     }
 
-    /// What the client behind a request is counted by.
+    /// The group of addresses for which the client behind a request counts.
     ///
-    /// Worked out when needed: it follows from what the session keeps anyway.
+    /// It is worked out when it is needed, from what the session keeps anyway.
     func group(of request: HandshakeRequest) -> AddressGroup? {
         self.group(of: self.address(of: request))
     }
@@ -147,7 +152,7 @@ final class Admission: Sendable {
     private func group(of address: ClientAddress) -> AddressGroup? {
         switch address {
         case .known(let address):
-            // A proxy that did not say for whom it asks is nobody's address.
+            // If a proxy does not say for whom it asks, the request counts for no address.
             self.proxies.withLockedValue { $0.contains(address) } ? nil : AddressGroup(address)
         case .unreadable: .unreadable
         case .missing: nil
@@ -166,7 +171,9 @@ final class Admission: Sendable {
     var addressCount: Int { self.state.withLockedValue { $0.groups.count } }
 }
 
-/// A connection's place among those of its address; given back when nobody holds it any more.
+/// A connection's place in the count of its address.
+///
+/// It is given back when nobody holds it any more.
 final class ConnectionTicket: Sendable {
     private let admission: Admission
     private let group: AddressGroup?
@@ -177,7 +184,7 @@ final class ConnectionTicket: Sendable {
         self.group = group
     }
 
-    /// The connection has brought a whole request.
+    /// The connection has sent a complete request.
     func establish() {
         let isFirst = self.isHalfOpen.withLockedValue { isHalfOpen in
             defer { isHalfOpen = false }

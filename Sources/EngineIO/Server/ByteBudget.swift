@@ -2,37 +2,38 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Synchronization
 
-/// Somebody because of whom a loop keeps bytes.
+/// A client for which a loop keeps bytes.
 protocol ByteHolder: AnyObject {
-    /// How many bytes that are now.
+    /// How many bytes the loop keeps for it now.
     func heldBytes(of kind: ByteBudget.Kind) -> Int
 
-    /// Lets go of them, and of the client.
+    /// Drops the bytes and gives the client up.
     func giveUp(_ kind: ByteBudget.Kind)
 }
 
-/// How many bytes all clients together may make the server keep.
+/// Limits how many bytes the server keeps for all clients together.
 ///
-/// Each loop counts for itself, in plain integers, and only while somebody's bytes wait: what is sent at once and what
-/// comes as a whole is not counted at all. The loops share one sum, which a loop changes when its own has changed by a
-/// step. If the sum is too large, the loops name those who hold most, and they are given up, the largest first.
+/// Each loop counts for itself with plain integers, and only bytes that wait. Bytes that are sent at once, and messages
+/// that arrive as a whole, are not counted. The loops share one sum. A loop changes it when its own count has changed
+/// by a step. If the sum is too large, the loops name the clients that hold most, and these are given up, the largest
+/// first.
 final class ByteBudget: Sendable {
-    /// What the bytes are.
+    /// The kinds of bytes.
     enum Kind: String, CaseIterable, Sendable {
-        /// Sent to clients that have not taken them.
+        /// Bytes that clients have not taken yet.
         case queued = "queued_bytes"
-        /// Of requests and messages that are not complete, or wait to be handled.
+        /// Bytes of requests and messages that are not complete or wait to be handled.
         case request = "request_bytes"
     }
 
     let kind: Kind
     let maximum: Int
-    /// How much a loop's count changes before the others hear of it.
+    /// How much a loop's count changes before it changes the shared sum.
     let step: Int
     private let sum = Synchronization.Atomic(0)
     private let isRelieving = Synchronization.Atomic(false)
     private let loops = NIOLockedValueBox<[WeakLoop]>([])
-    /// Told on some loop how many clients were given up.
+    /// Called on some loop with the number of clients that were given up.
     private let report: @Sendable (Int) -> Void
 
     private struct WeakLoop {
@@ -41,9 +42,9 @@ final class ByteBudget: Sendable {
 
     /// - Parameters:
     ///   - kind: What is counted.
-    ///   - maximum: How many bytes there may be, apart from a step for each loop.
+    ///   - maximum: How many bytes there may be. One step for each loop may come in addition.
     ///   - loopCount: How many loops count.
-    ///   - report: Told on some loop how many clients were given up.
+    ///   - report: Called on some loop with the number of clients that were given up.
     init(_ kind: Kind, maximum: Int, loopCount: Int, report: @escaping @Sendable (Int) -> Void) {
         self.kind = kind
         self.report = report
@@ -51,19 +52,19 @@ final class ByteBudget: Sendable {
         self.step = max(1, min(65_536, self.maximum / (8 * max(1, loopCount))))
     }
 
-    /// Says which loops count.
+    /// Sets which loops count.
     func count(on loops: [EngineLoop]) { self.loops.withLockedValue { $0 = loops.map(WeakLoop.init) } }
 
-    /// Adds what a loop has more or less; says whether that is too much.
+    /// Adds the change of a loop's count, and returns whether the sum is too large.
     fileprivate func add(_ difference: Int) -> Bool {
         let sum = self.sum.wrappingAdd(difference, ordering: .relaxed).newValue
         return sum > self.maximum
     }
 
-    /// How many bytes must go.
+    /// How many bytes are too many.
     fileprivate var excess: Int { self.sum.load(ordering: .relaxed) - self.maximum }
 
-    /// Gives up those who hold most, on whichever loops they are, until the rest is within the budget.
+    /// Gives up the clients of all loops that hold most, until the rest is within the budget.
     fileprivate func relieve() {
         let loops = self.loops.withLockedValue { $0.compactMap(\.loop) }
         guard !loops.isEmpty else { return }
@@ -82,9 +83,9 @@ final class ByteBudget: Sendable {
         }
     }
 
-    /// A holding as other loops see it.
+    /// A reference to a holding for other loops.
     ///
-    /// `@unchecked Sendable` because the holding is touched on its loop only.
+    /// It is `@unchecked Sendable` because the holding is used only on its loop.
     private struct NamedHolding: @unchecked Sendable {
         let bytes: Int
         let holding: Holding
@@ -128,11 +129,13 @@ private final class SharedCount: Sendable {
     func decrement() -> Int { self.value.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue }
 }
 
-/// The bytes that one client makes its loop keep; there is none for a client because of whom nothing is kept.
+/// The bytes that a loop keeps for one client.
+///
+/// A client without such bytes has no holding.
 final class Holding {
     fileprivate weak var holder: (any ByteHolder)?
     fileprivate(set) var bytes = 0
-    /// The place in the loop's list; -1 if it is not there any more.
+    /// The place in the loop's list; -1 if it is no longer there.
     fileprivate var index = -1
 
     fileprivate init(_ holder: any ByteHolder) { self.holder = holder }
@@ -140,12 +143,12 @@ final class Holding {
 
 /// What one loop counts for a ``ByteBudget``.
 final class LoopBudget {
-    /// How many of those who hold most are named at a time.
+    /// How many clients that hold most a loop names at a time.
     private static let named = 64
 
     private let budget: ByteBudget
     private(set) var bytes = 0
-    /// As many of them as the other loops know of.
+    /// The part of the count that the other loops know of.
     private var knownBytes = 0
     private var holdings: [Holding] = []
 
@@ -156,7 +159,7 @@ final class LoopBudget {
     /// - Parameters:
     ///   - bytes: The bytes.
     ///   - holder: Who holds them.
-    ///   - holding: Where the holder keeps its place here.
+    ///   - holding: Where the holder keeps its holding.
     @inline(__always)
     func note(_ bytes: Int, of holder: any ByteHolder, in holding: inout Holding?) {
         if bytes > 0 || holding != nil { self.change(bytes, holder, &holding) }
@@ -172,7 +175,7 @@ final class LoopBudget {
         if let listed = holding, listed.index >= 0 {
             place = listed
         } else {
-            // It has none, or had to let go of what it had.
+            // It has none, or it had to drop the one that it had.
             place = self.add(holder)
             holding = place
         }
@@ -207,7 +210,7 @@ final class LoopBudget {
         if self.budget.add(difference) { self.budget.relieve() }
     }
 
-    /// Looks again at everybody who holds bytes: what a channel has sent meanwhile nobody was told.
+    /// Looks again at all clients that hold bytes, because a channel tells nobody what it has sent meanwhile.
     func recount() {
         for holding in Array(self.holdings) {
             guard let holder = holding.holder else {
@@ -223,14 +226,16 @@ final class LoopBudget {
         _ = self.budget.add(difference)
     }
 
-    /// Those who hold most.
+    /// The clients that hold most.
     fileprivate func largest() -> [Holding] {
         self.recount()
         guard self.holdings.count > Self.named else { return self.holdings }
         return Array(self.holdings.sorted { $0.bytes > $1.bytes }.prefix(Self.named))
     }
 
-    /// Makes somebody let go, who may have done so by now.
+    /// Makes a client give up its bytes.
+    ///
+    /// It may have done so already.
     fileprivate func giveUp(_ holding: Holding) {
         guard holding.bytes > 0, let holder = holding.holder else { return }
         holder.giveUp(self.budget.kind)

@@ -12,38 +12,47 @@ import Musl
 import Darwin
 #endif
 
-/// What one event loop's sessions share: timers, the sessions with something to send, buffers used again and again.
+/// What the sessions of one event loop share: timers, the list of sessions with something to send, and reusable
+/// buffers.
 ///
-/// `@unchecked Sendable` because servers hand it to its loop; apart from its constants it is touched on that loop only,
-/// which is asserted.
+/// It is `@unchecked Sendable` because servers hand it to its loop. Except for its constants it is used only on that
+/// loop, and that is asserted.
 package final class EngineLoop: @unchecked Sendable {
     package let eventLoop: any EventLoop
     package let timers: TimingWheel
     let metrics: EngineMetrics
     let webSocketRules: WebSocketRules
-    /// The rules where compression has been agreed on.
+    /// The rules for connections that have agreed on compression.
     let compressingRules: WebSocketRules
     let compression: LoopCompression
     /// How long a peer may take to answer a close frame.
     let closeTimeout: TimeAmount
     let maxControlPackets: Int?
-    /// From which size on answers to polls may be compressed.
+    /// The size from which on answers to polls may be compressed.
     let compressionThreshold: Int
 
-    /// What payloads are unmasked into, while no read is being handled.
+    /// The buffer into which payloads are unmasked.
+    ///
+    /// It is here while no read is being handled.
     @exclusivity(unchecked) private var payloadBuffer: ByteBuffer?
-    /// What every WebSocket on this loop is read into, while no read is in progress.
+    /// The buffer into which every WebSocket of this loop is read.
+    ///
+    /// It is here while no read is in progress.
     @exclusivity(unchecked) private var receiveBuffer: ByteBuffer?
     static let receiveBufferSize = 65_536
-    /// What the packets of one write are put together in, while no session is doing so.
+    /// The buffer in which the packets of one write are joined.
+    ///
+    /// It is here while no session uses it.
     @exclusivity(unchecked) private var sendBuffer: ByteBuffer?
 
-    /// What answers to requests are written to, while none is.
+    /// The buffer for answers to requests.
+    ///
+    /// It is here while no answer is being written.
     private var answerBuffer: ByteWriter?
-    /// One long answer must not keep that for ever.
+    /// A buffer that one long answer has made larger than this is not kept.
     private static let largestAnswerBuffer = 131_072
 
-    /// What is being written for one client alone.
+    /// The frames that are being written for a single client.
     let direct = DirectFrames()
     /// The session whose bytes are being handled.
     @exclusivity(unchecked) var reading: ObjectIdentifier?
@@ -52,9 +61,9 @@ package final class EngineLoop: @unchecked Sendable {
     @exclusivity(unchecked) var webSocket = TrafficCounts()
     /// The bytes that wait to be sent.
     let queued: LoopBudget
-    /// The bytes that have come and wait for more, or for a handler.
+    /// The bytes that have arrived and wait for their rest, or for a handler.
     let requests: LoopBudget
-    /// What the metrics know of them.
+    /// The part of them that the metrics know.
     private var reportedQueuedBytes = 0
     private var reportedRequestBytes = 0
     package var timerLinks = TimerLinks()
@@ -65,7 +74,7 @@ package final class EngineLoop: @unchecked Sendable {
 
     /// The connections that have not become WebSockets.
     var connections: [ObjectIdentifier: HTTPConnection] = [:]
-    /// Those of them that there is no room for, the oldest first.
+    /// Those of them for which there is no room, the oldest first.
     var turnedAway: Deque<HTTPConnection> = []
 
     private var dateSecond = -1
@@ -81,7 +90,8 @@ package final class EngineLoop: @unchecked Sendable {
         self.eventLoop = eventLoop
         self.queued = LoopBudget(queued)
         self.requests = LoopBudget(requests)
-        // A ping that comes late makes its timeout late: short ones need finer ticks, long ones need fewer wake-ups.
+        // A late ping makes its timeout late. So short intervals need finer ticks, and long intervals need fewer
+        // wake-ups.
         let fraction = TimeAmount.nanoseconds(configuration.pingTimeout.nanoseconds / 200)
         let resolution = min(TimeAmount.milliseconds(10), max(TimeAmount.milliseconds(1), fraction))
         self.timers = TimingWheel(eventLoop: eventLoop, resolution: resolution)
@@ -100,7 +110,7 @@ package final class EngineLoop: @unchecked Sendable {
 
     // MARK: The end of the tick
 
-    /// Flushes the session when everything that the loop has at hand is done.
+    /// Flushes the session when the loop has done everything that is due.
     func flushAtEndOfTick(_ session: EngineSession) {
         self.dirty.append(session)
         guard !self.isFlushScheduled else { return }
@@ -115,14 +125,16 @@ package final class EngineLoop: @unchecked Sendable {
         swap(&sessions, &self.dirty)
         for session in sessions { session.tickEnded() }
         self.countsChanged()
-        // The array goes round, unless what was flushed sent something.
+        // The array is used again, unless a flush has sent something.
         sessions.removeAll(keepingCapacity: sessions.count <= 4096)
         if self.dirty.isEmpty { swap(&sessions, &self.dirty) }
     }
 
     // MARK: Buffers
 
-    /// The buffer to read into; comes back with ``giveBack(_:)``.
+    /// The buffer to read into.
+    ///
+    /// It comes back with ``giveBack(_:)``.
     func takeReceiveBuffer() -> ByteBuffer {
         var buffer = self.receiveBuffer.take() ?? ByteBuffer()
         buffer.clear(minimumCapacity: Self.receiveBufferSize)
@@ -134,21 +146,29 @@ package final class EngineLoop: @unchecked Sendable {
         self.compression.shrink(to: Self.receiveBufferSize)
     }
 
-    /// The buffer to unmask payloads into; comes back with ``giveBack(payloadBuffer:)``.
+    /// The buffer to unmask payloads into.
+    ///
+    /// It comes back with ``giveBack(payloadBuffer:)``.
     func takePayloadBuffer() -> ByteBuffer { self.payloadBuffer.take() ?? ByteBuffer() }
 
-    /// Takes the buffer back, unless a big message has made it so big that it must not be kept for ever.
+    /// Takes the buffer back, unless a big message has made it too big to be kept.
     func giveBack(payloadBuffer buffer: consuming ByteBuffer) {
         self.payloadBuffer = buffer.capacity > Self.receiveBufferSize ? nil : buffer
     }
 
-    /// The buffer to put a write together in; comes back with ``giveBack(sendBuffer:)``.
+    /// The buffer in which a write is joined.
+    ///
+    /// It comes back with ``giveBack(sendBuffer:)``.
     func takeSendBuffer() -> ByteBuffer { self.sendBuffer.take() ?? ByteBuffer() }
 
-    /// Takes the buffer back; if the channel holds it, too, the next use replaces it.
+    /// Takes the buffer back.
+    ///
+    /// If the channel also holds it, the next use replaces it.
     func giveBack(sendBuffer buffer: ByteBuffer) { self.sendBuffer = buffer }
 
-    /// What to write an answer to; comes back with ``giveBack(answerBuffer:)``.
+    /// The buffer to write an answer to.
+    ///
+    /// It comes back with ``giveBack(answerBuffer:)``.
     func takeAnswerBuffer() -> ByteWriter { self.answerBuffer.take() ?? ByteWriter(capacity: 1024) }
 
     func giveBack(answerBuffer buffer: consuming ByteWriter) {
@@ -159,19 +179,19 @@ package final class EngineLoop: @unchecked Sendable {
 
     // MARK: Metrics
 
-    /// Tells the metrics what was counted, a second from now at the latest.
+    /// Makes sure that the metrics get the counts within a second.
     func countsChanged() {
         guard !self.timerLinks.isScheduled else { return }
         self.timers.schedule(self, in: Self.reportInterval)
     }
 
-    /// Tells the metrics what was counted since the last time.
+    /// Gives the metrics what was counted since the last time.
     package func reportCounts() {
         self.polling.report(to: self.metrics.polling)
         self.webSocket.report(to: self.metrics.webSocket)
         self.report(self.queued, &self.reportedQueuedBytes, self.metrics.sendQueueBytes)
         self.report(self.requests, &self.reportedRequestBytes, self.metrics.requestBytes)
-        // What a channel sends nobody is told, so the next look at it may find less.
+        // A channel tells nobody what it has sent, so there may be less the next time.
         if self.queued.bytes > 0 || self.requests.bytes > 0 { self.countsChanged() }
     }
 
@@ -186,7 +206,7 @@ package final class EngineLoop: @unchecked Sendable {
         }
     }
 
-    /// What is counted of a kind of bytes.
+    /// The counter of a kind of bytes.
     func budget(_ kind: ByteBudget.Kind) -> LoopBudget {
         switch kind {
         case .queued: self.queued
@@ -196,7 +216,7 @@ package final class EngineLoop: @unchecked Sendable {
 
     // MARK: The date
 
-    /// `Date: Sat, 21 Nov 2026 05:12:39 GMT` and the line's end, made once a second.
+    /// The field `Date: Sat, 21 Nov 2026 05:12:39 GMT` with the end of its line, made once a second.
     func currentDateField() -> ByteBuffer {
         let second = time(nil)
         guard second != self.dateSecond else { return self.dateField }

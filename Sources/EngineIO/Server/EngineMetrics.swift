@@ -2,9 +2,11 @@ import Incidents
 import Metrics
 import SocketIOWire
 
-/// The engine's metrics, made once a server.
+/// The engine's metrics.
+///
+/// Each server makes them once.
 struct EngineMetrics: Sendable {
-    /// What one transport carries.
+    /// The metrics of one transport.
     struct Traffic: Sendable {
         let packetsReceived: Counter
         let packetsSent: Counter
@@ -31,20 +33,20 @@ struct EngineMetrics: Sendable {
         case timeout
     }
 
-    /// What can be wrong with input from a session's client.
+    /// The kinds of wrong input from a client.
     enum Malformed: String, CaseIterable {
         case httpRequest = "http_request"
         case packet
         case payload
         case webSocketFrame = "websocket_frame"
         case tooLarge = "too_large"
-        /// Given up because all clients' requests together have too many bytes.
+        /// Refused because the requests of all clients together have too many bytes.
         case tooMuchForAll = "too_much_for_all"
         case proxyHeader = "proxy_header"
         case flood
     }
 
-    /// What happened to a reader that does not keep up.
+    /// What happened to a client that reads too slowly.
     enum SlowConsumer: String, CaseIterable {
         case volatileDropped = "volatile_dropped"
         case closed
@@ -55,7 +57,7 @@ struct EngineMetrics: Sendable {
     let connections: Meter
     /// The bytes that wait in sessions' queues because their clients do not take them.
     let sendQueueBytes: Meter
-    /// The bytes of requests and messages that are not complete, or wait to be handled.
+    /// The bytes of requests and messages that are not complete or wait to be handled.
     let requestBytes: Meter
     let polling: Traffic
     let webSocket: Traffic
@@ -120,7 +122,7 @@ struct EngineMetrics: Sendable {
         self.incidents.record("Clients sent what the protocol does not allow", reason: reason.rawValue)
     }
 
-    /// Clients were given up because all of them together made the server keep too much.
+    /// Clients were given up because the server kept too much for all of them together.
     func gaveUp(_ kind: ByteBudget.Kind, count: Int) {
         switch kind {
         case .queued: self.slowConsumers[.closedForAll]?.increment(by: count)
@@ -139,7 +141,9 @@ struct EngineMetrics: Sendable {
     }
 }
 
-/// What a loop has counted since it last told the metrics: plain integers, because they change with every packet.
+/// What a loop has counted since it last told the metrics.
+///
+/// These are plain integers, because they change with every packet.
 struct TrafficCounts {
     var packetsReceived = 0
     var packetsSent = 0

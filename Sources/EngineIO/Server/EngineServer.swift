@@ -17,20 +17,22 @@ import Darwin
 
 /// An Engine.IO server: HTTP long-polling, WebSocket, and the change from one to the other.
 ///
-/// A session lives on one event loop of the group, and so does what carries it.
+/// A session lives on one event loop of the group, and so does its connection.
 public final class EngineServer: Sendable {
     /// Runs on a session's loop when the session opens, before the server reads any packet of it.
     ///
-    /// The delegate that it returns hears of the session, and is kept until the session closes.
+    /// It returns the delegate, which hears of the session and is kept until the session closes.
     public typealias SessionHandler = @Sendable (EngineSession) -> (any EngineSessionDelegate)?
 
-    /// What every loop touches: only at handshakes, HTTP requests and the ends of sessions.
+    /// The state that all loops share.
+    ///
+    /// They use it only for handshakes, HTTP requests and ends of sessions.
     private struct State {
         var sessions: [SessionID: SessionReference] = [:]
         /// Sessions that have ended and wait for their clients' last polls.
         var lingering: [SessionID: SessionReference] = [:]
         var listeners: [any Channel] = []
-        /// The application's ids for sessions that are about to begin.
+        /// Ids of the application for sessions that are about to begin.
         var promisedIDs: Set<SessionID> = []
     }
 
@@ -48,19 +50,21 @@ public final class EngineServer: Sendable {
     private let state = NIOLockedValueBox(State())
     private let stopping = Atomic(false)
     private let ids = IDSource()
-    /// Whether nothing that the application has set looks into the requests of polling sessions.
+    /// Whether no hook of the application looks into the requests of polling sessions.
     let takesPlainPolls: Bool
     let takesWebSockets: Bool
-    /// ``EngineConfiguration/path`` as requests must begin.
+    /// The text that request targets must begin with, made of ``EngineConfiguration/path``.
     private let path: [UInt8]
 
-    /// A server that does not listen yet.
+    /// Makes a server.
+    ///
+    /// It does not listen yet.
     ///
     /// - Parameters:
-    ///   - configuration: How it behaves.
-    ///   - eventLoopGroup: What it runs on; not shut down by it.
-    ///   - logger: Where it logs to: debug for sessions.
-    ///   - metricsFactory: What makes its metrics.
+    ///   - configuration: The settings.
+    ///   - eventLoopGroup: The event loops that it runs on. It does not shut them down.
+    ///   - logger: Where it logs. Sessions are logged at debug.
+    ///   - metricsFactory: The factory of its metrics.
     ///   - onSession: See ``SessionHandler``.
     public init(
         configuration: EngineConfiguration = EngineConfiguration(),
@@ -112,19 +116,21 @@ public final class EngineServer: Sendable {
         self.path = path
     }
 
-    /// The engine's part of an event loop of the group.
+    /// The engine's state for an event loop of the group.
     package func loop(of eventLoop: any EventLoop) -> EngineLoop? { self.loopsByID[ObjectIdentifier(eventLoop)] }
 
     // MARK: Listening
 
-    /// Listens on an address; may be called more than once.
+    /// Listens on an address.
+    ///
+    /// You may call it more than once.
     ///
     /// - Parameters:
     ///   - host: A name or address.
-    ///   - port: 0 takes any free one.
-    /// - Returns: The address bound.
-    /// - Throws: ``ListenError`` if it cannot be bound; ``CookieError`` if no cookie can be made of
-    ///   ``EngineConfiguration/cookie``.
+    ///   - port: The port; 0 takes a free one.
+    /// - Returns: The address that it listens on.
+    /// - Throws: ``ListenError`` if it cannot listen there; ``CookieError`` if ``EngineConfiguration/cookie`` makes no
+    ///   valid cookie.
     public func listen(host: String, port: Int) async throws -> SocketAddress {
         try self.configuration.cookie?.validate()
         let bootstrap = ServerBootstrap(group: self.group)
@@ -163,7 +169,7 @@ public final class EngineServer: Sendable {
             reserve: reserve,
             state: self.acceptState,
             countFree: { mark, count, channel in
-                // Without a socket of the system's there is nothing to count, and nothing to run out of.
+                // Without a real socket there are no descriptors to count.
                 guard let descriptor = SocketDescriptor(of: channel).descriptor else { return count }
                 return FileDescriptors.countFree(below: mark, atMost: count, like: descriptor)
             },
@@ -191,18 +197,22 @@ public final class EngineServer: Sendable {
         }
     }
 
-    /// Makes a new connection one of this server's; on the channel's event loop.
+    /// Makes a new channel a connection of this server.
+    ///
+    /// Call it on the channel's event loop.
     package func configure(_ channel: any Channel) throws {
         guard let loop = self.loop(of: channel.eventLoop) else { throw ChannelError.inappropriateOperationForState }
         if let options = channel.syncOptions {
-            // Not every channel has them (those of tests do not).
+            // Channels of tests do not have these options.
             try? options.setOption(.maxMessagesPerRead, value: 1)
             try? options.setOption(.recvAllocator, value: ReceiveAllocator(loop: loop))
         }
         try HTTPConnection.addHandlers(to: channel, server: self, loop: loop)
     }
 
-    /// Accepts no more connections; sessions go on.
+    /// Accepts no more connections.
+    ///
+    /// Sessions go on.
     public func stopListening() async {
         let listeners = self.state.withLockedValue { state in
             defer { state.listeners = [] }
@@ -211,10 +221,10 @@ public final class EngineServer: Sendable {
         for listener in listeners { try? await listener.close().get() }
     }
 
-    /// Stops listening and closes every session at once, reason ``CloseReason/forcedClose``.
+    /// Stops listening and closes every session at once, with the reason ``CloseReason/forcedClose``.
     ///
-    /// Returns when every session's delegate has heard of it. A WebSocket gets a close frame, and ends with its peer's
-    /// answer, after 30 s at the latest.
+    /// It returns when the delegate of every session has heard of it. A WebSocket gets a close frame, and ends with its
+    /// peer's answer, after 30 s at the latest.
     public func close() async {
         await self.stopListening()
         await self.closeSessions()
@@ -244,7 +254,9 @@ public final class EngineServer: Sendable {
 
     var isStopping: Bool { self.stopping.load(ordering: .relaxed) }
 
-    /// Whether a request target is the engine's: a prefix test, as in the reference implementation.
+    /// Whether a request target belongs to the engine.
+    ///
+    /// Only the beginning decides, as in the reference implementation.
     func owns(_ target: String) -> Bool { target.withBytes { self.owns($0) } }
 
     func owns(_ target: Bytes) -> Bool {
@@ -253,7 +265,7 @@ public final class EngineServer: Sendable {
 
     func session(_ id: SessionID) -> SessionReference? { self.state.withLockedValue { $0.sessions[id] } }
 
-    /// The session, also if it has just ended and waits for its client's last poll.
+    /// The session of that id, even if it has just ended and waits for its client's last poll.
     func pollingSession(_ id: SessionID) -> SessionReference? {
         self.state.withLockedValue { $0.sessions[id] ?? ($0.lingering.isEmpty ? nil : $0.lingering[id]) }
     }
@@ -261,8 +273,8 @@ public final class EngineServer: Sendable {
     /// The session that a request names; `nil` if it names none.
     ///
     /// - Parameters:
-    ///   - query: The request's.
-    ///   - lingering: Whether one counts that has just ended and waits for its client's last poll.
+    ///   - query: The query of the request.
+    ///   - lingering: Whether a session counts that has just ended and waits for its client's last poll.
     /// - Returns: The session, or why the request is refused.
     func session(of query: EngineQuery, lingering: Bool = false) -> Result<SessionReference?, HandshakeError> {
         switch query.session {
@@ -278,7 +290,7 @@ public final class EngineServer: Sendable {
         }
     }
 
-    /// A session does not wait any longer.
+    /// A session that has ended no longer waits.
     func forget(lingering session: EngineSession) {
         _ = self.state.withLockedValue { $0.lingering.removeValue(forKey: session.id) }
     }
@@ -301,10 +313,10 @@ public final class EngineServer: Sendable {
         return .success(transport)
     }
 
-    /// Whether clients that speak a request's version of the protocol are let in.
+    /// Whether the server accepts the version of the protocol that a request names.
     func accepts(_ query: EngineQuery) -> Bool { query.isVersion4 || self.configuration.allowEIO3 }
 
-    /// A request from that address was refused.
+    /// The server has refused a request from that address.
     func refused(_ error: HandshakeError, from address: @autoclosure () -> String?) {
         self.metrics.handshakeRejected(error.code)
         self.logger.debug(
@@ -314,7 +326,7 @@ public final class EngineServer: Sendable {
         self.configuration.onHandshakeError?(error)
     }
 
-    /// A load balancer's connection began with something else than the PROXY header.
+    /// A load balancer's connection did not begin with a PROXY header.
     func proxyHeaderMissing() {
         self.metrics.malformedInput(.proxyHeader)
         self.logger.debug(
@@ -327,19 +339,23 @@ public final class EngineServer: Sendable {
 
     // MARK: Sessions
 
-    /// The address of the client behind a session's request: its connection's, or what trusted proxies say.
+    /// The address of the client behind a session's request.
     ///
-    /// `unreadable` if a trusted proxy says it in words that cannot be read, and empty if the connection has no address.
+    /// It is that of the connection, or the one that trusted proxies tell.
+    ///
+    /// It is `unreadable` if nobody can read what a trusted proxy writes, and empty if the connection has no address.
     public func clientAddress(of request: HandshakeRequest) -> String {
         self.admission.address(of: request).description
     }
 
-    /// Believes these proxies besides those of the configuration; to be called before the first client comes.
+    /// Believes these proxies besides those of the configuration.
+    ///
+    /// Call it before the first client comes.
     package func trust(_ proxies: [AddressRange]) {
         self.admission.trust(self.configuration.trustedProxies + proxies)
     }
 
-    /// What the client behind a request is counted by; `nil` if that is nobody's address.
+    /// The group of addresses for which the client behind a request counts; `nil` if there is none.
     package func addressGroup(of request: HandshakeRequest) -> AddressGroup? { self.admission.group(of: request) }
 
     func openPollingSession(
@@ -387,7 +403,9 @@ public final class EngineServer: Sendable {
         session.open(self.onSession)
     }
 
-    /// An id for a new session, which nobody else gets until the session ends; `nil` if the application's is in use.
+    /// An id for a new session.
+    ///
+    /// Nobody else gets it until the session ends. It is `nil` if the application's id is in use.
     func makeID(for request: HandshakeRequest) -> SessionID? {
         guard let generate = self.configuration.generateID else {
             return self.ids.makeSessionID()
@@ -449,7 +467,9 @@ public final class EngineServer: Sendable {
         return [open, EncodedPacket(.message, data: ByteBuffer(string: initial))]
     }
 
-    /// A session has ended; one that lingers can still be found by a poll.
+    /// A session has ended.
+    ///
+    /// If it lingers, a poll can still find it.
     func sessionClosed(_ session: EngineSession, reason: CloseReason, description: String?, lingers: Bool) {
         self.admission.closedSession(session.request)
         self.state.withLockedValue { state in

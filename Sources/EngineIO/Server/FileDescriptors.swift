@@ -6,9 +6,11 @@ import Musl
 import Darwin
 #endif
 
-/// The files, sockets among them, that the process may have open.
+/// The limit of files that the process may have open.
+///
+/// Sockets count, too.
 package enum FileDescriptors {
-    /// How many there may be; `nil` if that is unknown or as good as unlimited.
+    /// How many there may be; `nil` if that is unknown or practically unlimited.
     package static var limit: Int? {
         guard let limits = Self.limits else { return nil }
         return limits.rlim_cur > 1 << 30 ? nil : Int(limits.rlim_cur)
@@ -16,7 +18,7 @@ package enum FileDescriptors {
 
     /// Raises the limit as far as the system lets this process.
     ///
-    /// - Returns: What the limit was before, if it is another now.
+    /// - Returns: The limit before, if it has changed.
     package static func raiseLimit() -> Int? {
         guard var limits = Self.limits, limits.rlim_cur < limits.rlim_max else { return nil }
         let before = limits.rlim_cur
@@ -27,9 +29,11 @@ package enum FileDescriptors {
         return Self.set(&limits) ? Int(clamping: before) : nil
     }
 
-    /// How many of the next descriptors are below a mark, at most so many: tried out, for nothing else is exact.
+    /// How many of the next descriptors are below a mark, at most so many.
     ///
-    /// The system hands out the lowest number that is free, so a number below the mark says that the mark is not reached.
+    /// It opens descriptors to find out, because nothing else is exact.
+    ///
+    /// The system gives out the lowest free number. So if that is below the mark, the mark is not reached.
     static func countFree(below mark: Int, atMost count: Int, like descriptor: CInt) -> Int {
         var taken: [CInt] = []
         defer { for descriptor in taken { _ = close(descriptor) } }

@@ -1,23 +1,23 @@
 /// Why a request was refused before it reached a session (`connection_error` of the reference implementation).
 public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The protocol's error codes, 0 to 5, and this server's own behind them.
+    /// The protocol's error codes 0 to 5, and further ones of this server.
     public enum Code: Int, Sendable, CaseIterable {
-        /// The query names no transport, or one that is not among ``EngineConfiguration/transports``.
+        /// The query names no transport, or one that ``EngineConfiguration/transports`` does not have.
         case transportUnknown = 0
         /// No session of this node has that id.
         case sessionUnknown = 1
-        /// A handshake by another method than GET.
+        /// The method of a handshake is not GET.
         case badHandshakeMethod = 2
-        /// Anything else that is wrong in a request; the error's context says what.
+        /// Something else is wrong in a request. The error's context says what.
         case badRequest = 3
         /// ``EngineConfiguration/allowRequest`` refused the handshake.
         case forbidden = 4
-        /// The client speaks another version of the protocol than this server takes; see
+        /// The client speaks a version of the protocol that this server does not accept; see
         /// ``EngineConfiguration/allowEIO3``.
         case unsupportedProtocolVersion = 5
-        /// There are as many connections or sessions as the server keeps.
+        /// The server has as many connections or sessions as it may have.
         case serverFull = 6
-        /// There are as many from the client's address as the server allows.
+        /// The client's address has as many connections or sessions as the server allows.
         case tooManyConnections = 7
 
         /// The text that goes with the code.
@@ -52,12 +52,12 @@ public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible
     public let code: Code
     /// The text that goes with the code.
     public let message: String
-    /// More about the refusal, in the reference implementation's words.
+    /// Details of the refusal, in the reference implementation's words.
     ///
-    /// The key `sid` has the whole id that was asked for. A session of another node may have that id, so do not log it.
+    /// The key `sid` has the whole id of the request. A session of another node may have that id, so do not log it.
     public let context: [String: String]
 
-    /// The code, the text, and what of the context is nobody's secret.
+    /// The code, the text, and the part of the context that is no secret.
     public var description: String {
         let shown = self.context.filter { $0.key != "sid" }.sorted { $0.key < $1.key }
         let details = ["code: \(self.code.rawValue)"] + shown.map { "\($0.key): \($0.value)" }
@@ -70,7 +70,9 @@ public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible
         self.context = context
     }
 
-    /// What the client is told: the application's own words if it refused the handshake with some.
+    /// The text for the client.
+    ///
+    /// If the application has refused the handshake with a text, it is that text.
     var clientMessage: String { self.code == .forbidden ? self.context["message"] ?? self.message : self.message }
 
     static func transportMismatch(requested: String, current: TransportName) -> Self {
@@ -108,6 +110,6 @@ public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible
         }
     }
 
-    /// Whether the request made sense, but came at a bad time.
+    /// Whether the same request may succeed later.
     var isTemporary: Bool { self.status == 503 || self.status == 429 }
 }

@@ -11,14 +11,14 @@ import Darwin
 
 /// Makes the ids of a server's sessions and sockets.
 ///
-/// The system's random numbers are fetched for twenty ids at a time: one by one they cost a connection four calls of the
-/// kernel. What an id has been made of is forgotten at once.
+/// It gets the system's random numbers for twenty ids at a time. One by one, they would cost a connection four calls of
+/// the kernel. It forgets at once what an id was made of.
 package final class IDSource: Sendable {
     private let generator = NIOLockedValueBox(Generator())
 
     package init() {}
 
-    /// An id that can be told to everybody.
+    /// An id that is no secret.
     package func makeConnectionID() -> ConnectionID {
         self.generator.withLockedValue { ConnectionID(counter: $0.nextCounter(), using: &$0) }
     }

@@ -8,13 +8,13 @@ import Musl
 import Darwin
 #endif
 
-/// An address could not be listened on.
+/// The server cannot listen on an address.
 public struct ListenError: Error, CustomStringConvertible {
-    /// What was to be listened on.
+    /// The host that it was to listen on.
     public let host: String
     /// The port on that host.
     public let port: Int
-    /// What the system said.
+    /// The error of the system.
     public let underlyingError: any Error
 
     init(host: String, port: Int, _ error: any Error) {

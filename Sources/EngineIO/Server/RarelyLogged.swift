@@ -2,7 +2,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// Says at most once a minute that clients were given up, and how many.
+/// Logs at most once a minute that clients were given up, and how many.
 final class RarelyLogged: Sendable {
     private struct State {
         var count = 0

@@ -1,12 +1,12 @@
 import NIOCore
 
-/// Where a connection's bytes are read into.
+/// Chooses the buffer that a connection's bytes are read into.
 ///
-/// A channel keeps the first buffer it reads into for ever (its pool wants to use it again), which is half a kilobyte or
-/// more for each idle connection. So the first buffer holds a single byte, and with `maxMessagesPerRead` at 1 and a
-/// `record` that always promises growth the channel neither uses it again nor keeps another: what comes then is read into
-/// the one buffer that all connections of the loop share, or into fresh ones where NIO's decoder reads, which keeps what
-/// it is given. The price is one more read for each new connection.
+/// A channel keeps the first buffer that it reads into for ever, because its pool wants to use it again. That would be
+/// half a kilobyte or more for each idle connection. So the first buffer holds a single byte. With `maxMessagesPerRead`
+/// at 1, and a `record` that always promises growth, the channel neither uses it again nor keeps another one. Later
+/// bytes are read into the one buffer that all connections of the loop share. If NIO's decoder reads, they are read
+/// into new buffers, because the decoder keeps what it gets. The price is one more read for each new connection.
 struct ReceiveAllocator: RecvByteBufferAllocator {
     private enum Phase {
         case first
@@ -20,7 +20,7 @@ struct ReceiveAllocator: RecvByteBufferAllocator {
     private var size = Self.smallestOwn
     private var phase = Phase.first
 
-    /// The allocator of a new connection, or of one that has been taken over from another loop.
+    /// The allocator of a new connection, or of one that has come from another loop.
     init(loop: EngineLoop) { self.loop = loop }
 
     /// The allocator of a connection that has been read from, and whose bytes nobody keeps.
@@ -45,7 +45,7 @@ struct ReceiveAllocator: RecvByteBufferAllocator {
         }
     }
 
-    /// No hint, so that the channel does not pool.
+    /// There is no hint, so that the channel does not pool.
     func nextBufferSize() -> Int? { nil }
 
     mutating func record(actualReadBytes: Int) -> Bool {

@@ -1,29 +1,35 @@
 import NIOCore
 import SocketIOWire
 
-/// What is being written for one client alone: the frames of one write, put together as they are sent.
+/// The frames of one write for a single client.
 ///
-/// There is one of these for each loop. It serves the client whose messages are being handled, which is the one that
-/// gets answers; when another client is sent something, what the first one has so far becomes a packet of its own.
+/// They are joined while the client is sent packets.
+///
+/// Each loop has one of these. It serves the client whose messages are being handled, because that is the one that gets
+/// answers. When another client is sent something, the frames of the first one become a packet of their own.
 final class DirectFrames {
     /// The session that the frames are for, if there are any.
     @exclusivity(unchecked) private(set) var owner: EngineSession?
-    /// `nil` while they are handed out.
+    /// The buffer; `nil` while it is handed out.
     @exclusivity(unchecked) private var frames: ByteWriter?
-    /// Whether somebody is appending right now, whose values may send something themselves.
+    /// Whether somebody is appending right now.
+    ///
+    /// The values that are being encoded may send something themselves.
     @exclusivity(unchecked) private(set) var isOpen = false
-    /// What the owner was sent meanwhile.
+    /// The packets that the owner was sent meanwhile.
     @exclusivity(unchecked) private var interjections: [EncodedPacket] = []
 
-    /// What one big write must not keep for ever.
+    /// A buffer that one big write has made larger than this is not kept.
     private static var largestKept: Int { 131_072 }
 
     /// The bytes that wait for a session.
     func bytes(of session: EngineSession) -> Int { self.owner === session ? self.frames?.count ?? 0 : 0 }
 
-    /// Hands out what to append to; it comes back with ``end(_:)``.
+    /// Hands out the buffer to append to.
     ///
-    /// - Returns: `nil` if somebody is appending already.
+    /// It comes back with ``end(_:)``.
+    ///
+    /// - Returns: The buffer; `nil` if somebody is appending already.
     func begin(for session: EngineSession) -> ByteWriter? {
         guard !self.isOpen else { return nil }
         if self.owner !== session {
@@ -35,9 +41,11 @@ final class DirectFrames {
         return self.frames.take() ?? ByteWriter()
     }
 
-    /// Takes back what was handed out; the frames are dropped if they have lost their owner.
+    /// Takes the buffer back.
     ///
-    /// - Returns: What the owner was sent meanwhile and gets behind these frames; `nil` if that is nothing.
+    /// If the frames have lost their owner, they are dropped.
+    ///
+    /// - Returns: The packets that the owner was sent meanwhile and gets behind these frames; `nil` if there are none.
     func end(_ frames: consuming ByteWriter?) -> [EncodedPacket]? {
         self.isOpen = false
         if frames?.count ?? 0 == 0 { self.owner = nil }
@@ -50,20 +58,24 @@ final class DirectFrames {
     /// Keeps a packet until ``end(_:)``.
     func interject(_ packet: EncodedPacket) { self.interjections.append(packet) }
 
-    /// Hands out a session's frames to be written; they come back with ``giveBack(_:)``.
+    /// Hands out a session's frames for writing.
+    ///
+    /// They come back with ``giveBack(_:)``.
     func take(from session: EngineSession) -> ByteWriter? {
         guard self.owner === session, !self.isOpen else { return nil }
         self.owner = nil
         return self.frames.take()
     }
 
-    /// Takes written frames back: their memory is used again.
+    /// Takes written frames back, to use their memory again.
     func giveBack(_ frames: consuming ByteWriter) {
         guard self.owner == nil, !self.isOpen, frames.capacity <= Self.largestKept else { return }
         self.frames = .some(frames)
     }
 
-    /// Takes a session's frames away, as a buffer of their own; not while somebody is appending.
+    /// Takes a session's frames away, as a buffer of their own.
+    ///
+    /// Nobody may be appending.
     func seal(for session: EngineSession) -> ByteBuffer? {
         guard self.owner === session, !self.isOpen else { return nil }
         self.owner = nil

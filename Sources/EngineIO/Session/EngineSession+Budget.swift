@@ -1,7 +1,7 @@
 import NIOCore
 import SocketIOWire
 
-/// What a session makes its loop keep.
+/// The bytes that a loop keeps for a session.
 extension EngineSession: ByteHolder {
     func heldBytes(of kind: ByteBudget.Kind) -> Int {
         switch kind {
@@ -17,17 +17,17 @@ extension EngineSession: ByteHolder {
         }
     }
 
-    /// The bytes that have come and wait: what is left of a body, and parts of a message.
+    /// The bytes that have arrived and wait: the rest of a body, and parts of a message.
     private var pendingBytes: Int {
         guard self.state != .closed else { return 0 }
         guard case .polling(let polling) = self.link, let rest = polling.rest else { return self.partialBytes }
         return self.partialBytes + rest.remainingBytes
     }
 
-    /// Tells the loop how much has come and waits.
+    /// Tells the loop how many bytes have arrived and wait.
     func notePendingBytes() { self.loop.requests.note(self.pendingBytes, of: self, in: &self.requestHolding) }
 
-    /// Tells how many bytes of a message are kept of which parts are still to come.
+    /// Tells how many bytes are kept of a message that is not complete.
     package func keeps(partialBytes count: Int) {
         self.partialBytes = count
         self.notePendingBytes()

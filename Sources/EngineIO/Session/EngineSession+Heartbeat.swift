@@ -2,19 +2,19 @@ package import NIOCore
 import SocketIOWire
 
 extension EngineSession: TimerTarget {
-    /// Waits for what the heartbeat does next: send a ping, or miss the client's.
+    /// Waits until the heartbeat's next step: to send a ping, or to miss the client's.
     func awaitNextPing() {
         let configuration = self.server.configuration
-        // In protocol 3 the client sends the pings, and has the same time in all.
+        // In protocol 3 the client sends the pings, and has the same total time.
         let wait =
             self.protocolVersion == 3
             ? configuration.pingInterval + configuration.pingTimeout : configuration.pingInterval
         self.timers.schedule(self, in: self.inTime(wait))
     }
 
-    /// A wait whose end is met up to one resolution of the timers early instead of late.
+    /// A wait that may end up to one timer resolution early, and never late.
     ///
-    /// The client counts interval and timeout, too: a session that is over for it must not be open here.
+    /// The client counts interval and timeout, too. If the session is over for the client, it must not be open here.
     private func inTime(_ wait: TimeAmount) -> TimeAmount { wait - self.timers.resolution }
 
     package func timerFired(at now: NIODeadline) {
@@ -38,14 +38,15 @@ extension EngineSession: TimerTarget {
         }
     }
 
-    /// What has been heard of the client since the last deadline, though no pong came.
+    /// The signs of life of the client since the last deadline, if no pong has come.
     private func signsOfLife() -> Heartbeat.Signs {
         guard self.heartbeat.isAwaitingClient else { return .none }
         // The pong cannot be read.
         if self.isPaused { return .unheard }
         switch self.link {
         case .webSocket(let handler):
-            // Only what had to wait shows that the peer takes bytes; what fits into the kernel's buffer shows nothing.
+            // Only bytes that had to wait show that the peer reads. Bytes that fit into the kernel's buffer show
+            // nothing.
             if self.drainedBytes >= 0 && self.handedBytes - handler.bufferedBytes > self.drainedBytes { return .taking }
             return self.hasReceived ? .sending : .none
         case .polling(let polling):

@@ -2,7 +2,7 @@ import NIOCore
 import SocketIOWire
 
 extension EngineSession {
-    /// A plain request with this session's id arrived.
+    /// A usual request with this session's id has arrived.
     func received(_ exchange: HTTPExchange) {
         guard self.state != .closed else {
             if exchange.method == .get, exchange.transport == .polling, self.answerLastPoll(exchange) { return }
@@ -47,7 +47,7 @@ extension EngineSession {
             return get.answer(.packet(packet))
         }
         let answer = self.takePayload(for: polling)
-        // An answer that takes its time on the line is progress, see ``PollingLink``.
+        // An answer that is still on the line counts as progress; see ``PollingLink``.
         guard answer.body.readableBytes < PollingLink.bigAnswer || polling.begin(get) else {
             self.server.metrics.slowConsumer(.closed)
             self.terminate(.transportError, "slow reader", flushing: false)
@@ -56,7 +56,9 @@ extension EngineSession {
         get.answer(.payload(answer))
     }
 
-    /// Whether a packet is all of an answer: the usual case, in which no body has to be put together.
+    /// Whether the answer is a single packet.
+    ///
+    /// This is the usual case, and no body has to be built.
     private func isSentAsItIs(_ packet: EncodedPacket, _ get: HTTPExchange, _ polling: PollingLink) -> Bool {
         guard packet.isPlainText, polling.isPlain else { return false }
         guard packet.textLength >= self.loop.compressionThreshold else { return true }
@@ -73,7 +75,7 @@ extension EngineSession {
         let isAllowed = self.protocolVersion == 3 || !exchange.isBinary
         switch polling.requests.postArrived(exchange, isContentAllowed: isAllowed) {
         case .read:
-            // The connection collects the body and hands it over as a whole.
+            // The connection collects the body and passes it on as a whole.
             break
         case .overlap:
             self.terminate(.transportError, "data request overlap from client", flushing: false)
@@ -96,7 +98,7 @@ extension EngineSession {
             return
         }
         var text = polling.callback == nil ? body : FormField.payload(of: body)
-        // Other than over WebSocket, bytes that are no UTF-8 are repaired, as the reference implementation does.
+        // Unlike over WebSocket, bytes that are no UTF-8 are repaired, as in the reference implementation.
         if !text.isValidUTF8 { text = ByteBuffer(string: String(buffer: text)) }
         if self.protocolVersion == 3 {
             self.begin(Version3PayloadReader(text, isBinary: false, maximumPackets: maximum), of: polling)
@@ -105,7 +107,9 @@ extension EngineSession {
         }
     }
 
-    /// Delivers the first part of a body, which is all of most.
+    /// Delivers the first part of a body.
+    ///
+    /// Most bodies have only one.
     private func begin(_ reader: some PayloadReader, of polling: PollingLink) {
         polling.isDelivering = true
         if let rest = self.deliver(reader, false) { polling.rest = rest }
@@ -113,13 +117,18 @@ extension EngineSession {
         self.turnEnded(of: polling)
     }
 
-    /// How much of a body is delivered before the loop's other connections have their turn: as much as one read of a
-    /// WebSocket brings.
+    /// How much of a body is delivered before the loop's other connections have their turn.
+    ///
+    /// It is as much as one read of a WebSocket brings.
     private static var turnBytes: Int { EngineLoop.receiveBufferSize }
-    /// A loop runs everything that is due before it looks at its connections, so the next turn is not due at once.
+    /// A loop runs everything that is due before it looks at its connections.
+    ///
+    /// So the next turn must not be due at once.
     private static var pauseBetweenTurns: TimeAmount { .microseconds(100) }
 
-    /// Delivers the next part of a body; who sent it is answered after the last.
+    /// Delivers the next part of a body.
+    ///
+    /// The POST is answered after the last part.
     private func deliverTurn(of polling: PollingLink) {
         _ = self.deliverRest(of: polling)
         self.turnEnded(of: polling)
@@ -146,8 +155,8 @@ extension EngineSession {
     /// Delivers some of what is left of a body.
     ///
     /// - Parameters:
-    ///   - polling: What has the body.
-    ///   - ignoresPause: Whether it is delivered even while nothing is to be read.
+    ///   - polling: The state that holds the body.
+    ///   - ignoresPause: Whether to deliver even while reading is paused.
     /// - Returns: Whether there is more.
     func deliverRest(of polling: PollingLink, ignoresPause: Bool = false) -> Bool {
         guard let reader = polling.rest else { return false }
@@ -158,7 +167,7 @@ extension EngineSession {
         return polling.rest != nil
     }
 
-    /// - Returns: What is left of the packets; `nil` if nothing is.
+    /// - Returns: The packets that are left; `nil` if there are none.
     private func deliver<Reader: PayloadReader>(_ reader: Reader, _ ignoresPause: Bool) -> Reader? {
         var reader = reader
         var bytes = 0
@@ -186,7 +195,7 @@ extension EngineSession {
         return nil
     }
 
-    /// A POST was longer than allowed, and has been refused.
+    /// A POST was too long, and has been refused.
     func refusedBody(of exchange: HTTPExchange) {
         self.server.metrics.malformedInput(.tooLarge)
         guard case .polling(let polling) = self.link else { return }

@@ -2,7 +2,7 @@ import NIOCore
 import SocketIOWire
 
 extension EngineSession {
-    /// Bytes came over the session's WebSocket.
+    /// Bytes have come over the session's WebSocket.
     func received(byteCount: Int) {
         self.hasReceived = true
         self.loop.webSocket.bytesReceived += byteCount
@@ -49,7 +49,7 @@ extension EngineSession {
 
     /// A packet came that carries no message.
     ///
-    /// Nobody needs data in it, so who sends much of it sends as many packets as there are kilobytes.
+    /// Nobody needs data in it, so each kilobyte counts as another packet.
     func received(_ type: EnginePacketType, dataBytes: Int) {
         guard self.takes(controlPackets: 1 + dataBytes / 1024) else { return }
         switch type {
@@ -69,7 +69,7 @@ extension EngineSession {
         }
     }
 
-    /// Packets without data came: the protocol's, or pings and pongs of the WebSocket.
+    /// Packets without data have come: those of the protocol, or pings and pongs of the WebSocket.
     ///
     /// - Returns: Whether the session goes on.
     @discardableResult
@@ -78,28 +78,30 @@ extension EngineSession {
             self.controlRate.exceeds(limit, adding: count, at: self.timers.now)
         else { return true }
         self.server.metrics.malformedInput(.flood)
-        // At once: nobody waits for the answer of who floods.
+        // It ends at once, because nobody waits for a client that floods.
         self.terminate(.transportError, "too many control packets", webSocket: .answer(.policyViolation, reason: ""))
         return false
     }
 
-    /// The WebSocket broke its protocol.
+    /// The client broke the WebSocket protocol.
     func failed(_ error: WebSocketError) {
         self.server.metrics.malformedInput(error == .messageTooBig ? .tooLarge : .webSocketFrame)
         self.terminate(.transportError, error.description, webSocket: .failed(error.closeCode))
     }
 
-    /// The client closed the WebSocket; `answer` is what it is told, `nil` if it has gone.
+    /// The client has closed the WebSocket.
+    ///
+    /// `answer` is the answer for it; it is `nil` if the client has gone.
     func peerClosed(_ ending: WebSocketHandler.Ending) {
         self.terminate(.transportClose, webSocket: ending)
     }
 
     /// Stops reading from the client until ``resumeReading()``.
     ///
-    /// If it is called while a message is delivered, that message is the last: what has been read behind it is decoded
-    /// after ``resumeReading()``, in a later tick. While the session polls, the server reads the client's requests on.
-    /// But it answers the next one that brought messages only after ``resumeReading()``, and a client sends one at a
-    /// time.
+    /// If it is called while a message is delivered, that message is the last one. What has been read behind it is
+    /// decoded after ``resumeReading()``, in a later tick. While the session polls, the server continues to read the
+    /// client's requests. But it answers the next one with messages only after ``resumeReading()``, and a client sends
+    /// one at a time.
     public func pauseReading() {
         guard !self.isPaused else { return }
         self.isPaused = true
@@ -113,7 +115,8 @@ extension EngineSession {
         switch self.link {
         case .webSocket(let handler): handler.setReading(true)
         case .polling(let polling):
-            // Called by who is being delivered to, it changes nothing: there the answer comes after the last packet.
+            // If a delegate calls this while a packet is delivered to it, nothing changes here. The answer comes after
+            // the last packet.
             guard !polling.isDelivering else { return }
             if polling.rest == nil {
                 polling.answerFinishedPost()

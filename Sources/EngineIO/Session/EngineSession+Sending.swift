@@ -2,14 +2,14 @@ public import NIOCore
 public import SocketIOWire
 
 extension EngineSession {
-    /// Sends a packet, at the end of the loop's tick, together with what else is sent by then.
+    /// Sends a packet at the end of the loop's tick, together with everything else that is sent until then.
     ///
-    /// Nothing happens, and nobody is told, if the session is not open. A session with more than
-    /// ``EngineLimits/maxQueuedBytes`` waiting is closed at the end of the tick.
+    /// If the session is not open, nothing happens, and nobody is told. If more than ``EngineLimits/maxQueuedBytes``
+    /// wait, the session is closed at the end of the tick.
     ///
     /// - Parameters:
-    ///   - packet: The packet; shared, not copied, if it is the tick's only one.
-    ///   - volatile: Whether it may be dropped because more than ``EngineLimits/volatileThreshold`` waits.
+    ///   - packet: The packet. If it is the only one of the tick, it is shared and not copied.
+    ///   - volatile: Whether it may be dropped if more than ``EngineLimits/volatileThreshold`` waits.
     ///   - compress: Whether it is worth compressing.
     public func send(_ packet: EncodedPacket, volatile: Bool = false, compress: Bool = true) {
         guard self.state == .open, !(volatile && self.dropsVolatile()) else { return }
@@ -22,16 +22,16 @@ extension EngineSession {
     /// Sends a plain binary message.
     public func send(binary: ByteBuffer) { self.send(EncodedPacket(binary: binary)) }
 
-    /// Sends what only this client gets.
+    /// Sends a packet that only this client gets.
     ///
-    /// Over a WebSocket nothing is made of it but its frames, right where the next write begins: no packet, no buffer of
-    /// its own. They leave when the read that is being handled has been, or at the end of the tick.
+    /// Over a WebSocket, only its frames are made, directly in the place of the next write. There is no packet and no
+    /// buffer for it. The frames leave when the current read has been handled, or at the end of the tick.
     ///
     /// - Parameters:
-    ///   - volatile: Whether it may be dropped because more than ``EngineLimits/volatileThreshold`` waits.
-    ///   - append: Appends one packet's frames to the buffer, which it may take meanwhile; called at most once.
-    ///   - encode: Makes the same packet, for a connection that cannot take frames; called if `append` is not.
-    /// - Throws: What a closure throws; then nothing was sent.
+    ///   - volatile: Whether it may be dropped if more than ``EngineLimits/volatileThreshold`` waits.
+    ///   - append: Appends one packet's frames to the buffer. It is called at most once.
+    ///   - encode: Makes the same packet, for a connection that cannot take frames. It is called if `append` is not.
+    /// - Throws: What a closure throws. Then nothing was sent.
     package func send(
         volatile: Bool = false,
         appending append: (inout ByteWriter?) throws -> Void,
@@ -39,7 +39,7 @@ extension EngineSession {
     ) rethrows {
         guard self.state == .open, !(volatile && self.dropsVolatile()) else { return }
         let direct = self.loop.direct
-        // What has begun goes on: whatever ends it takes the frames away.
+        // What has begun continues. Whatever ends it takes the frames away.
         var frames: ByteWriter? = direct.owner === self || self.takesFrames ? direct.begin(for: self) : nil
         guard let start = frames?.count else {
             self.enqueue(try encode())
@@ -67,16 +67,16 @@ extension EngineSession {
         for packet in packets { self.enqueue(packet) }
     }
 
-    /// Whether frames can be written for this connection before it is known what else goes with them.
+    /// Whether frames can be written for this connection before it is known what follows them.
     private var takesFrames: Bool {
         guard case .webSocket(let handler) = self.link else { return false }
         return handler.isWritable && self.takesSharedFrames(handler) && !self.isOverflowing
     }
 
-    /// Counts a volatile packet as dropped if more waits than it may wait behind.
+    /// Counts a volatile packet as dropped if too many bytes wait.
     private func dropsVolatile() -> Bool {
         guard self.isBehind else { return false }
-        // What this tick has sent so far shows nothing about the reader.
+        // What this tick has sent so far says nothing about the reader.
         if !self.isOverflowing, case .webSocket = self.link {
             self.flush()
             guard self.isBehind else { return false }
@@ -87,7 +87,7 @@ extension EngineSession {
 
     private var isBehind: Bool {
         if self.isOverflowing { return true }
-        // What waits in the channel is worth asking for only when something does.
+        // It asks the channel only if something may wait there.
         let threshold = self.server.configuration.limits.volatileThreshold
         guard self.outbox.bytes <= threshold else { return true }
         guard case .webSocket(let handler) = self.link, !handler.isWritable else { return false }
@@ -110,9 +110,11 @@ extension EngineSession {
         if self.outbox.bytes > Self.batchSize || self.outbox.count > Self.batchCount { self.relieve() }
     }
 
-    /// Writes a packet behind what was written for this client already, or makes a packet of that, to go before it.
+    /// Writes a packet behind the frames of this client.
     ///
-    /// - Returns: Whether the packet has been taken.
+    /// Or it makes a packet of these frames, which goes before the new one.
+    ///
+    /// - Returns: Whether it has written the packet.
     private func takesDirectly(_ packet: EncodedPacket) -> Bool {
         let direct = self.loop.direct
         guard !direct.isOpen else {
@@ -131,26 +133,26 @@ extension EngineSession {
         return true
     }
 
-    /// Makes a packet in the outbox of what was written for this client.
+    /// Moves the frames that were written for this client into the outbox, as a packet.
     func sealDirect() {
         guard let frames = self.loop.direct.seal(for: self) else { return }
         self.outbox.append(EncodedPacket(webSocketFrames: frames))
         self.flushAtEndOfTick()
     }
 
-    /// Does something about a long outbox: sends what can be sent, and gives the session up if what is left is too much.
+    /// Handles a long outbox: sends what can be sent, and gives the session up if too much is left.
     ///
-    /// That many packets in one tick make nobody a slow reader: only what its connection does not take counts.
+    /// Many packets in one tick do not make a client a slow reader. Only bytes that its connection does not take count.
     private func relieve() {
         if case .webSocket = self.link { self.flush() }
         let limits = self.server.configuration.limits
         if self.bytesBehind > limits.maxQueuedBytes || self.outbox.count > limits.maxQueuedPackets { self.overflow() }
     }
 
-    /// What waits behind the message that is being sent.
+    /// The bytes behind the message that is being sent.
     ///
-    /// That message may have any size: it is with the channel, or in an answer on its way, or the first that the next
-    /// poll gets. A client is no slow reader for what the server has just begun to send.
+    /// That message may have any size. It is in the channel, or in an answer that is being sent, or it is the first one
+    /// for the next poll. A client is not a slow reader because of a message that the server has just begun to send.
     private var bytesBehind: Int {
         guard case .polling(let polling) = self.link, !polling.hasAnswersUnderWay else { return self.outbox.bytes }
         return self.outbox.bytes - (self.outbox.first?.frames.readableBytes ?? 0)
@@ -164,7 +166,8 @@ extension EngineSession {
 
     /// Gives the session up.
     ///
-    /// Not at once: whoever sends is in the middle of something, often of a list with this session in it.
+    /// This does not happen at once, because the sender is in the middle of something, often of a list with this
+    /// session in it.
     private func overflow() {
         self.isOverflowing = true
         self.discardOutbox()
@@ -177,7 +180,7 @@ extension EngineSession {
         self.noteQueuedBytes()
     }
 
-    /// Tells the loop how much waits, once it is known that it does.
+    /// Tells the loop how much waits, as soon as something waits.
     func noteQueuedBytes() {
         self.loop.queued.note(self.waitingBytes, of: self, in: &self.queuedHolding)
     }
@@ -195,7 +198,7 @@ extension EngineSession {
         self.isDirty = false
         if self.isOverflowing {
             self.server.metrics.slowConsumer(.closed)
-            // A close frame would wait behind all that the client does not read.
+            // A close frame would wait behind everything that the client does not read.
             let isBehind = self.waitingBytes > 0
             self.terminate(.transportError, "slow reader", webSocket: isBehind ? .cut : .handshake(nil))
             return
@@ -203,15 +206,17 @@ extension EngineSession {
         self.flushOrFinish()
     }
 
-    /// What one read has brought has been handled.
+    /// Everything from one read has been handled.
     func readEnded() {
         if self.loop.direct.owner === self { self.flush() }
     }
 
-    /// Something else is about to be written: what was sent before it goes first.
+    /// Something else will be written, so earlier packets have to go first.
     func flushBeforeControlFrame() { self.flush() }
 
-    /// Sends at once what waits, if that can be: what is sent next goes with another write.
+    /// Sends at once what waits, if possible.
+    ///
+    /// What is sent next goes with another write.
     package func endWrite() {
         if case .webSocket = self.link, self.state == .open { self.flush() }
     }
@@ -228,7 +233,7 @@ extension EngineSession {
         if self.state == .closing, self.outbox.isEmpty, case .webSocket = self.link { self.terminate(.forcedClose) }
     }
 
-    /// Hands what waits to the connection, as far as it takes it.
+    /// Gives the connection as much as it takes of what waits.
     func flush() {
         switch self.link {
         case .webSocket(let handler): self.flush(to: handler)
@@ -259,15 +264,15 @@ extension EngineSession {
         }
     }
 
-    /// The most bytes copied into one write.
+    /// The most bytes that are copied into one write.
     private static var batchSize: Int { 65_536 }
-    /// The most packets that wait for the end of the tick.
+    /// The most packets that may wait for the end of the tick.
     private static var batchCount: Int { 4096 }
-    /// From here on a packet is cheaper to write on its own than to copy.
+    /// From this size on it costs less to write a packet by itself than to copy it.
     private static var shareSize: Int { 16_384 }
 
     private func flushSeveral(to handler: WebSocketHandler) {
-        // Writing may make the channel writable, which calls back.
+        // To write may make the channel writable, and then it calls back.
         self.isFlushing = true
         var batch = self.loop.takeSendBuffer()
         while handler.isWritable, let packet = self.outbox.first {
@@ -289,16 +294,16 @@ extension EngineSession {
         }
         self.loop.giveBack(sendBuffer: batch)
         self.isFlushing = false
-        // Still there if the last packet was a big one, or if the connection does not take more.
+        // Something is left here if the last packet was a big one, or if the connection does not take more.
         if self.loop.direct.owner === self { self.flush(to: handler) }
     }
 
-    /// Whether the frames that most clients get are what this one gets.
+    /// Whether this client gets the same frames as most clients.
     private func takesSharedFrames(_ handler: WebSocketHandler) -> Bool {
         self.form == .standard && handler.windowBits == 0
     }
 
-    /// A packet's frames as this client gets them.
+    /// A packet's frames in the form for this client.
     private func frames(of packet: EncodedPacket, _ handler: WebSocketHandler) -> ByteBuffer {
         guard !self.takesSharedFrames(handler) else { return packet.frames }
         return self.loop.compression.frames(of: packet, as: self.form, windowBits: Int(handler.windowBits))

@@ -24,17 +24,19 @@ extension EngineSession {
         self.timers.schedule(probe, at: deadline)
     }
 
-    /// How often the session's own loop looks at its connections before a poll of another loop has its turn.
+    /// How often the session's own loop looks at its connections before a poll from another loop has its turn.
     ///
-    /// A connection that has come from another loop takes two looks: the first reads a single byte.
+    /// A connection that has come from another loop needs two looks, because the first one reads a single byte.
     private static var probeTurns: Int { 4 }
-    /// A loop runs everything that is due before it looks at its connections, so the next turn is not due at once.
+    /// A loop runs everything that is due before it looks at its connections.
+    ///
+    /// So the next turn must not be due at once.
     private static var pauseBetweenProbeTurns: TimeAmount { .milliseconds(1) }
 
-    /// Delays a poll that comes while a WebSocket may take over, if one of the two came by way of another loop.
+    /// Delays a poll that comes while a WebSocket may take over, if one of the two has come from another loop.
     ///
-    /// It may have been sent behind the packet that completes the upgrade, which waits to be read by this loop. With one
-    /// loop what was sent first is read first.
+    /// The client may have sent the poll behind the packet that completes the upgrade, and this loop has not read that
+    /// packet yet. With a single loop, what was sent first is read first.
     func letsProbeGoFirst(_ get: HTTPExchange, _ polling: PollingLink) -> Bool {
         guard let probe = polling.probe, polling.delayedGet == nil, probe.handler.hasMoved || !get.isOf(self.loop)
         else { return false }
@@ -82,15 +84,16 @@ extension EngineSession {
         polling.probe = nil
         self.timers.cancel(probe)
         self.server.metrics.upgradeEnded(.completed)
-        // The client has paused polling, as a rule; if not, its poll is over.
+        // Usually the client has paused polling. If not, its poll is over.
         if let get = polling.requests.takeGet() {
             get.answer(.payload(polling.answer([.close])))
         }
         polling.requests.takePost()?.destroy()
-        // Nothing that comes over the WebSocket may overtake it, a pause neither: it is one body at most.
+        // Nothing that comes over the WebSocket may overtake this body, even during a pause. It is at most one body.
         while self.deliverRest(of: polling, ignoresPause: true) {}
         polling.answerFinishedPost()
-        // What that was may have ended the session, which is no longer the one to end the WebSocket: it is not its yet.
+        // The body may have ended the session. The WebSocket does not belong to the session yet, so the session does
+        // not end it.
         guard self.state != .closed else { return probe.handler.end(.handshake(nil)) }
         self.form = WebSocketForm(isVersion3: self.protocolVersion == 3, isTextOnly: probe.isTextOnly)
         self.link = .webSocket(probe.handler)
@@ -98,8 +101,9 @@ extension EngineSession {
         if self.isPaused { probe.handler.setReading(false) }
         if self.state == .open { self.delegate?.session(self, didChangeTransport: self.transport) }
         if self.state == .open, self.protocolVersion != 3, self.heartbeat.isAwaitingClient {
-            // The ping may have gone with the last poll or go over the WebSocket now: its pong gets its full time. (The
-            // reference implementation forgets the deadline here, and with it a client that never answers.)
+            // The ping may have gone with the last poll, or it goes over the WebSocket now. Its pong gets the full
+            // time. (The reference implementation forgets the deadline here, and so it keeps a client that never
+            // answers.)
             self.timers.schedule(self, in: self.server.configuration.pingTimeout)
         }
         self.flushOrFinish()

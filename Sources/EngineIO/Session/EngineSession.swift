@@ -1,17 +1,17 @@
 public import NIOCore
 public import SocketIOWire
 
-/// One client's connection, whatever it travels on.
+/// One client's connection, over any transport.
 ///
-/// Confined to its ``eventLoop``: every member but ``id`` and ``eventLoop`` is used there only.
+/// It belongs to its ``eventLoop``. Use all members except ``id`` and ``eventLoop`` only there.
 public final class EngineSession {
     /// Where a session is in its life.
     public enum State: Sendable {
         /// Messages travel.
         case open
-        /// The server has closed it, and what was queued is on its way.
+        /// The server has closed the session, and is sending what was queued.
         case closing
-        /// Over.
+        /// The session is over.
         case closed
     }
 
@@ -34,17 +34,19 @@ public final class EngineSession {
 
     package var timerLinks = TimerLinks()
 
-    /// What waits to be sent; behind it comes what ``EngineLoop/direct`` holds for this session.
+    /// The packets that wait to be sent.
+    ///
+    /// Behind them come the frames that ``EngineLoop/direct`` holds for this session.
     @exclusivity(unchecked) var outbox = Outbox()
-    /// The session's place among those with something waiting, if it has any.
+    /// The session's entry in the budget of bytes to be sent, if bytes wait.
     @exclusivity(unchecked) var queuedHolding: Holding?
-    /// Its place among those whose messages wait.
+    /// The session's entry in the budget of received bytes, if bytes wait.
     var requestHolding: Holding?
-    /// The bytes of a message of which parts are still to come, as whoever puts it together says.
+    /// The bytes of an incomplete message, as the layer above tells them.
     var partialBytes = 0
-    /// The bytes handed to the channel, ever.
+    /// How many bytes were given to the channel in all.
     @exclusivity(unchecked) var handedBytes = 0
-    /// How many of them the kernel had taken when the last deadline passed, if some were waiting then.
+    /// How many of them the kernel had taken at the last deadline, if some were waiting then.
     var drainedBytes = -1
 
     /// Where the session is in its life.
@@ -53,7 +55,7 @@ public final class EngineSession {
     @exclusivity(unchecked) var isDirty = false
     @exclusivity(unchecked) var isFlushing = false
     @exclusivity(unchecked) var isOverflowing = false
-    /// What packets are made into for the session's WebSocket.
+    /// The form of packets for the session's WebSocket.
     @exclusivity(unchecked) var form: WebSocketForm
     var controlRate = ControlRate()
     /// Whether bytes arrived since the last deadline.
@@ -103,18 +105,20 @@ public final class EngineSession {
 
     // MARK: Beginning
 
-    /// Begins to live, the open packet being on its way.
+    /// Begins the session's life.
+    ///
+    /// The open packet is on its way.
     func open(_ onSession: EngineServer.SessionHandler) {
         self.awaitNextPing()
         self.delegate = onSession(self)
     }
 
-    /// Sends what begins a session: the open packet, and the initial one if there is any.
+    /// Sends the first packets of a session: the open packet, and the initial one if there is one.
     func enqueueOpening(_ packets: [EncodedPacket]) {
         for packet in packets { self.enqueue(packet) }
     }
 
-    /// Takes what waits, as much as the client takes at once, as an answer to a poll.
+    /// Takes as many waiting packets as the client takes at once, as an answer to a poll.
     func takePayload(for polling: PollingLink) -> PollingAnswer {
         let answer = polling.answer(from: &self.outbox)
         self.noteQueuedBytes()
@@ -125,9 +129,9 @@ public final class EngineSession {
 
     /// Closes the session with reason ``CloseReason/forcedClose``.
     ///
-    /// The delegate hears of it within this call if nothing has to be sent first.
+    /// If nothing has to be sent first, the delegate hears of it within this call.
     ///
-    /// - Parameter discardingQueue: Whether to close at once, without sending what is queued.
+    /// - Parameter discardingQueue: Whether to close at once and drop what is queued.
     public func close(discardingQueue: Bool = false) {
         switch self.state {
         case .closed:
@@ -148,14 +152,14 @@ public final class EngineSession {
         }
     }
 
-    /// Ends the session, whatever its state.
+    /// Ends the session in any state.
     ///
     /// - Parameters:
     ///   - reason: Why, for the delegate and the metrics.
     ///   - description: More, for logs.
     ///   - heldPoll: The packet that a waiting GET gets.
     ///   - ending: How the WebSocket ends.
-    ///   - flushing: Whether what this tick sent leaves first.
+    ///   - flushing: Whether to send first what this tick has sent.
     func terminate(
         _ reason: CloseReason,
         _ description: String? = nil,
@@ -167,7 +171,7 @@ public final class EngineSession {
         let lingers = self.awaitsPoll
         if flushing {
             self.flush()
-            // A connection that breaks while it is written to ends its session within that call.
+            // If the connection breaks during a write, it ends its session within that call.
             guard self.state != .closed else { return }
         }
         self.state = .closed

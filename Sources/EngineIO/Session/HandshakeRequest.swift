@@ -1,21 +1,25 @@
 package import NIOCore
 package import NIOHTTP1
 
-/// The request that began a session, kept for the session's life as its bytes and taken apart when asked.
+/// The request that began a session.
 ///
-/// Two allocations whatever it holds, because every connection keeps one.
+/// Its bytes are kept as long as the session lives, and are read when somebody asks.
+///
+/// It always takes two allocations, because every connection keeps one.
 public final class HandshakeRequest: Sendable {
     /// The peer's address, the method, the target, then `name: value` lines, each ending in a line feed.
     private let bytes: [UInt8]
     private let targetStart: UInt32
     private let headersStart: UInt32
     private let addressEnd: UInt16
-    /// Whether the request came over TLS: `false`, because the server speaks none, whatever its load balancer does.
+    /// Whether the request came over TLS.
+    ///
+    /// It is `false`, because the server itself does not speak TLS, even if its load balancer does.
     public let isSecure: Bool
     /// When the request arrived, in milliseconds since 1970.
     public let issued: Int64
 
-    /// Copies what matters of a request.
+    /// Copies the important parts of a request.
     package init(head: HTTPRequestHead, remoteAddress: SocketAddress?, issued: Int64, isSecure: Bool = false) {
         let address = remoteAddress?.ipAddress ?? ""
         let method = head.method.rawValue
@@ -45,20 +49,20 @@ public final class HandshakeRequest: Sendable {
     /// The peer's IP address; empty if it has none (a Unix domain socket).
     public var remoteAddress: String { String(decoding: self.bytes[..<Int(self.addressEnd)], as: UTF8.self) }
 
-    /// The method, `GET` as a rule.
+    /// The method, usually `GET`.
     public var method: String {
         String(decoding: self.bytes[Int(self.addressEnd)..<Int(self.targetStart)], as: UTF8.self)
     }
 
-    /// The request target as it came: path and query.
+    /// The request target as the client sent it: path and query.
     public var target: String {
         String(decoding: self.bytes[Int(self.targetStart)..<Int(self.headersStart) - 1], as: UTF8.self)
     }
 
     /// The header fields as Node's `request.headers` has them: in order, names in lower case, each name once.
     ///
-    /// Of some repeated fields the first one counts (`Authorization`, `Host`, `User-Agent`, `Referer` and their like),
-    /// `Cookie` is joined by `; `, all others by `, `. Bytes beyond ASCII are Latin-1.
+    /// If a field is repeated, the first one counts for `Authorization`, `Host`, `User-Agent`, `Referer` and similar
+    /// ones. The values of `Cookie` are joined with `; `, and all others with `, `. Bytes beyond ASCII are Latin-1.
     public var headers: [(name: String, value: String)] {
         var names: [Bytes] = []
         var headers: [(name: String, value: String)] = []
@@ -76,7 +80,9 @@ public final class HandshakeRequest: Sendable {
         return headers
     }
 
-    /// The value of a field, its name in any case; repeated ones as in ``headers``.
+    /// The value of a field.
+    ///
+    /// Its name may be in upper or lower case. Repeated fields are read as in ``headers``.
     public func header(_ name: String) -> String? {
         name.withBytes { name in
             self.bytes.withUnsafeBufferPointer { bytes in
@@ -99,16 +105,20 @@ public final class HandshakeRequest: Sendable {
 
     /// How many packets the client takes in one answer to a poll.
     ///
-    /// Unlike all others, python-engineio bounds them, to 16; it is known by the HTTP libraries that it uses.
+    /// Only python-engineio has a limit, which is 16. The server recognises it by the HTTP libraries that it uses.
     var maximumPacketsPerPoll: Int {
         guard let agent = self.header("user-agent") else { return .max }
         return agent.withBytes { $0.begins(with: "python-requests/") || $0.contains(" aiohttp/") } ? 16 : .max
     }
 
-    /// Whether there is an `Origin` field: a browser's request from another site, or a WebSocket from any page.
+    /// Whether there is an `Origin` field.
+    ///
+    /// Browsers send one with a request from another site, and with every WebSocket.
     public var hasOrigin: Bool { self.header("origin") != nil }
 
-    /// The query parameters in order, decoded; of a repeated one the last value stands, at the first one's place.
+    /// The query parameters in order, decoded.
+    ///
+    /// A repeated parameter has its last value, in the place of the first.
     public var query: [(name: String, value: String)] { RequestTarget.query(of: self.target) }
 
     private static func forEachHeader(in lines: Bytes, _ body: (Bytes, Bytes) -> Bool) {

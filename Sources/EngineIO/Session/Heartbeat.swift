@@ -1,37 +1,38 @@
-/// When a client has to be heard of, and when a silent one is given up.
+/// Decides when a client must show a sign of life, and when a silent one is given up.
 ///
-/// In protocol 4 the server pings and the client answers; in protocol 3 the client pings by itself.
+/// In protocol 4 the server pings and the client answers. In protocol 3 the client pings by itself.
 struct Heartbeat: Equatable {
     /// What to do when a session's deadline has passed.
     enum Action: Equatable {
-        /// Send a ping, be it another one; the pong may take the ping timeout.
+        /// Send a ping, or another one. The pong may take the ping timeout.
         case sendPing
-        /// Wait for the ping timeout again: the client has not said what it should, but it is there.
+        /// Wait for the ping timeout again. The client has not sent what it should, but it is there.
         case waitOn
         /// The client is gone.
         case giveUp
     }
 
-    /// What has been heard of a client that owes a ping or a pong.
+    /// The signs of life of a client that owes a ping or a pong.
     enum Signs {
         /// Nothing.
         case none
-        /// Bytes came from it: it may be in the middle of a long message.
+        /// Bytes came from it. It may be in the middle of a long message.
         case sending
-        /// It took bytes that had to wait: what it should answer may be behind more of them.
+        /// It took bytes that had to wait. The ping that it should answer may be behind more of them.
         case taking
-        /// Nobody listened; but the client counts the time since the last ping, and must not have to give up.
+        /// The server did not read from it. But the client counts the time since the last ping, and must not give up.
         case unheard
     }
 
     private enum State: Equatable {
         case idle
-        /// A pong, or in protocol 3 a ping, is due; so many deadlines have passed by without it.
+        /// A pong, or in protocol 3 a ping, must come. So many deadlines have passed without it.
         case awaitingClient(extensions: UInt8)
     }
 
-    /// How many deadlines a client may miss while it sends: who keeps a message going for ever, byte by byte, is given
-    /// up in the end.
+    /// How many deadlines a client may miss while it sends.
+    ///
+    /// A client that sends a message for ever, byte by byte, is given up in the end.
     private static let maximumExtensions: UInt8 = 10
 
     private var state: State
@@ -42,7 +43,7 @@ struct Heartbeat: Equatable {
         self.state = isClientDriven ? .awaitingClient(extensions: 0) : .idle
     }
 
-    /// Whether the client's pong, or in protocol 3 its ping, is due.
+    /// Whether the client's pong, or in protocol 3 its ping, must come.
     var isAwaitingClient: Bool {
         switch self.state {
         case .idle: false
@@ -52,7 +53,7 @@ struct Heartbeat: Equatable {
 
     /// The ping interval or the ping timeout is over.
     ///
-    /// Only a pong ends the wait, but a big message on a slow line is no silence.
+    /// Only a pong ends the wait, but a client with a big message on a slow line is not silent.
     mutating func timerFired(_ signs: Signs) -> Action {
         switch self.state {
         case .idle:
@@ -74,6 +75,8 @@ struct Heartbeat: Equatable {
         }
     }
 
-    /// A pong came, asked for or not, or in protocol 3 a ping: the wait begins again.
+    /// A pong has come, requested or not, or in protocol 3 a ping.
+    ///
+    /// The wait begins again.
     mutating func clientAnswered() { self = Heartbeat(isClientDriven: self.isClientDriven) }
 }

@@ -4,7 +4,7 @@ import SocketIOWire
 
 /// The packets that wait to be sent to one client, in order.
 ///
-/// The usual single one costs no array.
+/// A single packet, which is usual, needs no array.
 struct Outbox {
     private(set) var first: EncodedPacket?
     private var rest = Deque<EncodedPacket>()
@@ -13,7 +13,7 @@ struct Outbox {
 
     var isEmpty: Bool { self.first == nil }
 
-    /// Whether there is one packet and no more.
+    /// Whether there is exactly one packet.
     var isSingle: Bool { self.first != nil && self.rest.isEmpty }
 
     var count: Int { self.first == nil ? 0 : 1 + self.rest.count }
@@ -43,9 +43,9 @@ struct Outbox {
         self.bytes = 0
     }
 
-    /// Takes what goes into one answer to a poll.
+    /// Takes the packets for one answer to a poll.
     ///
-    /// One packet with its attachments is taken in any case.
+    /// It takes at least one packet with its attachments.
     ///
     /// - Parameters:
     ///   - maximumParts: How many Engine.IO packets that may be.

@@ -1,23 +1,29 @@
 import NIOCore
 import SocketIOWire
 
-/// What a session has while it is polling.
+/// The state of a session while it is polling.
 final class PollingLink {
-    /// From this size on an answer's way to the client counts as progress.
+    /// From this size on, an answer that is still being sent counts as progress.
     static let bigAnswer = 65_536
-    /// What waits beyond that is for the next poll: neither putting an answer together nor compressing it may keep the loop
-    /// from others for long.
+    /// The most bytes of one answer.
+    ///
+    /// The rest waits for the next poll, because to build and compress an answer must not keep the loop from others for
+    /// long.
     static let longestAnswer = 1_048_576
-    /// How many big answers may be on their way at once: a client reads one before it polls again.
+    /// How many big answers may be on their way at once.
+    ///
+    /// A client reads one before it polls again.
     static let mostAnswers = 4
 
-    /// What the client's first request says about how it wants to be answered.
+    /// How the client wants its answers, as its first request says.
     struct Style {
         /// The JSON-P callback's index, if the session began with one.
         var callback: String?
         /// Whether the client speaks protocol 3.
         var isVersion3 = false
-        /// Whether the client takes no raw bytes (which only protocol 3 has in answers).
+        /// Whether the client takes no raw bytes.
+        ///
+        /// Only protocol 3 has them in answers.
         var isTextOnly = false
         /// How many packets the client takes at once.
         var maximumPackets = Int.max
@@ -27,16 +33,16 @@ final class PollingLink {
     private let style: Style
     /// The WebSocket that may take over.
     var probe: UpgradeProbe?
-    /// A GET that has come, but lets what the WebSocket has brought go first.
+    /// A GET that has come but waits until the WebSocket's bytes have been handled.
     var delayedGet: HTTPExchange?
-    /// A POST that has been read, but is not answered yet.
+    /// A POST that has been read but not answered yet.
     var finishedPost: HTTPExchange?
-    /// What the last GET is answered with if its session has ended, and waits for it.
+    /// The answer to the last GET, if the session has ended and waits for that GET.
     var lastPacket: EnginePacketType?
     /// The packets of that POST that have not been delivered yet.
     var rest: (any PayloadReader)?
     var isDelivering = false
-    /// Whether more of them will be delivered when the loop has served its other connections.
+    /// Whether the next of them are delivered when the loop has served its other connections.
     var isTurnDue = false
     /// The last big answers to GETs.
     private var answers: [HTTPExchange] = []
@@ -44,7 +50,7 @@ final class PollingLink {
 
     init(_ style: Style) { self.style = style }
 
-    /// Whether a packet's text is what the client gets of it.
+    /// Whether the client gets the text of a packet unchanged.
     var isPlain: Bool { !self.style.isVersion3 && self.style.callback == nil }
 
     /// The JSON-P callback's index.
@@ -56,7 +62,7 @@ final class PollingLink {
         post.answer(.ok)
     }
 
-    /// Whether a POST grew, or a big answer is still on its way, since the last question.
+    /// Whether a POST has grown since the last call, or a big answer is still on its way.
     func hasProgressed() -> Bool {
         if self.hasAnswersUnderWay { return true }
         let received = self.requests.post?.receivedBytes ?? 0
@@ -72,7 +78,7 @@ final class PollingLink {
     func begin(_ answer: HTTPExchange) -> Bool {
         _ = self.hasAnswersUnderWay
         guard self.answers.count < Self.mostAnswers else { return false }
-        // Said here, because the connection may be on another loop and get to it later.
+        // This is noted here, because the connection may be on another loop and do it later.
         answer.isBeingSent = true
         self.answers.append(answer)
         return true
@@ -98,7 +104,7 @@ final class PollingLink {
         return PollingAnswer(body: body, callback: self.style.callback)
     }
 
-    /// An answer of what waits, as much as the client takes at once.
+    /// An answer with as many waiting packets as the client takes at once.
     func answer(from outbox: inout Outbox) -> PollingAnswer {
         let packets = outbox.removePackets(maximumParts: self.style.maximumPackets, maximumBytes: Self.longestAnswer)
         var answer = PollingAnswer(
@@ -116,10 +122,10 @@ final class PollingLink {
     }
 }
 
-/// What a poll brings its client.
+/// The answer to a poll.
 struct PollingAnswer: Sendable {
     var body: ByteBuffer
-    /// Whether the body is protocol 3's binary form.
+    /// Whether the body has the binary form of protocol 3.
     var isBinary = false
     /// The JSON-P function that is called with the body.
     var callback: String?

@@ -1,18 +1,18 @@
 /// The requests that a polling session holds: at most one GET and one POST (protocol 4, "HTTP long-polling").
 struct PollingRequests<Request: AnyObject> {
     enum GetAction {
-        /// It waits until there is something to send.
+        /// The GET waits until there is something to send.
         case hold
-        /// There is one already; the session is over.
+        /// There is one already, so the session is over.
         case overlap
     }
 
     enum PostAction {
         /// Its body is read.
         case read
-        /// There is one already; the session is over.
+        /// There is one already, so the session is over.
         case overlap
-        /// The session's protocol knows no such bodies; the session is over.
+        /// The session's protocol has no such bodies, so the session is over.
         case invalidContent
     }
 
@@ -60,7 +60,7 @@ struct PollingRequests<Request: AnyObject> {
         return .none
     }
 
-    /// The GET that waits, to be answered now.
+    /// The waiting GET, which is to be answered now.
     mutating func takeGet() -> Request? {
         defer { self.get = nil }
         return self.get

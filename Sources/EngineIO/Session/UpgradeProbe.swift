@@ -25,11 +25,13 @@ final class UpgradeProbe {
         self.isTextOnly = isTextOnly
     }
 
-    /// A message arrived on the probe; `nil` if it was no packet, or binary.
+    /// A message has arrived on the probe.
+    ///
+    /// It is `nil` if it was no packet, or binary.
     func received(_ packet: EnginePacket?) {
         switch self.state.received(packet) {
         case .answerProbe:
-            // Who asks again and again without reading the answers is no client of ours.
+            // No real client asks again and again without reading the answers.
             guard self.handler.isWritable else { return self.failed() }
             self.handler.writeAndFlush(EncodedPacket.probeAnswer.frames)
             self.scheduleCheck()
@@ -42,7 +44,7 @@ final class UpgradeProbe {
         }
     }
 
-    /// The probe's connection closed or broke its protocol.
+    /// The probe's connection has closed, or its client broke the protocol.
     func closed(_ ending: WebSocketHandler.Ending) {
         guard self.state.end() else { return }
         self.handler.end(ending)

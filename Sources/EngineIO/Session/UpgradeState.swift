@@ -1,16 +1,16 @@
 import SocketIOWire
 
-/// What a probing WebSocket may say before it takes a polling session over (protocol 4, "Upgrade").
+/// What a probing WebSocket may send before it takes a polling session over (protocol 4, "Upgrade").
 struct UpgradeState: Equatable {
-    /// What to do with what the probe sent.
+    /// What to do with a message of the probe.
     enum Action: Equatable {
         /// Answer `3probe` and keep the client's polls short, so that it can pause them.
         case answerProbe
-        /// The WebSocket is the session's transport from here.
+        /// From now on the WebSocket is the session's transport.
         case switchTransport
-        /// Close the probe; the session goes on polling.
+        /// Close the probe. The session goes on polling.
         case fail
-        /// Nothing: the probe is over.
+        /// Do nothing, because the probe is over.
         case ignore
     }
 
@@ -20,12 +20,16 @@ struct UpgradeState: Equatable {
         case ended
     }
 
-    /// How often a client may ask; one that means it asks once.
+    /// How often a client may ask.
+    ///
+    /// A real client asks once.
     private static let maximumProbes: UInt8 = 16
 
     private var state = State.waiting(probes: 0)
 
-    /// A message arrived on the probe: `nil` if it was no packet, or binary.
+    /// A message has arrived on the probe.
+    ///
+    /// It is `nil` if it was no packet, or binary.
     mutating func received(_ packet: EnginePacket?) -> Action {
         switch self.state {
         case .waiting(let probes):
@@ -34,14 +38,14 @@ struct UpgradeState: Equatable {
                 return .answerProbe
             }
             self.state = .ended
-            // The reference implementation takes `5` also without a probe before it.
+            // The reference implementation accepts `5` even without a probe before it.
             return packet?.type == .upgrade && packet?.isBinary == false ? .switchTransport : .fail
         case .ended:
             return .ignore
         }
     }
 
-    /// The probe's connection closed, its time was up, or its session ended.
+    /// The probe's connection has closed, its time is up, or its session has ended.
     ///
     /// - Returns: Whether it was still going on.
     mutating func end() -> Bool {

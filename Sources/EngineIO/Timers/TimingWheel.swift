@@ -1,11 +1,13 @@
 package import NIOCore
 
-/// Something that a ``TimingWheel`` wakes: at most one deadline at a time.
+/// Something that a ``TimingWheel`` wakes.
+///
+/// It has at most one deadline at a time.
 package protocol TimerTarget: AnyObject {
-    /// The wheel's own bookkeeping: store `TimerLinks()` and leave it alone.
+    /// State of the wheel. Store `TimerLinks()` and do not change it.
     var timerLinks: TimerLinks { get set }
 
-    /// The deadline has passed; the target is no longer in the wheel.
+    /// The deadline has passed. The target is no longer in the wheel.
     func timerFired(at now: NIODeadline)
 }
 
@@ -22,13 +24,15 @@ package struct TimerLinks {
     package init() {}
 }
 
-/// The timers of one event loop: any number of deadlines behind one scheduled callback.
+/// The timers of one event loop.
 ///
-/// Deadlines are met up to one resolution late, never early. Scheduling, moving and cancelling are O(1) and allocate
-/// nothing: the targets themselves are the entries. The wheel keeps its targets alive.
+/// Any number of deadlines share one scheduled callback.
 ///
-/// `@unchecked Sendable` because it is handed to its event loop as a callback handler; everything else touches it on
-/// that loop only, which is asserted.
+/// It meets deadlines up to one resolution late, and never early. To schedule, move or cancel one is O(1) and allocates
+/// nothing, because the targets themselves are the entries. The wheel keeps its targets alive.
+///
+/// It is `@unchecked Sendable` because its event loop gets it as a callback handler. Everything else uses it only on
+/// that loop, and that is asserted.
 package final class TimingWheel: @unchecked Sendable {
     private static let slotCount = 4096
     private static let mask = UInt64(slotCount - 1)
@@ -45,7 +49,7 @@ package final class TimingWheel: @unchecked Sendable {
     private var callback: NIOScheduledCallback?
     private var callbackTick = UInt64.max
     private var isFiring = false
-    /// How far this clock is ahead of the loop's.
+    /// How far this clock is ahead of the loop's clock.
     private var lead = TimeAmount.zero
 
     package init(eventLoop: any EventLoop, resolution: TimeAmount = .milliseconds(10)) {
@@ -56,7 +60,7 @@ package final class TimingWheel: @unchecked Sendable {
     }
 
     deinit {
-        // Unlinked one by one: a long chain that frees itself recursively would exhaust the stack.
+        // Targets are unlinked one by one, because a long chain that frees itself recursively would exhaust the stack.
         for index in self.slots.indices {
             var target = self.slots[index]
             self.slots[index] = nil
@@ -67,12 +71,12 @@ package final class TimingWheel: @unchecked Sendable {
         }
     }
 
-    /// The loop's time, as far as timers are concerned.
+    /// The loop's time for timers.
     package var now: NIODeadline { self.eventLoop.now + self.lead }
 
-    /// Lets time pass without waiting for it, for tests over real connections.
+    /// Moves the time forward, for tests over real connections.
     ///
-    /// What falls due in it is woken at once.
+    /// It wakes at once everything that becomes due.
     package func advance(by amount: TimeAmount) {
         self.eventLoop.assertInEventLoop()
         self.lead = self.lead + amount
@@ -80,7 +84,9 @@ package final class TimingWheel: @unchecked Sendable {
         self.fire()
     }
 
-    /// Wakes a target at a deadline, instead of any it had.
+    /// Wakes a target at a deadline.
+    ///
+    /// This replaces its earlier deadline.
     package func schedule(_ target: any TimerTarget, at deadline: NIODeadline) {
         self.eventLoop.assertInEventLoop()
         if target.timerLinks.isScheduled { self.unlink(target) }
@@ -96,7 +102,9 @@ package final class TimingWheel: @unchecked Sendable {
     /// How late a deadline may be met.
     package var resolution: TimeAmount { .nanoseconds(Int64(clamping: self.tickLength)) }
 
-    /// Wakes a target after an amount of time, instead of at any deadline it had.
+    /// Wakes a target after an amount of time.
+    ///
+    /// This replaces its earlier deadline.
     package func schedule(_ target: any TimerTarget, in amount: TimeAmount) {
         self.schedule(target, at: self.now + amount)
     }
@@ -164,7 +172,7 @@ package final class TimingWheel: @unchecked Sendable {
         }
         guard self.callback == nil || tick < self.callbackTick else { return }
         self.cancelCallback()
-        // A loop that shuts down takes no more callbacks; then there is nothing left to time either.
+        // A loop that shuts down accepts no more callbacks. Then nothing needs timers any more.
         self.callback = try? self.eventLoop.scheduleCallback(
             at: .uptimeNanoseconds(tick * self.tickLength) - self.lead,
             handler: self
@@ -209,7 +217,7 @@ extension TimingWheel: NIOScheduledCallbackHandler {
             if tick <= nowTick {
                 target.timerFired(at: now)
             } else {
-                // A later round of the wheel.
+                // This is for a later round of the wheel.
                 self.link(target, tick: tick)
             }
         }

@@ -1,6 +1,8 @@
-/// SHA-1 (FIPS 180-4), with which a WebSocket's key is answered (RFC 6455, section 4.2.2): a checksum there, no secret.
+/// SHA-1 (FIPS 180-4), for the answer to a WebSocket's key (RFC 6455, section 4.2.2).
 ///
-/// For this one use a cryptography library would be the larger part of what an application has to compile.
+/// There it is a checksum and no secret.
+///
+/// For this single use, a cryptography library would be the larger part of what an application has to compile.
 enum SHA1 {
     /// The 20 bytes of the digest.
     static func digest(of bytes: [UInt8]) -> [UInt8] {

@@ -8,9 +8,10 @@ import Musl
 import Darwin
 #endif
 
-/// The socket beneath a channel, to write small things to without the channel's queue.
+/// The socket of a channel, to write small things without the channel's queue.
 ///
-/// Valid only while the channel is open, on its loop: whoever keeps one forgets it when the channel becomes inactive.
+/// It is valid only while the channel is open, and only on its loop. Its owner must forget it when the channel becomes
+/// inactive.
 struct SocketDescriptor {
     static let none = SocketDescriptor(value: -1)
 
@@ -18,7 +19,7 @@ struct SocketDescriptor {
 
     private init(value: CInt) { self.value = value }
 
-    /// The channel's socket, if it is a stream socket of the system's; otherwise ``none``.
+    /// The channel's socket if it is a stream socket of the system; otherwise ``none``.
     init(of channel: any Channel) {
         let handle = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable { (handle: CInt) in handle }
         self.value = (handle ?? nil) ?? -1
@@ -26,12 +27,12 @@ struct SocketDescriptor {
 
     var isValid: Bool { self.value >= 0 }
 
-    /// The system's number of it; `nil` if there is none.
+    /// The system's number of the socket; `nil` if there is none.
     var descriptor: CInt? { self.isValid ? self.value : nil }
 
-    /// Hands bytes to the kernel.
+    /// Gives bytes to the kernel.
     ///
-    /// - Returns: How many bytes it took; 0 also for any error, which the channel will meet itself.
+    /// - Returns: How many bytes the kernel took. It is 0 for any error. The channel will get the same error itself.
     func send(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard let start = bytes.baseAddress, bytes.count > 0 else { return 0 }
         #if canImport(Darwin)
@@ -42,10 +43,10 @@ struct SocketDescriptor {
         return max(sent, 0)
     }
 
-    /// Reads what has come, as much as there is room for, and does not wait.
+    /// Reads what has come, as far as there is room, and does not wait.
     ///
-    /// - Returns: How many bytes that are; 0 also at the end of the stream and for any error, which the channel will meet
-    ///   itself.
+    /// - Returns: How many bytes it has read. It is 0 at the end of the stream and for any error. The channel will
+    ///   notice both itself.
     func receive(into buffer: inout ByteBuffer) -> Int {
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1) { room in
             max(recv(self.value, room.baseAddress, room.count, CInt(MSG_DONTWAIT)), 0)
@@ -53,7 +54,7 @@ struct SocketDescriptor {
     }
 
     #if !canImport(Darwin)
-    /// A broken connection is an error here, not a signal.
+    /// A broken connection is an error here, and no signal.
     private static func send(_ descriptor: CInt, _ start: UnsafeRawPointer, _ count: Int) -> Int {
         #if canImport(Glibc)
         Glibc.send(descriptor, start, count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))

@@ -10,7 +10,7 @@ import Musl
 import Darwin
 #endif
 
-/// Collects what a connection has read while it is taken to another event loop.
+/// Collects what a connection reads while it moves to another event loop.
 final class TransferHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -19,7 +19,9 @@ final class TransferHandler: ChannelInboundHandler {
     private var collected = ByteBuffer()
     private let timeout: TimeAmount
 
-    /// Collects for that long at most; then the connection is closed.
+    /// How long it may collect.
+    ///
+    /// After that the connection is closed.
     init(timeout: TimeAmount) { self.timeout = timeout }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -32,10 +34,10 @@ final class TransferHandler: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
-    /// Gives up the connection, once what was written to it has left.
+    /// Releases the connection when everything that was written to it has left.
     ///
-    /// - Parameter body: Gets a descriptor of the socket, which it owns, and the bytes read; not called if the peer is
-    ///   gone.
+    /// - Parameter body: Gets a descriptor of the socket, which it then owns, and the bytes that were read. It is not
+    ///   called if the peer is gone.
     func transfer(_ body: @escaping (NIOBSDSocket.Handle, ByteBuffer) -> Void) {
         guard let context = self.context else { return }
         let promise = context.eventLoop.makePromise(of: Void.self)
@@ -55,9 +57,10 @@ final class TransferHandler: ChannelInboundHandler {
 }
 
 extension EngineLoop {
-    /// Makes a WebSocket on this loop of another loop's connection.
+    /// Makes a WebSocket on this loop from another loop's connection.
     ///
-    /// What was read behind the request is `leftOver`; the `answer` to the request has not been written yet.
+    /// `leftOver` has the bytes that were read behind the request. The `answer` to the request has not been written
+    /// yet.
     func adopt(
         _ socket: NIOBSDSocket.Handle,
         leftOver: ByteBuffer,

@@ -2,9 +2,9 @@ import NIOCore
 import NIOHTTP1
 import SocketIOWire
 
-/// A request for a WebSocket, and what has been found out about it.
+/// A request for a WebSocket, and what is known about it.
 final class UpgradeRequest {
-    /// Why it gets no WebSocket.
+    /// Why the request is refused.
     struct Refusal: Error {
         var status = 400
         var contentTypeName: StaticString = "Content-Type"
@@ -20,11 +20,11 @@ final class UpgradeRequest {
     var transport = TransportName.websocket
     /// The polling session that it wants to join.
     var session: SessionReference?
-    /// CORS fields.
+    /// The CORS fields of the answer.
     var corsFields: [HTTPField] = []
-    /// What compression the answer agrees to.
+    /// The compression that the answer agrees to.
     private(set) var compression: DeflateAgreement?
-    /// What decides whether the session may begin.
+    /// The task that decides whether the session may begin.
     var decision: Task<Void, Never>?
 
     init(head: HTTPRequestHead, fields: RequestFields, remoteAddress: SocketAddress?) {
@@ -34,7 +34,7 @@ final class UpgradeRequest {
         self.remoteAddress = remoteAddress
     }
 
-    /// The request as the session keeps it.
+    /// The request in the form that the session keeps.
     private(set) lazy var handshake = HandshakeRequest(
         head: self.head,
         remoteAddress: self.remoteAddress,
@@ -119,10 +119,12 @@ final class UpgradeRequest {
         }
     }
 
-    /// More than this is no honest list.
+    /// The most items.
+    ///
+    /// No honest list has more.
     private static let maximumSubprotocols = 64
 
-    /// The first of a list of distinct tokens; `nil` if it is no such list.
+    /// The first of a list of distinct tokens; `nil` if the text is no such list.
     private static func firstSubprotocol(in list: Bytes) -> String? {
         var names: [[UInt8]] = []
         var isList = true

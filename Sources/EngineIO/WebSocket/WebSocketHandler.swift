@@ -3,15 +3,15 @@ import SocketIOWire
 
 /// The only handler of a connection that has become a WebSocket.
 ///
-/// `@unchecked Sendable` because sessions reach it through closures on its loop; it is touched on `loop` only.
+/// It is `@unchecked Sendable` because sessions reach it through closures on its loop. It is used only on `loop`.
 final class WebSocketHandler: @unchecked Sendable {
     /// How a WebSocket ends.
     enum Ending {
-        /// With the closing handshake, begun here.
+        /// With the closing handshake, which the server begins.
         case handshake(WebSocketCloseCode?)
         /// With the answer to the peer's close frame.
         case answer(WebSocketCloseCode?, reason: String)
-        /// At once, with whatever waits to be sent.
+        /// At once. What waits to be sent is dropped.
         case cut
         /// Because of the peer's error.
         case failed(WebSocketCloseCode)
@@ -19,49 +19,57 @@ final class WebSocketHandler: @unchecked Sendable {
         case gone
     }
 
-    /// Whom the messages are for.
+    /// Who gets the messages.
     private enum Role {
         case none
         case session(EngineSession)
         case probe(UpgradeProbe)
         case closing(ClosingTimer)
-        /// For nobody: each comes back, see ``EngineConfiguration/echoesWebSockets``.
+        /// Nobody. Each message comes back; see ``EngineConfiguration/echoesWebSockets``.
         case echo
     }
 
     private let loop: EngineLoop
     @exclusivity(unchecked) private var context: ChannelHandlerContext?
     @exclusivity(unchecked) private var decoder = WebSocketDecoder()
-    /// The connection's socket, for as long as the channel has it open.
+    /// The connection's socket, while the channel has it open.
     @exclusivity(unchecked) private var descriptor = SocketDescriptor.none
     /// Whether bytes may wait in the channel.
     @exclusivity(unchecked) private var mayHaveBacklog: Bool
-    /// The answer to the handshake, which goes with what is written first.
+    /// The answer to the handshake.
+    ///
+    /// It leaves with the first write.
     @exclusivity(unchecked) private var handshakeAnswer: ByteBuffer?
     @exclusivity(unchecked) private var role = Role.none
-    /// The window that compressed messages to the peer may use; 0 if compression has not been agreed on.
+    /// The window for compressed messages to the peer; 0 if there is no compression.
     let windowBits: UInt8
-    /// The connection's place among those of its address.
+    /// The connection's place in the count of its address.
     private var ticket: ConnectionTicket?
     /// Whether the connection has come from another loop, so that its first byte is read alone.
     var hasMoved = false
     /// Whether the channel takes more bytes.
     @exclusivity(unchecked) private(set) var isWritable = true
-    /// Whether messages are taken; if not, what has been read waits in ``undecoded``.
+    /// Whether messages are decoded.
+    ///
+    /// If not, the bytes that were read wait in ``undecoded``.
     @exclusivity(unchecked) private var isReading = true
     /// Whether the messages of a read are being handed out.
     @exclusivity(unchecked) private var isDecoding = false
-    /// The connection's place among those whose messages wait, if it has any.
+    /// The connection's entry in the budget of received bytes, if bytes wait.
     @exclusivity(unchecked) private var requestHolding: Holding?
-    /// Bytes that came while no messages were taken, or while one was being handled.
+    /// Bytes that came while no messages were decoded, or while one was being handled.
     @exclusivity(unchecked) private var undecoded: ByteBuffer?
     /// Whether the peer has sent its last byte.
     private var isInputClosed = false
     /// How much more may be decoded before the loop's other connections have their turn.
     @exclusivity(unchecked) private var turnBytes = WebSocketHandler.longestTurn
-    /// Some reads: what is more was compressed, or had to wait.
+    /// This is some reads.
+    ///
+    /// More can come only from compressed messages, or from bytes that had to wait.
     private static let longestTurn = 4 * EngineLoop.receiveBufferSize
-    /// A loop runs everything that is due before it looks at its connections, so the next turn is not due at once.
+    /// A loop runs everything that is due before it looks at its connections.
+    ///
+    /// So the next turn must not be due at once.
     private static let pauseBetweenTurns = TimeAmount.microseconds(100)
 
     init(loop: EngineLoop, compression: DeflateAgreement?, ticket: ConnectionTicket?, mayHaveBacklog: Bool) {
@@ -79,18 +87,18 @@ final class WebSocketHandler: @unchecked Sendable {
 
     // MARK: Writing
 
-    /// Keeps the answer to the handshake, to go with what is written next.
+    /// Keeps the answer to the handshake, which leaves with the next write.
     func answer(_ bytes: ByteBuffer) {
         guard !self.descriptor.isValid, let context = self.context else {
             self.handshakeAnswer = bytes
             return
         }
-        // There is no short cut to the kernel, so the channel puts the two together.
+        // There is no short cut to the kernel here, so the channel joins the two.
         self.mayHaveBacklog = true
         context.write(self.wrapOutboundOut(bytes), promise: nil)
     }
 
-    /// Writes the answer to the handshake, if nothing has been written behind it.
+    /// Writes the answer to the handshake, if it has not left with another write.
     func flushAnswer() {
         if let answer = self.handshakeAnswer.take() {
             self.writeAndFlush(answer)
@@ -99,10 +107,10 @@ final class WebSocketHandler: @unchecked Sendable {
         }
     }
 
-    /// Hands bytes to the kernel, or to the channel what the kernel does not take.
+    /// Gives bytes to the kernel, and gives the channel what the kernel does not take.
     ///
-    /// The channel's own way costs as much processor time as the kernel's half of a small write, so it is taken only by a
-    /// connection that has bytes waiting already. Called for every packet of a broadcast.
+    /// The channel's own way costs as much processor time as the kernel's part of a small write. So only a connection
+    /// with waiting bytes takes it. This is called for every packet of a broadcast.
     func writeAndFlush(_ bytes: ByteBuffer) {
         guard let context = self.context else { return }
         var bytes = bytes
@@ -119,7 +127,9 @@ final class WebSocketHandler: @unchecked Sendable {
         context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
     }
 
-    /// The same for bytes that are used again: what the kernel does not take is copied.
+    /// The same for bytes whose memory is used again.
+    ///
+    /// What the kernel does not take is copied.
     func writeAndFlush(_ bytes: borrowing ByteWriter) {
         if self.handshakeAnswer != nil { return self.writeAndFlush(bytes.makeBuffer()) }
         guard let context = self.context else { return }
@@ -132,13 +142,15 @@ final class WebSocketHandler: @unchecked Sendable {
         context.writeAndFlush(self.wrapOutboundOut(bytes.makeBuffer(from: sent)), promise: nil)
     }
 
-    /// Whether bytes wait in the channel, which newer ones must not overtake.
+    /// Whether bytes wait in the channel.
+    ///
+    /// Newer ones must not overtake them.
     private func hasBacklog(_ context: ChannelHandlerContext) -> Bool {
         guard self.mayHaveBacklog else { return false }
         return self.backlogBytes > 0
     }
 
-    /// The bytes that wait in the channel, asked for only if some may.
+    /// The bytes that wait in the channel, which is asked only if there may be some.
     @inline(__always)
     var backlogBytes: Int {
         guard self.mayHaveBacklog else { return 0 }
@@ -148,14 +160,17 @@ final class WebSocketHandler: @unchecked Sendable {
     }
 
     /// The bytes that wait in the channel.
+    ///
     var bufferedBytes: Int {
         (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
-    /// Takes messages, or takes none until it is told to again: what has been read by then is not decoded either.
+    /// Starts or stops decoding messages.
+    ///
+    /// While it is stopped, even bytes that have been read are not decoded.
     func setReading(_ isReading: Bool) {
         self.isReading = isReading
-        // The end of the stream, too, has its turn behind what was left: it is told once only.
+        // The end of the stream also waits behind the rest. It is told only once.
         guard isReading, self.undecoded != nil || self.isInputClosed else { return self.setAutoRead(isReading) }
         self.decodeSoon()
     }
@@ -166,11 +181,13 @@ final class WebSocketHandler: @unchecked Sendable {
 
     // MARK: Ending
 
-    /// Ends the WebSocket; whom it was for hears nothing more.
+    /// Ends the WebSocket.
+    ///
+    /// Its session hears nothing more.
     func end(_ ending: Ending) {
         guard let context = self.context else { return }
         if case .closing(let timer) = self.role {
-            // Ended from here already; the peer's answer or its disappearance is all that was missing.
+            // The server has already ended it, and only the peer's answer or its disappearance was missing.
             switch ending {
             case .answer, .cut, .gone:
                 timer.cancel()
@@ -195,7 +212,7 @@ final class WebSocketHandler: @unchecked Sendable {
             frame.writeWebSocketClose(code)
             self.writeAndFlush(frame)
             self.awaitClose(context)
-            // Nothing more is understood, so no answer either: the peer sees the stream's end and closes.
+            // Nothing more can be understood, so no answer either. The peer sees the end of the stream and closes.
             context.close(mode: .output, promise: nil)
         case .cut:
             self.role = .none
@@ -219,7 +236,7 @@ final class WebSocketHandler: @unchecked Sendable {
     }
 
     private func decode(_ input: inout ByteBuffer, isNew: Bool = true) {
-        // Handling a message can make the channel hand over more bytes before it returns: they wait their turn.
+        // While a message is handled, the channel can hand over more bytes. They wait for their turn.
         guard !self.isDecoding, self.undecoded == nil else {
             if case .session(let session) = self.role { session.received(byteCount: input.readableBytes) }
             return self.keep(input)
@@ -236,19 +253,19 @@ final class WebSocketHandler: @unchecked Sendable {
 
     private func keep(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
-        // A copy, because the loop reads into the same buffer again.
+        // This is a copy, because the loop reads into the same buffer again.
         var undecoded = self.undecoded.take() ?? ByteBuffer()
         undecoded.writeImmutableBuffer(bytes)
         self.undecoded = undecoded
         self.noteKeptBytes()
     }
 
-    /// Keeps what is left, before what came meanwhile.
+    /// Keeps what is left, in front of the bytes that came meanwhile.
     ///
     /// - Parameters:
-    ///   - input: What is left: of a read, or of what was kept before, which is not copied once more, as that may be
-    ///     megabytes of which each turn takes some messages.
-    ///   - isNew: Whether it is of a read.
+    ///   - input: What is left of a read, or of bytes that were kept before. The latter are not copied again, because
+    ///     they may be megabytes, of which each turn takes some messages.
+    ///   - isNew: Whether it comes from a read.
     private func keepRest(of input: inout ByteBuffer, isNew: Bool) {
         let later = self.undecoded.take()
         if isNew {
@@ -267,7 +284,7 @@ final class WebSocketHandler: @unchecked Sendable {
         self.loop.eventLoop.execute { self.decodeRest() }
     }
 
-    /// Goes on with what is left when the loop has served its other connections, and reads nothing before.
+    /// Continues with what is left when the loop has served its other connections, and reads nothing before that.
     private func decodeInNextTurn() {
         self.setAutoRead(false)
         self.loop.eventLoop.assumeIsolated().scheduleTask(in: Self.pauseBetweenTurns) { self.decodeRest() }
@@ -282,12 +299,13 @@ final class WebSocketHandler: @unchecked Sendable {
 
     /// Hands out the messages that the input holds.
     ///
-    /// Decoder and payload buffer are local while a read is handled: each use of a class's property costs a check.
+    /// Decoder and payload buffer are local while a read is handled, because each use of a class's property costs a
+    /// check.
     ///
     /// - Parameters:
-    ///   - input: Bytes from the peer, all of which are taken: what is not decoded now is kept.
-    ///   - session: Whom the messages are for, which stays so throughout if it is known: a session that has ended takes
-    ///     no more.
+    ///   - input: Bytes from the peer. All are taken. Those that are not decoded now are kept.
+    ///   - session: The session for the messages, if it is known. It stays the same throughout. A session that has
+    ///     ended takes no more.
     ///   - isNew: Whether the input has just been read.
     private func decodeMessages(_ input: inout ByteBuffer, for session: EngineSession?, isNew: Bool) {
         self.isDecoding = true
@@ -372,7 +390,7 @@ final class WebSocketHandler: @unchecked Sendable {
         self.received(text: message)
     }
 
-    /// Answers pings that came in a row, with one write, if the peer reads at all.
+    /// Answers several pings with one write, if the peer reads at all.
     private func send(pongs frames: ByteBuffer) {
         switch self.role {
         case .session(let session): session.flushBeforeControlFrame()
@@ -456,7 +474,7 @@ extension WebSocketHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        // The channel closes its socket and says so here in one go, without running anything else in between.
+        // The channel closes its socket and tells this in one step. Nothing else runs in between.
         self.descriptor = .none
         self.disappeared()
     }
@@ -468,7 +486,7 @@ extension WebSocketHandler: ChannelInboundHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
-        // A peer that says no more has gone, but first its messages that wait have their turn.
+        // A peer that has ended its stream has gone, but its waiting messages have their turn first.
         self.isInputClosed = true
         if self.undecoded == nil { context.close(promise: nil) }
     }
@@ -497,7 +515,7 @@ private final class ClosingTimer: TimerTarget {
     var timerLinks = TimerLinks()
     private let context: ChannelHandlerContext
     private let loop: EngineLoop
-    /// Its place among those with something waiting.
+    /// The connection's entry in the budget.
     private var queuedHolding: Holding?
 
     init(context: ChannelHandlerContext, loop: EngineLoop, waitingBytes: Int) {
