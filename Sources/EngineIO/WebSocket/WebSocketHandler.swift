@@ -160,7 +160,6 @@ final class WebSocketHandler: @unchecked Sendable {
     }
 
     /// The bytes that wait in the channel.
-    ///
     var bufferedBytes: Int {
         (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
