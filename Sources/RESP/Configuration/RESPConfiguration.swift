@@ -1,53 +1,59 @@
 public import NIOCore
 
-/// Where Redis is, who we are there, and how patient we are.
+/// Where Redis is, who the client is there, and how long it waits.
 public struct RESPConfiguration: Sendable {
     /// A name or an address.
     public var host: String
-    /// 6379 by default.
+    /// The port; 6379 by default.
     public var port: Int
     /// The ACL user; `nil` is Redis's `default` user.
     public var username: String?
-    /// Never part of a log, an error or ``redactedURL``.
+    /// The password.
+    ///
+    /// No log, no error and no ``redactedURL`` shows it.
     public var password: String?
-    /// The database that keys live in.
+    /// The database of the keys.
     ///
-    /// Publish/subscribe doesn't know databases.
+    /// Publish/subscribe does not know databases.
     public var database: Int
-    /// How this client calls itself in `CLIENT LIST`.
+    /// The name of this client in `CLIENT LIST`.
     ///
-    /// Letters, digits and punctuation, no spaces.
+    /// It may have letters, digits and punctuation, but no spaces.
     public var clientName: String?
 
-    /// How long connecting, authenticating and restoring subscriptions may take together.
+    /// How long it may take to connect, authenticate and restore subscriptions, all together.
     public var connectTimeout: TimeAmount = .seconds(5)
     /// How long a command waits for its reply, unless it says otherwise.
     public var commandTimeout: TimeAmount = .seconds(5)
-    /// How often Redis is asked whether it is still there, and still a primary; silent for twice as long, it is dead.
+    /// How often the client asks Redis whether it is still there and still a primary.
+    ///
+    /// If Redis is silent for twice as long, it counts as dead.
     public var keepAliveInterval: TimeAmount = .seconds(5)
-    /// When to try again after a connection was lost.
+    /// When to try again after a connection has been lost.
     public var backoff = Backoff()
     /// What may wait for Redis.
     public var queue = Queue()
-    /// How it is proven that messages arrive, where an adapter asks for that.
+    /// How the client proves that messages arrive, if an adapter asks for that.
     public var probe = Probe()
-    /// For how long after an outage what was kept waits for others that are not back yet.
+    /// How long kept messages wait after an outage for clients that are not back yet.
     public var peerPatience: TimeAmount = .seconds(3)
-    /// What is accepted of Redis.
+    /// The limits for what Redis sends.
     public var limits = RESPLimits()
     /// Whether to try RESP3 (`HELLO 3`) before RESP2.
     ///
-    /// The only reason to say no is a proxy that breaks on it.
+    /// Set this to `false` only if a proxy cannot handle it.
     public var prefersRESP3 = true
 
-    /// The pauses between attempts to connect: `minimum`, doubled each time up to `maximum`, less up to a half by chance.
+    /// The pauses between attempts to connect.
+    ///
+    /// They begin with `minimum` and double each time, up to `maximum`. Chance makes each pause up to a half shorter.
     public struct Backoff: Sendable, Hashable {
         /// The longest pause after the first failure.
         public var minimum: TimeAmount = .milliseconds(50)
-        /// The longest pause at all.
+        /// The longest pause of all.
         public var maximum: TimeAmount = .seconds(2)
 
-        /// 50 ms to 2 s.
+        /// Makes pauses from 50 ms to 2 s.
         public init() {}
 
         /// The pause before attempt number `attempt` (0: the first one after a loss); `random` is from 0 up to 1.
@@ -60,38 +66,42 @@ public struct RESPConfiguration: Sendable {
         }
     }
 
-    /// The bounds of what waits for Redis: commands without reply yet and publishes kept while it is away.
+    /// The limits of what waits for Redis: commands without a reply, and messages that are kept while Redis is away.
     public struct Queue: Sendable, Hashable {
-        /// How many commands and publishes.
+        /// How many commands and messages may wait.
         public var maximumCount = 100_000
-        /// How many bytes of them.
+        /// How many bytes they may have.
         public var maximumBytes = 64 * 1024 * 1024
-        /// How old a publish may become that is kept; by default as old as an event that a client can recover.
+        /// How old a kept message may become.
+        ///
+        /// By default it is as old as an event that a client can recover.
         public var maximumAge: TimeAmount = .minutes(2)
 
-        /// 100,000 of 64 MiB, for two minutes.
+        /// The defaults: 100,000 with 64 MiB, for two minutes.
         public init() {}
     }
 
     /// The messages that a client sends to itself to see whether messages arrive.
     public struct Probe: Sendable, Hashable {
-        /// How often.
+        /// How often the client sends one.
         public var interval: TimeAmount = .seconds(1)
-        /// How long Redis may show no progress until that counts as an outage.
+        /// How long Redis may show no progress before that counts as an outage.
         public var timeout: TimeAmount = .seconds(2)
 
-        /// One a second, with two seconds of patience.
+        /// The defaults: one a second, and two seconds without progress.
         public init() {}
     }
 
-    /// A Redis without user and password unless they are set afterwards.
+    /// Makes a configuration without user and password.
+    ///
+    /// You may set these afterwards.
     public init(host: String = "127.0.0.1", port: Int = 6379, database: Int = 0) {
         self.host = host
         self.port = port
         self.database = database
     }
 
-    /// `redis://user:***@host:port/database`: the address as it may be shown.
+    /// The address in a form that may be shown: `redis://user:***@host:port/database`.
     public var redactedURL: String {
         var url = "redis://"
         if self.username != nil || self.password != nil {
@@ -107,6 +117,8 @@ public struct RESPConfiguration: Sendable {
 extension RESPConfiguration: CustomStringConvertible, CustomDebugStringConvertible {
     /// ``redactedURL``.
     public var description: String { self.redactedURL }
-    /// ``redactedURL``: neither may a debugger's log hold the password.
+    /// ``redactedURL``.
+    ///
+    /// The log of a debugger must not show the password either.
     public var debugDescription: String { self.redactedURL }
 }

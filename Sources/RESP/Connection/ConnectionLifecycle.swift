@@ -1,31 +1,31 @@
 import NIOCore
 
-/// The life of a connection to Redis, over as many TCP connections as it takes: connect, shake hands, restore, be of
-/// use, and again after a loss.
+/// The life of a connection to Redis, over any number of TCP connections: connect, shake hands, restore subscriptions,
+/// be of use, and start again after a loss.
 ///
-/// Takes events and returns what to do. It knows nothing of what travels on the connection: that is
+/// It takes events and returns what to do. It knows nothing of what travels on the connection. That is the work of
 /// ``CommandPipeline`` or ``SubscriptionTable``.
 struct ConnectionLifecycle {
     private enum State {
-        /// Not wanted yet.
+        /// Nobody wants the connection yet.
         case idle
         case connecting(Attempt)
         case handshaking(Attempt, RESPHandshake, KeepAlive)
-        /// Authenticated; what was subscribed before is being subscribed again.
+        /// Redis has accepted the client, which is restoring its subscriptions.
         case restoring(Attempt, KeepAlive)
         case ready(Ready)
-        /// A channel that is to be given up, until it is closed.
+        /// The channel has to be closed, and is not closed yet.
         case closing(Attempt, RESPError)
         case waiting(Attempt)
         case closed
     }
 
     private struct Attempt {
-        /// Failures since the connection was last of use for a while.
+        /// How many attempts have failed since the connection was last of use for a while.
         var failures = 0
         /// Whether it ever was of use.
         ///
-        /// A first failure is the business of whoever started; later ones are retried.
+        /// If the first attempt fails, whoever started the client decides. Later failures are retried.
         var wasReady = false
         var deadline = NIODeadline.distantFuture
     }
@@ -66,7 +66,9 @@ struct ConnectionLifecycle {
         if case .ready(let ready) = self.state { ready.keepAlive.lastHeard } else { nil }
     }
 
-    /// What Redis said before it closed the connection: the better reason.
+    /// What Redis said before it closed the connection.
+    ///
+    /// It is a better reason than the end of the connection.
     private var words: RESPError? {
         if case .handshaking(_, let handshake, _) = self.state { handshake.words } else { nil }
     }
@@ -87,7 +89,7 @@ struct ConnectionLifecycle {
         case none
     }
 
-    /// The connection is wanted; or the pause after a failure is over.
+    /// Somebody wants the connection, or the pause after a failure is over.
     mutating func start(at now: NIODeadline) -> StartAction {
         switch self.state {
         case .idle:
@@ -104,7 +106,7 @@ struct ConnectionLifecycle {
 
     enum ConnectedAction: Equatable {
         case send([String])
-        /// There is nothing to say first: authenticated.
+        /// The handshake is over.
         case restore(protocolVersion: Int)
         case close
     }
@@ -158,7 +160,7 @@ struct ConnectionLifecycle {
 
     /// Everything that was subscribed before is subscribed again.
     ///
-    /// - Returns: Whether the connection is ready now, and was not before.
+    /// - Returns: Whether the connection has just become ready.
     mutating func restored(at now: NIODeadline) -> Bool {
         switch self.state {
         case .restoring(var attempt, let keepAlive):
@@ -229,9 +231,9 @@ struct ConnectionLifecycle {
         }
     }
 
-    /// The channel has to go: the peer broke the protocol, or refused to restore a subscription.
+    /// The channel has to be closed, because the peer broke the protocol, or refused to restore a subscription.
     ///
-    /// - Returns: Whether the channel is to be closed.
+    /// - Returns: Whether the caller must close the channel.
     mutating func failed(_ error: RESPError, at now: NIODeadline) -> Bool {
         switch self.state {
         case .connecting(let attempt), .handshaking(let attempt, _, _), .restoring(let attempt, _):
@@ -246,9 +248,10 @@ struct ConnectionLifecycle {
     }
 
     enum ClosedAction: Equatable {
-        /// Lost, or not reached once more: try again, attempt number `attempt` (0: the first after it was of use).
+        /// The connection was lost, or could not be made again. Make attempt number `attempt`; 0 is the first one after
+        /// the connection was of use.
         case reconnect(attempt: Int, RESPError)
-        /// The first attempt failed: whoever started hears of it, and may start again.
+        /// The first attempt has failed. Whoever started the client hears of it, and may start again.
         case giveUp(RESPError)
         case none
     }
@@ -274,7 +277,7 @@ struct ConnectionLifecycle {
 
     // MARK: Helpers
 
-    /// A Redis that accepts connections and drops them at once is not worth a fast retry each time.
+    /// If Redis accepts connections and drops them at once, the pauses must still grow.
     private func attemptAfterUse(_ ready: Ready, at now: NIODeadline) -> Attempt {
         var attempt = ready.attempt
         if now - ready.since >= self.configuration.backoff.maximum { attempt.failures = 0 }

@@ -1,9 +1,9 @@
 import NIOCore
 
-/// When to ask Redis whether it is still there and still what it was, and when to take it for dead.
+/// Decides when to ask Redis whether it is still there and still a primary, and when it counts as dead.
 ///
-/// TCP alone tells nothing: to a frozen process or a cut cable it looks like a peer that has nothing to say. A busy
-/// connection is asked, too, for a Redis that has become a replica goes on answering.
+/// TCP alone does not tell. A frozen process or a cut cable looks like a peer that has nothing to say. The question is
+/// also asked on a busy connection, because a Redis that has become a replica still answers.
 struct KeepAlive {
     enum Action: Equatable {
         case none
@@ -40,8 +40,8 @@ struct KeepAlive {
     ///
     /// - Parameters:
     ///   - now: The time.
-    ///   - isExcused: Whether something else shows that Redis is alive, and only slow to execute what is asked of it here
-    ///     (`CLIENT PAUSE`). That is believed for six intervals.
+    ///   - isExcused: Whether something else shows that Redis is alive and only slow to execute commands (`CLIENT
+    ///     PAUSE`). This counts for six intervals.
     /// - Returns: What to do.
     mutating func timerFired(at now: NIODeadline, isExcused: Bool = false) -> Action {
         guard now >= self.wakeAt else { return .none }

@@ -1,36 +1,38 @@
 import Logging
 import NIOCore
 
-/// What a connection tells and asks the one who uses it.
+/// What a connection tells its owner and asks it.
 ///
-/// All on the connection's loop.
+/// All calls happen on the connection's loop.
 protocol RESPConnectionOwner: AnyObject {
-    /// The handshake is over: write what has to be restored, then call ``RESPConnection/restored()``.
+    /// The handshake is over. Write what has to be restored, and then call ``RESPConnection/restored()``.
     func connection(_ connection: RESPConnection, restoreWithProtocolVersion version: Int)
     func connectionBecameReady(_ connection: RESPConnection)
     func connection(_ connection: RESPConnection, received value: RESPValue)
-    /// What could be read at once has been handed over.
+    /// Everything that one read has brought has been handed over.
     func connectionReadAll(_ connection: RESPConnection)
-    /// The question of the keep-alive, which is written now.
+    /// The connection writes the question of the keep-alive now.
     func keepAliveQuestion(of connection: RESPConnection) -> [String]
     /// Whether something else shows that Redis is alive, although this connection is silent.
     func isExcused(_ connection: RESPConnection, at now: NIODeadline) -> Bool
-    /// The connection is gone, or could not be made: `retryIn` is the pause before the next attempt, and `nil` if there is
-    /// none because it was the first.
+    /// The connection is gone, or could not be made. `retryIn` is the pause before the next attempt. It is `nil` if the
+    /// first attempt has failed, because then there is no next one.
     func connection(_ connection: RESPConnection, lost error: RESPError, wasReady: Bool, retryIn: TimeAmount?)
-    /// When the owner wants ``connectionTimerFired(_:at:)``.
+    /// When the owner wants a call of ``connectionTimerFired(_:at:)``.
     func wakeAt(of connection: RESPConnection) -> NIODeadline
     func connectionTimerFired(_ connection: RESPConnection, at now: NIODeadline)
 }
 
 /// Opens the channel of a connection.
 ///
-/// Tests put a channel of their own here.
+/// Tests use a channel of their own here.
 typealias RESPConnector = @Sendable (RESPConfiguration, any EventLoop) -> EventLoopFuture<any Channel>
 
-/// A connection to Redis that comes back after a loss: the effects of ``ConnectionLifecycle``.
+/// A connection to Redis that comes back after a loss.
 ///
-/// Confined to its loop.
+/// It does what ``ConnectionLifecycle`` decides.
+///
+/// It is used only on its loop.
 final class RESPConnection {
     let role: String
     private let eventLoop: any EventLoop
@@ -67,7 +69,7 @@ final class RESPConnection {
     var isReady: Bool { self.lifecycle.isReady }
     /// When bytes arrived last, while ``isReady``.
     var lastHeard: NIODeadline? { self.lifecycle.lastHeard }
-    /// Whether commands can be written: ready, or about to be.
+    /// Whether commands can be written, because the connection is ready or about to be.
     var isConnected: Bool { self.channel != nil && !self.lifecycle.isHandshaking }
 
     // MARK: What the owner does
@@ -88,7 +90,9 @@ final class RESPConnection {
         }
     }
 
-    /// Writes and flushes: one call a tick.
+    /// Writes and flushes.
+    ///
+    /// There is one call in each tick.
     func write(_ bytes: ByteBuffer) {
         self.channel?.writeAndFlush(bytes, promise: nil)
     }
@@ -106,12 +110,14 @@ final class RESPConnection {
         self.rearm()
     }
 
-    /// The channel is of no more use; a new one will be opened.
+    /// The channel is of no more use.
+    ///
+    /// The connection will open a new one.
     func fail(_ error: RESPError) {
         if self.lifecycle.failed(error, at: self.eventLoop.now) { self.closeChannel() }
     }
 
-    /// For good.
+    /// Closes the connection for good.
     func close() {
         self.lifecycle.close()
         self.timer?.scheduled.cancel()
@@ -119,11 +125,12 @@ final class RESPConnection {
         self.closeChannel()
     }
 
-    /// The owner's ``RESPConnectionOwner/wakeAt(of:)`` may have moved.
+    /// The value of the owner's ``RESPConnectionOwner/wakeAt(of:)`` may have changed.
     func rearm() {
         let wakeAt = min(self.lifecycle.wakeAt, self.owner?.wakeAt(of: self) ?? .distantFuture)
         guard wakeAt < .distantFuture else { return }
-        // A timer that fires early finds nothing to do and is set again: cheaper than moving it for each command.
+        // A timer that fires early finds nothing to do and is set again. That costs less than to move it for each
+        // command.
         if let timer = self.timer {
             guard wakeAt < timer.at else { return }
             timer.scheduled.cancel()
@@ -143,7 +150,7 @@ final class RESPConnection {
         do {
             try channel.pipeline.syncOperations.addHandler(handler)
         } catch {
-            // The channel is gone already; its close future says so.
+            // The channel is already gone, and its close future says so.
             return
         }
         switch self.lifecycle.connected(at: self.eventLoop.now) {
@@ -183,7 +190,7 @@ final class RESPConnection {
         case .reconnect(let attempt, let error):
             let pause = self.configuration.backoff.delay(attempt: attempt, random: self.random())
             self.owner?.connection(self, lost: error, wasReady: wasReady, retryIn: pause)
-            // Nobody waits for this: after `close()` it finds the lifecycle closed and does nothing.
+            // Nobody waits for this. After `close()` it finds the lifecycle closed and does nothing.
             _ = self.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in self?.start() }
         }
     }
@@ -223,7 +230,7 @@ private final class RESPHandler: ChannelInboundHandler {
         self.connection.heard()
         self.parser.append(self.unwrapInboundIn(data))
         do throws(RESPError) {
-            // A handler may close the connection in the middle of what was read; what follows is nobody's then.
+            // A handler may close the connection in the middle of a read. Then the rest of the read is dropped.
             while context.channel.isActive, let value = try self.parser.next() {
                 self.connection.received(value)
             }

@@ -11,12 +11,12 @@ import Glibc
 
 /// Opens a TCP connection.
 ///
-/// Names are resolved anew each time: a Redis may come back under another address.
+/// It resolves names each time, because a Redis may come back with another address.
 let tcpConnector: RESPConnector = { configuration, eventLoop in
     ClientBootstrap(group: eventLoop)
         .connectTimeout(configuration.connectTimeout)
         .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-        // Fewer, larger reads: one read may hold a hundred messages.
+        // This makes reads fewer and larger. One read may hold a hundred messages.
         .channelOption(
             .recvAllocator,
             value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 262_144)
@@ -35,7 +35,7 @@ extension RESPError {
         return RESPError(code: .connect, message: Self.reason(error))
     }
 
-    /// What an error of the network means, without the type names around it.
+    /// The meaning of a network error, without names of types.
     static func reason(_ error: any Error) -> String {
         switch error {
         case let error as RESPError: return error.message
@@ -50,7 +50,7 @@ extension RESPError {
         }
     }
 
-    /// The error of a start that failed: where, why, and what to check.
+    /// The error for a failed start: where, why, and what to check.
     static func start(_ error: RESPError, url: String) -> RESPError {
         var error = error
         switch error.code {

@@ -1,7 +1,7 @@
-/// What a new connection says before it may be used: `HELLO 3`, or on an older Redis `AUTH`, `CLIENT SETNAME`; then
-/// `SELECT`; and where `HELLO` did not tell what Redis is, `ROLE` and `INFO cluster`.
+/// The commands on a new connection before it may be used: `HELLO 3`, or on an older Redis `AUTH` and `CLIENT SETNAME`;
+/// then `SELECT`; and if `HELLO` did not tell what Redis is, `ROLE` and `INFO cluster`.
 ///
-/// One question at a time: a connection is made rarely, and each answer decides on the next question.
+/// It asks one question at a time. Connections are made rarely, and each answer decides about the next question.
 struct RESPHandshake {
     enum Action: Equatable {
         case send([String])
@@ -27,11 +27,11 @@ struct RESPHandshake {
     private let database: Int
     private let prefersRESP3: Bool
     private var isRoleKnown = false
-    /// 3 once `HELLO 3` was answered.
+    /// The version of RESP: 3 after an answer to `HELLO 3`.
     private(set) var protocolVersion = 2
-    /// What Redis said last that was not what was asked for.
+    /// The last words of Redis that were no answer to the question.
     ///
-    /// If the connection ends now, that is why.
+    /// If the connection ends now, they are the reason.
     private(set) var words: RESPError?
 
     init(configuration: RESPConfiguration, selectsDatabase: Bool) {
@@ -54,12 +54,12 @@ struct RESPHandshake {
     mutating func received(_ reply: RESPValue) -> Action {
         if case .error(let error) = reply {
             self.words = error
-            // Nothing is gained by showing credentials again that were refused, or by asking a Redis that is full.
+            // It does not help to repeat refused credentials, or to ask a Redis that is full.
             if error.endsHandshake { return self.refuse(error) }
         }
         switch self.step {
         case .hello:
-            // Redis before 6 doesn't know HELLO, others know no version 3: RESP2 then.
+            // Redis before 6 does not know HELLO, and other servers do not know version 3. Then it uses RESP2.
             if case .error = reply { return self.authenticate() }
             self.protocolVersion = 3
             let role = ServerRole(reply)
@@ -70,10 +70,10 @@ struct RESPHandshake {
             if case .error(let error) = reply { return self.refuse(error) }
             return self.name()
         case .naming:
-            // A name is a courtesy: a Redis that doesn't take it serves us all the same.
+            // A name is not necessary. A Redis that does not accept it serves the client all the same.
             return self.askRole()
         case .askingRole:
-            // A user may not be allowed to ask.
+            // The user may not have the right to ask.
             if let refusal = ServerRole(reply).refusal { return self.fail(refusal) }
             self.step = .askingMode
             return .send(["INFO", "cluster"])
@@ -99,7 +99,7 @@ struct RESPHandshake {
     private mutating func authenticate() -> Action {
         guard let password = self.password else { return self.name() }
         self.step = .authenticating
-        // AUTH with a user is as old as users are (Redis 6).
+        // AUTH with a user exists since Redis 6, as users do.
         return .send(["AUTH"] + (self.username.map { [$0] } ?? []) + [password])
     }
 
@@ -146,7 +146,7 @@ struct RESPHandshake {
 extension RESPError {
     fileprivate var isAboutCredentials: Bool { self.hasServerCode("WRONGPASS") || self.hasServerCode("NOAUTH") }
 
-    /// Whether Redis will not have this connection, whatever it says next.
+    /// Whether Redis refuses this connection in any case.
     fileprivate var endsHandshake: Bool {
         self.isAboutCredentials || self.isNotExecuted || self.hasServerCode("DENIED")
             || self.message.utf8.starts(with: "ERR max number of clients".utf8)

@@ -1,13 +1,13 @@
 import NIOCore
 
-/// What a Redis says that it is.
+/// The role that a Redis tells.
 enum ServerRole: Equatable {
     case primary
     case replica(of: String?)
-    /// It watches over others, and carries no messages.
+    /// It watches other servers, and carries no messages.
     case sentinel
     case clusterNode
-    /// It was not asked, or did not say: no reason to do without it.
+    /// It was not asked, or did not tell. It may still be used.
     case unknown
 
     /// Reads the answer to `HELLO` (a map, which also tells the mode), or to `ROLE`.
@@ -19,7 +19,7 @@ enum ServerRole: Equatable {
         }
     }
 
-    /// Reads the answer to `INFO cluster`: whether cluster mode is on.
+    /// Reads from the answer to `INFO cluster` whether cluster mode is on.
     init(info reply: RESPValue) {
         guard let text = reply.bytes?.readableBytesView else {
             self = .unknown
@@ -64,7 +64,7 @@ enum ServerRole: Equatable {
         }
     }
 
-    /// Why a Redis of that role can't be used, if it can't.
+    /// Why a Redis of that role cannot be used; `nil` if it can.
     var refusal: RESPError? {
         switch self {
         case .primary, .unknown: nil
@@ -90,8 +90,10 @@ enum ServerRole: Equatable {
     }
 }
 
-/// Which question tells, on an open connection, whether Redis still is what it was: `ROLE`, or where a user may not ask
-/// that, `HELLO`, which everybody may.
+/// The question that finds out on an open connection whether Redis has another role now: `ROLE`, or `HELLO` if the user
+/// may not ask `ROLE`.
+///
+/// Every user may ask `HELLO`.
 struct RoleQuestion {
     private var mayAskRole = true
     private var protocolVersion = 2
@@ -103,11 +105,11 @@ struct RoleQuestion {
 
     var words: [String] {
         if self.mayAskRole { return ["ROLE"] }
-        // Without RESP3 it is not known whether there is a HELLO: then the question is only whether somebody is there.
+        // Without RESP3 it is not known whether HELLO exists. Then the question only finds out whether Redis is there.
         return self.protocolVersion == 3 ? ["HELLO", "3"] : ["PING"]
     }
 
-    /// - Returns: What Redis is; an error is a sign of life as well.
+    /// - Returns: The role of Redis. An error is also a sign of life.
     mutating func answered(_ reply: RESPValue) -> ServerRole {
         if case .error = reply { self.mayAskRole = false }
         return ServerRole(reply)
