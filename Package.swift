@@ -216,7 +216,8 @@ let tools: [Target] = [
     .executableTarget(
         name: "socketio-fuzz",
         dependencies: [
-            "CFuzzSupport", "SocketIOWire", "RESP", "EngineIO", "SocketIOServer", nioCore, nioEmbedded,
+            "CFuzzSupport", "SocketIOWire", "RESP", "EngineIO", "SocketIOServer", "Gateway", "Console", nioCore,
+            nioEmbedded, nioHTTP1, logging, nioConcurrency,
         ],
         path: "Fuzz/Sources",
         swiftSettings: settings

@@ -1,4 +1,5 @@
 import CFuzzSupport
+import Dispatch
 import NIOCore
 
 #if canImport(Glibc)
@@ -15,7 +16,8 @@ struct Target: Sendable {
 
 private let targets = [
     jsonTarget, codableTarget, packetTarget, enginePacketTarget, payloadTarget, version3Target, messagePackTarget,
-    clusterTarget, webSocketTarget, inflateTarget, respTarget, requestTarget, serverTarget,
+    clusterTarget, webSocketTarget, inflateTarget, respTarget, requestTarget, plainHeadTarget, decoderTarget,
+    proxyHeaderTarget, serverTarget, publishTarget, publishBodyTarget,
 ]
 
 /// The target that `SOCKETIO_FUZZ_TARGET` names.
@@ -127,4 +129,16 @@ extension ByteBuffer {
         }
         return pieces
     }
+}
+
+// MARK: Asynchronous targets
+
+/// Runs what is asynchronous to its end, because libFuzzer knows functions only.
+func waiting(_ body: @escaping @Sendable () async -> Void) {
+    let ended = DispatchSemaphore(value: 0)
+    Task {
+        await body()
+        ended.signal()
+    }
+    ended.wait()
 }

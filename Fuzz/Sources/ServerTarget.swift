@@ -14,7 +14,7 @@ let serverTarget = Target(name: "server") { input in
     let cut = input.takeChoice()
     let loop = EmbeddedEventLoop()
     let io = server(on: loop, options)
-    let session = openSession(io, loop)
+    let session = openSession(io, loop, options & 128 == 0 ? "" : "PROXY UNKNOWN\r\n")
     let channel = connect(io, loop)
     let request = substitute(session, in: input)
     let pieces = request.pieces(cut)
@@ -64,6 +64,10 @@ private func server(on loop: EmbeddedEventLoop, _ options: UInt8) -> SocketServe
         configuration.limits.byteRate = RateLimit(perSecond: 100)
     }
     configuration.cleanupEmptyChildNamespaces = options & 64 != 0
+    if options & 128 != 0 {
+        configuration.engine.proxyProtocolSources = ["127.0.0.1"].compactMap { AddressRange($0) }
+        configuration.engine.refusesForeignOrigins = true
+    }
     let io = SocketServer(configuration: configuration, eventLoopGroup: loop)
     _ = io.of("/admin")
     _ = io.of(matching: /\/tenant-\d+/)
@@ -85,10 +89,10 @@ private func connect(_ io: SocketServer, _ loop: EmbeddedEventLoop) -> EmbeddedC
     return channel
 }
 
-/// The id of a new polling session.
-private func openSession(_ io: SocketServer, _ loop: EmbeddedEventLoop) -> [UInt8] {
+/// The id of a new polling session, opened with what has to stand before a request.
+private func openSession(_ io: SocketServer, _ loop: EmbeddedEventLoop, _ header: String) -> [UInt8] {
     let channel = connect(io, loop)
-    let request = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n"
+    let request = header + "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n"
     _ = try? channel.writeInbound(ByteBuffer(string: request))
     loop.run()
     var text = ""
