@@ -7,7 +7,7 @@ import SocketIOWire
 extension IO {
     func joinRoom(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
         let room = try await self.roomToJoin(socket, payload)
-        socket.join(room)
+        await socket.joinConfirmed(room)
         return ["success": true, "room": .string(room.name)]
     }
 
@@ -61,7 +61,7 @@ extension IO {
         for name in names {
             do {
                 let room = try await self.roomToJoin(socket, name)
-                socket.join(room)
+                await socket.joinConfirmed(room)
                 joined.append(.string(room.name))
             } catch let refusal as ClientRefusal where refusal.retryAfterMilliseconds == nil {
                 continue

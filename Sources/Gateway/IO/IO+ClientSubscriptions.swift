@@ -24,12 +24,13 @@ extension IO {
         }
         let first = try follower()
         let rooms = policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: first)
-        socket.join(rooms)
+        await socket.joinConfirmed(rooms)
         guard case .undecided = first else { return request.success }
         // The owner may have become known while the socket was joining, when it could not be found yet.
         do {
             let second = try follower()
-            socket.join(policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: second))
+            let rooms = policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: second)
+            await socket.joinConfirmed(rooms)
         } catch {
             socket.leave(rooms)
             throw error

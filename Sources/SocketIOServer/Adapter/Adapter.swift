@@ -15,6 +15,12 @@ public protocol Adapter: Sendable {
     /// Leaves the cluster, even while ``start()`` is under way. Calls to the host have no effect after it returned.
     func close() async
 
+    /// Whether this node hears only what is sent to rooms that somebody of it is in.
+    var subscribesToRooms: Bool { get }
+
+    /// Returns when this node hears what others send to these rooms, or can't because the broker is away.
+    func confirmSubscriptions(to rooms: [Room]) async
+
     /// The number of nodes that serve this namespace, this one included.
     func serverCount() async throws -> Int
 
@@ -84,6 +90,12 @@ public protocol Adapter: Sendable {
 }
 
 extension Adapter {
+    /// Hears everything.
+    public var subscribesToRooms: Bool { false }
+
+    /// Returns at once.
+    public func confirmSubscriptions(to rooms: [Room]) async {}
+
     /// Asks for the members of the socket's own room.
     public func findSocket(_ id: String, timeout: TimeAmount?) async throws -> SocketDescription? {
         let isWanted = { (socket: SocketDescription) in UTF8Text(socket.id) == UTF8Text(id) }
@@ -207,6 +219,11 @@ public protocol AdapterHost: Sendable, AnyObject {
     /// ``SocketServerConfiguration/connectionStateRecovery`` promises them that they miss nothing.
     func hasLocalMembers(of room: Room) -> Bool
 
+    /// Tells somebody of the rooms that this node has somebody in, and from now on of those that come and go.
+    ///
+    /// One observer at a time, kept until another one, or `nil`, takes its place.
+    func observeRooms(_ observer: (any RoomObserver)?)
+
     /// Whether a socket of that id is connected to this node: cheap, callable from any thread.
     func hasLocalSocket(_ id: String) -> Bool
 
@@ -260,6 +277,9 @@ public protocol AdapterHost: Sendable, AnyObject {
 }
 
 extension AdapterHost {
+    /// There are no rooms to tell of.
+    public func observeRooms(_ observer: (any RoomObserver)?) {}
+
     /// Whether anybody is in the socket's own room.
     public func hasLocalSocket(_ id: String) -> Bool { self.hasLocalMembers(of: Room(id)) }
 

@@ -34,6 +34,9 @@ public struct ClusterError: Error, Sendable, CustomStringConvertible {
     /// Answers that were received before the failure (acknowledgements only).
     public var partialResponses: [JSONValue?] = []
 
+    /// Whether some nodes have answered, or may have: what was received is a part of the answer.
+    public var isPartial: Bool { self.code == .timeout || self.code == .incomplete || self.code == .refused }
+
     /// A failure with its explanation.
     public init(code: Code, message: String) {
         self.code = code

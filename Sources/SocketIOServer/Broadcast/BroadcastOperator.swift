@@ -245,24 +245,48 @@ public struct BroadcastOperator: Sendable {
 
     /// The addressed sockets, on all nodes.
     ///
-    /// - Throws: ``ClusterError``, with the sockets that were received, if a node does not answer in time.
+    /// - Throws: ``ClusterError``, with the sockets that were received and who is missing, if a node does not answer in
+    ///   time.
     public func fetchSockets() async throws -> [RemoteSocket] {
         var sockets: [RemoteSocket] = []
         for namespace in self.audience.namespaces {
-            let local = await namespace.localSockets(self.options)
-            var descriptions = local
-            if !self.options.flags.isLocal {
-                let timeout = self.options.flags.timeoutMilliseconds.map { TimeAmount.milliseconds(Int64($0)) }
-                do {
-                    descriptions += try await namespace.adapter.fetchSockets(self.options, timeout: timeout)
-                } catch var error as ClusterError {
-                    error.partialSockets = local + error.partialSockets
-                    throw error
-                }
+            sockets += try await self.descriptions(in: namespace).map {
+                RemoteSocket(description: $0, namespace: namespace)
             }
-            sockets += descriptions.map { RemoteSocket(description: $0, namespace: namespace) }
         }
         return sockets
+    }
+
+    /// The addressed sockets, on all nodes that answer.
+    ///
+    /// - Returns: The sockets that were received, and which nodes are missing.
+    /// - Throws: ``ClusterError`` if the other nodes could not be asked at all.
+    public func fetchSocketsAllowingPartial() async throws -> ClusterAnswer<[RemoteSocket]> {
+        var answer = ClusterAnswer<[RemoteSocket]>([])
+        for namespace in self.audience.namespaces {
+            var descriptions: [SocketDescription]
+            do {
+                descriptions = try await self.descriptions(in: namespace)
+            } catch let error as ClusterError where error.isPartial {
+                descriptions = error.partialSockets
+                answer.missing += error.missing.filter { !answer.missing.contains($0) }
+                answer.error = answer.error ?? error
+            }
+            answer.value += descriptions.map { RemoteSocket(description: $0, namespace: namespace) }
+        }
+        return answer
+    }
+
+    private func descriptions(in namespace: Namespace) async throws -> [SocketDescription] {
+        let local = await namespace.localSockets(self.options)
+        guard !self.options.flags.isLocal else { return local }
+        let timeout = self.options.flags.timeoutMilliseconds.map { TimeAmount.milliseconds(Int64($0)) }
+        do {
+            return local + (try await namespace.adapter.fetchSockets(self.options, timeout: timeout))
+        } catch var error as ClusterError {
+            error.partialSockets = local + error.partialSockets
+            throw error
+        }
     }
 
     /// Makes the addressed sockets join these rooms.

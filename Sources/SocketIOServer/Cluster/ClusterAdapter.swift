@@ -59,6 +59,12 @@ package final class ClusterAdapter: Adapter {
         await self.context.transport.close()
     }
 
+    package var subscribesToRooms: Bool { self.context.transport.subscribesToRooms }
+
+    package func confirmSubscriptions(to rooms: [Room]) async {
+        await self.context.transport.confirmSubscriptions(to: rooms)
+    }
+
     // MARK: Telling
 
     package func publish(_ broadcast: Broadcast) { self.tell(.broadcast(broadcast)) }

@@ -21,6 +21,9 @@ package final class ClusterReceiver: Sendable {
     /// The namespace's name.
     package var namespace: String { self.context.host.name }
 
+    /// Tells a transport which rooms this node has somebody in.
+    package func observeRooms(_ observer: (any RoomObserver)?) { self.context.host.observeRooms(observer) }
+
     // MARK: Broadcasts
 
     /// Whether somebody here is in that room, may come back to it, or is about to join it.

@@ -18,6 +18,12 @@ package protocol ClusterTransport: AnyObject, Sendable {
     /// Whether a broadcast that clients acknowledge keeps its flags on other nodes; official adapters differ.
     var honoursFlagsOfAcknowledged: Bool { get }
 
+    /// Whether this node hears only what is sent to rooms that somebody of it is in.
+    var subscribesToRooms: Bool { get }
+
+    /// Returns when this node hears what others send to these rooms, or can't because the broker is away.
+    func confirmSubscriptions(to rooms: [Room]) async
+
     /// Joins the cluster; returns when this node hears what others send, and they hear what it sends.
     ///
     /// - Throws: ``ClusterError``.
@@ -58,6 +64,8 @@ package protocol ClusterTransport: AnyObject, Sendable {
 extension ClusterTransport {
     package var peers: [ClusterPeer] { [] }
     package var honoursFlagsOfAcknowledged: Bool { true }
+    package var subscribesToRooms: Bool { false }
+    package func confirmSubscriptions(to rooms: [Room]) async {}
 }
 
 /// What a node tells or asks the others.

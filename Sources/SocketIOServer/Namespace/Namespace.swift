@@ -236,6 +236,18 @@ extension Namespace {
         return await local.union(remote)
     }
 
+    /// The names of the namespace's rooms on all nodes that answer, ids of sockets included.
+    ///
+    /// - Returns: The rooms that were received, and which nodes are missing.
+    /// - Throws: ``ClusterError`` if the other nodes could not be asked at all.
+    public func allRoomsAllowingPartial() async throws -> ClusterAnswer<Set<Room>> {
+        do {
+            return ClusterAnswer(try await self.allRooms())
+        } catch let error as ClusterError where error.isPartial {
+            return ClusterAnswer(error.partialRooms.union(await self.localRooms()), error: error)
+        }
+    }
+
     /// The number of nodes that serve this namespace, this one included.
     public func serverCount() async throws -> Int { try await self.adapter.serverCount() }
 

@@ -30,6 +30,8 @@ final class NamespaceHost: AdapterHost {
 
     func hasLocalMembers(of room: Room) -> Bool { self.namespace?.index.hasMembers(of: room) ?? false }
 
+    func observeRooms(_ observer: (any RoomObserver)?) { self.namespace?.index.observe(observer) }
+
     func hasLocalSocket(_ id: String) -> Bool {
         SocketID(id).flatMap { self.namespace?.index.contains($0) } ?? false
     }

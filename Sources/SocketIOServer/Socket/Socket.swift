@@ -180,6 +180,25 @@ extension Socket {
         self.onLoop { self.enter(rooms) }
     }
 
+    /// Joins rooms, and returns when this node hears what other nodes send to them.
+    ///
+    /// See ``joinConfirmed(_:)-([Room])``.
+    public func joinConfirmed(_ rooms: Room...) async { await self.joinConfirmed(rooms) }
+
+    /// Joins rooms, and returns when this node hears what other nodes send to them.
+    ///
+    /// This node's own events reach the socket from the join on. Those of other nodes do, too, unless the adapter
+    /// subscribes to single rooms (`subscriptions: rooms`, or the sharded adapter): then it takes a round trip to the
+    /// broker. While the broker is away this returns at once: what is sent meanwhile is missed, as everything is.
+    public func joinConfirmed(_ rooms: [Room]) async {
+        self.join(rooms)
+        let adapter = self.namespace.adapter
+        guard adapter.subscribesToRooms else { return }
+        // Behind the join itself.
+        try? await self.eventLoop.submit {}.get()
+        await adapter.confirmSubscriptions(to: rooms)
+    }
+
     /// The same, on the socket's loop.
     func enter(_ rooms: [Room]) {
         self.eventLoop.assertInEventLoop()
