@@ -53,7 +53,7 @@ let targets: [Target] = [
     ),
     .target(
         name: "RESP",
-        dependencies: [nioCore, nioPosix, nioConcurrency, logging, metrics, lifecycle, deque],
+        dependencies: ["Incidents", nioCore, nioPosix, nioConcurrency, logging, metrics, lifecycle, deque],
         swiftSettings: settings
     ),
     .target(
@@ -79,8 +79,8 @@ let targets: [Target] = [
     .target(
         name: "Console",
         dependencies: [
-            "Gateway", "SocketIOServer", "EngineIO", "SocketIOWire", nioCore, nioHTTP1, nioPosix, nioConcurrency,
-            logging, lifecycle, ordered,
+            "Gateway", "SocketIOServer", "EngineIO", "SocketIOWire", "Incidents", nioCore, nioHTTP1, nioPosix,
+            nioConcurrency, logging, lifecycle, ordered,
         ],
         swiftSettings: settings
     ),
@@ -114,7 +114,7 @@ let targets: [Target] = [
     // What tests talk to a server with.
     .target(
         name: "SocketIOTestSupport",
-        dependencies: ["SocketIOWire", nioCore, nioPosix, nioConcurrency],
+        dependencies: ["SocketIOWire", nioCore, nioPosix, nioConcurrency, logging],
         path: "Tests/SocketIOTestSupport",
         swiftSettings: settings
     ),
@@ -133,7 +133,7 @@ let targets: [Target] = [
     ),
     .testTarget(
         name: "IncidentsTests",
-        dependencies: ["Incidents", nioCore, nioEmbedded, nioConcurrency, logging],
+        dependencies: ["Incidents", "SocketIOTestSupport", nioCore, nioEmbedded, logging],
         swiftSettings: settings
     ),
     .testTarget(
@@ -157,8 +157,8 @@ let targets: [Target] = [
     .testTarget(
         name: "RESPTests",
         dependencies: [
-            "RESP", "RedisTestSupport", nioCore, nioPosix, nioEmbedded, nioConcurrency, logging, metrics,
-            metricsTestKit, lifecycle, lifecycleTestKit,
+            "RESP", "RedisTestSupport", "SocketIOTestSupport", nioCore, nioPosix, nioEmbedded, nioConcurrency, logging,
+            metrics, metricsTestKit, lifecycle, lifecycleTestKit,
         ],
         swiftSettings: settings
     ),

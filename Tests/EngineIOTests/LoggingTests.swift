@@ -1,8 +1,8 @@
 import Logging
 import Metrics
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
@@ -10,35 +10,21 @@ import Testing
 
 /// What an operator can read in the log.
 @Suite(.timeLimit(.minutes(1))) struct LoggingTests {
-    private struct Handler: LogHandler {
-        let lines: NIOLockedValueBox<[String]>
-        var logLevel: Logger.Level
-        var metadata: Logger.Metadata = [:]
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { self.metadata[key] }
-            set { self.metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let metadata = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
-            self.lines.withLockedValue {
-                $0.append((["\(event.level)", "\(event.message)"] + metadata).joined(separator: " "))
-            }
-        }
-    }
-
     private final class Fixture {
         let loop = EmbeddedEventLoop()
-        let lines = NIOLockedValueBox<[String]>([])
+        let lines = LogLines()
         let server: EngineServer
 
-        init(level: Logger.Level) {
+        init(level: Logger.Level, _ configuration: EngineConfiguration = EngineConfiguration()) {
             self.server = EngineServer(
+                configuration: configuration,
                 eventLoopGroup: self.loop,
-                logger: Logger(label: "test") { [lines] _ in Handler(lines: lines, logLevel: level) },
+                logger: self.lines.logger(level),
                 metricsFactory: NOOPMetricsHandler.instance
-            ) { _ in nil }
+            ) { session in
+                session.send(binary: ByteBuffer(repeating: 1, count: 2000))
+                return nil
+            }
         }
 
         func exchange(_ target: String) throws -> String {
@@ -52,12 +38,7 @@ import Testing
             return text
         }
 
-        func take() -> [String] {
-            self.lines.withLockedValue { lines in
-                defer { lines = [] }
-                return lines
-            }
-        }
+        func take() -> [String] { self.lines.take() }
     }
 
     /// At debug a session has a name and an address, but its id is for its client alone.
@@ -84,5 +65,17 @@ import Testing
         #expect(fixture.take() == ["info Requests were refused count=1 reason=transport_unknown"])
         fixture.loop.advanceTime(by: .seconds(60))
         #expect(fixture.take() == ["info Requests were refused count=99 reason=transport_unknown seconds=60"])
+    }
+
+    /// The node is in need: that is a warning, and one a minute is enough.
+    @Test func clientsGivenUpForAllAreAWarning() throws {
+        var configuration = EngineConfiguration()
+        configuration.limits.maxTotalQueuedBytes = 1000
+        let fixture = Fixture(level: .info, configuration)
+        for _ in 0..<10 { _ = try fixture.exchange("/engine.io/?EIO=4&transport=polling") }
+        let message = "warning All clients together have too many unsent bytes; those with most were disconnected"
+        #expect(fixture.take() == ["\(message) count=1 limit=1000 reason=queued_bytes"])
+        fixture.loop.advanceTime(by: .seconds(60))
+        #expect(fixture.take() == ["\(message) count=9 limit=1000 reason=queued_bytes seconds=60"])
     }
 }

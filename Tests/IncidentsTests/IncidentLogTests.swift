@@ -1,49 +1,22 @@
 import Incidents
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
+import SocketIOTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct IncidentLogTests {
-    /// Keeps what is logged.
-    private struct Handler: LogHandler {
-        let lines: NIOLockedValueBox<[String]>
-        var logLevel = Logger.Level.info
-        var metadata: Logger.Metadata = [:]
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { self.metadata[key] }
-            set { self.metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let metadata = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
-            self.lines.withLockedValue {
-                $0.append((["\(event.level)", "\(event.message)"] + metadata).joined(separator: " "))
-            }
-        }
-    }
-
-    private final class Fixture {
+    private struct Fixture {
         let loop = EmbeddedEventLoop()
-        let lines = NIOLockedValueBox<[String]>([])
-        private(set) lazy var log = IncidentLog(
-            logger: Logger(label: "test") { [lines] _ in Handler(lines: lines, logLevel: self.level) },
-            source: "Tests",
-            eventLoop: self.loop
-        )
-        let level: Logger.Level
+        let lines = LogLines()
+        let log: IncidentLog
 
-        init(level: Logger.Level = .info) { self.level = level }
-
-        func take() -> [String] {
-            self.lines.withLockedValue { lines in
-                defer { lines = [] }
-                return lines
-            }
+        init(level: Logger.Level = .info) {
+            self.log = IncidentLog(logger: self.lines.logger(level), source: "Tests", eventLoop: self.loop)
         }
+
+        func take() -> [String] { self.lines.take() }
     }
 
     @Test func theFirstIsToldAtOnceAndTheRestTogether() {
@@ -87,6 +60,86 @@ struct IncidentLogTests {
         #expect(lines.count == 11)
         let counts = lines.compactMap { line in line.split(separator: " ").compactMap { Int($0.dropFirst(6)) }.first }
         #expect(counts.reduce(0, +) == 6000)
+    }
+
+    /// What stands for many is told with the details of one of them.
+    @Test func theRestIsToldWithTheDetailsOfItsFirst() {
+        let fixture = Fixture()
+        for number in 0..<5 { fixture.log.record("Refused", reason: "full", details: ["number": "\(number)"]) }
+        #expect(fixture.take() == ["info Refused count=1 number=0 reason=full"])
+        fixture.loop.advanceTime(by: .seconds(60))
+        #expect(fixture.take() == ["info Refused count=4 number=1 reason=full seconds=60"])
+        fixture.log.record("Refused", reason: "full")
+        fixture.loop.advanceTime(by: .seconds(60))
+        #expect(fixture.take() == ["info Refused count=1 reason=full seconds=60"])
+    }
+
+    /// Nobody makes texts of what is not told.
+    @Test func detailsAreMadeForLinesOnly() {
+        let fixture = Fixture()
+        var made = 0
+        func details() -> Logger.Metadata {
+            made += 1
+            return [:]
+        }
+        for _ in 0..<1000 { fixture.log.record("Refused", reason: "full", details: details()) }
+        // The first, and the first of the rest.
+        #expect(made == 2)
+        let silent = Fixture(level: .warning)
+        silent.log.record("Refused", reason: "full", details: details())
+        #expect(made == 2)
+    }
+
+    // MARK: Failures
+
+    private func fail(_ fixture: Fixture, times: Int) {
+        for number in 0..<times {
+            fixture.log.record(
+                "A handler failed",
+                reason: "event",
+                level: .warning,
+                pace: .failures,
+                details: ["number": "\(number)"]
+            )
+        }
+    }
+
+    /// Clients can't fill the log with an application's failures, and what it leaves out is counted.
+    @Test func manyFailuresAreFewWarnings() {
+        let fixture = Fixture()
+        self.fail(fixture, times: 1000)
+        let first = fixture.take()
+        #expect(first == (0..<20).map { "warning A handler failed count=1 number=\($0) reason=event" })
+        fixture.loop.advanceTime(by: .seconds(1))
+        #expect(fixture.take() == ["warning A handler failed count=980 number=20 reason=event seconds=1"])
+        self.fail(fixture, times: 1000)
+        #expect(fixture.take() == [])
+        fixture.loop.advanceTime(by: .seconds(1))
+        #expect(fixture.take() == ["warning A handler failed count=1000 number=0 reason=event seconds=1"])
+    }
+
+    @Test func eachQuietSecondBringsBackALine() {
+        let fixture = Fixture()
+        self.fail(fixture, times: 20)
+        #expect(fixture.take().count == 20)
+        fixture.loop.advanceTime(by: .seconds(5))
+        #expect(fixture.take() == [])
+        self.fail(fixture, times: 6)
+        #expect(fixture.take().count == 5)
+        fixture.loop.advanceTime(by: .seconds(1))
+        #expect(fixture.take() == ["warning A handler failed count=1 number=5 reason=event seconds=1"])
+        fixture.loop.advanceTime(by: .seconds(100))
+        self.fail(fixture, times: 21)
+        #expect(fixture.take().count == 20)
+    }
+
+    /// Whoever looks for one sees each.
+    @Test func allFailuresAreToldAtDebug() {
+        let fixture = Fixture(level: .debug)
+        self.fail(fixture, times: 100)
+        let lines = fixture.take()
+        #expect(lines.count == 100)
+        #expect(lines.last == "debug A handler failed number=99")
     }
 
     @Test func theLevelIsRespected() {

@@ -296,15 +296,6 @@ struct OutageTests {
         for number in 0..<100 { _ = outage.goesOn(RESPError(reply: "CODE\(number) x")) }
         #expect(outage.goesOn(RESPError(reply: "ANOTHER x")) == false)
     }
-
-    @Test func dropsAreToldOnceAMinute() {
-        var log = DropLog()
-        #expect(log.add(3, .refused, at: at(0)) == 3)
-        #expect(log.add(2, .refused, at: at(1)) == nil)
-        #expect(log.add(1, .expired, at: at(1)) == 1)
-        #expect(log.add(1, .refused, at: at(59_999)) == nil)
-        #expect(log.add(1, .refused, at: at(60_000)) == 4)
-    }
 }
 
 @Suite(.timeLimit(.minutes(1)))

@@ -1,4 +1,5 @@
 import Incidents
+import Logging
 import Metrics
 import SocketIOWire
 
@@ -123,11 +124,23 @@ struct EngineMetrics: Sendable {
     }
 
     /// Clients were given up because the server kept too much for all of them together.
-    func gaveUp(_ kind: ByteBudget.Kind, count: Int) {
+    func gaveUp(_ kind: ByteBudget.Kind, count: Int, maximum: Int) {
+        let message: String
         switch kind {
-        case .queued: self.slowConsumers[.closedForAll]?.increment(by: count)
-        case .request: self.malformed[.tooMuchForAll]?.increment(by: count)
+        case .queued:
+            self.slowConsumers[.closedForAll]?.increment(by: count)
+            message = "All clients together have too many unsent bytes; those with most were disconnected"
+        case .request:
+            self.malformed[.tooMuchForAll]?.increment(by: count)
+            message = "All requests together have too many bytes; the longest were refused"
         }
+        self.incidents.record(
+            message,
+            reason: kind.rawValue,
+            count: count,
+            level: .warning,
+            details: ["limit": "\(maximum)"]
+        )
     }
 
     func slowConsumer(_ action: SlowConsumer) {

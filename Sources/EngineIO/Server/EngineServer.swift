@@ -86,10 +86,8 @@ public final class EngineServer: Sendable {
         self.metrics = metrics
         let eventLoops = Array(eventLoopGroup.makeIterator())
         func budget(_ kind: ByteBudget.Kind, _ maximum: Int) -> ByteBudget {
-            let complaint = RarelyLogged(logger)
-            return ByteBudget(kind, maximum: maximum, loopCount: eventLoops.count) { count in
-                metrics.gaveUp(kind, count: count)
-                complaint.log(kind, count: count, maximum: maximum)
+            ByteBudget(kind, maximum: maximum, loopCount: eventLoops.count) { count in
+                metrics.gaveUp(kind, count: count, maximum: maximum)
             }
         }
         let queued = budget(.queued, configuration.limits.maxTotalQueuedBytes)

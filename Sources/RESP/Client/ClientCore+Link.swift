@@ -1,3 +1,4 @@
+import Incidents
 import Logging
 import NIOCore
 
@@ -144,7 +145,10 @@ extension ClientCore {
         }
     }
 
-    func endOutage(at now: NIODeadline) {
+    /// - Parameters:
+    ///   - now: When it ends.
+    ///   - isBack: `false` if it ends with the client, and Redis is still away.
+    func endOutage(at now: NIODeadline, isBack: Bool = true) {
         guard let outage = self.outage else { return }
         self.outage = nil
         let summary = outage.summary(
@@ -154,21 +158,26 @@ extension ClientCore {
         )
         self.missingPeers = 0
         self.logger.notice(
-            "Redis is back",
+            isBack ? "Redis is back" : "The client of Redis was closed before Redis was back",
             metadata: Dictionary(uniqueKeysWithValues: summary.map { ($0.key, "\($0.value)") })
         )
     }
 
     func tellDropped(_ count: Int, _ error: RESPError, _ reason: RESPMetrics.DropReason) {
-        // The line at the end of the outage tells this.
-        guard self.outage == nil else {
+        if self.outage != nil {
             self.outage?.dropped(count, reason)
-            return
+            switch reason {
+            // The line about the outage's end tells it.
+            case .unconfirmed, .refused, .closed: return
+            // The line about its beginning has said that things are kept.
+            case .queueFull, .expired: break
+            }
         }
-        guard let count = self.dropLog.add(count, reason, at: self.eventLoop.now) else { return }
-        self.logger.info(
+        self.incidents.record(
             "Dropped publishes",
-            metadata: ["count": "\(count)", "reason": "\(reason.rawValue)", "error": "\(error.brief)"]
+            reason: reason.rawValue,
+            count: count,
+            details: ["error": "\(error.brief)"]
         )
     }
 }

@@ -1,3 +1,4 @@
+import Incidents
 import Logging
 import Metrics
 import NIOConcurrencyHelpers
@@ -87,7 +88,11 @@ extension ClientCore {
             }
         case .unusable(let error):
             self.metrics.unusableMessages.increment()
-            self.logger.info("Ignored a message of Redis", metadata: ["error": "\(error.brief)"])
+            self.incidents.record(
+                "Ignored messages of Redis",
+                reason: error.code.description,
+                details: ["error": "\(error.brief)"]
+            )
         case .confirmed(let id):
             self.waitingForConfirmation.removeValue(forKey: id)?.succeed()
             self.restoredIfConfirmed()

@@ -1,3 +1,4 @@
+import Incidents
 import Logging
 import Metrics
 import NIOConcurrencyHelpers
@@ -66,7 +67,7 @@ final class ClientCore {
     var peers: PeerWatch
     var watch = LinkWatchers()
     var outage: Outage?
-    var dropLog = DropLog()
+    let incidents: IncidentLog
     var missingPeers = 0
     /// The timer that looks for publishes that have been kept for too long.
     var expiryCheckAt = NIODeadline.distantFuture
@@ -87,6 +88,7 @@ final class ClientCore {
         self.shared = shared
         self.logger = logger
         self.metrics = RESPMetrics(factory: metricsFactory)
+        self.incidents = IncidentLog(logger: logger, source: "RESP", eventLoop: eventLoop)
         self.probe = LinkProbe(configuration: configuration.probe)
         self.peers = PeerWatch(patience: configuration.peerPatience)
         self.metrics.up.set(0)
@@ -231,6 +233,7 @@ final class ClientCore {
         self.dropped(self.returned.publishes, CommandQueue.closedError, .closed)
         self.returned = CommandQueue.Batch()
         self.setGate(.closed)
+        self.endOutage(at: self.eventLoop.now, isBack: false)
         for promise in self.waitingForConnection { promise.fail(CommandQueue.closedError) }
         self.waitingForConnection = []
         for promise in self.waitingForConfirmation.values { promise.fail(CommandQueue.closedError) }

@@ -1,4 +1,5 @@
 import EngineIO
+import Incidents
 import Logging
 import NIOCore
 import SocketIOWire
@@ -11,24 +12,39 @@ extension Socket {
         let isHandled = self.tellApplication(error, event)
         // To refuse an event is no failure.
         if error is RejectedEvent { return }
-        self.namespace.failures.report("An event's handler or middleware failed", isHandled: isHandled) {
-            var metadata: Logger.Metadata = [
-                "sio.event": "\(boundedText(event.name.string))",
-                "sio.namespace": "\(boundedText(self.namespace.name))",
-                "sio.socket.id": "\(self.id)",
-                "error": "\(boundedDescription(of: error))",
-            ]
-            switch error {
-            case let error as ArgumentError:
-                metadata["sio.argument"] = "\(error.index)"
-                if let path = error.path { metadata["sio.path"] = "\(path)" }
-            case let error as DecodingError:
-                if let path = DecodingProblem(error).path { metadata["sio.path"] = "\(path)" }
-            default:
-                break
-            }
-            return metadata
+        let message = "An event's handler or middleware failed"
+        guard !isHandled else {
+            // The application has heard of it.
+            self.namespace.logger.debug("\(message)", metadata: self.describe(error, of: event))
+            return
         }
+        self.namespace.incidents.record(
+            message,
+            reason: "event",
+            level: .warning,
+            pace: .failures,
+            details: self.describe(error, of: event)
+        )
+    }
+
+    /// Where and why a handler has failed.
+    private func describe(_ error: any Error, of event: ReceivedEvent) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "sio.event": "\(boundedText(event.name.string))",
+            "sio.namespace": "\(boundedText(self.namespace.name))",
+            "sio.socket.id": "\(self.id)",
+            "error": "\(boundedDescription(of: error))",
+        ]
+        switch error {
+        case let error as ArgumentError:
+            metadata["sio.argument"] = "\(error.index)"
+            if let path = error.path { metadata["sio.path"] = "\(path)" }
+        case let error as DecodingError:
+            if let path = DecodingProblem(error).path { metadata["sio.path"] = "\(path)" }
+        default:
+            break
+        }
+        return metadata
     }
 
     /// Tells those who listen for errors: the socket's own listeners, then its namespace's.

@@ -1,5 +1,6 @@
 import CoreMetrics
 import EngineIO
+import Incidents
 import Logging
 import NIOConcurrencyHelpers
 public import NIOCore
@@ -18,7 +19,7 @@ public final class Namespace: HandlerRegistry, Addressable {
     /// The parent whose pattern or closure took the name; `nil` for a namespace that stands for itself.
     public let parent: ParentNamespace?
     let logger: Logger
-    let failures: FailureLog
+    let incidents: IncidentLog
     let mistakes: RegistrationCheck
     let metrics: NamespaceMetrics
     let index: NamespaceIndex
@@ -54,7 +55,7 @@ public final class Namespace: HandlerRegistry, Addressable {
         self.text = UTF8Text(name)
         self.parent = parent
         self.logger = context.logger
-        self.failures = context.failures
+        self.incidents = context.incidents
         self.mistakes = context.mistakes
         self.metrics = parent?.metrics ?? NamespaceMetrics(namespace: name, factory: context.metricsFactory)
         self.limits = context.limits
@@ -158,12 +159,16 @@ public final class Namespace: HandlerRegistry, Addressable {
 
     func reportUnencodable(event: String, error: any Error) {
         self.metrics.unencodable.increment()
-        self.failures.report("An event could not be encoded and was not sent") {
-            [
+        self.incidents.record(
+            "An event could not be encoded and was not sent",
+            reason: "encoding",
+            level: .warning,
+            pace: .failures,
+            details: [
                 "sio.namespace": "\(boundedText(self.name))", "sio.event": "\(boundedText(event))",
                 "error": "\(boundedDescription(of: error))",
             ]
-        }
+        )
     }
 }
 

@@ -1,5 +1,6 @@
 import CoreMetrics
 import EngineIO
+import Incidents
 import Logging
 import NIOCore
 
@@ -17,8 +18,8 @@ struct NamespaceContext: Sendable {
     let acknowledgementTimeout: TimeAmount?
     let adapterFactory: any AdapterFactory
     let logger: Logger
-    /// What the log is told of the application's failures.
-    let failures: FailureLog
+    /// What the log is told of refusals, and of the application's failures.
+    let incidents: IncidentLog
     /// What the log is told of handlers that never run.
     let mistakes: RegistrationCheck
     let metricsFactory: any MetricsFactory

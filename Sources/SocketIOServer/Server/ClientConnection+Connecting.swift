@@ -1,5 +1,6 @@
 import CoreMetrics
 import EngineIO
+import Incidents
 import Logging
 import NIOCore
 import OrderedCollections
@@ -244,14 +245,16 @@ extension ClientConnection {
         if let refusal = error as? ConnectError {
             answer = refusal
         } else {
-            self.server.failures.report(
-                "A middleware failed with an error that is no ConnectError; the client was refused"
-            ) {
-                [
+            self.server.incidents.record(
+                "A middleware failed with an error that is no ConnectError; the client was refused",
+                reason: "middleware",
+                level: .warning,
+                pace: .failures,
+                details: [
                     "sio.namespace": "\(boundedText(namespace.name))", "sio.socket.id": "\(socket.id)",
                     "error": "\(boundedDescription(of: error))",
                 ]
-            }
+            )
         }
         self.sendError(namespace.name, message: answer.message, data: answer.data)
     }

@@ -47,10 +47,8 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
         metricsFactory: any MetricsFactory = MetricsSystem.factory
     ) {
         self.configuration = configuration
-        self.metrics = ServerMetrics(
-            factory: metricsFactory,
-            incidents: IncidentLog(logger: logger, source: "SocketIOServer", eventLoop: eventLoopGroup.any())
-        )
+        let incidents = IncidentLog(logger: logger, source: "SocketIOServer", eventLoop: eventLoopGroup.any())
+        self.metrics = ServerMetrics(factory: metricsFactory, incidents: incidents)
         let door = SessionDoor()
         let engine = EngineServer(
             configuration: configuration.engine,
@@ -72,7 +70,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
             acknowledgementTimeout: configuration.acknowledgementTimeout,
             adapterFactory: adapter,
             logger: logger,
-            failures: FailureLog(logger: logger),
+            incidents: incidents,
             mistakes: RegistrationCheck(logger: logger),
             metricsFactory: metricsFactory,
             metrics: metrics,
@@ -98,7 +96,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
     /// What all namespaces have in common.
     var context: NamespaceContext { self.directory.context }
     var logger: Logger { self.context.logger }
-    var failures: FailureLog { self.context.failures }
+    var incidents: IncidentLog { self.context.incidents }
     /// `nil` while connection state recovery is off.
     var recoveryBudget: RecoveryBudget? { self.context.recovery?.budget }
 

@@ -41,7 +41,8 @@ struct LogRecorder: Sendable {
         }
 
         func log(event: LogEvent) {
-            guard event.message != "Listening", event.metadata?["count"] == nil else { return }
+            let isRefusal = event.level == .info && event.metadata?["count"] != nil
+            guard event.message != "Listening", !isRefusal else { return }
             self.recorder.record(
                 Entry(
                     level: event.level,
