@@ -52,7 +52,11 @@ struct RESPHandshake {
     }
 
     mutating func received(_ reply: RESPValue) -> Action {
-        if case .error(let error) = reply {
+        var reply = reply
+        if case .error(let words) = reply {
+            // What stands between here and Redis may repeat what it was told.
+            let error = words.concealing(self.password)
+            reply = .error(error)
             self.words = error
             // It does not help to repeat refused credentials, or to ask a Redis that is full.
             if error.endsHandshake { return self.refuse(error) }

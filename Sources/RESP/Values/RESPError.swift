@@ -82,7 +82,14 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// An error reply of Redis: `WRONGTYPE Operation against a key holding the wrong kind of value`.
+    ///
+    /// Of a command that Redis does not know it repeats the arguments, be they a password (`HELLO 3 AUTH …`) or a
+    /// payload: these are left out.
     package init(reply text: String) {
+        var text = text
+        if let arguments = text.utf8.firstRange(of: ", with args".utf8) {
+            text = String(Substring(text.utf8[..<arguments.lowerBound]))
+        }
         let word = text.utf8.prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") }
         // By convention the first word is the code, in capitals. Other servers may not know the convention.
         let isCode =
@@ -103,6 +110,17 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
         let line = self.message.utf8.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
         guard line.count > 300 else { return String(Substring(line)) }
         return String(decoding: line.prefix(300), as: UTF8.self) + "…"
+    }
+
+    /// The error without a secret that Redis may have repeated.
+    package func concealing(_ secret: String?) -> RESPError {
+        // What is so short is no secret, but may be part of any word.
+        guard let secret, secret.utf8.count >= 4 else { return self }
+        var error = self
+        while let found = error.message.utf8.firstRange(of: secret.utf8) {
+            error.message.replaceSubrange(found, with: "***")
+        }
+        return error
     }
 
     /// Whether this is an error of Redis that begins with that word.
