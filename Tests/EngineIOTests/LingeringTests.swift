@@ -78,27 +78,46 @@ import Testing
         #expect(server.server.session(server.sessions[0].id) == nil)
     }
 
-    /// Two loops: whichever connection is read first.
-    @Test(arguments: ["1", "abc"]) func twoConnectionsAtTheSameMoment(body: String) async throws {
-        var configuration = EngineConfiguration()
-        // However busy the machine is.
-        configuration.lingeringTime = .minutes(1)
-        try await EchoServer.run(configuration) { server in
-            for _ in 0..<50 {
-                let id = try await server.handshake()
-                let target = "/engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\nHost: x\r\n"
-                let (first, second) = (try await server.connect(), try await server.connect())
-                async let get: Void = first.send("GET \(target)\r\n")
-                async let post: Void = second.send("POST \(target)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
-                _ = try await (get, post)
-                #expect(try await first.response().text == (body == "1" ? "6" : "1"))
-                #expect(try await second.response().text == "ok")
-                try await first.send("GET \(target)\r\n")
-                #expect(try await first.response().status == "HTTP/1.1 400 Bad Request")
-                await first.close()
-                await second.close()
+    /// Which of the two requests the server reads first.
+    enum Order: Sendable, CaseIterable { case poll, post, together }
+
+    /// Two loops: whichever connection is read first, and whichever loop has it and the session.
+    @Test(arguments: ["1", "abc"], Order.allCases)
+    func twoConnectionsAtTheSameMoment(body: String, first: Order) async throws {
+        let group = ClockedLoops()
+        let server = group.makeServer()
+        for round in 0..<(first == .together ? 80 : 8) {
+            let loops = (0..<3).map { group.loops[round >> $0 & 1] }
+            let opening = try await ClockedLoops.Connection(to: server, on: loops[0])
+            try await opening.send("GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")
+            await group.run()
+            let id = try #require(try await opening.answer().sessionID)
+            let get = try await ClockedLoops.Connection(to: server, on: loops[1])
+            let post = try await ClockedLoops.Connection(to: server, on: loops[2])
+            let target = "/engine.io/?EIO=4&transport=polling&sid=\(id) HTTP/1.1\r\nHost: x\r\n"
+            let (poll, data) = ("GET \(target)\r\n", "POST \(target)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            switch first {
+            case .poll:
+                try await get.send(poll)
+                try await post.send(data)
+            case .post:
+                try await post.send(data)
+                try await get.send(poll)
+            case .together:
+                async let sentPoll: Void = get.send(poll)
+                async let sentData: Void = post.send(data)
+                _ = try await (sentPoll, sentData)
             }
+            await group.run()
+            #expect(try await get.answer().hasSuffix("\r\n\r\n\(body == "1" ? "6" : "1")"))
+            #expect(try await post.answer().hasSuffix("\r\n\r\nok"))
+            try await get.send(poll)
+            await group.run()
+            #expect(try await get.answer().hasPrefix("HTTP/1.1 400 "), "It was the last")
+            for connection in [opening, get, post] { try await connection.close() }
         }
+        #expect(server.sessionCount == 0)
+        await group.stop()
     }
 }
 
