@@ -346,6 +346,24 @@ struct LinkHealthTests {
 
     // MARK: Telling
 
+    /// Who is cut off because he reads too slowly has not got what was published before the cut, either.
+    @Test func whatIsMissedBeginsWithTheLastProof() throws {
+        let record = LogRecord()
+        let client = try self.client(RESPConfiguration(), record)
+        let watch = try self.watched(client, peers: 1)
+        self.redis.advance(.milliseconds(700))
+        self.redis.drop(1)
+        self.redis.advance(.milliseconds(50))
+        _ = try self.redis.commands(2)
+        try self.subscribe(2)
+        try self.prove(0, 2, number: 2)
+        #expect(client.isReady)
+        let end = try #require(record.lines.withLockedValue { $0.last })
+        #expect(end.contains("outage.seconds=0.0"), "\(end)")
+        #expect(end.contains("what others published in the last 0.8 s may not have arrived"), "\(end)")
+        watch.cancel()
+    }
+
     @Test func anOutageHasTwoLines() throws {
         let record = LogLines()
         let client = try self.client(RESPConfiguration(), record)

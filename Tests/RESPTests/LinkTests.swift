@@ -29,12 +29,15 @@ struct LinkProbeTests {
     @Test func provenAgainAndAgain() {
         var probe = self.proven()
         #expect(probe.provenAt == at(2))
+        #expect(probe.heardAllBefore == at(0))
         #expect(probe.wakeAt == at(1002))
         #expect(probe.timerFired(at: at(1001)) == .none)
         #expect(probe.timerFired(at: at(1002)) == .send(2))
         // The message may be faster than the answer, and an old one proves nothing.
         #expect(probe.returned(1, at: at(1003)) == .none)
+        #expect(probe.heardAllBefore == at(0))
         #expect(probe.returned(2, at: at(1003)) == .none)
+        #expect(probe.heardAllBefore == at(1002))
         #expect(probe.provenAt == at(2))
         #expect(probe.answered(2, .integer(1), at: at(1004)) == .none)
         #expect(probe.provenAt == at(1004))
@@ -279,9 +282,21 @@ struct OutageTests {
         #expect(texts["publishes.kept"] == "5")
         #expect(texts["publishes.dropped"] == "4")
         #expect(texts["publishes.dropped.reasons"] == "unconfirmed: 3, queue_full: 1")
-        #expect(texts["missed"] != nil)
+        #expect(texts["missed"] == "what others published in the last 12.4 s may not have arrived here")
         #expect(texts["peers.missing"]?.hasPrefix("1 ") == true)
         #expect(outage.summary(end: at(0), missing: 0, hasSubscriptions: false).count == 5)
+    }
+
+    /// Redis throws away what a subscriber has not read when it cuts it off: that was published before the cut.
+    @Test(arguments: [(Int64(400), "1.7"), (1000, "1.1"), (1700, "1.1")])
+    func missedIsWhatCameBehindTheLastProof(_ heardAllBefore: Int64, _ seconds: String) {
+        let outage = Outage(
+            since: at(1000),
+            heardAllBefore: at(heardAllBefore),
+            reason: RESPError(code: .disconnected, message: "Redis closed the connection")
+        )
+        let summary = outage.summary(end: at(2050), missing: 0, hasSubscriptions: true)
+        #expect(summary.contains { $0.key == "missed" && $0.value.contains("in the last \(seconds) s ") })
     }
 
     @Test func wordsOfRedisAreToldOnce() {

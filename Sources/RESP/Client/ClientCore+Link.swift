@@ -133,7 +133,7 @@ extension ClientCore {
 
     func outageGoesOn(_ error: RESPError, since: NIODeadline) {
         guard self.outage != nil else {
-            self.outage = Outage(since: since, reason: error)
+            self.outage = Outage(since: since, heardAllBefore: self.probe.heardAllBefore, reason: error)
             self.logger.warning(
                 "Redis is out of reach; what is published is kept for it",
                 metadata: ["error": "\(error.brief)"]

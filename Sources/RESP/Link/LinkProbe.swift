@@ -48,6 +48,8 @@ struct LinkProbe {
     private(set) var verdict = Verdict.unknown
     /// When a message came back last.
     private(set) var provenAt: NIODeadline?
+    /// What anybody published before this moment has arrived, because a message sent then came back behind it.
+    private(set) var heardAllBefore: NIODeadline?
     private let configuration: RESPConfiguration.Probe
     /// Whether a message to itself has to come back.
     private(set) var returns = false
@@ -142,6 +144,7 @@ struct LinkProbe {
         guard case .out(var probe) = self.state, probe.number == number else { return .none }
         probe.hasReturned = true
         probe.progressAt = now
+        self.heardAllBefore = probe.sentAt
         if probe.isAnswered { return self.proved(at: now) }
         self.state = .out(probe)
         return .none

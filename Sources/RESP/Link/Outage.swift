@@ -5,14 +5,22 @@ import NIOCore
 /// The log gets two lines from it, one at the beginning and one at the end.
 struct Outage {
     let since: NIODeadline
+    /// What was published since then may be lost to our subscriptions; not later than ``since``, as Redis may have thrown
+    /// away what it had not sent yet.
+    let missingSince: NIODeadline
     private(set) var reason: RESPError
     /// The reasons that have been told, in Redis's words.
     private var told: [RESPError] = []
     private var dropped: [(reason: RESPMetrics.DropReason, count: Int)] = []
     private var released = 0
 
-    init(since: NIODeadline, reason: RESPError) {
+    /// - Parameters:
+    ///   - since: When it began.
+    ///   - heardAllBefore: What was published before that has arrived; `nil` if nobody looked.
+    ///   - reason: Why it began.
+    init(since: NIODeadline, heardAllBefore: NIODeadline? = nil, reason: RESPError) {
         self.since = since
+        self.missingSince = min(since, heardAllBefore ?? since)
         self.reason = reason
         self.told = [reason]
     }
@@ -63,7 +71,10 @@ struct Outage {
             summary.append(("publishes.dropped.reasons", reasons.joined(separator: ", ")))
         }
         if hasSubscriptions {
-            summary.append(("missed", "what others published meanwhile may not have arrived here"))
+            // Rounded up: better too much than too little.
+            let missed = (max(0, (end - self.missingSince).nanoseconds) + 99_999_999) / 100_000_000
+            let seconds = "\(missed / 10).\(missed % 10)"
+            summary.append(("missed", "what others published in the last \(seconds) s may not have arrived here"))
         }
         if missing > 0 {
             summary.append(
