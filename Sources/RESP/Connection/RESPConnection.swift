@@ -1,6 +1,14 @@
 import Logging
 import NIOCore
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// What a connection tells its owner and asks it.
 ///
 /// All calls happen on the connection's loop.
@@ -114,7 +122,7 @@ final class RESPConnection {
     ///
     /// The connection will open a new one.
     func fail(_ error: RESPError) {
-        if self.lifecycle.failed(error, at: self.eventLoop.now) { self.closeChannel() }
+        if self.lifecycle.failed(error, at: self.eventLoop.now) { self.abortChannel() }
     }
 
     /// Closes the connection for good.
@@ -201,7 +209,7 @@ final class RESPConnection {
         let isExcused = self.owner?.isExcused(self, at: now) ?? false
         switch self.lifecycle.timerFired(at: now, isExcused: isExcused) {
         case .none: break
-        case .close: self.closeChannel()
+        case .close: self.abortChannel()
         case .ask:
             if let question = self.owner?.keepAliveQuestion(of: self) { self.write([question]) }
         }
@@ -211,6 +219,17 @@ final class RESPConnection {
 
     private func closeChannel() {
         self.channel?.close(mode: .all, promise: nil)
+    }
+
+    /// Closes a channel that is given up, with a reset.
+    ///
+    /// Otherwise the kernel goes on trying to deliver what the channel has written. When the network heals, Redis would
+    /// execute that behind what the next channel has sent meanwhile.
+    private func abortChannel() {
+        if let socket = self.channel as? any SocketOptionProvider {
+            _ = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        }
+        self.closeChannel()
     }
 }
 
