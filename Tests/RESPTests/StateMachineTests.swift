@@ -259,6 +259,23 @@ struct ConnectionLifecycleTests {
         )
     }
 
+    /// A process that was frozen heard nothing because it did not listen.
+    @Test(arguments: [Int64(500), 1500])
+    func frozenProcessReadsBeforeItJudges(_ frozenAt: Int64) {
+        var lifecycle = self.ready()
+        let isAsked = frozenAt >= 1000
+        if isAsked { #expect(lifecycle.timerFired(at: at(1000)) == .ask) }
+        // It wakes 20 s later, and its timers fire before it has read anything.
+        #expect(lifecycle.timerFired(at: at(21_000)) == (isAsked ? .none : .ask))
+        #expect(lifecycle.wakeAt == at(22_000))
+        var deaf = lifecycle
+        lifecycle.heard(at: at(21_001))
+        #expect(lifecycle.timerFired(at: at(22_000)) == .ask)
+        #expect(lifecycle.isReady)
+        // Nothing had come: then Redis is gone.
+        #expect(deaf.timerFired(at: at(22_000)) == .close)
+    }
+
     /// A paused Redis answers elsewhere: that is believed for a while.
     @Test func silenceIsExcusedForAWhile() {
         var lifecycle = self.ready()

@@ -4,6 +4,9 @@ import NIOCore
 ///
 /// TCP alone does not tell. A frozen process or a cut cable looks like a peer that has nothing to say. The question is
 /// also asked on a busy connection, because a Redis that has become a replica still answers.
+///
+/// A process that was frozen has heard nothing because it did not listen. When it wakes, everything that Redis sent
+/// meanwhile waits to be read; it must not be thrown away with the connection.
 struct KeepAlive {
     enum Action: Equatable {
         case none
@@ -33,7 +36,7 @@ struct KeepAlive {
     /// When to call ``timerFired(at:isExcused:)`` next.
     var wakeAt: NIODeadline {
         guard self.isAsking else { return self.lastAsked + self.interval }
-        return max(self.lastHeard + self.interval + self.interval, self.excusedUntil)
+        return max(self.lastHeard + self.interval + self.interval, self.lastAsked + self.interval, self.excusedUntil)
     }
 
     /// The time is ``wakeAt``, or later.
@@ -49,6 +52,11 @@ struct KeepAlive {
             self.isAsking = true
             self.lastAsked = now
             return .ask
+        }
+        // Who looks that late was frozen himself, and looks again when he has read what came.
+        guard now < self.wakeAt + self.interval else {
+            self.excusedUntil = now + self.interval
+            return .none
         }
         guard isExcused, now - self.lastHeard < .nanoseconds(self.interval.nanoseconds * 6) else { return .dead }
         self.excusedUntil = now + self.interval
