@@ -27,6 +27,8 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# The socketio-node that is tested; run.py sets it.
+BINARY = ROOT / ".build/release/socketio-node"
 
 # Name, arguments of `token create`, more for the entry.
 TOKENS = [
@@ -135,7 +137,7 @@ class Cluster:
     """Redis, nodes and HAProxy. `with Cluster() as cluster:` starts and stops them."""
 
     def __init__(self, binary=None, nodes=3, settings=None):
-        self.binary = pathlib.Path(binary or ROOT / ".build/release/socketio-node").resolve()
+        self.binary = pathlib.Path(binary or BINARY).resolve()
         self.settings = settings or {}
         self.directory = None
         self.redis = None

@@ -10,7 +10,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from cluster import Cluster, StartError  # noqa: E402
+import cluster  # noqa: E402
 
 
 class Result(unittest.TextTestResult):
@@ -48,26 +48,27 @@ class Result(unittest.TextTestResult):
             self.report(subtest, "FAILED")
 
 
-def main():
+def main(modules=("test_fault_kit", "test_cluster", "test_faults", "test_redis_faults", "test_recovery")):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", help="socketio-node; .build/release/socketio-node if not given")
     parser.add_argument("names", nargs="*", help="only these: test_cluster.Rooms, test_cluster.Rooms.test_…")
     options = parser.parse_args()
+    if options.binary:
+        cluster.BINARY = pathlib.Path(options.binary).resolve()
     # Imported here, so that --help needs nothing but Python.
     import support
 
     loader = unittest.TestLoader()
-    names = options.names or ["test_cluster", "test_faults", "test_recovery"]
-    suite = loader.loadTestsFromNames(names)
+    suite = loader.loadTestsFromNames(options.names or modules)
     try:
-        with Cluster(options.binary) as cluster:
-            support.ClusterTestCase.cluster = cluster
+        with cluster.Cluster() as nodes:
+            support.ClusterTestCase.cluster = nodes
             runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=Result, verbosity=0)
             result = runner.run(suite)
             if not result.wasSuccessful():
-                for node in cluster.nodes:
+                for node in nodes.nodes:
                     print(f"--- the end of node {node.index}'s log\n{node.process.tail(15)}")
-    except StartError as error:
+    except cluster.StartError as error:
         print(f"cluster: {error}\n0 passed, 1 failed")
         return 1
     failed = len({getattr(test, "test_case", test).id() for test, _ in result.failures + result.errors})

@@ -132,15 +132,15 @@ class Client:
 class API:
     """The publish API of a node."""
 
-    def __init__(self, http, node, token):
+    def __init__(self, http, node, token, timeout=2 * TIMEOUT):
         self.http = http
+        self.timeout = aiohttp.ClientTimeout(total=timeout)
         self.base = node.publish_url
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def request(self, method, path, body=None):
-        timeout = aiohttp.ClientTimeout(total=2 * TIMEOUT)
         async with self.http.request(
-            method, self.base + path, json=body, headers=self.headers, timeout=timeout
+            method, self.base + path, json=body, headers=self.headers, timeout=self.timeout
         ) as response:
             return response.status, await response.json()
 

@@ -42,6 +42,37 @@ class Closed(Exception):
     """The other side ended the connection."""
 
 
+class Texts:
+    """Finds the texts in a stream of frames; for clients that get so many that a task for each would be slow."""
+
+    def __init__(self):
+        self.buffer = bytearray()
+
+    def take(self, data):
+        """Yields the texts that are complete now."""
+        self.buffer += data
+        start = 0
+        try:
+            while len(self.buffer) - start >= 2:
+                count, head = self.buffer[start + 1], 2
+                if count == 126:
+                    if len(self.buffer) - start < 4:
+                        break
+                    count, head = int.from_bytes(self.buffer[start + 2 : start + 4], "big"), 4
+                assert count <= 0xFFFF, "a frame of more than 64 KiB"
+                if len(self.buffer) - start < head + count:
+                    break
+                opcode = self.buffer[start] & 0x0F
+                payload = bytes(self.buffer[start + head : start + head + count])
+                start += head + count
+                if opcode == 8:
+                    raise Closed(f"close frame {payload!r}")
+                if opcode == 1:
+                    yield payload.decode()
+        finally:
+            del self.buffer[:start]
+
+
 class Wire:
     """One TCP connection, and the state of a Socket.IO client on it."""
 
