@@ -152,7 +152,9 @@ extension PublishConnection: ChannelInboundHandler, ChannelOutboundHandler {
             self.isHead = false
             self.refuse(error == .headerOverflow ? .headTooLarge : .malformed)
         case .receiving: self.refuse(.malformed)
-        case .ending, .answering, .writing, .lingering, .closed: self.closeNow()
+        // The request before it is good, and has perhaps published something, so the client must hear of it.
+        case .answering, .writing: self.isKeptAlive = false
+        case .ending, .lingering, .closed: self.closeNow()
         }
     }
 
