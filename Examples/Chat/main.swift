@@ -13,7 +13,7 @@ extension Socket {
     var name: String { self.data["name"]?.stringValue ?? "somebody" }
 
     /// Rooms that users name have a prefix: without it, somebody could join the room of another socket's id.
-    var chatRoom: Room? { self.rooms.first { $0.name.hasPrefix("chat:") } }
+    var chatRoom: Room? { self.rooms.first { UTF8Text($0.name).hasPrefix("chat:") } }
 
     func leaveChatRoom() {
         guard let room = self.chatRoom else { return }
@@ -34,7 +34,7 @@ configuration.engine.routes = { method, target in
 let io = SocketServer(configuration: configuration)
 
 io.use { socket in
-    guard let name = socket.handshake.auth["name"]?.stringValue, (1...20).contains(name.count) else {
+    guard let name = socket.handshake.auth["name"]?.stringValue, (1...20).contains(name.unicodeScalars.count) else {
         throw ConnectError("A name has 1 to 20 characters.")
     }
     socket.data["name"] = .string(name)
@@ -42,7 +42,10 @@ io.use { socket in
 
 // Handlers on the namespace serve every socket; what they return answers the client's acknowledgement.
 io.sockets.on("join") { (socket: Socket, name: String) async throws -> [String] in
-    guard (1...20).contains(name.count) else { throw RejectedEvent("A room's name has 1 to 20 characters.") }
+    // Scalars, and not what Swift counts as characters: one of these can be a megabyte.
+    guard (1...20).contains(name.unicodeScalars.count) else {
+        throw RejectedEvent("A room's name has 1 to 20 characters.")
+    }
     socket.leaveChatRoom()
     let room = Room("chat:\(name)")
     socket.join(room)
@@ -52,7 +55,9 @@ io.sockets.on("join") { (socket: Socket, name: String) async throws -> [String] 
 
 io.sockets.on("message") { (socket: Socket, text: String) in
     guard let room = socket.chatRoom else { throw RejectedEvent("Join a room first.") }
-    guard (1...1000).contains(text.count) else { throw RejectedEvent("A message has 1 to 1000 characters.") }
+    guard (1...1000).contains(text.unicodeScalars.count) else {
+        throw RejectedEvent("A message has 1 to 1000 characters.")
+    }
     io.to(room).emit("message", ChatMessage(name: socket.name, text: text))
 }
 

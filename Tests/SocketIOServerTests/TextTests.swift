@@ -60,6 +60,31 @@ import Testing
         }
     }
 
+    /// As the guides tell developers to do it: in a `switch`, as a key, in a type of their own.
+    @Test(arguments: Self.pairs) func handlersCompareTextsByTheirBytes(_ pair: Pair) async throws {
+        struct Choice: Codable, Sendable { var name: UTF8Text }
+        let (first, second) = (UTF8Text(pair.first), UTF8Text(pair.second))
+        try await TestServer(setUp: { io in
+            io.on("text") { (_: Socket, text: UTF8Text, keys: [UTF8Text: Int], choice: Choice) -> [Int] in
+                let place =
+                    switch text {
+                    case first: 1
+                    case second: 2
+                    default: 0
+                    }
+                return [place, keys[first] ?? 0, keys[second] ?? 0, choice.name == text ? 1 : 0]
+            }
+        }).run { _, address in
+            let client = try await TestClient.join(at: address)
+            let keys: JSONValue = [first: 3, second: 4]
+            for (text, place) in [(first, 1), (second, 2)] {
+                let choice: JSONValue = ["name": .string(text.string)]
+                try await client.send("421\(JSONValue.array(["text", .string(text.string), keys, choice]))")
+                #expect(await client.next() == .text("431[[\(place),3,4,1]]"))
+            }
+        }
+    }
+
     @Test(arguments: Self.pairs) func handlersAreRemovedByTheirNames(_ pair: Pair) async throws {
         let seen = Recorder<String>()
         try await TestServer(setUp: { io in
