@@ -8,7 +8,7 @@ import Glibc
 import Musl
 #endif
 
-/// What is fuzzed: a function that takes any bytes and stops the process if something is not as it must be.
+/// Something to fuzz: a function that takes any bytes and stops the process if something is wrong.
 struct Target: Sendable {
     let name: String
     let run: @Sendable (ByteBuffer) -> Void
@@ -38,7 +38,9 @@ public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-/// Stops the process, which makes libFuzzer keep the input, if something is not so.
+/// Stops the process if a condition is not met.
+///
+/// Then libFuzzer keeps the input.
 func require(_ condition: Bool, _ message: @autoclosure () -> String) {
     guard !condition else { return }
     printMeasured()
@@ -47,40 +49,45 @@ func require(_ condition: Bool, _ message: @autoclosure () -> String) {
 
 // MARK: Measuring
 
-/// How many bytes of memory each byte of input may cost, at the same time.
+/// How many bytes of memory each byte of input may take at the same time.
 enum Memory {
-    /// For what the server does with every input: checking it, and passing it on.
+    /// For what the server does with every input: it checks it and passes it on.
     static let passingOn = 10
-    /// For the text that MessagePack becomes: `nil` is one byte there and five here, in a buffer that doubles.
+    /// For JSON text made of MessagePack: `nil` is one byte there and five here, in a buffer that doubles.
     static let transcoding = 32
-    /// For a tree of values, which only who asks for one gets: `0,` becomes an element of 24 bytes, in an array that doubles.
+    /// For a tree of values, which exists only if somebody asks for it: `0,` becomes an element of 24 bytes, in an
+    /// array that doubles.
     static let values = 64
 }
 
-/// The longest that an input may take, in microseconds of processor time.
+/// How long an input may take, in microseconds of processor time.
 private let longestTime: Int64 = 50_000
-/// What may be needed however short the input is.
+/// How many bytes even the shortest input may take.
 private let bytesBesides = 65_536
 
-/// The most that was measured; libFuzzer calls the targets from one thread only.
+/// The greatest measured values.
+///
+/// libFuzzer calls the targets from one thread only.
 nonisolated(unsafe) private var largest = (bytesForEach: Int64(0), microseconds: Int64(0))
 
-/// For Fuzz/run, at the end: of all inputs but one that is too much.
+/// Prints them for Fuzz/run at the end.
+///
+/// An input that takes too much does not count.
 private func printMeasured() {
     print("MEASURED \(largest.bytesForEach) bytes for each, \(largest.microseconds) µs")
     fflush(nil)
 }
 
-/// Does what the server does with an input, and stops the process if it takes too much memory or time.
+/// Runs what the server does with an input, and stops the process if that takes too much memory or time.
 ///
-/// What a target checks afterwards is not measured.
+/// The checks that a target makes afterwards are not measured.
 ///
 /// - Parameters:
 ///   - count: The input's bytes.
-///   - bytesForEach: How much memory each of them may cost.
+///   - bytesForEach: How much memory each of them may take.
 ///   - besides: How much more may be needed.
-///   - body: What is measured.
-/// - Returns: What came of it.
+///   - body: The code to measure.
+/// - Returns: Its result.
 func measured<Result>(
     _ count: Int,
     bytesForEach: Int = Memory.passingOn,
@@ -94,7 +101,7 @@ func measured<Result>(
     let allowed = Int64(bytesBesides + besides + bytesForEach * count)
     require(peak <= allowed, "\(count) bytes took \(peak) bytes of memory; \(allowed) are allowed")
     require(time <= longestTime, "\(count) bytes took \(time) µs")
-    // Of a shorter input the constant part would be all that is seen.
+    // For a shorter input the constant part would hide the rest.
     if count >= 1024 { largest.bytesForEach = max(largest.bytesForEach, (peak - Int64(besides)) / Int64(count)) }
     largest.microseconds = max(largest.microseconds, time)
     return result
@@ -103,12 +110,16 @@ func measured<Result>(
 // MARK: Inputs
 
 extension ByteBuffer {
-    /// Takes the first byte, which chooses among ways to run a target; 0 of an empty input.
+    /// Takes the first byte, which chooses how to run a target.
+    ///
+    /// It is 0 if the input is empty.
     mutating func takeChoice() -> UInt8 { self.readInteger() ?? 0 }
 
-    /// The bytes in pieces, to be fed one after the other: the same bytes, cut at all places that the choice makes.
+    /// The same bytes in pieces, to be fed one after the other.
+    ///
+    /// The choice decides where they are cut.
     func pieces(_ choice: UInt8) -> [ByteBuffer] {
-        // Each piece in memory of its own, so that reading past its end is noticed.
+        // Each piece has memory of its own, so that reading behind its end is noticed.
         func copy(_ length: Int, _ rest: inout ByteBuffer) -> ByteBuffer {
             ByteBuffer(bytes: rest.readBytes(length: min(length, rest.readableBytes)) ?? [])
         }
