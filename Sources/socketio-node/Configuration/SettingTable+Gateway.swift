@@ -147,7 +147,7 @@ extension SettingTable {
         ),
         SettingField("pluralName", .text(.nonEmpty), "The plural, for people."),
         SettingField("displayName", .text(.nonEmpty), "The name, for people."),
-        SettingField("eventPrefix", .text(.nonEmpty), "Stands in event names instead of the singular name."),
+        SettingField("eventPrefix", .text(.nonEmpty), "Replaces the singular name in event names."),
         SettingField(
             "kind",
             .choice(["collection", "single"]),

@@ -64,7 +64,7 @@ enum SettingTable {
             "threads",
             .integer(0...1024),
             default: "0",
-            "Event loops; 0: one for each processor core."
+            "How many event loops the node has; 0: one for each processor core."
         ),
     ]
 
@@ -110,8 +110,8 @@ enum SettingTable {
             "totalRequestBytes",
             .bytes(0...1_099_511_627_776),
             default: "0",
-            "How many bytes all requests and messages together may have that have come in part only or "
-                + "wait to be handled, before the server refuses the longest; 0: an eighth of the memory that "
+            "How many bytes the server keeps of requests and messages that have arrived only in part or wait to be "
+                + "handled, for all clients together, before it refuses the longest; 0: an eighth of the memory that "
                 + "the process may use."
         ),
         SettingField(
@@ -289,7 +289,7 @@ enum SettingTable {
             "publishOnSpecificResponseChannel",
             .bool,
             default: "false",
-            "Send answers to the node that asked only; on only where every node listens there (Node adapter 7.1 or later)."
+            "Whether answers go only to the node that asked. Every node must listen there (Node adapter 7.1 or later)."
         ),
     ]
 
@@ -303,7 +303,7 @@ enum SettingTable {
             "whileDisconnected",
             .choice(["queue", "refuse"]),
             default: "queue",
-            "What becomes of a publish while Redis is away: queue: it waits, within bounds, and the answer is 202; refuse: "
+            "What happens to a publish while Redis is away. queue: it waits, within bounds, and the answer is 202; refuse: "
                 + "the answer is 503, and nothing is sent."
         ),
         SettingField("bodySize", .bytes(1024...1_073_741_824), default: "1MB", "The longest request body."),
@@ -311,13 +311,13 @@ enum SettingTable {
             "answerSize",
             .bytes(1024...1_073_741_824),
             default: "4MB",
-            "The longest answer; a longer list of sockets is refused with 422."
+            "The longest answer; the node refuses a longer list of sockets with 422."
         ),
         SettingField(
             "totalSize",
             .bytes(1024...17_179_869_184),
             default: "64MB",
-            "The most bytes of bodies and answers that are held at a time; beyond that the answer is 503."
+            "The most bytes of bodies and answers that the node holds at a time; beyond that the answer is 503."
         ),
         SettingField("batchSize", .integer(1...100_000), default: "100", "The most operations in one batch."),
         SettingField(
@@ -342,7 +342,7 @@ enum SettingTable {
             "maximumConnections",
             .integer(1...100_000),
             default: "1000",
-            "The most connections; with more, those are closed that wait longest without asking anything."
+            "The most connections. If there are more, the node closes those that have been idle longest."
         ),
     ]
 
@@ -366,8 +366,8 @@ enum SettingTable {
             "delay",
             .duration(0...600_000),
             default: "0",
-            "How long /readyz says no before clients are closed, so that a load balancer stops sending new ones; a second "
-                + "signal ends it."
+            "How long /readyz says no before the node closes its clients, so that a load balancer stops sending new ones; "
+                + "a second signal ends this time."
         ),
         SettingField(
             "deadline",
