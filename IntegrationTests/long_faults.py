@@ -14,7 +14,8 @@ import test_faults
 import test_recovery
 import test_redis_faults
 from cluster import program
-from faulty import GRACE, FaultyClusterTestCase, for_each_adapter
+from faulty import FaultyClusterTestCase, for_each_adapter
+from faulty_cluster import GRACE
 from support import eventually
 from wire import Meter, Wire, resources
 
