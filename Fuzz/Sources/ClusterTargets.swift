@@ -74,6 +74,50 @@ let clusterTarget = Target(name: "cluster") { input in
     require(id == response.requestID, "seen at a glance: \(id), read: \(response.requestID)")
 }
 
+/// The messages of the sharded and streams adapters.
+let envelopeTarget = Target(name: "envelope") { input in
+    let encoded = measured(input.readableBytes, bytesForEach: Memory.values) { () -> EncodedPacket? in
+        guard let envelope = try? ClusterEnvelope(parsing: input) else { return nil }
+        return packet(of: envelope.content)
+    }
+    if let encoded { checkReadable(encoded) }
+}
+
+/// What stands in a stream, and under the key of a session.
+///
+/// The first byte chooses the type of the entry.
+let streamTarget = Target(name: "stream") { input in
+    var data = input
+    let types = ClusterMessageType.allCases
+    let type = types[Int(data.readInteger(as: UInt8.self) ?? 0) % types.count].rawValue
+    let fields = ["uid", "u", "nsp", "/", "type", "\(type)", "data"].map { ByteBuffer(string: $0) } + [data]
+    let encoded = measured(input.readableBytes, bytesForEach: Memory.values) { () -> EncodedPacket? in
+        guard let content = try? StreamEntry(fields: fields).content() else { return nil }
+        return packet(of: content)
+    }
+    if let encoded { checkReadable(encoded) }
+    _ = try? StreamEntry(fields: [data, data, fields[2], data, fields[4], data])
+    let session = measured(input.readableBytes, bytesForEach: Memory.values) { try? StreamSession(parsing: data) }
+    if let session { require((try? StreamSession(parsing: session.text)) != nil, "a session that can't be read again") }
+    if let offset = StreamOffset(utf8: data.readableBytesView) {
+        require(StreamOffset(offset.description) == offset, "another offset comes back")
+        require(offset.next.map { $0 > offset } ?? true, "the next offset is not greater")
+    }
+}
+
+/// What clients get of a message.
+private func packet(of content: ClusterEnvelope.Content) -> EncodedPacket? {
+    switch content {
+    case .broadcast(let broadcast): return try? broadcast.payload.packet(for: "/", offset: "1-0")
+    case .response(let response):
+        for question in [ClusterResponse.Question.sockets, .rooms, .serverSideEmit, .acknowledgements] {
+            _ = try? response.answer(to: question)
+        }
+        return nil
+    case .request, .heartbeat: return nil
+    }
+}
+
 /// A packet for clients is one that can be read.
 private func checkReadable(_ packet: EncodedPacket) {
     var text = packet.text

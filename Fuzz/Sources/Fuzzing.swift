@@ -16,8 +16,8 @@ struct Target: Sendable {
 
 private let targets = [
     jsonTarget, codableTarget, packetTarget, enginePacketTarget, payloadTarget, version3Target, messagePackTarget,
-    clusterTarget, webSocketTarget, inflateTarget, respTarget, requestTarget, plainHeadTarget, decoderTarget,
-    proxyHeaderTarget, serverTarget, publishTarget, publishBodyTarget,
+    clusterTarget, envelopeTarget, streamTarget, webSocketTarget, inflateTarget, respTarget, requestTarget,
+    plainHeadTarget, decoderTarget, proxyHeaderTarget, serverTarget, publishTarget, publishBodyTarget,
 ]
 
 /// The target that `SOCKETIO_FUZZ_TARGET` names.

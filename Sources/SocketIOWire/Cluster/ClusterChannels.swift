@@ -41,7 +41,7 @@ package enum ShardedSubscriptionMode: String, Sendable, CaseIterable {
     ///
     /// In the dynamic mode official nodes tell a socket's own room by the length of its name.
     package func roomChannel(of message: ClusterMessage) -> Room? {
-        guard case .broadcast(_, let options, requestID: nil) = message, options.rooms.count == 1 else { return nil }
+        guard case .broadcast(_, let options, requestID: nil, _) = message, options.rooms.count == 1 else { return nil }
         let room = options.rooms[0]
         switch self {
         case .static: return nil

@@ -6,9 +6,9 @@ struct ClusterDataLayout: Sendable {
 
     func write<Writer: ClusterDataWriter & ~Copyable>(_ message: ClusterMessage, to writer: inout Writer) {
         switch message {
-        case .broadcast(let arguments, let options, let requestID):
+        case .broadcast(let arguments, let options, let requestID, let packetID):
             writer.beginObject(count: requestID == nil ? 2 : 3)
-            self.writePacket(arguments, to: &writer)
+            self.writePacket(arguments, id: packetID, to: &writer)
             if let requestID {
                 writer.key("requestId")
                 writer.write(requestID)
@@ -81,14 +81,19 @@ struct ClusterDataLayout: Sendable {
 
     private func writePacket<Writer: ClusterDataWriter & ~Copyable>(
         _ arguments: [JSONValue],
+        id: Int?,
         to writer: inout Writer
     ) {
         writer.key("packet")
-        writer.beginObject(count: self.emitterNamespace == nil ? 2 : 3)
+        writer.beginObject(count: 2 + (id == nil ? 0 : 1) + (self.emitterNamespace == nil ? 0 : 1))
         writer.key("type")
         writer.write(Int(PacketType.event.rawValue))
         writer.key("data")
         self.writeList(arguments, to: &writer)
+        if let id {
+            writer.key("id")
+            writer.write(id)
+        }
         if let namespace = self.emitterNamespace {
             writer.key("nsp")
             writer.write(namespace)

@@ -33,8 +33,10 @@ extension ClusterParts {
             } else {
                 let isNothing = try reader.scanner.peekKind() == .null
                 try reader.scanner.skipValue()
-                if !isNothing { self.data = .json(reader.slice(from: start)) }
+                if isNothing { return }
             }
+            // Kept of a broadcast, too: there may be another type behind it.
+            self.data = .json(reader.slice(from: start))
         } else {
             try reader.scanner.skipValue()
         }

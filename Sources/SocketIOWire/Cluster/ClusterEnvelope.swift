@@ -38,7 +38,7 @@ package struct ClusterEnvelope: Sendable {
             throw ClusterProtocolError(.unexpectedShape, "a message without a type")
         }
         let type = try ClusterMessageType(number)
-        if let broadcast = parts.broadcast {
+        if type == .broadcast, let broadcast = parts.broadcast {
             self.content = try broadcast.content(uid: parts.uid)
         } else {
             self.content = try Content(type, uid: parts.uid, data: parts.data)
@@ -99,6 +99,9 @@ enum ClusterData {
     func broadcast() throws(ClusterProtocolError) -> BroadcastParts {
         switch self {
         case .json(let text):
+            guard text.getInteger(at: text.readerIndex, as: UInt8.self) == UInt8(ascii: "{") else {
+                throw ClusterProtocolError(.unexpectedShape, "a broadcast whose data is no object")
+            }
             return try Self.reading(json: text) { text throws(JSONError) in try BroadcastParts(json: text) }
         case .messagePack(let bytes):
             do throws(MessagePackError) {

@@ -34,7 +34,10 @@ package enum ClusterMessageType: Int, Sendable, CaseIterable {
 /// ``ClusterEncoder`` writes it.
 package enum ClusterMessage: Sendable {
     /// `[event, argument...]` for clients; with a request id, they acknowledge it.
-    case broadcast([JSONValue], BroadcastOptions, requestID: String?)
+    ///
+    /// A packet with an id of its own is one that a single client acknowledges, to the node that it is connected to; with
+    /// recovery on, official nodes add it to the stream.
+    case broadcast([JSONValue], BroadcastOptions, requestID: String?, packetID: Int? = nil)
     case join(BroadcastOptions, rooms: [Room])
     case leave(BroadcastOptions, rooms: [Room])
     case disconnect(BroadcastOptions, closingConnection: Bool)
@@ -76,7 +79,7 @@ package enum ClusterMessage: Sendable {
     /// Whether there are bytes anywhere in what it carries.
     var hasBytes: Bool {
         switch self {
-        case .broadcast(let arguments, _, _), .serverSideEmit(let arguments, _):
+        case .broadcast(let arguments, _, _, _), .serverSideEmit(let arguments, _):
             arguments.contains(where: \.hasBytes)
         case .sockets(let sockets, _): sockets.contains { $0.handshake.hasBytes || $0.data.hasBytes }
         case .serverSideAnswer(let value, let id), .acknowledgement(let value, let id):
