@@ -348,7 +348,7 @@ struct LinkHealthTests {
 
     /// Who is cut off because he reads too slowly has not got what was published before the cut, either.
     @Test func whatIsMissedBeginsWithTheLastProof() throws {
-        let record = LogRecord()
+        let record = LogLines()
         let client = try self.client(RESPConfiguration(), record)
         let watch = try self.watched(client, peers: 1)
         self.redis.advance(.milliseconds(700))
@@ -358,7 +358,7 @@ struct LinkHealthTests {
         try self.subscribe(2)
         try self.prove(0, 2, number: 2)
         #expect(client.isReady)
-        let end = try #require(record.lines.withLockedValue { $0.last })
+        let end = try #require(record.all.last)
         #expect(end.contains("outage.seconds=0.0"), "\(end)")
         #expect(end.contains("what others published in the last 0.8 s may not have arrived"), "\(end)")
         watch.cancel()

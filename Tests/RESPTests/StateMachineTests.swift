@@ -348,6 +348,9 @@ struct CommandPipelineTests {
         case .published(let bytes, let token): "published \(bytes)\(token.map { " \($0)" } ?? "")"
         case .refused(let bytes, let error, let token):
             "refused \(String(buffer: bytes)) \(error.message)\(token.map { " \($0)" } ?? "")"
+        case .executed(let bytes, let token, _): "executed \(bytes) \(token)"
+        case .keptRefused(let bytes, let resends, let error, let token):
+            "refused \(String(buffer: bytes)) \(error.message) \(token) \(resends)"
         case .answered(let value): "answered \(value.stringValue ?? "")"
         case .probed(let number, let value): "probed \(number) \(value.integerValue ?? -1)"
         case .counted(let number, let value): "counted \(number) \(value.integerValue ?? -1)"
@@ -447,6 +450,7 @@ struct SubscriptionTableTests {
         case .confirmed(let id): "confirmed \(id)"
         case .refused(let id, let error): "refused \(id) \(error.serverCode ?? "")"
         case .violation: "violation"
+        default: "\(event)"
         }
     }
 

@@ -14,6 +14,12 @@ extension ClientCore {
             self.settledBytes += bytes
             if case .publish(let ticket) = waiter { ticket.settle(.published) }
         case .refused(let encoded, let error, let waiter): self.refused(encoded, error, waiter)
+        case .executed(let bytes, let waiter, let value):
+            self.settledCount += 1
+            self.settledBytes += bytes
+            if case .kept(let completion) = waiter { completion(.replied(value)) }
+        case .keptRefused(let encoded, let resends, let error, let waiter):
+            self.refusedKept(encoded, resends: resends, error, waiter)
         case .answered(let value):
             guard let refusal = self.question.answered(value).refusal else { break }
             // Both connections matter: the others do not count a client that subscribes at a replica.
@@ -52,6 +58,21 @@ extension ClientCore {
         self.endIfReadOnly(error)
     }
 
+    private func refusedKept(_ encoded: ByteBuffer, resends: Bool, _ error: RESPError, _ waiter: CommandQueue.Waiter) {
+        guard case .kept(let completion) = waiter else { return }
+        if error.isNotExecuted {
+            self.returned.append(.kept(resends: resends, completion), encoded)
+            self.probe.doubt(error, at: self.eventLoop.now)
+        } else {
+            self.settledCount += 1
+            self.settledBytes += encoded.readableBytes
+            self.refusedPublishes += 1
+            self.lastRefusal = error
+            completion(.refused(error))
+        }
+        self.endIfReadOnly(error)
+    }
+
     /// Redis refuses writes, so it has become a replica.
     private func endIfReadOnly(_ error: RESPError) {
         guard error.hasServerCode("READONLY") else { return }
@@ -74,48 +95,6 @@ extension ClientCore {
         }
         self.metrics.queued.set(held)
         self.connectionsChanged()
-    }
-
-    func receivedOnSubscriber(_ value: RESPValue) {
-        switch self.table.received(value) {
-        case .none: break
-        case .message(let receivers, let message):
-            for receiver in receivers {
-                switch receiver {
-                case .application(let handler): handler(message)
-                case .probe: self.returnedProbe(message)
-                }
-            }
-        case .unusable(let error):
-            self.metrics.unusableMessages.increment()
-            self.incidents.record(
-                "Ignored messages of Redis",
-                reason: error.code.description,
-                details: ["error": "\(error.brief)"]
-            )
-        case .confirmed(let id):
-            self.waitingForConfirmation.removeValue(forKey: id)?.succeed()
-            self.restoredIfConfirmed()
-            guard id == self.watch.probe?.id else { break }
-            self.watch.isSubscribed = true
-            self.connectionsChanged()
-        case .refused(let id, let error):
-            let error = RESPError(
-                code: .server,
-                message: "Redis refused a subscription: \(error.message)",
-                serverCode: error.serverCode
-            )
-            if let waiting = self.waitingForConfirmation.removeValue(forKey: id) {
-                self.subscriber.write(self.table.remove(id, isConnected: true))
-                waiting.fail(error)
-                self.restoredIfConfirmed()
-            } else {
-                // Redis had allowed it before. Without it this client hears nothing. So it is not ready, and it tries
-                // again.
-                self.subscriber.fail(error)
-            }
-        case .violation(let error): self.subscriber.fail(error)
-        }
     }
 
     // MARK: Books
@@ -141,7 +120,7 @@ extension ClientCore {
 
     /// Everything that was sent and not confirmed is lost.
     func lostPipeline(_ error: RESPError, _ reason: RESPMetrics.DropReason) {
-        let lost = self.pipeline.disconnected()
+        let lost = self.pipeline.disconnected(sendsAgain: reason == .unconfirmed)
         self.settledCount += lost.publishes
         self.settledBytes += lost.publishedBytes
         self.settle()
@@ -153,10 +132,28 @@ extension ClientCore {
             switch waiter {
             case .command(let completion): completion(.failure(lossError))
             case .publish(let ticket): ticket.settle(.unconfirmed(lossError))
+            case .kept(let completion): completion(.unconfirmed(lossError))
             }
         }
+        self.sendAgain(lost.again)
         self.dropped(lost.publishes, lossError, reason)
         self.drained()
+    }
+
+    /// Keeps what may be executed twice, and whose owner wants that more than not at all.
+    private func sendAgain(_ commands: [(waiter: CommandQueue.Waiter, encoded: ByteBuffer)]) {
+        guard !commands.isEmpty else { return }
+        var batch = CommandQueue.Batch()
+        for (waiter, encoded) in commands {
+            guard case .kept(let completion) = waiter else { continue }
+            batch.append(.kept(resends: true, completion), encoded)
+        }
+        let now = self.eventLoop.now
+        let held = self.shared.withLockedValue { shared in
+            shared.queue.putBack(batch, at: now)
+            return shared.queue.heldCount
+        }
+        self.metrics.queued.set(held)
     }
 
     func expirePipeline(at now: NIODeadline) {
@@ -166,6 +163,8 @@ extension ClientCore {
             switch waiter {
             case .command(let completion): completion(.failure(error))
             case .publish(let ticket): ticket.settle(ticket.keeps ? .queued : .unconfirmed(error))
+            // Has no deadline.
+            case .kept: break
             }
         }
     }
@@ -179,6 +178,7 @@ extension ClientCore {
         self.expiryCheckAt = min(expiresAt, now + self.configuration.queue.maximumAge)
         let error = RESPError(code: .disconnected, message: "Redis was away for longer than anything is kept")
         for completion in change.refused { completion(.failure(error)) }
+        for completion in change.droppedKept { completion(.dropped(error)) }
         self.dropped(change.droppedPublishes, error, .expired)
     }
 

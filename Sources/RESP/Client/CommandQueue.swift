@@ -11,10 +11,13 @@ import NIOCore
 struct CommandQueue {
     typealias Completion = @Sendable (Result<RESPValue, RESPError>) -> Void
 
+    typealias KeptCompletion = @Sendable (RESPKeptOutcome) -> Void
+
     /// Who waits for a reply.
     enum Waiter {
         case command(Completion)
         case publish(PublishTicket)
+        case kept(KeptCompletion)
     }
 
     enum Entry {
@@ -23,11 +26,13 @@ struct CommandQueue {
         case publish
         /// Somebody waits until Redis has taken it.
         case awaitedPublish(timeout: TimeAmount, PublishTicket)
+        /// Kept like a publish, and somebody waits for the reply; `resends` says that it may be executed twice.
+        case kept(resends: Bool, KeptCompletion)
 
         var isPublish: Bool {
             switch self {
             case .command: false
-            case .publish, .awaitedPublish: true
+            case .publish, .awaitedPublish, .kept: true
             }
         }
     }
@@ -67,15 +72,15 @@ struct CommandQueue {
         case closed
     }
 
-    private(set) var gate = Gate.down
-    private let limits: RESPConfiguration.Queue
+    var gate = Gate.down
+    let limits: RESPConfiguration.Queue
     /// What the next drain writes.
-    private var outgoing = Batch()
+    var outgoing = Batch()
     /// Publishes, with the marks of flushes among them, that wait until the gate is open.
-    private var held = HeldBatch()
+    var held = HeldBatch()
     /// Everything without a reply: outgoing, held and in flight.
-    private var count = 0
-    private var bytes = 0
+    var count = 0
+    var bytes = 0
     private var isDrainScheduled = false
     /// Why there is no connection.
     var reason: RESPError?
@@ -84,6 +89,8 @@ struct CommandQueue {
         self.limits = limits
     }
 
+    /// Commands and bytes that wait for a connection or a reply.
+    var waiting: [Int] { [self.count, self.bytes] }
     var heldCount: Int { self.held.count }
     /// When the oldest kept message becomes too old.
     var expiresAt: NIODeadline { self.held.oldest.map { $0 + self.limits.maximumAge } ?? .distantFuture }
@@ -95,28 +102,45 @@ struct CommandQueue {
     /// - Parameters:
     ///   - channel: The channel.
     ///   - message: The message.
+    ///   - isSharded: Whether the channel is a sharded one.
     ///   - now: The time. It is asked for only if the message has to be kept.
     /// - Returns: Whether it is on its way (or else kept), and whether a drain must be scheduled.
     /// - Throws: ``RESPError`` if it was not taken.
     mutating func publish(
         channel: String,
         message: ByteBuffer,
+        isSharded: Bool = false,
         now: @autoclosure () -> NIODeadline
     ) throws(RESPError) -> (isSent: Bool, schedule: Bool) {
-        try self.admit(count: 1, bytes: message.readableBytes + channel.utf8.count)
+        try self.keep(.publish, bytes: message.readableBytes + channel.utf8.count, now: now()) {
+            $0.writePublish(channel: channel, message: message, isSharded: isSharded)
+        }
+    }
+
+    /// Takes what may wait for Redis.
+    ///
+    /// - Parameters:
+    ///   - entry: Whose it is.
+    ///   - bytes: About how long it is.
+    ///   - now: Asked for only if it has to be kept.
+    ///   - write: Writes it.
+    /// - Returns: Whether it is on its way (or else kept), and whether a drain must be scheduled.
+    /// - Throws: ``RESPError`` if it was not taken.
+    mutating func keep(
+        _ entry: Entry,
+        bytes: Int,
+        now: @autoclosure () -> NIODeadline,
+        _ write: (inout ByteBuffer) -> Void
+    ) throws(RESPError) -> (isSent: Bool, schedule: Bool) {
+        try self.admit(count: 1, bytes: bytes)
         switch self.gate {
         case .closed:
             throw Self.closedError
         case .down, .restoring:
-            let length = self.held.append(.publish, at: now()) { $0.writePublish(channel: channel, message: message) }
-            self.took(length)
+            self.took(self.held.append(entry, at: now(), write))
             return (false, false)
         case .open:
-            let before = self.outgoing.bytes.readableBytes
-            self.outgoing.bytes.writePublish(channel: channel, message: message)
-            let length = self.outgoing.bytes.readableBytes - before
-            self.outgoing.append(.publish, length: length)
-            self.took(length)
+            self.write(entry, write)
             return (true, self.schedule())
         }
     }
@@ -131,6 +155,7 @@ struct CommandQueue {
         _ messages: [(channel: String, message: ByteBuffer)],
         ticket: PublishTicket,
         timeout: TimeAmount,
+        isSharded: Bool = false,
         now: NIODeadline
     ) throws(RESPError) -> (isSent: Bool, schedule: Bool) {
         try self.admit(
@@ -140,16 +165,17 @@ struct CommandQueue {
         guard self.gate == .open else {
             guard ticket.keeps else { throw self.disconnectedError }
             for (channel, message) in messages {
-                self.took(self.held.append(.publish, at: now) { $0.writePublish(channel: channel, message: message) })
+                let length = self.held.append(.publish, at: now) {
+                    $0.writePublish(channel: channel, message: message, isSharded: isSharded)
+                }
+                self.took(length)
             }
             return (false, false)
         }
         for (channel, message) in messages {
-            let before = self.outgoing.bytes.readableBytes
-            self.outgoing.bytes.writePublish(channel: channel, message: message)
-            let length = self.outgoing.bytes.readableBytes - before
-            self.outgoing.append(.awaitedPublish(timeout: timeout, ticket), length: length)
-            self.took(length)
+            self.write(.awaitedPublish(timeout: timeout, ticket)) {
+                $0.writePublish(channel: channel, message: message, isSharded: isSharded)
+            }
         }
         return (true, self.schedule())
     }
@@ -178,11 +204,28 @@ struct CommandQueue {
             self.took(self.held.append(entry, at: now()) { $0.writeCommand(command) })
             return false
         case .restoring, .open:
-            let before = self.outgoing.bytes.readableBytes
-            self.outgoing.bytes.writeCommand(command)
-            let length = self.outgoing.bytes.readableBytes - before
-            self.outgoing.append(.command(timeout: timeout, completion), length: length)
-            self.took(length)
+            self.write(.command(timeout: timeout, completion)) { $0.writeCommand(command) }
+            return self.schedule()
+        }
+    }
+
+    /// Takes commands that leave together, all or none.
+    ///
+    /// - Returns: Whether a drain must be scheduled.
+    /// - Throws: ``RESPError`` if none was taken.
+    mutating func send(
+        _ commands: [RESPCommand],
+        timeout: TimeAmount,
+        _ completion: (Int) -> Completion
+    ) throws(RESPError) -> Bool {
+        try self.admit(count: commands.count, bytes: 0)
+        switch self.gate {
+        case .closed: throw Self.closedError
+        case .down: throw self.disconnectedError
+        case .restoring, .open:
+            for (index, command) in commands.enumerated() {
+                self.write(.command(timeout: timeout, completion(index))) { $0.writeCommand(command) }
+            }
             return self.schedule()
         }
     }
@@ -212,65 +255,6 @@ struct CommandQueue {
         self.held.putBack(batch, at: now)
     }
 
-    /// What has to be done after a change, outside of the lock.
-    struct Change {
-        var shouldDrain = false
-        /// These have failed.
-        var refused: [Completion] = []
-        /// These are kept now, or refused.
-        var kept: [PublishTicket] = []
-        var droppedPublishes = 0
-        /// These were kept before, and are on their way now.
-        var releasedPublishes = 0
-    }
-
-    /// Drops what has been kept for too long.
-    mutating func expire(at now: NIODeadline) -> Change {
-        var change = Change()
-        guard now >= self.expiresAt else { return change }
-        let old = self.held.removeFirst(until: now - self.limits.maximumAge)
-        change.droppedPublishes = old.publishes
-        for (entry, length) in old.entries {
-            if case .command(_, let completion) = entry { change.refused.append(completion) }
-            self.finished(count: 1, bytes: length)
-        }
-        return change
-    }
-
-    mutating func setGate(_ gate: Gate, at now: NIODeadline) -> Change {
-        var change = Change()
-        self.gate = gate
-        switch gate {
-        case .open:
-            guard self.held.count > 0 else { break }
-            // Kept messages are older than those that were just handed over.
-            let newer = self.outgoing
-            self.outgoing = self.held.removeAll()
-            change.releasedPublishes = self.outgoing.publishes
-            self.outgoing.append(newer)
-            change.shouldDrain = self.schedule()
-        case .restoring:
-            self.hold(at: now, refusingCommands: false, &change)
-        case .down:
-            self.hold(at: now, refusingCommands: true, &change)
-        case .closed:
-            var rest = self.held.removeAll()
-            rest.append(self.outgoing)
-            self.outgoing = Batch()
-            change.droppedPublishes = rest.publishes
-            for (entry, _) in rest.entries {
-                switch entry {
-                case .command(_, let completion): change.refused.append(completion)
-                case .awaitedPublish(_, let ticket): change.kept.append(ticket)
-                case .publish: break
-                }
-            }
-            self.count = 0
-            self.bytes = 0
-        }
-        return change
-    }
-
     // MARK: Helpers
 
     static let closedError = RESPError(code: .closed, message: "the Redis client is closed")
@@ -293,44 +277,23 @@ struct CommandQueue {
         }
     }
 
-    private mutating func took(_ length: Int) {
+    /// Writes what leaves with the next drain.
+    private mutating func write(_ entry: Entry, _ write: (inout ByteBuffer) -> Void) {
+        let before = self.outgoing.bytes.readableBytes
+        write(&self.outgoing.bytes)
+        let length = self.outgoing.bytes.readableBytes - before
+        self.outgoing.append(entry, length: length)
+        self.took(length)
+    }
+
+    mutating func took(_ length: Int) {
         self.count += 1
         self.bytes += length
     }
 
-    private mutating func schedule() -> Bool {
+    mutating func schedule() -> Bool {
         guard !self.isDrainScheduled else { return false }
         self.isDrainScheduled = true
         return true
-    }
-
-    /// Nothing of this was written yet, so nothing is lost.
-    ///
-    /// Publishes wait.
-    private mutating func hold(at now: NIODeadline, refusingCommands: Bool, _ change: inout Change) {
-        guard !self.outgoing.isEmpty else { return }
-        var unsent = self.outgoing
-        self.outgoing = Batch()
-        for (entry, length) in unsent.entries {
-            guard let encoded = unsent.bytes.readSlice(length: length) else { continue }
-            switch entry {
-            case .publish:
-                _ = self.held.append(.publish, at: now) { $0.writeImmutableBuffer(encoded) }
-            case .awaitedPublish(_, let ticket):
-                change.kept.append(ticket)
-                if ticket.keeps {
-                    _ = self.held.append(.publish, at: now) { $0.writeImmutableBuffer(encoded) }
-                } else {
-                    self.finished(count: 1, bytes: length)
-                }
-            case .command(_, let completion):
-                if refusingCommands {
-                    change.refused.append(completion)
-                    self.finished(count: 1, bytes: length)
-                } else {
-                    self.outgoing.append(entry, encoded)
-                }
-            }
-        }
     }
 }

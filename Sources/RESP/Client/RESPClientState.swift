@@ -13,7 +13,7 @@ public enum RESPClientState: Sendable, Hashable {
     case closed
 }
 
-/// A handler of state changes.
+/// A handler of changes.
 ///
 /// Cancel it when you do not need it any more.
 public final class RESPStateObserver: Sendable {

@@ -10,11 +10,14 @@ public struct RESPMessage: Sendable, Hashable {
     public var pattern: ByteBuffer?
     /// What was published.
     public var payload: ByteBuffer
+    /// Whether it was published with `SPUBLISH`.
+    public var isSharded: Bool
 
     /// Makes a message, for tests of handlers.
-    public init(channel: ByteBuffer, pattern: ByteBuffer? = nil, payload: ByteBuffer) {
+    public init(channel: ByteBuffer, pattern: ByteBuffer? = nil, payload: ByteBuffer, isSharded: Bool = false) {
         self.channel = channel
         self.pattern = pattern
         self.payload = payload
+        self.isSharded = isSharded
     }
 }

@@ -7,6 +7,7 @@ struct RESPMetrics {
     /// Connections lost, by role.
     let commandReconnects: Counter
     let subscriberReconnects: Counter
+    let streamReconnects: Counter
     /// Publishes kept until Redis is back.
     let queued: Meter
     /// Commands that had no reply within their deadline.
@@ -38,6 +39,11 @@ struct RESPMetrics {
         self.subscriberReconnects = Counter(
             label: "redis_connections_lost_total",
             dimensions: [("connection", "subscriptions")],
+            factory: factory
+        )
+        self.streamReconnects = Counter(
+            label: "redis_connections_lost_total",
+            dimensions: [("connection", "streams")],
             factory: factory
         )
         self.queued = Meter(label: "redis_publishes_queued", factory: factory)

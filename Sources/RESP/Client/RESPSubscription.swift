@@ -3,20 +3,21 @@ import NIOCore
 /// Patterns and channels that a ``RESPClient`` keeps subscribed until ``cancel()``, also after it has connected again.
 public final class RESPSubscription: Sendable {
     /// The patterns, subscribed with `PSUBSCRIBE`.
-    public let patterns: [String]
+    public var patterns: [String] { self.names.pattern }
     /// The channels, subscribed with `SUBSCRIBE`.
-    public let channels: [String]
+    public var channels: [String] { self.names.channel }
+    /// The sharded channels, subscribed with `SSUBSCRIBE`.
+    public var shardedChannels: [String] { self.names.shardedChannel }
+    private let names: PerKind<[String]>
     let confirmation: EventLoopFuture<Void>
     let onCancel: @Sendable () -> EventLoopFuture<Void>
 
     init(
-        patterns: [String],
-        channels: [String],
+        names: PerKind<[String]>,
         confirmation: EventLoopFuture<Void>,
         onCancel: @escaping @Sendable () -> EventLoopFuture<Void>
     ) {
-        self.patterns = patterns
-        self.channels = channels
+        self.names = names
         self.confirmation = confirmation
         self.onCancel = onCancel
     }

@@ -11,6 +11,8 @@ struct CommandPipeline<Token> {
         case expired(bytes: Int)
         case publish(bytes: Int)
         case awaitedPublish(Token, deadline: NIODeadline, bytes: Int)
+        /// May go out again if its reply does not come, or may not.
+        case kept(Token, resends: Bool, bytes: Int)
         case question
         case probe(Int)
         case peers(Int)
@@ -22,6 +24,10 @@ struct CommandPipeline<Token> {
         case published(bytes: Int, Token?)
         /// A publish was refused; its bytes as they were written.
         case refused(ByteBuffer, RESPError, Token?)
+        /// A command that was kept is executed.
+        case executed(bytes: Int, Token, RESPValue)
+        /// A command that was kept is refused; its bytes as they were written.
+        case keptRefused(ByteBuffer, resends: Bool, RESPError, Token)
         /// The question of the keep-alive was answered.
         case answered(RESPValue)
         /// A probe of the link was.
@@ -64,6 +70,10 @@ struct CommandPipeline<Token> {
         self.wakeAt = min(self.wakeAt, deadline)
     }
 
+    mutating func sentKept(_ token: Token, resends: Bool, bytes: Int) {
+        self.expected.append(.kept(token, resends: resends, bytes: bytes))
+    }
+
     mutating func sentQuestion() { self.expected.append(.question) }
     mutating func sentProbe(_ number: Int) { self.expected.append(.probe(number)) }
     mutating func sentCount(_ number: Int) { self.expected.append(.peers(number)) }
@@ -84,6 +94,12 @@ struct CommandPipeline<Token> {
             return .reply(token, value)
         case .publish(let bytes): return self.published(value, bytes, nil)
         case .awaitedPublish(let token, _, let bytes): return self.published(value, bytes, token)
+        case .kept(let token, let resends, let bytes):
+            guard case .error(let error) = value else {
+                self.forget(bytes)
+                return .executed(bytes: bytes, token, value)
+            }
+            return .keptRefused(self.takeWritten(bytes), resends: resends, error, token)
         case .expired(let bytes):
             self.forget(bytes)
             return .none
@@ -98,9 +114,14 @@ struct CommandPipeline<Token> {
             self.forget(bytes)
             return .published(bytes: bytes, token)
         }
+        return .refused(self.takeWritten(bytes), error, token)
+    }
+
+    /// The first of what was written and not answered.
+    private mutating func takeWritten(_ bytes: Int) -> ByteBuffer {
         let encoded = self.written.first?.getSlice(at: self.written.first?.readerIndex ?? 0, length: bytes)
         self.forget(bytes)
-        return .refused(encoded ?? ByteBuffer(), error, token)
+        return encoded ?? ByteBuffer()
     }
 
     /// That many bytes were answered.
@@ -133,7 +154,7 @@ struct CommandPipeline<Token> {
                 } else {
                     self.wakeAt = min(self.wakeAt, deadline)
                 }
-            case .expired, .publish, .question, .probe, .peers: break
+            case .expired, .publish, .kept, .question, .probe, .peers: break
             }
         }
         return tokens
@@ -145,21 +166,33 @@ struct CommandPipeline<Token> {
         /// Awaited or not.
         var publishes = 0
         var publishedBytes = 0
+        /// What is to be sent again, as it was written.
+        var again: [(waiter: Token, encoded: ByteBuffer)] = []
     }
 
-    mutating func disconnected() -> Lost {
+    /// - Parameter sendsAgain: Whether there will be another connection.
+    /// - Returns: What becomes of everything.
+    mutating func disconnected(sendsAgain: Bool = true) -> Lost {
         var lost = Lost()
         for expected in self.expected {
             switch expected {
-            case .reply(let token, _, _): lost.tokens.append(token)
+            case .reply(let token, _, let bytes):
+                self.forget(bytes)
+                lost.tokens.append(token)
             case .publish(let bytes):
+                self.forget(bytes)
                 lost.publishes += 1
                 lost.publishedBytes += bytes
-            case .awaitedPublish(let token, _, let bytes):
+            case .kept(let token, true, let bytes) where sendsAgain:
+                lost.again.append((token, self.takeWritten(bytes)))
+            case .awaitedPublish(let token, _, let bytes), .kept(let token, _, let bytes):
+                self.forget(bytes)
                 lost.tokens.append(token)
                 lost.publishes += 1
                 lost.publishedBytes += bytes
-            case .expired, .question, .probe, .peers: break
+            case .expired(let bytes):
+                self.forget(bytes)
+            case .question, .probe, .peers: break
             }
         }
         self.expected.removeAll(keepingCapacity: false)

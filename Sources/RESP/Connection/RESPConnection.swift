@@ -169,11 +169,11 @@ final class RESPConnection {
         self.rearm()
     }
 
-    fileprivate func heard() {
+    func heard() {
         self.lifecycle.heard(at: self.eventLoop.now)
     }
 
-    fileprivate func received(_ value: RESPValue) {
+    func received(_ value: RESPValue) {
         guard self.lifecycle.isHandshaking else {
             self.owner?.connection(self, received: value)
             return
@@ -185,7 +185,7 @@ final class RESPConnection {
         }
     }
 
-    fileprivate func readAll() {
+    func readAll() {
         self.owner?.connectionReadAll(self)
     }
 
@@ -230,41 +230,5 @@ final class RESPConnection {
             _ = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))
         }
         self.closeChannel()
-    }
-}
-
-/// Turns the bytes of a channel into values.
-private final class RESPHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-
-    private let connection: RESPConnection
-    private var parser: RESPParser
-
-    init(connection: RESPConnection, limits: RESPLimits) {
-        self.connection = connection
-        self.parser = RESPParser(limits: limits)
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.connection.heard()
-        self.parser.append(self.unwrapInboundIn(data))
-        do throws(RESPError) {
-            // A handler may close the connection in the middle of a read. Then the rest of the read is dropped.
-            while context.channel.isActive, let value = try self.parser.next() {
-                self.connection.received(value)
-            }
-        } catch {
-            self.connection.fail(error)
-        }
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        self.connection.readAll()
-        context.fireChannelReadComplete()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.connection.fail(RESPError(code: .disconnected, message: RESPError.reason(error)))
-        context.close(promise: nil)
     }
 }

@@ -1,21 +1,23 @@
 import DequeModule
-import NIOCore
+package import NIOCore
 
 /// What is subscribed, which confirmations are missing, and who gets a message.
 ///
-/// A subscription is a list of patterns and channels of one owner. Names that several owners share are subscribed
-/// until the last of them leaves. Whatever happens to a subscription costs as much as it has names, however many there
-/// are; only a new connection looks at all of them.
+/// A subscription is a list of patterns and channels of one owner; a roster is one whose channels come and go. Names
+/// that several owners share are subscribed until the last of them leaves. Whatever happens to a subscription costs as
+/// much as it has names, and to a name of a roster as much as one name, however many there are; only a new connection
+/// looks at all of them.
 package struct SubscriptionTable<Handler> {
-    private struct Subscription {
+    struct Subscription {
         /// Its place among the others.
         let number: Int
-        let patterns: [String]
-        let channels: [String]
+        let names: PerKind<[String]>
         /// Confirmations that Redis owes.
         var missing: Int
         /// Confirmed once on the connection of now.
         var isConfirmed: Bool { self.missing == 0 }
+
+        var count: Int { RESPSubscriptionKind.allCases.reduce(0) { $0 + self.names[$1].count } }
     }
 
     package enum Event {
@@ -27,18 +29,34 @@ package struct SubscriptionTable<Handler> {
         case confirmed(Int)
         /// Redis refused; after that the subscription is gone from the table, unless it was being restored.
         case refused(Int, RESPError)
+        /// A name of a roster is confirmed.
+        case heard(roster: Int, ByteBuffer)
+        /// Redis refused a name of a roster, which is gone from the table.
+        case refusedName(roster: Int, ByteBuffer, RESPError)
+        /// Redis refused names together: they are asked for one by one with these bytes.
+        case askedAgain(ByteBuffer)
+        /// Redis ended a subscription by itself; these bytes ask for it again.
+        case ended(ByteBuffer)
+        /// What Redis had ended stands again.
+        case mended(rosters: [Int], ByteBuffer)
+        /// The connection is of no use: a name that was granted once is refused, or Redis executes nothing now.
+        case unserved(RESPError)
         case violation(RESPError)
     }
 
-    private enum Expected {
+    enum Expected {
         /// So many pushes of one command.
         case confirmations(Int, of: Int)
-        case departures(Int)
+        case names(RosterCommand)
+        /// A name whose subscription Redis had ended.
+        case mending(RESPSubscriptionKind, ByteBuffer)
+        /// Pushes for these names, from the `next` one on.
+        case departures(RESPSubscriptionKind, [ByteBuffer], next: Int)
         case ping
     }
 
     /// The handlers of those who share a name, in the order in which they came.
-    private struct Owners {
+    struct Owners {
         var ids: [Int] = []
         var handlers: [Handler] = []
 
@@ -55,21 +73,27 @@ package struct SubscriptionTable<Handler> {
         }
     }
 
-    private var subscriptions: [Int: Subscription] = [:]
-    /// How many of them wait for confirmations.
-    private var unconfirmed = 0
-    private var nextNumber = 0
-    private var expected = Deque<Expected>()
-    private var byPattern: [ByteBuffer: Owners] = [:]
-    private var byChannel: [ByteBuffer: Owners] = [:]
+    var subscriptions: [Int: Subscription] = [:]
+    var rosters: [Int: Roster] = [:]
+    /// How many subscriptions wait for confirmations.
+    var unconfirmed = 0
+    /// How many names of rosters are being restored.
+    var restoringNames = 0
+    var nextNumber = 0
+    var expected = Deque<Expected>()
+    var owners = PerKind<[ByteBuffer: Owners]>(pattern: [:], channel: [:], shardedChannel: [:])
     /// RESP2 writes as an array what RESP3 writes as a push.
     var protocolVersion = 3
 
     /// An empty table.
     package init() {}
 
-    var isEmpty: Bool { self.subscriptions.isEmpty }
-    var isRestored: Bool { self.unconfirmed == 0 }
+    /// Whether nothing is subscribed, and nothing left behind.
+    package var isEmpty: Bool {
+        self.subscriptions.isEmpty && RESPSubscriptionKind.allCases.allSatisfy { self.owners[$0].isEmpty }
+    }
+
+    var isRestored: Bool { self.unconfirmed == 0 && self.restoringNames == 0 }
 
     // MARK: Owners
 
@@ -78,20 +102,19 @@ package struct SubscriptionTable<Handler> {
         _ id: Int,
         patterns: [String],
         channels: [String],
+        shardedChannels: [String] = [],
         handler: Handler,
         isConnected: Bool
     ) -> [[String]] {
-        let subscription = Subscription(
-            number: self.nextNumber,
-            patterns: patterns,
-            channels: channels,
-            missing: patterns.count + channels.count
-        )
+        let names = PerKind(pattern: patterns, channel: channels, shardedChannel: shardedChannels)
+        var subscription = Subscription(number: self.nextNumber, names: names, missing: 0)
+        subscription.missing = subscription.count
         self.nextNumber += 1
         self.subscriptions[id] = subscription
         if !subscription.isConfirmed { self.unconfirmed += 1 }
-        for pattern in patterns { self.byPattern[ByteBuffer(string: pattern), default: Owners()].add(id, handler) }
-        for channel in channels { self.byChannel[ByteBuffer(string: channel), default: Owners()].add(id, handler) }
+        for kind in RESPSubscriptionKind.allCases {
+            for name in names[kind] { self.owners[kind][ByteBuffer(string: name), default: Owners()].add(id, handler) }
+        }
         return isConnected ? self.commands(for: id, subscription) : []
     }
 
@@ -99,13 +122,12 @@ package struct SubscriptionTable<Handler> {
     package mutating func remove(_ id: Int, isConnected: Bool) -> [[String]] {
         guard let removed = self.subscriptions.removeValue(forKey: id) else { return [] }
         if !removed.isConfirmed { self.unconfirmed -= 1 }
-        let patterns = removed.patterns.filter { Self.isLast(id, of: $0, in: &self.byPattern) }
-        let channels = removed.channels.filter { Self.isLast(id, of: $0, in: &self.byChannel) }
-        guard isConnected else { return [] }
         var commands: [[String]] = []
-        for (name, names) in [("PUNSUBSCRIBE", patterns), ("UNSUBSCRIBE", channels)] where !names.isEmpty {
-            self.expected.append(.departures(names.count))
-            commands.append([name] + names)
+        for kind in RESPSubscriptionKind.allCases {
+            let names = removed.names[kind].filter { self.isLast(id, of: ByteBuffer(string: $0), kind) }
+            guard isConnected, !names.isEmpty else { continue }
+            self.expected.append(.departures(kind, names.map { ByteBuffer(string: $0) }, next: 0))
+            commands.append([kind.unsubscribeCommand] + names)
         }
         return commands
     }
@@ -113,23 +135,23 @@ package struct SubscriptionTable<Handler> {
     /// Takes a name from an owner.
     ///
     /// - Returns: Whether nobody has it now.
-    private static func isLast(_ id: Int, of name: String, in table: inout [ByteBuffer: Owners]) -> Bool {
-        let name = ByteBuffer(string: name)
-        table[name]?.remove(id)
-        guard table[name]?.ids.isEmpty ?? true else { return false }
-        table[name] = nil
+    mutating func isLast(_ id: Int, of name: ByteBuffer, _ kind: RESPSubscriptionKind) -> Bool {
+        guard let owners = self.owners[kind][name] else { return true }
+        if owners.ids.count > 1 { self.owners[kind][name]?.remove(id) }
+        guard owners.ids.count == 1 || self.owners[kind][name]?.ids.isEmpty == true else { return false }
+        self.owners[kind][name] = nil
         return true
     }
 
     // MARK: Connection
 
-    /// Subscribes everything again on a new connection, in the order in which it was added.
+    /// Subscribes everything but the rosters again on a new connection, in the order in which it was added.
     mutating func restore() -> [[String]] {
         self.expected.removeAll(keepingCapacity: true)
         self.unconfirmed = 0
         var commands: [[String]] = []
         for (id, var subscription) in self.subscriptions.sorted(by: { $0.value.number < $1.value.number }) {
-            subscription.missing = subscription.patterns.count + subscription.channels.count
+            subscription.missing = subscription.count
             if !subscription.isConfirmed { self.unconfirmed += 1 }
             self.subscriptions[id] = subscription
             commands += self.commands(for: id, subscription)
@@ -144,126 +166,30 @@ package struct SubscriptionTable<Handler> {
     /// - Returns: The subscriptions that were not confirmed yet.
     mutating func disconnected() -> [Int] {
         self.expected.removeAll(keepingCapacity: false)
+        self.forgetConfirmedNames()
         return self.subscriptions.filter { !$0.value.isConfirmed }.map(\.key)
     }
 
-    package mutating func received(_ value: RESPValue) -> Event {
-        switch value {
-        case .push(let elements): return self.receivedPush(elements)
-        case .array(let elements) where self.protocolVersion == 2: return self.receivedPush(elements)
-        case .error(let error): return self.receivedError(error)
-        default:
-            guard case .ping = self.expected.first else {
-                return .violation(.violation("Redis replied to a command that was not sent"))
-            }
-            self.expected.removeFirst()
-            return .none
-        }
-    }
-
-    // MARK: Messages
-
-    private mutating func receivedPush(_ elements: [RESPValue]) -> Event {
-        guard let kind = elements.first?.bytes else { return .unusable(.violation("a push without a kind")) }
-        switch kind {
-        case Self.message:
-            guard elements.count == 3, let channel = elements[1].bytes else {
-                return .unusable(.violation("a message without a channel"))
-            }
-            let handlers = self.byChannel[channel]?.handlers
-            return self.message(elements[2], channel: channel, pattern: nil, handlers: handlers)
-        case Self.patternMessage:
-            guard elements.count == 4, let pattern = elements[1].bytes, let channel = elements[2].bytes else {
-                return .unusable(.violation("a message without a channel"))
-            }
-            let handlers = self.byPattern[pattern]?.handlers
-            return self.message(elements[3], channel: channel, pattern: pattern, handlers: handlers)
-        case Self.subscribe, Self.patternSubscribe:
-            return self.confirmed()
-        case Self.unsubscribe, Self.patternUnsubscribe:
-            guard case .departures(let missing) = self.expected.first else { return .none }
-            if missing > 1 { self.expected[0] = .departures(missing - 1) } else { self.expected.removeFirst() }
-            return .none
-        case Self.pong:
-            if case .ping = self.expected.first { self.expected.removeFirst() }
-            return .none
-        default:
-            return .none
-        }
-    }
-
-    private func message(
-        _ payload: RESPValue,
-        channel: ByteBuffer,
-        pattern: ByteBuffer?,
-        handlers: [Handler]?
-    ) -> Event {
-        if case .error(let error) = payload { return .unusable(error) }
-        guard let bytes = payload.bytes else { return .unusable(.violation("a message that is no string")) }
-        // Nobody: it was on its way when the last owner left.
-        guard let handlers else { return .none }
-        return .message(handlers: handlers, RESPMessage(channel: channel, pattern: pattern, payload: bytes))
-    }
-
-    private mutating func confirmed() -> Event {
-        guard case .confirmations(let missing, let id) = self.expected.first else { return .none }
-        if missing > 1 {
-            self.expected[0] = .confirmations(missing - 1, of: id)
-        } else {
-            self.expected.removeFirst()
-        }
-        guard var subscription = self.subscriptions[id], !subscription.isConfirmed else { return .none }
-        subscription.missing -= 1
-        self.subscriptions[id] = subscription
-        guard subscription.isConfirmed else { return .none }
-        self.unconfirmed -= 1
-        return .confirmed(id)
-    }
-
-    /// A command as a whole was refused: `NOPERM this user has no permissions to access one of the channels…`.
-    private mutating func receivedError(_ error: RESPError) -> Event {
-        guard let expected = self.expected.popFirst() else {
-            // It has something to say, then: better its words than ours.
-            return .violation(error)
-        }
-        switch expected {
-        case .confirmations(_, let id): return .refused(id, error)
-        case .departures: return .none
-        // Not even PING is allowed: but an error is a sign of life as well.
-        case .ping: return .none
-        }
-    }
-
-    // MARK: Helpers
-
     private mutating func commands(for id: Int, _ subscription: Subscription) -> [[String]] {
         var commands: [[String]] = []
-        for (name, names) in [("PSUBSCRIBE", subscription.patterns), ("SUBSCRIBE", subscription.channels)]
-        where !names.isEmpty {
-            self.expected.append(.confirmations(names.count, of: id))
-            commands.append([name] + names)
+        for kind in RESPSubscriptionKind.allCases where !subscription.names[kind].isEmpty {
+            for names in Self.batches(subscription.names[kind], kind) {
+                self.expected.append(.confirmations(names.count, of: id))
+                commands.append([kind.subscribeCommand] + names)
+            }
         }
         return commands
     }
 
-    private static var message: ByteBuffer { Kinds.message }
-    private static var patternMessage: ByteBuffer { Kinds.patternMessage }
-    private static var subscribe: ByteBuffer { Kinds.subscribe }
-    private static var patternSubscribe: ByteBuffer { Kinds.patternSubscribe }
-    private static var unsubscribe: ByteBuffer { Kinds.unsubscribe }
-    private static var patternUnsubscribe: ByteBuffer { Kinds.patternUnsubscribe }
-    private static var pong: ByteBuffer { Kinds.pong }
+    /// Which names go into one command.
+    ///
+    /// This is the place for a Redis Cluster, which wants the sharded channels of one command to lie in one slot.
+    static func batches<Name>(_ names: [Name], _ kind: RESPSubscriptionKind) -> [ArraySlice<Name>] {
+        stride(from: 0, to: names.count, by: namesPerCommand).map {
+            names[$0..<min($0 + namesPerCommand, names.count)]
+        }
+    }
 }
 
-/// The kinds of pushes.
-///
-/// A generic type can't store them itself.
-private enum Kinds {
-    static let message = ByteBuffer(string: "message")
-    static let patternMessage = ByteBuffer(string: "pmessage")
-    static let subscribe = ByteBuffer(string: "subscribe")
-    static let patternSubscribe = ByteBuffer(string: "psubscribe")
-    static let unsubscribe = ByteBuffer(string: "unsubscribe")
-    static let patternUnsubscribe = ByteBuffer(string: "punsubscribe")
-    static let pong = ByteBuffer(string: "pong")
-}
+/// Redis executes one command at a time, and refuses the names of one together.
+private let namesPerCommand = 1000

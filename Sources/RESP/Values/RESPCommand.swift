@@ -17,6 +17,15 @@ public struct RESPCommand: Sendable, Hashable {
         public init(stringLiteral value: String) { self = .string(value) }
         /// A number.
         public init(integerLiteral value: Int) { self = .int(value) }
+
+        /// How many bytes it has, or a few more.
+        var count: Int {
+            switch self {
+            case .string(let text): text.utf8.count
+            case .bytes(let bytes): bytes.readableBytes
+            case .int: 20
+            }
+        }
     }
 
     /// The name, followed by the arguments.
@@ -46,10 +55,21 @@ extension ByteBuffer {
         }
     }
 
-    /// Writes `PUBLISH channel message` and builds no command for it.
-    package mutating func writePublish(channel: String, message: ByteBuffer) {
+    /// Writes a command whose arguments are all names.
+    mutating func writeCommand(_ command: String, _ names: some Collection<ByteBuffer>) {
+        self.writeRESPHeader(UInt8(ascii: "*"), names.count + 1)
+        self.writeBulkString(command)
+        for name in names { self.writeBulkString(name) }
+    }
+
+    /// Writes `PUBLISH channel message`, or `SPUBLISH`, and builds no command for it.
+    package mutating func writePublish(channel: String, message: ByteBuffer, isSharded: Bool = false) {
         self.reserveCapacity(minimumWritableBytes: 48 + channel.utf8.count + message.readableBytes)
-        self.writeStaticString("*3\r\n$7\r\nPUBLISH\r\n")
+        if isSharded {
+            self.writeStaticString("*3\r\n$8\r\nSPUBLISH\r\n")
+        } else {
+            self.writeStaticString("*3\r\n$7\r\nPUBLISH\r\n")
+        }
         self.writeBulkString(channel)
         self.writeBulkString(message)
     }
