@@ -37,9 +37,39 @@ struct RESPConfigurationTests {
         #expect(configuration.redactedURL == "redis://:***@[::1]:7001")
     }
 
+    @Test func encryptedURL() throws {
+        let configuration = try RESPConfiguration(url: "REDISS://:p%40ss@[::1]/4")
+        #expect(configuration.tls == RESPTLS())
+        #expect(configuration.tls?.insecurelySkipsVerification == false)
+        #expect(configuration.endpoint == .host("::1", port: 6379))
+        #expect(configuration.redactedURL == "rediss://:***@[::1]:6379/4")
+        #expect(try RESPConfiguration(url: "redis://localhost").tls == nil)
+        #expect(try RESPConfiguration(url: "rediss://localhost?db=4").database == 4)
+    }
+
+    @Test(arguments: ["unix", "redis+unix", "redis-socket", "UNIX"])
+    func unixSocketURL(scheme: String) throws {
+        let plain = try RESPConfiguration(url: "\(scheme):///run/redis%20a/b@c.sock")
+        #expect(plain.endpoint == .unixSocket(path: "/run/redis a/b@c.sock"))
+        #expect(plain.password == nil && plain.database == 0 && plain.tls == nil)
+        let full = try RESPConfiguration(url: "\(scheme)://us%65r:p%2Fss%40@/run/redis.sock?db=5")
+        #expect(full.endpoint == .unixSocket(path: "/run/redis.sock"))
+        #expect(full.username == "user" && full.password == "p/ss@" && full.database == 5)
+        #expect(full.redactedURL == "unix://user:***@/run/redis.sock?db=5")
+        #expect(throws: RESPError.self) {
+            try RESPConfiguration(url: "\(scheme):///" + String(repeating: "x", count: 103))
+        }
+    }
+
     @Test(arguments: [
-        ("localhost:6379", "scheme"), ("http://localhost", "scheme"), ("rediss://localhost", "TLS"),
-        ("unix:///tmp/redis.sock", "Unix socket"), ("redis://", "host"), ("redis://:6379", "host"),
+        ("localhost:6379", "scheme"), ("http://localhost", "scheme"), ("redis+tls://localhost", "scheme"),
+        ("unix://", "absolute path"), ("unix:///", "absolute path"), ("unix://tmp/redis.sock", "absolute path"),
+        ("unix://u:hunter2@", "absolute path"), ("unix://u:hunter2@tmp", "absolute path"), ("unix:///a%0", "path"),
+        ("unix:///a%00b", "path"), ("unix:///tmp/x?db=", "db"), ("unix:///tmp/x?db=1&db=2", "parameters"),
+        ("unix:///tmp/x?password=hunter2", "parameters"), ("unix://u:hunter2/x@/tmp/x", "%2F"),
+        ("redis://localhost/1?db=1", "twice"), ("redis://localhost?db=-1", "db"),
+        ("rediss://localhost?ssl=no", "param"),
+        ("rediss://u@localhost", "user without a password"), ("redis://", "host"), ("redis://:6379", "host"),
         ("redis://localhost:0", "port"), ("redis://localhost:65536", "port"), ("redis://localhost:x", "port"),
         ("redis://localhost:+1", "port"), ("redis://localhost/x", "database"), ("redis://localhost/-1", "database"),
         ("redis://localhost?timeout=5", "parameters"), ("redis://localhost#x", "fragment"), ("redis://[::1", "address"),

@@ -183,6 +183,18 @@ struct ConfigurationProblems {
         ("publish: {port: 3000}", "publish.port: '3000' is also listen.port"),
         ("adapter: {type: redis}", "adapter.redis.url: is missing, and adapter.type is redis"),
         ("adapter: {type: redis, redis: {url: \"http://x\"}}", "adapter.redis.url: (hidden) is wrong"),
+        (
+            "adapter: {type: redis, redis: {url: \"redis://h\", tls: {caFile: /ca.pem}}}",
+            "adapter.redis.tls.caFile: is set, and adapter.redis.url asks for no TLS; write rediss:// there"
+        ),
+        (
+            "adapter: {type: redis, redis: {url: \"rediss://h\", tls: {certificateFile: /c.pem}}}",
+            "adapter.redis.tls.certificateFile: is set, and adapter.redis.tls.keyFile is not; both are needed"
+        ),
+        (
+            "adapter: {type: redis, redis: {url: \"rediss://h\", tls: {keyFile: /k.pem}}}",
+            "adapter.redis.tls.keyFile: is set, and adapter.redis.tls.certificateFile is not; both are needed"
+        ),
         ("shutdown: {delay: 30s}", "leaves no time before shutdown.deadline"),
         ("gateway: {security: {ipWhitelist: [10.0.0.0/99]}}", "gateway.security.ipWhitelist[0]: '10.0.0.0/99'"),
         ("gateway: {apiTokens: {backend: {scopes: [io.emit]}}}", "gateway.apiTokens.backend.hash: is missing"),
@@ -398,7 +410,12 @@ struct ConfigurationValues {
                roomsPerSocket: 7, pendingAcknowledgements: 8, authSize: 9KiB, packetsPerSecond: 10, bytesPerSecond: 1KiB,
                controlPacketsPerSecond: 14, connections: 11, connectionsPerAddress: 12, sessionsPerAddress: 13}
             cors: {origins: ["https://a.example"], credentials: true, maxAge: 1h}
-            adapter: {type: redis, redis: {url: "redis://u:p%40@h:7/2", key: chat, requestsTimeout: 250ms}}
+            adapter:
+              type: redis
+              redis:
+                {url: "rediss://u:p%40@h:7/2", key: chat, requestsTimeout: 250ms,
+                 tls: {caFile: /ca.pem, certificateFile: /c.pem, keyFile: /k.pem, serverName: redis.example,
+                       insecurelySkipVerification: true}}
             publish: {enabled: false}
             logging: {level: debug, format: json}
             shutdown: {delay: 1s, deadline: 3s}
@@ -462,6 +479,13 @@ struct ConfigurationValues {
         let redis = try #require(node.redis)
         #expect(redis.connection.host == "h" && redis.connection.port == 7 && redis.connection.database == 2)
         #expect(redis.connection.password == "p@")
+        var tls = RESPTLS()
+        tls.caFile = "/ca.pem"
+        tls.certificateFile = "/c.pem"
+        tls.keyFile = "/k.pem"
+        tls.serverName = "redis.example"
+        tls.insecurelySkipsVerification = true
+        #expect(redis.connection.tls == tls)
         #expect(redis.key == "chat" && redis.requestsTimeout == .milliseconds(250))
         #expect(node.publish == nil)
         #expect(node.logging.level == .debug && node.logging.format == .json)

@@ -114,7 +114,7 @@ extension ClientCore: RESPConnectionOwner {
         guard let pause else {
             // The very first attempt has failed. Whoever started the client decides what happens next.
             self.update(.idle)
-            let startError = RESPError.start(error, url: self.configuration.redactedURL)
+            let startError = RESPError.start(error, self.configuration)
             for promise in self.waitingForConnection { promise.fail(startError) }
             self.waitingForConnection = []
             return

@@ -127,6 +127,11 @@ final class ClientCore {
         case .idle:
             self.waitingForConnection.append(promise)
             self.update(.connecting)
+            if self.configuration.tls?.insecurelySkipsVerification == true {
+                self.logger.warning(
+                    "TLS to Redis is not verified: whoever answers can read and change everything, the password included"
+                )
+            }
             self.commands.start()
             if !self.table.isEmpty { self.startSubscriber() }
         }

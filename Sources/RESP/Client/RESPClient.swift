@@ -54,7 +54,7 @@ public final class RESPClient: Sendable {
             eventLoop: eventLoopGroup.any(),
             logger: logger,
             metricsFactory: metricsFactory,
-            connector: tcpConnector,
+            connector: networkConnector(),
             random: { .random(in: 0..<1) }
         )
     }

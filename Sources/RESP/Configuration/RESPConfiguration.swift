@@ -6,6 +6,10 @@ public struct RESPConfiguration: Sendable {
     public var host: String
     /// The port; 6379 by default.
     public var port: Int
+    /// The path of the Unix socket that Redis listens on, in the place of ``host`` and ``port``.
+    public var unixSocketPath: String?
+    /// How connections over TCP are encrypted; `nil` is not at all.
+    public var tls: RESPTLS?
     /// The ACL user; `nil` is Redis's `default` user.
     public var username: String?
     /// The password.
@@ -44,28 +48,6 @@ public struct RESPConfiguration: Sendable {
     /// Set this to `false` only if a proxy cannot handle it.
     public var prefersRESP3 = true
 
-    /// The pauses between attempts to connect.
-    ///
-    /// They begin with `minimum` and double each time, up to `maximum`. Chance makes each pause up to a half shorter.
-    public struct Backoff: Sendable, Hashable {
-        /// The longest pause after the first failure.
-        public var minimum: TimeAmount = .milliseconds(50)
-        /// The longest pause of all.
-        public var maximum: TimeAmount = .seconds(2)
-
-        /// Makes pauses from 50 ms to 2 s.
-        public init() {}
-
-        /// The pause before attempt number `attempt` (0: the first one after a loss); `random` is from 0 up to 1.
-        package func delay(attempt: Int, random: Double) -> TimeAmount {
-            let doubled =
-                Double(self.minimum.nanoseconds)
-                * Double(sign: .plus, exponent: min(max(attempt, 0), 40), significand: 1)
-            let ceiling = min(doubled, Double(self.maximum.nanoseconds))
-            return .nanoseconds(Int64(ceiling * (1 - random / 2)))
-        }
-    }
-
     /// The limits of what waits for Redis: commands without a reply, and messages that are kept while Redis is away.
     public struct Queue: Sendable, Hashable {
         /// How many commands and messages may wait.
@@ -101,16 +83,25 @@ public struct RESPConfiguration: Sendable {
         self.database = database
     }
 
+    /// Where a connection leads.
+    public var endpoint: RESPEndpoint {
+        self.unixSocketPath.map { .unixSocket(path: $0) } ?? .host(self.host, port: self.port)
+    }
+
     /// The address in a form that may be shown: `redis://user:***@host:port/database`.
     public var redactedURL: String {
-        var url = "redis://"
+        var user = ""
         if self.username != nil || self.password != nil {
-            url += "\(self.username ?? "")\(self.password == nil ? "" : ":***")@"
+            user = "\(self.username ?? "")\(self.password == nil ? "" : ":***")@"
         }
-        url += self.host.contains(":") ? "[\(self.host)]" : self.host
-        url += ":\(self.port)"
-        if self.database != 0 { url += "/\(self.database)" }
-        return url
+        switch self.endpoint {
+        case .unixSocket(let path):
+            return "unix://\(user)\(path)" + (self.database == 0 ? "" : "?db=\(self.database)")
+        case .host(let host, let port):
+            let address = host.contains(":") ? "[\(host)]" : host
+            let database = self.database == 0 ? "" : "/\(self.database)"
+            return (self.tls == nil ? "redis://" : "rediss://") + "\(user)\(address):\(port)\(database)"
+        }
     }
 }
 

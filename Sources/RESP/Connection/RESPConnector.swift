@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 #if canImport(Darwin)
 import Darwin
@@ -9,26 +10,69 @@ import Musl
 import Glibc
 #endif
 
-/// Opens a TCP connection.
+/// Where the next connection leads.
+///
+/// This is the place for a Sentinel or a Redis Cluster: they know which Redis it is now.
+typealias RESPEndpointSource = @Sendable (any EventLoop) -> EventLoopFuture<RESPEndpoint>
+
+/// Opens connections over TCP, with or without TLS, or to a Unix socket.
 ///
 /// It resolves names each time, because a Redis may come back with another address.
-let tcpConnector: RESPConnector = { configuration, eventLoop in
-    ClientBootstrap(group: eventLoop)
+func networkConnector(_ endpoints: RESPEndpointSource? = nil) -> RESPConnector {
+    let contexts = TLSContexts()
+    return { configuration, eventLoop in
+        let endpoint = endpoints?(eventLoop) ?? eventLoop.makeSucceededFuture(configuration.endpoint)
+        return endpoint.flatMap { endpoint in
+            switch endpoint {
+            case .unixSocket(let path):
+                return bootstrap(configuration, eventLoop).connect(unixDomainSocketPath: path)
+            case .host(let host, let port):
+                guard let tls = configuration.tls else {
+                    return bootstrap(configuration, eventLoop).connect(host: host, port: port)
+                }
+                return contexts.context(tls, on: eventLoop).flatMap { context in
+                    bootstrap(configuration, eventLoop)
+                        .channelInitializer { channel in
+                            channel.eventLoop.makeCompletedFuture {
+                                let handler = try NIOSSLClientHandler(context: context, host: tls.serverName ?? host)
+                                try channel.pipeline.syncOperations.addHandler(handler)
+                            }
+                        }
+                        .connect(host: host, port: port)
+                }
+            }
+        }
+    }
+}
+
+private func bootstrap(_ configuration: RESPConfiguration, _ eventLoop: any EventLoop) -> ClientBootstrap {
+    var bootstrap = ClientBootstrap(group: eventLoop)
         .connectTimeout(configuration.connectTimeout)
-        .channelOption(.tcpOption(.tcp_nodelay), value: 1)
         // This makes reads fewer and larger. One read may hold a hundred messages.
         .channelOption(
             .recvAllocator,
             value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 262_144)
         )
         .channelOption(.writeBufferWaterMark, value: .init(low: 262_144, high: 1_048_576))
-        .connect(host: configuration.host, port: configuration.port)
+    if case .host = configuration.endpoint {
+        bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+    }
+    return bootstrap
+}
+
+extension NIOSSLClientHandler {
+    /// A certificate of an address names the address, and nobody is asked for by one.
+    fileprivate convenience init(context: NIOSSLContext, host: String) throws {
+        let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
+        try self.init(context: context, serverHostname: isAddress ? nil : host)
+    }
 }
 
 extension RESPError {
     /// Why a connection could not be opened, in a few words.
     static func connecting(_ error: any Error, within timeout: TimeAmount) -> RESPError {
         if let error = error as? RESPError { return error }
+        if let error = Self.tls(error, certificate: nil, now: time(nil)) { return error }
         if let error = error as? ChannelError, case .connectTimeout = error {
             return RESPError(code: .connect, message: "no answer within \(Double(timeout.nanoseconds) / 1e9) s")
         }
@@ -51,7 +95,8 @@ extension RESPError {
     }
 
     /// The error for a failed start: where, why, and what to check.
-    static func start(_ error: RESPError, url: String) -> RESPError {
+    static func start(_ error: RESPError, _ configuration: RESPConfiguration) -> RESPError {
+        let url = configuration.redactedURL
         var error = error
         switch error.code {
         case .authentication where error.hasServerCode("NOAUTH"):
@@ -76,12 +121,28 @@ extension RESPError {
         case _ where error.serverCode != nil:
             error.message =
                 "Redis at \(url) refused the connection: \(error.message). Check the URL's database number and the user's rights."
+        case .tls where configuration.tls == nil:
+            error.message = "can't reach Redis at \(url): \(error.message). Write rediss:// in the URL."
+        case .tls:
+            error.message = "can't reach Redis at \(url): \(error.message)."
+        // Closed without a word: so is what a Redis that wants TLS can't read.
+        case .disconnected where configuration.tls == nil:
+            error.message =
+                "can't reach Redis at \(url): \(error.message). Check host and port in the URL; "
+                + "if Redis speaks TLS there, write rediss:// in the URL."
         case .protocolViolation:
             error.message = "what answers at \(url) is no Redis: \(error.message). Check host and port in the URL."
         default:
-            error.message =
-                "can't reach Redis at \(url): \(error.message). "
-                + "Check that Redis is running there, and host and port in the URL."
+            let advice =
+                switch configuration.endpoint {
+                case .unixSocket:
+                    "Check that Redis listens on that path (unixsocket), and that this process may write to it."
+                case .host:
+                    configuration.tls == nil
+                        ? "Check that Redis is running there, and host and port in the URL."
+                        : "Check that Redis listens there with TLS (tls-port), and host and port in the URL."
+                }
+            error.message = "can't reach Redis at \(url): \(error.message). \(advice)"
         }
         return error
     }

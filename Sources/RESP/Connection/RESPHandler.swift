@@ -1,4 +1,13 @@
 import NIOCore
+import NIOSSL
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// Turns the bytes of a channel into values.
 final class RESPHandler: ChannelInboundHandler {
@@ -31,7 +40,11 @@ final class RESPHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.connection.fail(RESPError(code: .disconnected, message: RESPError.reason(error)))
+        let certificate = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self).peerCertificate
+        self.connection.fail(
+            RESPError.tls(error, certificate: certificate, now: time(nil))
+                ?? RESPError(code: .disconnected, message: RESPError.reason(error))
+        )
         context.close(promise: nil)
     }
 }

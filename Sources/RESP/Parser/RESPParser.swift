@@ -124,7 +124,13 @@ package struct RESPParser: Sendable {
     // MARK: Lines
 
     private mutating func readLineValue() throws(RESPError) -> Progress? {
-        guard let end = try self.findLine() else { return nil }
+        guard let end = try self.findLine() else {
+            // Not a line at all: who speaks TLS refuses in TLS what is not, with an alert.
+            if self.buffer.readableBytes > 1, self.buffer.readableBytesUInt8Span[0] == 0x15 {
+                throw RESPError(code: .tls, message: "what answers speaks TLS")
+            }
+            return nil
+        }
         // The line is buffer[readerIndex ..< readerIndex + end], without CR LF; its first byte is the marker.
         guard end > 0 else { throw .violation("an empty line where a value was expected") }
         let start = self.buffer.readerIndex

@@ -8,7 +8,7 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Value {
             case server, disconnected, timeout, queueFull, closed, connect, authentication, `protocol`, url, tooLong
-            case unsuitable, astray
+            case unsuitable, astray, tls
         }
         private let value: Value
 
@@ -36,7 +36,7 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
         public static let authentication = Code(value: .authentication)
         /// The peer sent something that is not RESP, or it sent more than the limits allow.
         public static let protocolViolation = Code(value: .protocol)
-        /// The text is no `redis://` URL.
+        /// The text is no `redis://`, `rediss://` or `unix://` URL.
         public static let invalidURL = Code(value: .url)
         /// A string of a reply was longer than ``RESPLimits/maximumStringLength``, so it was skipped.
         public static let tooLong = Code(value: .tooLong)
@@ -47,6 +47,9 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
         public static let unsuitable = Code(value: .unsuitable)
         /// Published messages do not come back, because the two connections do not lead to the same Redis.
         public static let astray = Code(value: .astray)
+
+        /// There is no encrypted connection to who Redis has to be, or the files for it can't be used.
+        public static let tls = Code(value: .tls)
 
         /// The name of the code.
         public var description: String {
@@ -63,6 +66,7 @@ public struct RESPError: Error, Sendable, Hashable, CustomStringConvertible {
             case .tooLong: "tooLong"
             case .unsuitable: "unsuitable"
             case .astray: "astray"
+            case .tls: "tls"
             }
         }
     }

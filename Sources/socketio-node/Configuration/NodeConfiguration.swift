@@ -272,6 +272,7 @@ extension NodeConfiguration.Redis {
             problems.append(ConfigurationProblem(redis["url"], "(hidden) is wrong: \(error)"))
             return nil
         }
+        self.connection.tls = Self.tls(redis["tls"], of: self.connection.tls, problems: &problems)
         self.key = redis["key"].text ?? "socket.io"
         self.requestsTimeout = redis["requestsTimeout"].time ?? .seconds(5)
         self.readinessGrace = redis["readinessGrace"].time ?? .seconds(5)
@@ -279,6 +280,38 @@ extension NodeConfiguration.Redis {
         self.connection.queue.maximumBytes = redis["keptBytes"].integer ?? self.connection.queue.maximumBytes
         self.connection.queue.maximumAge = redis["keptFor"].time ?? self.connection.queue.maximumAge
         self.connection.probe = Self.probe(grace: self.readinessGrace)
+    }
+
+    /// What the settings add to the TLS that the URL asks for.
+    private static func tls(
+        _ settings: Setting,
+        of tls: RESPTLS?,
+        problems: inout [ConfigurationProblem]
+    ) -> RESPTLS? {
+        let texts = ["caFile", "certificateFile", "keyFile", "serverName"].map { settings[$0] }
+        guard var tls else {
+            for setting in texts where setting.text != nil {
+                problems.append(
+                    ConfigurationProblem(
+                        setting,
+                        "is set, and adapter.redis.url asks for no TLS; write rediss:// there"
+                    )
+                )
+            }
+            return nil
+        }
+        tls.caFile = texts[0].text
+        tls.certificateFile = texts[1].text
+        tls.keyFile = texts[2].text
+        tls.serverName = texts[3].text
+        tls.insecurelySkipsVerification = settings["insecurelySkipVerification"].bool ?? false
+        if (tls.certificateFile == nil) != (tls.keyFile == nil) {
+            let (set, missing) = tls.keyFile == nil ? (texts[1], "keyFile") : (texts[2], "certificateFile")
+            problems.append(
+                ConfigurationProblem(set, "is set, and \(settings.path).\(missing) is not; both are needed")
+            )
+        }
+        return tls
     }
 
     /// Whatever happens to Redis has to be noticed before the grace is over: in three quarters of it.

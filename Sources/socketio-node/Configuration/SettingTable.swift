@@ -249,8 +249,16 @@ enum SettingTable {
         SettingField(
             "url",
             .secret(.nonEmpty),
-            "Where Redis is: redis://[user[:password]@]host[:port][/database].",
+            """
+            Where Redis is: redis://[[user]:password@]host[:port][/database], rediss:// for TLS, or \
+            unix://[[user]:password@]/path.
+            """,
             example: "url: redis://127.0.0.1:6379"
+        ),
+        SettingField(
+            "tls",
+            .record(Self.redisTLS),
+            "Used with a URL of rediss://. Files are PEM, and read again at each connection."
         ),
         SettingField(
             "key",
@@ -290,6 +298,27 @@ enum SettingTable {
             .bool,
             default: "false",
             "Whether answers go only to the node that asked. Every node must listen there (Node adapter 7.1 or later)."
+        ),
+    ]
+
+    private static let redisTLS: [SettingField] = [
+        SettingField(
+            "caFile",
+            .text(.nonEmpty),
+            "The certificates of those who may vouch for Redis; those that the system trusts, if not set."
+        ),
+        SettingField("certificateFile", .text(.nonEmpty), "This node's certificate, where Redis wants one."),
+        SettingField("keyFile", .text(.nonEmpty), "The private key of this node's certificate."),
+        SettingField(
+            "serverName",
+            .text(.nonEmpty),
+            "The name in Redis's certificate, where it is not the host of the URL."
+        ),
+        SettingField(
+            "insecurelySkipVerification",
+            .bool,
+            default: "false",
+            "Talk to whoever answers: they can read and change everything, the password included. For tests only."
         ),
     ]
 
