@@ -28,10 +28,13 @@ enum BenchServer {
             print("usage: bench-server PORT [REDIS_URL] [--async] [--loops N]")
             return
         }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         var adapter: any AdapterFactory = InMemoryAdapterFactory()
         if arguments.count > 1 {
+            // On a loop of the server: a message wakes one loop then, and not two.
             let redis = RESPClient(
                 configuration: try RESPConfiguration(url: arguments[1]),
+                eventLoopGroup: group,
                 logger: Logger(label: "bench-server.redis")
             )
             try await redis.connect()
@@ -39,7 +42,7 @@ enum BenchServer {
         }
         let io = SocketServer(
             configuration: SocketServerConfiguration(host: "127.0.0.1", port: port),
-            eventLoopGroup: MultiThreadedEventLoopGroup(numberOfThreads: loops),
+            eventLoopGroup: group,
             adapter: adapter,
             logger: Logger(label: "bench-server")
         )
