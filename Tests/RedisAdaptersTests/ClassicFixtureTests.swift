@@ -202,7 +202,7 @@ struct ClassicFixtureTests {
                 buffer.writeMessagePack(MessagePackTimestamp(milliseconds: 1_704_164_645_678))
             }
             let channel = dialect.channels.broadcast(to: options.rooms)
-            return try transport.bus.publish(channel: channel, message: message)
+            return try transport.attachment.bus.publish(message, to: .plain(channel))
         default: break
         }
         caller.publish(Broadcast(arguments: arguments, options: options))

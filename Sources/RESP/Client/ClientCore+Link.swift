@@ -117,7 +117,7 @@ extension ClientCore {
         let names = self.peers.names
         guard !names.isEmpty, self.commands.isReady else { return }
         self.pipeline.sentCount(self.peers.version)
-        self.commands.write([["PUBSUB", "NUMSUB"] + names])
+        self.commands.write([["PUBSUB", self.peerCount] + names])
     }
 
     func counted(_ reply: RESPValue, version: Int) {

@@ -71,6 +71,8 @@ final class ClientCore {
     var question = RoleQuestion()
     var probe: LinkProbe
     var peers: PeerWatch
+    /// How Redis is asked how many subscribe the peer channels.
+    var peerCount = "NUMSUB"
     var watch = LinkWatchers()
     var outage: Outage?
     let incidents: IncidentLog

@@ -19,13 +19,19 @@ extension RESPClient {
     /// - Parameters:
     ///   - probeChannel: A channel that only this client uses. Of several watchers, the first one's channel is used.
     ///   - peerChannel: A channel that all clients of the kind subscribe to.
+    ///   - peerChannelIsSharded: Whether it is a sharded channel; the same for all watchers of a client.
     /// - Returns: An object that tells of the first proof, and that ends the watch.
-    package func watchLink(probeChannel: String, peerChannel: String) -> RESPLinkWatch {
+    package func watchLink(
+        probeChannel: String,
+        peerChannel: String,
+        peerChannelIsSharded: Bool = false
+    ) -> RESPLinkWatch {
         let id = self.nextID()
         let promise = self.eventLoop.makePromise(of: Void.self)
         let eventLoop = self.eventLoop
         let core = self.core
         eventLoop.execute {
+            if peerChannelIsSharded { core.value.peerCount = "SHARDNUMSUB" }
             core.value.watchLink(id, probeChannel: probeChannel, peerChannel: peerChannel, proof: promise)
         }
         return RESPLinkWatch(proof: promise.futureResult) {

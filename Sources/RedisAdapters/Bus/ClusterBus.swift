@@ -9,17 +9,17 @@ package protocol ClusterBus: Sendable {
     /// Publishes, or keeps for later, without waiting.
     ///
     /// - Throws: ``RESPError``: it was not taken.
-    func publish(channel: String, message: ByteBuffer) throws(RESPError)
+    func publish(_ message: ByteBuffer, to channel: BusChannel) throws(RESPError)
 
     /// Publishes messages, all or none, and says what becomes of them.
     ///
     /// - Parameters:
-    ///   - messages: Channels and messages, in order.
+    ///   - messages: Channels and messages, in order; the channels are all of one kind.
     ///   - keeps: Whether they may wait for a bus that is away.
     ///   - timeout: How long to wait for the bus.
     ///   - completion: What is known of all of them: the worst; called once.
     func publish(
-        _ messages: [(channel: String, message: ByteBuffer)],
+        _ messages: [(channel: BusChannel, message: ByteBuffer)],
         keeps: Bool,
         timeout: TimeAmount,
         completion: @escaping @Sendable (RESPPublishOutcome) -> Void
@@ -32,22 +32,47 @@ package protocol ClusterBus: Sendable {
     func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight]
 
     /// Proves from now on that messages arrive, and looks after those who subscribe to a channel.
-    func watchLink(probeChannel: String, peerChannel: String) -> any ClusterLinkWatch
+    func watchLink(probeChannel: String, peerChannel: BusChannel) -> any ClusterLinkWatch
 
     /// Subscribes until the subscription is cancelled, over every loss of the connection.
     func addSubscription(
         patterns: [String],
-        channels: [String],
+        channels: [BusChannel],
         handler: @escaping @Sendable (RESPMessage) -> Void
     ) -> any ClusterBusSubscription
 
+    /// Makes a list of channels that are subscribed and left as they are wanted, many a second.
+    func addRoster(isSharded: Bool, handler: @escaping @Sendable (RESPMessage) -> Void) -> any ClusterBusRoster
+
     /// Counts the connections that subscribe a channel by its name; the completion is called once.
-    func countSubscribers(of channel: String, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void)
+    func countSubscribers(of channel: BusChannel, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void)
 
     /// Calls the handler with `false` when the bus is lost, and with `true` when everything is subscribed again.
     ///
     /// - Returns: What ends that.
     func onAvailabilityChange(_ handler: @escaping @Sendable (Bool) -> Void) -> @Sendable () -> Void
+
+    /// Calls the handler when messages of subscriptions may have been missed, though the bus is there.
+    ///
+    /// - Returns: What ends that.
+    func onGap(_ handler: @escaping @Sendable () -> Void) -> @Sendable () -> Void
+}
+
+/// A channel of Redis.
+package struct BusChannel: Sendable, Hashable {
+    package var name: String
+    /// Whether it lives in one slot of a Redis Cluster (`SPUBLISH`, `SSUBSCRIBE`).
+    package var isSharded: Bool
+
+    package init(name: String, isSharded: Bool) {
+        self.name = name
+        self.isSharded = isSharded
+    }
+
+    /// A channel that every node of a Redis Cluster knows.
+    package static func plain(_ name: String) -> BusChannel { BusChannel(name: name, isSharded: false) }
+    /// A channel that lives in one slot.
+    package static func sharded(_ name: String) -> BusChannel { BusChannel(name: name, isSharded: true) }
 }
 
 /// A subscription of a ``ClusterBus``.
@@ -58,7 +83,17 @@ package protocol ClusterBusSubscription: Sendable {
     func cancel() async
 }
 
-extension RESPSubscription: ClusterBusSubscription {}
+/// Channels that come and go.
+package protocol ClusterBusRoster: Sendable {
+    /// Subscribes to a channel; once, however often it is called.
+    ///
+    /// `heard` is called once: when the bus has confirmed it, or can't now.
+    func insert(_ channel: String, heard: (@Sendable () -> Void)?)
+    /// Leaves a channel.
+    func remove(_ channel: String)
+    /// Returns when the handler will not be called any more.
+    func cancel() async
+}
 
 /// That somebody wants proof of a bus's link.
 package protocol ClusterLinkWatch: Sendable {
@@ -66,71 +101,4 @@ package protocol ClusterLinkWatch: Sendable {
     func proven() async throws
     /// Ends it; once.
     func cancel()
-}
-
-extension RESPLinkWatch: ClusterLinkWatch {}
-
-/// A ``RESPClient`` as a bus.
-struct RedisBus: ClusterBus {
-    let client: RESPClient
-
-    var eventLoop: any EventLoop { self.client.eventLoop }
-
-    func publish(
-        _ messages: [(channel: String, message: ByteBuffer)],
-        keeps: Bool,
-        timeout: TimeAmount,
-        completion: @escaping @Sendable (RESPPublishOutcome) -> Void
-    ) {
-        self.client.publish(messages, keeps: keeps, timeout: timeout, completion: completion)
-    }
-
-    func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight] {
-        try await RightsCheck(client: self.client).missing(rights)
-    }
-
-    func watchLink(probeChannel: String, peerChannel: String) -> any ClusterLinkWatch {
-        self.client.watchLink(probeChannel: probeChannel, peerChannel: peerChannel)
-    }
-
-    func publish(channel: String, message: ByteBuffer) throws(RESPError) {
-        _ = try self.client.publish(channel: channel, message: message) as RESPClient.PublishStatus
-    }
-
-    func addSubscription(
-        patterns: [String],
-        channels: [String],
-        handler: @escaping @Sendable (RESPMessage) -> Void
-    ) -> any ClusterBusSubscription {
-        self.client.addSubscription(patterns: patterns, channels: channels, handler: handler)
-    }
-
-    func countSubscribers(of channel: String, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void) {
-        self.client.send(RESPCommand("PUBSUB", "NUMSUB", .string(channel))) { [client] result in
-            completion(
-                result.flatMap { reply in
-                    // RESP2 and RESP3 alike: channel, count.
-                    let count = reply.arrayValue?.last?.integerValue ?? reply.mapValue?.first?.value.integerValue
-                    guard let count else {
-                        return .failure(
-                            RESPError(code: .protocolViolation, message: "an answer to PUBSUB NUMSUB without a count")
-                        )
-                    }
-                    client.notePeers(count, of: channel)
-                    return .success(count)
-                }
-            )
-        }
-    }
-
-    func onAvailabilityChange(_ handler: @escaping @Sendable (Bool) -> Void) -> @Sendable () -> Void {
-        let observer = self.client.onStateChange { state in
-            switch state {
-            case .ready: handler(true)
-            case .disconnected, .closed: handler(false)
-            case .idle, .connecting: break
-            }
-        }
-        return { observer.cancel() }
-    }
 }

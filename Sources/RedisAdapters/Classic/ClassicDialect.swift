@@ -10,6 +10,7 @@ struct ClassicDialect: Sendable {
     let channels: ClassicChannels
     let encoder: ClassicEncoder
     private let publishesOnSpecificResponseChannel: Bool
+    private let subscriptions: PubSubAdapterConfiguration.Subscriptions
 
     init(namespace: String, configuration: PubSubAdapterConfiguration) {
         self.namespace = namespace
@@ -17,16 +18,23 @@ struct ClassicDialect: Sendable {
         self.channels = ClassicChannels(key: configuration.key, namespace: namespace)
         self.encoder = ClassicEncoder(namespace: namespace, writesNumericRooms: configuration.writesNumericRooms)
         self.publishesOnSpecificResponseChannel = configuration.publishOnSpecificResponseChannel
+        self.subscriptions = configuration.subscriptions
     }
 
     /// Where a message goes, and its bytes.
-    func encode(_ message: OutgoingMessage) -> (channel: String, message: ByteBuffer) {
+    ///
+    /// - Parameters:
+    ///   - message: What to send.
+    ///   - recent: Rooms whose messages go to all nodes, because not every node hears them one by one yet.
+    /// - Returns: The channel, and the message.
+    func encode(_ message: OutgoingMessage, _ recent: RecentRooms) -> (channel: String, message: ByteBuffer) {
         let encoder = self.encoder
         switch message {
         case .broadcast(let broadcast):
             let (arguments, options) = (broadcast.arguments, broadcast.options)
             let bytes = encoder.broadcast(uid: self.uid, arguments: arguments, options: options)
-            return (self.channels.broadcast(to: options.rooms), bytes)
+            let isForAll = options.rooms.count == 1 && recent.contains(options.rooms[0])
+            return (self.channels.broadcast(to: isForAll ? [] : options.rooms), bytes)
         case .join(let options, let rooms):
             return self.request(encoder.join(uid: self.uid, options: options, rooms: rooms))
         case .leave(let options, let rooms):
@@ -94,6 +102,19 @@ struct ClassicDialect: Sendable {
         return EncodedReply(byteCount: byteCount, message: message)
     }
 
+    /// Adds who answers to an answer in JSON; one in MessagePack is a client's, and stays as it is.
+    func signed(_ message: ByteBuffer) -> ByteBuffer {
+        guard message.readableBytesView.last == UInt8(ascii: "}"),
+            message.readableBytesView.first == UInt8(ascii: "{")
+        else { return message }
+        var message = message
+        message.moveWriterIndex(to: message.writerIndex - 1)
+        message.writeStaticString(message.readableBytes > 1 ? ",\"uid\":" : "\"uid\":")
+        message.writeJSONString(self.uid)
+        message.writeStaticString("}")
+        return message
+    }
+
     /// Where a reply goes.
     func responseChannel(of reply: EncodedReply, to asker: ClusterAsker) -> String {
         guard self.publishesOnSpecificResponseChannel, !reply.isForAll, let uid = asker.nodeID else {
@@ -114,7 +135,9 @@ struct ClassicDialect: Sendable {
             ClusterRight(.publish(ByteBuffer()), self.channels.broadcast(to: nobody.rooms)),
             ClusterRight(.publish(toNobody), self.channels.request),
             ClusterRight(.publish(answer), self.channels.response),
-            ClusterRight(.subscribePattern, self.channels.broadcastPattern),
+            self.subscriptions == .pattern
+                ? ClusterRight(.subscribePattern, self.channels.broadcastPattern)
+                : ClusterRight(.subscribe, self.channels.broadcast(to: nobody.rooms)),
             ClusterRight(.subscribe, self.channels.request),
             ClusterRight(.subscribe, self.channels.response),
             ClusterRight(.subscribe, self.channels.response(to: self.uid)),
@@ -124,8 +147,14 @@ struct ClassicDialect: Sendable {
 
     /// The same in a sentence.
     var advice: String {
-        "The Redis user needs PUBLISH, SUBSCRIBE, PSUBSCRIBE and PUBSUB, and the channels "
-            + "\(self.channels.broadcastPattern), \(self.channels.request) and \(self.channels.response)*, "
-            + "the first one granted in exactly these characters"
+        switch self.subscriptions {
+        case .pattern:
+            "The Redis user needs PUBLISH, SUBSCRIBE, PSUBSCRIBE and PUBSUB, and the channels "
+                + "\(self.channels.broadcastPattern), \(self.channels.request) and \(self.channels.response)*, "
+                + "the first one granted in exactly these characters"
+        case .rooms:
+            "The Redis user needs PUBLISH, SUBSCRIBE and PUBSUB, and the channels "
+                + "\(self.channels.broadcastPattern), \(self.channels.request) and \(self.channels.response)*"
+        }
     }
 }

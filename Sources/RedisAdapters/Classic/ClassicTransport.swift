@@ -1,4 +1,3 @@
-import NIOConcurrencyHelpers
 import NIOCore
 import RESP
 import SocketIOServer
@@ -9,43 +8,37 @@ import SocketIOWire
 /// What other nodes publish arrives on the Redis connection's loop. A namespace sends from any thread.
 final class ClassicTransport: ClusterTransport {
     let dialect: ClassicDialect
-    let bus: any ClusterBus
-    private let link: ClusterLink
+    let attachment: BusAttachment
+    private let recent: RecentRooms
     private let makeID: @Sendable () -> String
-    /// The bytes of the channels and of our own uid as they stand in messages: compared without making strings.
-    let requestChannel: ByteBuffer
-    let broadcastPrefix: ByteBuffer
-    let ownBroadcastHeader: ByteBuffer
+    let subscribesToRooms: Bool
     let nodeID: UTF8Text
-    private let state = NIOLockedValueBox(State())
+    private let leases: LeaseService?
 
-    private struct State {
-        var subscription: (any ClusterBusSubscription)?
-        var stopObserving: (@Sendable () -> Void)?
-        var isClosed = false
-    }
-
-    init(namespace: String, configuration: PubSubAdapterConfiguration, bus: any ClusterBus) {
+    init(
+        namespace: String,
+        configuration: PubSubAdapterConfiguration,
+        bus: any ClusterBus,
+        leases: LeaseService? = nil
+    ) {
+        self.leases = leases
+        self.recent = RecentRooms(eventLoop: bus.eventLoop)
         let dialect = ClassicDialect(namespace: namespace, configuration: configuration)
         self.dialect = dialect
-        self.bus = bus
+        self.nodeID = UTF8Text(dialect.uid)
         self.makeID = configuration.makeID
-        self.link = ClusterLink(
+        let counted = BusChannel.plain(dialect.channels.request)
+        let link = ClusterLink(
             bus: bus,
             namespace: namespace,
             rights: dialect.rights,
             advice: dialect.advice,
             // A channel like that of a node's answers, for which a user has the right: nobody else listens there.
             probeChannel: dialect.channels.response(to: "probe-\(dialect.uid)"),
-            peerChannel: dialect.channels.request
+            peerChannel: counted
         )
-        self.requestChannel = ByteBuffer(string: dialect.channels.request)
-        self.broadcastPrefix = ByteBuffer(string: dialect.channels.broadcast)
-        self.nodeID = UTF8Text(dialect.uid)
-        var header = ByteBuffer()
-        header.writeMessagePackArrayHeader(count: 3)
-        header.writeMessagePack(dialect.uid)
-        self.ownBroadcastHeader = header
+        self.attachment = BusAttachment(bus: bus, namespace: namespace, link: link, countedChannel: counted)
+        self.subscribesToRooms = configuration.subscriptions == .rooms
     }
 
     func makeRequestID() -> String { self.makeID() }
@@ -55,62 +48,49 @@ final class ClassicTransport: ClusterTransport {
     // MARK: Life
 
     func start(_ receiver: ClusterReceiver) async throws {
-        do {
-            try await self.link.checkRights()
-            try await self.subscribe(receiver).confirmed()
-            // A node that can't count the others would find that out with the first question.
-            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                self.bus.countSubscribers(of: self.dialect.channels.request) { result in
-                    continuation.resume(with: result.map { _ in }.mapError { $0 as any Error })
-                }
-            }
-            try await self.link.start()
-        } catch let error as RESPError {
-            throw self.link.startError(error)
-        }
+        try await self.attach(receiver)
+        await self.leases?.join(UTF8Text(self.dialect.namespace), as: self.nodeID, receiver)
     }
 
-    private func subscribe(_ receiver: ClusterReceiver) throws -> any ClusterBusSubscription {
-        let channels = self.dialect.channels
-        let subscription: (any ClusterBusSubscription)? = self.state.withLockedValue { state in
-            guard state.subscription == nil, !state.isClosed else { return state.subscription }
-            let subscription = self.bus.addSubscription(
-                patterns: [channels.broadcastPattern],
-                channels: [channels.request, channels.response, channels.response(to: self.dialect.uid)],
-                handler: { [weak self] message in self?.received(message, receiver) }
-            )
-            state.subscription = subscription
-            state.stopObserving = self.bus.onAvailabilityChange { receiver.availabilityChanged($0) }
-            return subscription
+    private func attach(_ receiver: ClusterReceiver) async throws {
+        let (bus, channels) = (self.attachment.bus, self.dialect.channels)
+        let inbox = ClassicInbox(self.dialect, receiver: receiver, recent: self.recent)
+        let names = [channels.request, channels.response, channels.response(to: self.dialect.uid)]
+        guard self.subscribesToRooms else {
+            return try await self.attachment.start(receiver) {
+                bus.addSubscription(
+                    patterns: [channels.broadcastPattern],
+                    channels: names.map { .plain($0) },
+                    handler: inbox.received
+                )
+            }
         }
-        guard let subscription else {
-            throw ClusterError(
-                code: .closed,
-                message: "the adapter of namespace \(self.dialect.namespace) is closed"
+        let roster = bus.addRoster(isSharded: false, handler: inbox.received)
+        let rooms = RoomSubscriptions(roster: roster) { channels.broadcast(to: [$0]) }
+        try await self.attachment.start(receiver, rooms: rooms) {
+            bus.addSubscription(
+                patterns: [],
+                channels: ([channels.broadcast] + names).map { .plain($0) },
+                handler: inbox.received
             )
         }
-        return subscription
     }
 
     func close() async {
-        let state = self.state.withLockedValue { state in
-            state.isClosed = true
-            defer {
-                state.subscription = nil
-                state.stopObserving = nil
-            }
-            return state
-        }
-        state.stopObserving?()
-        self.link.stop()
-        await state.subscription?.cancel()
+        await self.leases?.leave(UTF8Text(self.dialect.namespace))
+        await self.attachment.close()
     }
+
+    func confirmSubscriptions(to rooms: [Room]) async { await self.attachment.confirm(rooms) }
+
+    var peers: [ClusterPeer] { self.leases?.peers(of: UTF8Text(self.dialect.namespace)) ?? [] }
 
     // MARK: Sending
 
     func send(_ message: OutgoingMessage) throws(ClusterError) {
-        let (channel, bytes) = self.dialect.encode(message)
-        try self.publish(bytes, on: channel)
+        if case .join(_, let rooms) = message { self.recent.insert(rooms) }
+        let (channel, bytes) = self.dialect.encode(message, self.recent)
+        try self.attachment.publish(bytes, to: .plain(channel))
     }
 
     func send(
@@ -118,61 +98,35 @@ final class ClassicTransport: ClusterTransport {
         whileUnreachable policy: UnreachablePolicy,
         timeout: TimeAmount
     ) async -> PublishOutcome {
-        let messages = messages.map { self.dialect.encode($0) }
-        let outcome = await withCheckedContinuation { continuation in
-            self.bus.publish(messages, keeps: policy == .queue, timeout: timeout) { continuation.resume(returning: $0) }
+        let messages = messages.map { message in
+            if case .join(_, let rooms) = message { self.recent.insert(rooms) }
+            let (channel, bytes) = self.dialect.encode(message, self.recent)
+            return (channel: BusChannel.plain(channel), message: bytes)
         }
-        switch outcome {
-        case .published: return .published
-        case .queued: return .queued
-        case .refused(let error), .unconfirmed(let error): return .refused(reason: error.brief)
-        }
+        return await self.attachment.publish(messages, whileUnreachable: policy, timeout: timeout)
     }
 
     func encode(_ reply: ClusterReply) -> EncodedReply { self.dialect.encode(reply) }
 
     func send(_ reply: EncodedReply, to asker: ClusterAsker) throws(ClusterError) {
-        try self.publish(reply.message(asker), on: self.dialect.responseChannel(of: reply, to: asker))
+        try self.attachment.publish(self.message(reply, to: asker), to: self.channel(of: reply, to: asker))
     }
 
     func sendLong(_ reply: EncodedReply, to asker: ClusterAsker, timeout: TimeAmount) -> EventLoopFuture<Void> {
-        let promise = self.bus.eventLoop.makePromise(of: Void.self)
-        let channel = self.dialect.responseChannel(of: reply, to: asker)
-        self.bus.publish([(channel, reply.message(asker))], keeps: false, timeout: timeout) { outcome in
-            switch outcome {
-            case .published, .queued: promise.succeed()
-            case .refused(let error), .unconfirmed(let error): promise.fail(error)
-            }
-        }
-        return promise.futureResult
+        let channel = self.channel(of: reply, to: asker)
+        return self.attachment.publishLong(self.message(reply, to: asker), to: channel, timeout: timeout)
     }
 
-    private func publish(_ message: ByteBuffer, on channel: String) throws(ClusterError) {
-        do throws(RESPError) {
-            try self.bus.publish(channel: channel, message: message)
-        } catch {
-            throw ClusterError(error)
-        }
+    /// Official nodes don't say who answers, and are not told; others like to know.
+    private func message(_ reply: EncodedReply, to asker: ClusterAsker) -> ByteBuffer {
+        let message = reply.message(asker)
+        guard let uid = asker.nodeID, self.peers.contains(where: { $0.nodeID == uid }) else { return message }
+        return self.dialect.signed(message)
     }
 
-    func countNodes() -> EventLoopFuture<Int> {
-        let promise = self.bus.eventLoop.makePromise(of: Int.self)
-        self.bus.countSubscribers(of: self.dialect.channels.request) { result in
-            promise.completeWith(
-                result.mapError { error in
-                    var failure = ClusterError(error)
-                    failure.message = "the nodes of the cluster can't be counted: \(error.message)"
-                    return failure
-                }
-            )
-        }
-        return promise.futureResult
+    private func channel(of reply: EncodedReply, to asker: ClusterAsker) -> BusChannel {
+        .plain(self.dialect.responseChannel(of: reply, to: asker))
     }
-}
 
-extension ClusterError {
-    /// Redis did not do what the cluster needs.
-    init(_ error: RESPError) {
-        self.init(code: error.code == .closed ? .closed : .unreachable, message: error.message)
-    }
+    func countNodes() -> EventLoopFuture<Int> { self.attachment.countNodes() }
 }

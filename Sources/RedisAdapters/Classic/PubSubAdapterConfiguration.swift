@@ -9,6 +9,23 @@ public struct PubSubAdapterConfiguration: Sendable {
     /// How patient a node is with the others, and how much of what they say it keeps.
     public var cluster = ClusterConfiguration()
 
+    /// Which broadcasts reach this node.
+    public enum Subscriptions: String, Sendable, Hashable, CaseIterable {
+        /// All of the namespace's, as with official nodes: one pattern stands for all rooms.
+        case pattern
+        /// Those for everybody and for several rooms, and those for a single room that somebody of this node is in, or may
+        /// come back to: one subscription a room, the rooms of sockets' ids among them.
+        ///
+        /// Nodes with either kind, official ones and their emitters go together. A message for a room that this node does
+        /// not have costs it nothing then. A socket that joins hears other nodes a round trip to Redis later:
+        /// ``Socket/joinConfirmed(_:)-([Room])`` waits for that. Emitters that leave out the last `#` of a room's
+        /// channel, as some in other languages do, are not heard.
+        case rooms
+    }
+
+    /// Which broadcasts reach this node: all of them by default.
+    public var subscriptions = Subscriptions.pattern
+
     /// Whether this node's answers go to the asking node alone instead of to all nodes.
     ///
     /// Every node understands both; it spares the others' work in a cluster of many nodes. Nodes with adapters from before

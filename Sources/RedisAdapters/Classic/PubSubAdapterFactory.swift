@@ -29,6 +29,7 @@ public struct PubSubAdapterFactory: AdapterFactory {
     private let metrics: ClusterMetrics
     /// Of all namespaces together.
     private let budget: AnswerBudget
+    private let leases: LeaseService
 
     /// Makes a factory for a server's namespaces, which share the client.
     ///
@@ -73,13 +74,25 @@ public struct PubSubAdapterFactory: AdapterFactory {
             reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue)
         )
         self.budget = AnswerBudget(limit: configuration.cluster.maximumCollectedBytes)
+        self.leases = LeaseService(
+            bus: bus,
+            // No official node listens there, and whoever may answer on behalf of the main namespace may publish there.
+            channel: .plain("\(configuration.key)-response#/#nodes#"),
+            configuration: configuration.cluster,
+            logger: logger
+        )
     }
 
     /// Makes a namespace's adapter.
     public func makeAdapter(for host: any AdapterHost) -> any Adapter {
         ClusterAdapter(
             host: host,
-            transport: ClassicTransport(namespace: host.name, configuration: self.configuration, bus: self.bus),
+            transport: ClassicTransport(
+                namespace: host.name,
+                configuration: self.configuration,
+                bus: self.bus,
+                leases: self.leases
+            ),
             configuration: self.configuration.cluster,
             metrics: self.metrics,
             budget: self.budget,

@@ -12,7 +12,7 @@ final class ClusterLink: Sendable {
     /// The same in a sentence for whoever has to grant it.
     private let advice: String
     private let probeChannel: String
-    private let peerChannel: String
+    private let peerChannel: BusChannel
     private let watch = NIOLockedValueBox<(any ClusterLinkWatch)?>(nil)
 
     /// Makes a link.
@@ -30,7 +30,7 @@ final class ClusterLink: Sendable {
         rights: [ClusterRight],
         advice: String,
         probeChannel: String,
-        peerChannel: String
+        peerChannel: BusChannel
     ) {
         self.bus = bus
         self.namespace = namespace

@@ -9,6 +9,10 @@ package struct ClusterRight: Sendable, Hashable {
         case subscribe
         case subscribePattern
         case count
+        /// The same for channels that live in one slot of a Redis Cluster.
+        case publishSharded(ByteBuffer)
+        case subscribeSharded
+        case countSharded
     }
 
     /// What is done.
@@ -29,6 +33,9 @@ package struct ClusterRight: Sendable, Hashable {
         case .subscribe: "SUBSCRIBE to \(self.name)"
         case .subscribePattern: "PSUBSCRIBE to \(self.name)"
         case .count: "PUBSUB NUMSUB \(self.name)"
+        case .publishSharded: "SPUBLISH to \(self.name)"
+        case .subscribeSharded: "SSUBSCRIBE to \(self.name)"
+        case .countSharded: "PUBSUB SHARDNUMSUB \(self.name)"
         }
     }
 
@@ -39,6 +46,9 @@ package struct ClusterRight: Sendable, Hashable {
         case .subscribe: ["SUBSCRIBE", self.name]
         case .subscribePattern: ["PSUBSCRIBE", self.name]
         case .count: ["PUBSUB", "NUMSUB", self.name]
+        case .publishSharded: ["SPUBLISH", self.name, ""]
+        case .subscribeSharded: ["SSUBSCRIBE", self.name]
+        case .countSharded: ["PUBSUB", "SHARDNUMSUB", self.name]
         }
     }
 }

@@ -31,9 +31,11 @@ struct RightsCheck {
         switch right.action {
         case .publish(let message):
             return try await self.isPermitted(RESPCommand("PUBLISH", .string(right.name), .bytes(message)))
-        case .count:
+        case .publishSharded(let message):
+            return try await self.isPermitted(RESPCommand("SPUBLISH", .string(right.name), .bytes(message)))
+        case .count, .countSharded:
             return try await self.isPermitted(RESPCommand(words: right.words))
-        case .subscribe, .subscribePattern:
+        case .subscribe, .subscribePattern, .subscribeSharded:
             return true
         }
     }

@@ -14,6 +14,18 @@ public struct ClusterConfiguration: Sendable, Hashable {
     /// How often a node looks after others that may have died while it waits for their answers.
     public var livenessInterval: TimeAmount = .seconds(1)
 
+    /// Where this node can be found, such as `10.0.0.7:3000`: the others name it when it does not answer.
+    public var address: String?
+
+    /// How often this node tells the others that it lives.
+    public var leaseInterval: TimeAmount = .seconds(1)
+
+    /// For how long a Swift node that says nothing is taken for alive.
+    ///
+    /// After that it is asked, and not waited for, until it speaks again. A node that has left, or whose connection to
+    /// the broker has ended, is not asked at all.
+    public var leaseDuration: TimeAmount = .seconds(4)
+
     /// How many bytes an answer to another node's question may have.
     ///
     /// A node that would have to tell more refuses with a reason: it is an error to a Swift node that asks, and an empty

@@ -7,7 +7,9 @@ extension ClusterResponse {
         guard case .object(let members) = try ClusterProtocol.value(parsing: message),
             let requestID = members["requestId"]?.stringValue
         else { throw ClusterProtocolError(.unexpectedShape, "a response without the id of its request") }
-        self.init(requestID: UTF8Text(requestID), content: .untyped(members))
+        // Official nodes don't say who answers.
+        let uid = members["uid"]?.stringValue.map { UTF8Text($0) }
+        self.init(requestID: UTF8Text(requestID), uid: uid, content: .untyped(members))
     }
 
     static func classicAnswer(

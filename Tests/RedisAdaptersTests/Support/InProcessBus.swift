@@ -34,7 +34,7 @@ final class InProcessRedis: Sendable {
     var commands: [Command] { self.state.withLockedValue { $0.commands } }
 
     /// The commands that are no subscriptions.
-    var published: [Command] { self.commands.filter { $0.name == "PUBLISH" || $0.name == "PUBSUB" } }
+    var published: [Command] { self.commands.filter { ["PUBLISH", "SPUBLISH", "PUBSUB"].contains($0.name) } }
 
     func forgetCommands() { self.state.withLockedValue { $0.commands = [] } }
 
@@ -70,9 +70,15 @@ final class InProcessRedis: Sendable {
     }
 
     func publish(_ client: String, _ channel: String, _ message: ByteBuffer) throws(RESPError) {
+        try self.publish(client, .plain(channel), message)
+    }
+
+    func publish(_ client: String, _ busChannel: BusChannel, _ message: ByteBuffer) throws(RESPError) {
+        let channel = busChannel.name
         let (error, subscriptions) = self.state.withLockedValue { state in
             if state.publishError == nil {
-                let command = Command(client: client, name: "PUBLISH", arguments: [channel, message.hexadecimal])
+                let name = busChannel.isSharded ? "SPUBLISH" : "PUBLISH"
+                let command = Command(client: client, name: name, arguments: [channel, message.hexadecimal])
                 state.commands.append(command)
             }
             return (state.publishError, state.isMuted ? [] : state.subscriptions.map(\.subscription))
@@ -80,12 +86,14 @@ final class InProcessRedis: Sendable {
         if let error { throw error }
         let bytes = ByteBuffer(string: channel)
         for subscription in subscriptions {
-            for pattern in subscription.patterns where Self.matches(channel, pattern) {
+            for pattern in subscription.patterns where !busChannel.isSharded && Self.matches(channel, pattern) {
                 let message = RESPMessage(channel: bytes, pattern: ByteBuffer(string: pattern), payload: message)
                 subscription.handler(message)
             }
-            if subscription.channels.contains(channel) {
-                subscription.handler(RESPMessage(channel: bytes, payload: message))
+            if subscription.channels.contains(busChannel) {
+                subscription.handler(
+                    RESPMessage(channel: bytes, payload: message, isSharded: busChannel.isSharded)
+                )
             }
         }
     }
@@ -117,8 +125,24 @@ final class InProcessRedis: Sendable {
         self.state.withLockedValue { $0.subscriptions.removeAll { $0.id == id } }
     }
 
-    func count(_ client: String, _ channel: String) throws -> Int {
-        self.log(client, "PUBSUB", ["NUMSUB", channel])
+    /// Adds a channel to a subscription, or takes it away.
+    func change(_ id: Int, _ channel: BusChannel, isSubscribed: Bool) {
+        self.state.withLockedValue { state in
+            guard let index = state.subscriptions.firstIndex(where: { $0.id == id }) else { return }
+            state.subscriptions[index].subscription.channels.removeAll { $0 == channel }
+            if isSubscribed { state.subscriptions[index].subscription.channels.append(channel) }
+        }
+    }
+
+    /// How many subscribe a channel.
+    func subscribers(of channel: BusChannel) -> Int {
+        self.state.withLockedValue { state in
+            state.subscriptions.count { $0.subscription.channels.contains(channel) }
+        }
+    }
+
+    func count(_ client: String, _ channel: BusChannel) throws -> Int {
+        self.log(client, "PUBSUB", [channel.isSharded ? "SHARDNUMSUB" : "NUMSUB", channel.name])
         let (count, handler) = self.state.withLockedValue { state in
             (state.subscriptions.filter { $0.subscription.channels.contains(channel) }.count, state.countHandler)
         }
@@ -128,7 +152,7 @@ final class InProcessRedis: Sendable {
 
 struct InProcessSubscription: Sendable {
     var patterns: [String]
-    var channels: [String]
+    var channels: [BusChannel]
     var handler: @Sendable (RESPMessage) -> Void
 }
 
@@ -143,18 +167,18 @@ struct InProcessBus: ClusterBus {
         func cancel() async { self.onCancel() }
     }
 
-    func publish(channel: String, message: ByteBuffer) throws(RESPError) {
+    func publish(_ message: ByteBuffer, to channel: BusChannel) throws(RESPError) {
         try self.redis.publish("\(self.client).pub", channel, message)
     }
 
     func publish(
-        _ messages: [(channel: String, message: ByteBuffer)],
+        _ messages: [(channel: BusChannel, message: ByteBuffer)],
         keeps: Bool,
         timeout: TimeAmount,
         completion: @escaping @Sendable (RESPPublishOutcome) -> Void
     ) {
         do throws(RESPError) {
-            for (channel, message) in messages { try self.publish(channel: channel, message: message) }
+            for (channel, message) in messages { try self.publish(message, to: channel) }
             completion(.published)
         } catch {
             completion(keeps && error.code == .disconnected ? .queued : .refused(error))
@@ -163,7 +187,7 @@ struct InProcessBus: ClusterBus {
 
     func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight] { [] }
 
-    func watchLink(probeChannel: String, peerChannel: String) -> any ClusterLinkWatch { Watch() }
+    func watchLink(probeChannel: String, peerChannel: BusChannel) -> any ClusterLinkWatch { Watch() }
 
     private struct Watch: ClusterLinkWatch {
         func proven() async throws {}
@@ -172,18 +196,27 @@ struct InProcessBus: ClusterBus {
 
     func addSubscription(
         patterns: [String],
-        channels: [String],
+        channels: [BusChannel],
         handler: @escaping @Sendable (RESPMessage) -> Void
     ) -> any ClusterBusSubscription {
-        self.redis.log("\(self.client).sub", "psubscribe", patterns)
-        self.redis.log("\(self.client).sub", "subscribe", channels)
+        let (plain, sharded) = (channels.filter { !$0.isSharded }, channels.filter(\.isSharded))
+        if !patterns.isEmpty { self.redis.log("\(self.client).sub", "psubscribe", patterns) }
+        if !plain.isEmpty { self.redis.log("\(self.client).sub", "subscribe", plain.map(\.name)) }
+        for channel in sharded { self.redis.log("\(self.client).sub", "ssubscribe", [channel.name]) }
         let id = self.redis.subscribe(
             InProcessSubscription(patterns: patterns, channels: channels, handler: handler)
         )
         return Cancellable { [redis] in redis.unsubscribe(id) }
     }
 
-    func countSubscribers(of channel: String, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void) {
+    func addRoster(isSharded: Bool, handler: @escaping @Sendable (RESPMessage) -> Void) -> any ClusterBusRoster {
+        let id = self.redis.subscribe(InProcessSubscription(patterns: [], channels: [], handler: handler))
+        return InProcessRoster(redis: self.redis, client: "\(self.client).sub", id: id, isSharded: isSharded)
+    }
+
+    func onGap(_ handler: @escaping @Sendable () -> Void) -> @Sendable () -> Void { {} }
+
+    func countSubscribers(of channel: BusChannel, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void) {
         let count: Result<Int, RESPError>
         do {
             count = .success(try self.redis.count("\(self.client).pub", channel))
@@ -202,6 +235,27 @@ struct InProcessBus: ClusterBus {
         self.redis.observe(self.client, handler)
         return {}
     }
+}
+
+/// Channels that come and go, at once.
+struct InProcessRoster: ClusterBusRoster {
+    let redis: InProcessRedis
+    let client: String
+    let id: Int
+    let isSharded: Bool
+
+    func insert(_ channel: String, heard: (@Sendable () -> Void)?) {
+        if heard == nil { self.redis.log(self.client, self.isSharded ? "ssubscribe" : "subscribe", [channel]) }
+        self.redis.change(self.id, BusChannel(name: channel, isSharded: self.isSharded), isSubscribed: true)
+        heard?()
+    }
+
+    func remove(_ channel: String) {
+        self.redis.log(self.client, self.isSharded ? "sunsubscribe" : "unsubscribe", [channel])
+        self.redis.change(self.id, BusChannel(name: channel, isSharded: self.isSharded), isSubscribed: false)
+    }
+
+    func cancel() async { self.redis.unsubscribe(self.id) }
 }
 
 extension ByteBuffer {

@@ -18,18 +18,60 @@ enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
     case pubSubOfThree
     /// Two nodes that speak the older protocol with Redis, and answer only who asked.
     case pubSubOfTwoOverRESP2
+    /// Two nodes of which one subscribes to single rooms.
+    case pubSubByRooms
+    case shardedStatic
+    case shardedDynamic
+    case shardedDynamicPrivate
 
     var testDescription: String { "\(self)" }
 
     var nodeCount: Int {
         switch self {
         case .inMemory: 1
-        case .pubSubOfTwo, .pubSubOfTwoOverRESP2: 2
+        case .pubSubOfTwo, .pubSubOfTwoOverRESP2, .pubSubByRooms: 2
+        case .shardedStatic, .shardedDynamic, .shardedDynamicPrivate: 2
         case .pubSubOfThree: 3
         }
     }
 
     var usesRedis: Bool { self != .inMemory }
+
+    /// Whether a node hears a room only a moment after it was told to make somebody join it.
+    var subscribesToRooms: Bool {
+        switch self {
+        case .inMemory, .pubSubOfTwo, .pubSubOfThree, .pubSubOfTwoOverRESP2, .shardedStatic: false
+        case .pubSubByRooms, .shardedDynamic, .shardedDynamicPrivate: true
+        }
+    }
+
+    func adapter(_ number: Int, key: String, _ client: RESPClient, _ logger: Logger) -> any AdapterFactory {
+        func sharded(_ mode: ShardedAdapterConfiguration.SubscriptionMode) -> any AdapterFactory {
+            ShardedAdapterFactory(
+                configuration: ShardedAdapterConfiguration(channelPrefix: key, subscriptionMode: mode),
+                client: client,
+                logger: logger,
+                metricsFactory: NOOPMetricsHandler.instance
+            )
+        }
+        switch self {
+        case .shardedStatic: return sharded(.static)
+        case .shardedDynamic: return sharded(.dynamic)
+        case .shardedDynamicPrivate: return sharded(.dynamicPrivate)
+        case .inMemory, .pubSubOfTwo, .pubSubOfThree, .pubSubOfTwoOverRESP2, .pubSubByRooms:
+            var configuration = PubSubAdapterConfiguration(
+                key: key,
+                publishOnSpecificResponseChannel: self == .pubSubOfTwoOverRESP2
+            )
+            if self == .pubSubByRooms, number > 0 { configuration.subscriptions = .rooms }
+            return PubSubAdapterFactory(
+                configuration: configuration,
+                client: client,
+                logger: logger,
+                metricsFactory: NOOPMetricsHandler.instance
+            )
+        }
+    }
 }
 
 /// Servers in this process that know each other through an adapter only.
@@ -55,7 +97,7 @@ struct TestCluster {
         var nodes: [SocketServer] = []
         var addresses: [SocketAddress] = []
         var clients: [RESPClient] = []
-        for _ in 0..<kind.nodeCount {
+        for number in 0..<kind.nodeCount {
             var adapter: any AdapterFactory = InMemoryAdapterFactory()
             if let redis {
                 var configuration = try RESPConfiguration(url: redis.url)
@@ -65,21 +107,15 @@ struct TestCluster {
                 let client = RESPClient(configuration: configuration, logger: logger)
                 try await client.connect()
                 clients.append(client)
-                adapter = PubSubAdapterFactory(
-                    configuration: PubSubAdapterConfiguration(
-                        key: key,
-                        publishOnSpecificResponseChannel: kind == .pubSubOfTwoOverRESP2
-                    ),
-                    client: client,
-                    logger: logger,
-                    metricsFactory: NOOPMetricsHandler.instance
-                )
+                adapter = kind.adapter(number, key: key, client, logger)
             }
             var configuration = SocketServerConfiguration()
             configuration.connectionStateRecovery = recovery
             let node = SocketServer(configuration: configuration, adapter: adapter)
             for namespace in [node.sockets, node.of(otherNamespace)] {
-                namespace.on("join") { (socket: Socket, rooms: [String]) in socket.join(rooms.map { Room($0) }) }
+                namespace.on("join") { (socket: Socket, rooms: [String]) in
+                    await socket.joinConfirmed(rooms.map { Room($0) })
+                }
             }
             try await node.start()
             addresses.append(try await node.listen(host: "127.0.0.1", port: 0))

@@ -3,11 +3,34 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// What arrives on the namespace's channels; on the Redis connection's loop.
-extension ClassicTransport {
-    func received(_ message: RESPMessage, _ receiver: ClusterReceiver) {
+/// Reads what arrives on a namespace's channels; on the Redis connection's loop.
+struct ClassicInbox: Sendable {
+    private let receiver: ClusterReceiver
+    private let recent: RecentRooms
+    private let namespace: String
+    private let uid: UTF8Text
+    /// The bytes of the channels and of our own uid as they stand in messages: compared without making strings.
+    private let requestChannel: ByteBuffer
+    private let broadcastPrefix: ByteBuffer
+    private let ownBroadcastHeader: ByteBuffer
+
+    init(_ dialect: ClassicDialect, receiver: ClusterReceiver, recent: RecentRooms) {
+        self.receiver = receiver
+        self.recent = recent
+        self.namespace = dialect.namespace
+        self.uid = UTF8Text(dialect.uid)
+        self.requestChannel = ByteBuffer(string: dialect.channels.request)
+        self.broadcastPrefix = ByteBuffer(string: dialect.channels.broadcast)
+        var header = ByteBuffer()
+        header.writeMessagePackArrayHeader(count: 3)
+        header.writeMessagePack(dialect.uid)
+        self.ownBroadcastHeader = header
+    }
+
+    func received(_ message: RESPMessage) {
+        let receiver = self.receiver
         do throws(ClusterProtocolError) {
-            if message.pattern != nil {
+            if message.pattern != nil || self.isBroadcastChannel(message.channel) {
                 try self.receivedBroadcast(message, receiver)
             } else if message.channel == self.requestChannel {
                 try self.receivedRequest(message.payload, receiver)
@@ -17,6 +40,10 @@ extension ClassicTransport {
         } catch {
             receiver.rejected(error.reason.rawValue, error, from: String(buffer: message.channel))
         }
+    }
+
+    private func isBroadcastChannel(_ channel: ByteBuffer) -> Bool {
+        channel.readableBytesView.starts(with: self.broadcastPrefix.readableBytesView)
     }
 
     private func receivedBroadcast(
@@ -29,12 +56,12 @@ extension ClassicTransport {
         }
         guard room.name.utf8.isEmpty || self.isOfInterest(room, receiver) else { return receiver.filtered() }
         let broadcast = try ClassicBroadcast(parsing: message.payload)
-        guard broadcast.uid != self.nodeID else { return }
-        guard let namespace = broadcast.namespace, namespace == UTF8Text(self.dialect.namespace) else {
+        guard broadcast.uid != self.uid else { return }
+        guard let namespace = broadcast.namespace, namespace == UTF8Text(self.namespace) else {
             throw ClusterProtocolError(.wrongChannel, "a broadcast for another namespace")
         }
         guard let options = broadcast.options else { return receiver.filtered() }
-        receiver.deliver(try broadcast.packet(for: self.dialect.namespace), options: options)
+        receiver.deliver(try broadcast.packet(for: self.namespace), options: options)
     }
 
     private func isOfInterest(_ room: Room, _ receiver: ClusterReceiver) -> Bool {
@@ -60,9 +87,10 @@ extension ClassicTransport {
         _ message: ByteBuffer,
         _ receiver: ClusterReceiver
     ) throws(ClusterProtocolError) {
-        let request = try ClusterRequest(parsingClassic: message, namespace: self.dialect.namespace)
+        let request = try ClusterRequest(parsingClassic: message, namespace: self.namespace)
         // Our own come back: what they say was done here before they were sent.
-        guard request.uid != self.nodeID else { return }
+        guard request.uid != self.uid else { return }
+        if case .join(_, let rooms) = request.body { self.recent.insert(rooms) }
         receiver.received(request, byteCount: message.readableBytes)
     }
 

@@ -1,0 +1,162 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import RESP
+import SocketIOServer
+import SocketIOWire
+
+/// One namespace's hold on a bus: joining, leaving, publishing and counting, whatever its dialect.
+final class BusAttachment: Sendable {
+    private struct State {
+        var subscription: (any ClusterBusSubscription)?
+        var rooms: RoomSubscriptions?
+        var stopObserving: [@Sendable () -> Void] = []
+        var isClosed = false
+    }
+
+    let bus: any ClusterBus
+    private let namespace: String
+    private let link: ClusterLink
+    /// The channel whose subscribers are the nodes.
+    private let countedChannel: BusChannel
+    private let state = NIOLockedValueBox(State())
+
+    init(bus: any ClusterBus, namespace: String, link: ClusterLink, countedChannel: BusChannel) {
+        self.bus = bus
+        self.namespace = namespace
+        self.link = link
+        self.countedChannel = countedChannel
+    }
+
+    // MARK: Life
+
+    /// Subscribes, and proves that messages arrive.
+    ///
+    /// - Parameters:
+    ///   - receiver: Told when the bus is lost and back, and of the rooms.
+    ///   - rooms: The rooms that are subscribed one by one, if they are.
+    ///   - subscribe: Subscribes to everything else.
+    /// - Throws: ``ClusterError`` with what is wrong and what to do.
+    func start(
+        _ receiver: ClusterReceiver,
+        rooms: RoomSubscriptions? = nil,
+        subscribe: () -> any ClusterBusSubscription
+    ) async throws {
+        do {
+            try await self.link.checkRights()
+            try await self.subscription(receiver, rooms, subscribe).confirmed()
+            // A node that can't count the others would find that out with the first question.
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                self.bus.countSubscribers(of: self.countedChannel) { result in
+                    continuation.resume(with: result.map { _ in }.mapError { $0 as any Error })
+                }
+            }
+            try await self.link.start()
+        } catch let error as RESPError {
+            throw self.link.startError(error)
+        }
+    }
+
+    private func subscription(
+        _ receiver: ClusterReceiver,
+        _ rooms: RoomSubscriptions?,
+        _ subscribe: () -> any ClusterBusSubscription
+    ) throws -> any ClusterBusSubscription {
+        let (subscription, isNew) = self.state.withLockedValue { state -> ((any ClusterBusSubscription)?, Bool) in
+            guard state.subscription == nil, !state.isClosed else { return (state.subscription, false) }
+            let subscription = subscribe()
+            state.subscription = subscription
+            state.rooms = rooms
+            state.stopObserving = [
+                self.bus.onAvailabilityChange { receiver.availabilityChanged($0) },
+                self.bus.onGap { receiver.eventsMayBeMissing() },
+            ]
+            return (subscription, true)
+        }
+        guard let subscription else {
+            throw ClusterError(code: .closed, message: "the adapter of namespace \(self.namespace) is closed")
+        }
+        if isNew, let rooms { receiver.observeRooms(rooms) }
+        return subscription
+    }
+
+    func close() async {
+        let state = self.state.withLockedValue { state in
+            state.isClosed = true
+            defer {
+                state.subscription = nil
+                state.rooms = nil
+                state.stopObserving = []
+            }
+            return state
+        }
+        for stop in state.stopObserving { stop() }
+        self.link.stop()
+        await state.rooms?.cancel()
+        await state.subscription?.cancel()
+    }
+
+    /// Returns when Redis has confirmed the channels of these rooms, or can't now.
+    func confirm(_ rooms: [Room]) async {
+        await self.state.withLockedValue { $0.rooms }?.confirm(rooms)
+    }
+
+    // MARK: Publishing
+
+    func publish(_ message: ByteBuffer, to channel: BusChannel) throws(ClusterError) {
+        do throws(RESPError) {
+            try self.bus.publish(message, to: channel)
+        } catch {
+            throw ClusterError(error)
+        }
+    }
+
+    func publish(
+        _ messages: [(channel: BusChannel, message: ByteBuffer)],
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount
+    ) async -> PublishOutcome {
+        let outcome = await withCheckedContinuation { continuation in
+            self.bus.publish(messages, keeps: policy == .queue, timeout: timeout) { continuation.resume(returning: $0) }
+        }
+        switch outcome {
+        case .published: return .published
+        case .queued: return .queued
+        case .refused(let error), .unconfirmed(let error): return .refused(reason: error.brief)
+        }
+    }
+
+    /// Publishes something long.
+    ///
+    /// - Returns: When it takes no memory here any more.
+    func publishLong(_ message: ByteBuffer, to channel: BusChannel, timeout: TimeAmount) -> EventLoopFuture<Void> {
+        let promise = self.bus.eventLoop.makePromise(of: Void.self)
+        self.bus.publish([(channel, message)], keeps: false, timeout: timeout) { outcome in
+            switch outcome {
+            case .published, .queued: promise.succeed()
+            case .refused(let error), .unconfirmed(let error): promise.fail(error)
+            }
+        }
+        return promise.futureResult
+    }
+
+    func countNodes() -> EventLoopFuture<Int> {
+        let promise = self.bus.eventLoop.makePromise(of: Int.self)
+        self.bus.countSubscribers(of: self.countedChannel) { result in
+            promise.completeWith(
+                result.mapError { error in
+                    var failure = ClusterError(error)
+                    failure.message = "the nodes of the cluster can't be counted: \(error.message)"
+                    return failure
+                }
+            )
+        }
+        return promise.futureResult
+    }
+}
+
+extension ClusterError {
+    /// Redis did not do what the cluster needs.
+    init(_ error: RESPError) {
+        self.init(code: error.code == .closed ? .closed : .unreachable, message: error.message)
+    }
+}

@@ -1,0 +1,82 @@
+import NIOCore
+import SocketIOServer
+import SocketIOWire
+
+/// What the official sharded adapter calls things, and how it writes them: a value.
+struct ShardedDialect: Sendable {
+    let namespace: String
+    let uid: String
+    let channels: ClusterChannels
+    let mode: ShardedSubscriptionMode
+    private let encoder: ClusterEncoder
+
+    init(namespace: String, configuration: ShardedAdapterConfiguration) {
+        self.namespace = namespace
+        self.uid = configuration.makeID()
+        self.channels = ClusterChannels(prefix: configuration.channelPrefix, namespace: namespace)
+        self.mode = configuration.mode
+        self.encoder = ClusterEncoder(
+            uid: self.uid,
+            namespace: namespace,
+            writesNumericRooms: configuration.writesNumericRooms
+        )
+    }
+
+    /// What tells this node's own messages from others at a glance.
+    var signature: ClusterSignature { self.encoder.signature }
+
+    /// Where a message goes, and its bytes.
+    ///
+    /// - Parameters:
+    ///   - message: What to send.
+    ///   - recent: Rooms whose messages go to all nodes, because not every node hears them one by one yet.
+    /// - Returns: The channel, and the message.
+    func encode(_ message: OutgoingMessage, _ recent: RecentRooms) -> (channel: BusChannel, message: ByteBuffer) {
+        let message = ClusterMessage(message)
+        let room = self.mode.roomChannel(of: message).flatMap { recent.contains($0) ? nil : $0 }
+        let channel = room.map { self.channels.room($0) } ?? self.channels.namespace
+        return (.sharded(channel), self.encoder.sharded(message))
+    }
+
+    /// A reply, to which the id of a request is added.
+    func encode(_ reply: ClusterReply) -> EncodedReply {
+        let encoder = self.encoder
+        let message: @Sendable (ClusterAsker) -> ByteBuffer = {
+            encoder.sharded(ClusterMessage(reply, to: $0.requestID))
+        }
+        guard reply.mayBeLong else { return EncodedReply(byteCount: 0, message: message) }
+        let byteCount = message(ClusterAsker(nodeID: nil, requestID: nil)).readableBytes
+        return EncodedReply(byteCount: byteCount, message: message)
+    }
+
+    /// Where a reply goes; whoever does not say who it is gets it on the channel that everybody hears.
+    func responseChannel(to asker: ClusterAsker) -> BusChannel {
+        .sharded(asker.nodeID.map { self.channels.responses(to: $0.string) } ?? self.channels.namespace)
+    }
+
+    // MARK: Rights
+
+    /// What the Redis user must be allowed.
+    var rights: [ClusterRight] {
+        // A room that only a bug could make: every node lets it pass by.
+        let nobody = BroadcastOptions(rooms: [Room("\u{0}")])
+        let toNobody = self.encoder.sharded(.leave(nobody, rooms: []))
+        return [
+            ClusterRight(.publishSharded(toNobody), self.channels.namespace),
+            ClusterRight(.subscribeSharded, self.channels.namespace),
+            ClusterRight(.subscribeSharded, self.channels.responses(to: self.uid)),
+            ClusterRight(.countSharded, self.channels.namespace),
+            ClusterRight(.publish(ByteBuffer()), self.probeChannel),
+            ClusterRight(.subscribe, self.probeChannel),
+        ]
+    }
+
+    /// The same in a sentence.
+    var advice: String {
+        "The Redis user needs SPUBLISH, SSUBSCRIBE, PUBLISH, SUBSCRIBE and PUBSUB, and the channels "
+            + "\(self.channels.namespace)*"
+    }
+
+    /// Where this node sends messages to itself.
+    var probeChannel: String { self.channels.responses(to: "probe-\(self.uid)") }
+}

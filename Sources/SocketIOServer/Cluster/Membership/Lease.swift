@@ -1,0 +1,71 @@
+package import NIOCore
+import OrderedCollections
+package import SocketIOWire
+
+/// What a node tells the others of itself from time to time: that it lives, and as whom.
+///
+/// JSON text on a channel of its own, which Node.js nodes don't listen to.
+package struct Lease: Sendable, Hashable {
+    /// The node, whatever namespaces it serves.
+    package var node: UTF8Text
+    /// Where it listens, if it says so.
+    package var address: String?
+    /// Changes with the namespaces.
+    package var version: Int
+    /// What it calls itself in each namespace; `nil`: as before.
+    package var namespaces: [UTF8Text: UTF8Text]?
+    /// It asks the others to say at once who they are.
+    package var isHello = false
+    /// It leaves.
+    package var isGoodbye = false
+
+    /// Names and ids that are longer belong to nobody, and so do more namespaces than that.
+    private static let longestName = 256
+    private static let mostNamespaces = 10_000
+
+    package init(node: UTF8Text, address: String?, version: Int, namespaces: [UTF8Text: UTF8Text]?) {
+        self.node = node
+        self.address = address
+        self.version = version
+        self.namespaces = namespaces
+    }
+
+    /// Reads a lease; `nil` if it is none.
+    package init?(parsing message: ByteBuffer) {
+        var limits = JSONLimits()
+        limits.maximumDepth = 4
+        guard message.readableBytes <= 4 * 1024 * 1024, let value = try? JSONValue(parsing: message, limits: limits),
+            value["lease"] == 1, let node = value["node"]?.stringValue, node.utf8.count <= Self.longestName,
+            let version = value["version"]?.intValue
+        else { return nil }
+        self.node = UTF8Text(node)
+        self.version = version
+        self.address = value["address"]?.stringValue.flatMap { $0.utf8.count <= Self.longestName ? $0 : nil }
+        self.isHello = value["hello"]?.boolValue ?? false
+        self.isGoodbye = value["bye"]?.boolValue ?? false
+        guard let members = value["namespaces"]?.objectValue else { return }
+        guard members.count <= Self.mostNamespaces else { return nil }
+        var namespaces: [UTF8Text: UTF8Text] = [:]
+        for (name, id) in members {
+            guard let id = id.stringValue, id.utf8.count <= Self.longestName else { return nil }
+            namespaces[name] = UTF8Text(id)
+        }
+        self.namespaces = namespaces
+    }
+
+    /// The lease as it is published.
+    package var message: ByteBuffer {
+        var members: JSONObject = ["lease": 1, "node": .string(self.node.string), "version": .int(self.version)]
+        if let address = self.address { members["address"] = .string(address) }
+        if self.isHello { members["hello"] = true }
+        if self.isGoodbye { members["bye"] = true }
+        if let namespaces = self.namespaces {
+            var ids: JSONObject = [:]
+            for (name, id) in namespaces.sorted(by: { $0.key < $1.key }) { ids[name] = .string(id.string) }
+            members["namespaces"] = .object(ids)
+        }
+        var message = ByteBuffer()
+        message.writeJSON(.object(members))
+        return message
+    }
+}

@@ -1,0 +1,110 @@
+import NIOCore
+package import SocketIOWire
+
+/// The other nodes that tell that they live.
+///
+/// A value: leases and the time go in; who is there comes out.
+package struct NodeTable: Sendable {
+    /// What a lease, or the time, has changed.
+    package struct Change: Equatable, Sendable {
+        /// Somebody has come, gone, fallen silent, or speaks again.
+        package var isVisible = false
+        /// This node should say at once who it is.
+        package var isAsked = false
+        /// The other node should say what it calls itself: its version is not the one that is known.
+        package var isUnknown = false
+    }
+
+    private struct Entry {
+        var node: ClusterNode
+        var lastHeard: NIODeadline
+        var isSilent = false
+        var version: Int
+        var namespaces: [UTF8Text: UTF8Text]
+        var isComplete: Bool
+    }
+
+    /// This node.
+    private let own: UTF8Text
+    /// For how long a node is taken for alive that says nothing.
+    private let duration: TimeAmount
+    private var entries: [UTF8Text: Entry] = [:]
+
+    /// More nodes than there are.
+    private static let mostNodes = 10_000
+
+    package init(own: UTF8Text, duration: TimeAmount) {
+        self.own = own
+        self.duration = duration
+    }
+
+    /// Takes what a node says.
+    package mutating func heard(_ lease: Lease, at now: NIODeadline) -> Change {
+        var change = Change(isAsked: lease.isHello)
+        guard lease.node != self.own else { return Change() }
+        guard !lease.isGoodbye else {
+            change.isVisible = self.entries.removeValue(forKey: lease.node) != nil
+            return change
+        }
+        var entry: Entry
+        if let known = self.entries[lease.node] {
+            entry = known
+            change.isVisible = known.isSilent
+        } else {
+            guard self.entries.count < Self.mostNodes else { return change }
+            entry = Entry(
+                node: ClusterNode(id: lease.node.string, address: lease.address),
+                lastHeard: now,
+                version: lease.version,
+                namespaces: [:],
+                isComplete: false
+            )
+            change.isVisible = true
+        }
+        entry.lastHeard = now
+        entry.isSilent = false
+        if let address = lease.address { entry.node.address = address }
+        if let namespaces = lease.namespaces {
+            change.isVisible = change.isVisible || entry.namespaces != namespaces
+            entry.namespaces = namespaces
+            entry.version = lease.version
+            entry.isComplete = true
+        } else if entry.version != lease.version || !entry.isComplete {
+            change.isUnknown = true
+        }
+        self.entries[lease.node] = entry
+        return change
+    }
+
+    /// Looks who has fallen silent, and forgets who has been for long.
+    ///
+    /// - Returns: Whether somebody has.
+    package mutating func look(at now: NIODeadline) -> Bool {
+        var hasChanged = false
+        for (id, entry) in self.entries {
+            if entry.lastHeard + .nanoseconds(self.duration.nanoseconds * 20) < now {
+                self.entries[id] = nil
+                hasChanged = true
+            } else if !entry.isSilent, entry.lastHeard + self.duration < now {
+                self.entries[id]?.isSilent = true
+                hasChanged = true
+            }
+        }
+        return hasChanged
+    }
+
+    /// This node has not listened for a while: nobody has fallen silent by that.
+    package mutating func excuse(at now: NIODeadline) {
+        for id in self.entries.keys { self.entries[id]?.lastHeard = now }
+    }
+
+    /// Those that serve a namespace.
+    package func peers(of namespace: UTF8Text) -> [ClusterPeer] {
+        self.entries.values.compactMap { entry in
+            entry.namespaces[namespace].map { ClusterPeer(nodeID: $0, node: entry.node, isSilent: entry.isSilent) }
+        }
+    }
+
+    /// All of them.
+    package var nodes: [ClusterNode] { self.entries.values.map(\.node) }
+}
