@@ -22,7 +22,8 @@ extension ClientCore: RESPConnectionOwner {
     }
 
     func restoredIfConfirmed() {
-        guard self.isRestoring, self.table.isRestored else { return }
+        guard self.isRestoring else { return }
+        guard self.table.isRestored else { return self.subscriber.restoringGoesOn() }
         self.isRestoring = false
         self.subscriber.restored()
     }

@@ -158,6 +158,15 @@ struct ConnectionLifecycle {
         }
     }
 
+    /// Something of what was subscribed before is subscribed again.
+    ///
+    /// There may be a hundred thousand names. They take as long as they take, while Redis goes on confirming them.
+    mutating func restoringGoesOn(at now: NIODeadline) {
+        guard case .restoring(var attempt, let keepAlive) = self.state else { return }
+        attempt.deadline = now + self.configuration.connectTimeout
+        self.state = .restoring(attempt, keepAlive)
+    }
+
     /// Everything that was subscribed before is subscribed again.
     ///
     /// - Returns: Whether the connection has just become ready.

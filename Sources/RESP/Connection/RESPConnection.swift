@@ -112,6 +112,11 @@ final class RESPConnection {
         self.write(bytes)
     }
 
+    /// Something is restored, and there is more to come.
+    func restoringGoesOn() {
+        self.lifecycle.restoringGoesOn(at: self.eventLoop.now)
+    }
+
     func restored() {
         guard self.lifecycle.restored(at: self.eventLoop.now) else { return }
         self.owner?.connectionBecameReady(self)
