@@ -34,22 +34,27 @@ final class BusAttachment: Sendable {
     /// - Parameters:
     ///   - receiver: Told when the bus is lost and back, and of the rooms.
     ///   - rooms: The rooms that are subscribed one by one, if they are.
+    ///   - losesEvents: Whether events of others pass this node by while its subscriptions are away.
     ///   - subscribe: Subscribes to everything else.
+    ///   - prepare: What is to be done besides, behind the subscription.
     /// - Throws: ``ClusterError`` with what is wrong and what to do.
     func start(
         _ receiver: ClusterReceiver,
         rooms: RoomSubscriptions? = nil,
-        subscribe: () -> any ClusterBusSubscription
+        losesEvents: Bool = true,
+        subscribe: () -> any ClusterBusSubscription,
+        prepare: () async throws -> Void = {}
     ) async throws {
         do {
             try await self.link.checkRights()
-            try await self.subscription(receiver, rooms, subscribe).confirmed()
+            try await self.subscription(receiver, rooms, losesEvents: losesEvents, subscribe).confirmed()
             // A node that can't count the others would find that out with the first question.
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 self.bus.countSubscribers(of: self.countedChannel) { result in
                     continuation.resume(with: result.map { _ in }.mapError { $0 as any Error })
                 }
             }
+            try await prepare()
             try await self.link.start()
         } catch let error as RESPError {
             throw self.link.startError(error)
@@ -59,6 +64,7 @@ final class BusAttachment: Sendable {
     private func subscription(
         _ receiver: ClusterReceiver,
         _ rooms: RoomSubscriptions?,
+        losesEvents: Bool,
         _ subscribe: () -> any ClusterBusSubscription
     ) throws -> any ClusterBusSubscription {
         let (subscription, isNew) = self.state.withLockedValue { state -> ((any ClusterBusSubscription)?, Bool) in
@@ -67,9 +73,9 @@ final class BusAttachment: Sendable {
             state.subscription = subscription
             state.rooms = rooms
             state.stopObserving = [
-                self.bus.onAvailabilityChange { receiver.availabilityChanged($0) },
-                self.bus.onGap { receiver.eventsMayBeMissing() },
+                self.bus.onAvailabilityChange { receiver.availabilityChanged($0, losesEvents: losesEvents) }
             ]
+            if losesEvents { state.stopObserving.append(self.bus.onGap { receiver.eventsMayBeMissing() }) }
             return (subscription, true)
         }
         guard let subscription else {

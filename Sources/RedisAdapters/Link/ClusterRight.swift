@@ -13,6 +13,8 @@ package struct ClusterRight: Sendable, Hashable {
         case publishSharded(ByteBuffer)
         case subscribeSharded
         case countSharded
+        /// A command that changes nothing when it is tried; the right's name says what it is.
+        case other([String])
     }
 
     /// What is done.
@@ -26,6 +28,9 @@ package struct ClusterRight: Sendable, Hashable {
         self.name = name
     }
 
+    /// The right to use a command, which changes nothing when it is tried.
+    package init(trying words: [String], _ name: String) { self.init(.other(words), name) }
+
     /// Such as `PUBLISH to socket.io-request#/#`.
     package var description: String {
         switch self.action {
@@ -36,6 +41,7 @@ package struct ClusterRight: Sendable, Hashable {
         case .publishSharded: "SPUBLISH to \(self.name)"
         case .subscribeSharded: "SSUBSCRIBE to \(self.name)"
         case .countSharded: "PUBSUB SHARDNUMSUB \(self.name)"
+        case .other: self.name
         }
     }
 
@@ -49,6 +55,7 @@ package struct ClusterRight: Sendable, Hashable {
         case .publishSharded: ["SPUBLISH", self.name, ""]
         case .subscribeSharded: ["SSUBSCRIBE", self.name]
         case .countSharded: ["PUBSUB", "SHARDNUMSUB", self.name]
+        case .other(let words): words
         }
     }
 }

@@ -37,6 +37,9 @@ package final class ClusterReceiver: Sendable {
         self.context.host.deliver(packet, options: options)
     }
 
+    /// A broadcast of another node is handed to this node's clients by somebody else.
+    package func delivered() { self.context.metrics.delivered.increment() }
+
     /// A broadcast was left out unread, because nobody here is meant.
     package func filtered() { self.context.metrics.filtered.increment() }
 
@@ -144,9 +147,12 @@ package final class ClusterReceiver: Sendable {
     // MARK: The link
 
     /// The broker was lost, or everything is subscribed again.
-    package func availabilityChanged(_ isAvailable: Bool) {
-        // What others published meanwhile has passed this node by.
-        if isAvailable { self.context.host.eventsMayBeMissing() }
+    ///
+    /// - Parameters:
+    ///   - isAvailable: Whether it is there.
+    ///   - losesEvents: Whether what others published meanwhile has passed this node by.
+    package func availabilityChanged(_ isAvailable: Bool, losesEvents: Bool = true) {
+        if isAvailable, losesEvents { self.context.host.eventsMayBeMissing() }
         self.core.execute { $0.availabilityChanged(isAvailable) }
     }
 

@@ -9,7 +9,8 @@ package struct StreamEntry: Sendable {
     /// What it is about.
     package let type: ClusterMessageType
     private let sender: ByteBuffer?
-    private let data: ByteBuffer?
+    /// Its data as it was added; `nil` if it has none.
+    package let data: ByteBuffer?
 
     /// Who added it; emitters are called `emitter`.
     package var uid: UTF8Text? { self.sender.map { UTF8Text(decoding: $0.readableBytesView) } }
@@ -49,6 +50,9 @@ package struct StreamEntry: Sendable {
             $0.elementsEqual(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
         }
     }
+
+    /// How many bytes its data has.
+    package var byteCount: Int { self.data?.readableBytes ?? 0 }
 
     /// Whether the node of that uid added it.
     package func isFrom(_ uid: ByteBuffer) -> Bool { self.sender == uid }

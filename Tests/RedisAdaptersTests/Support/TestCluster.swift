@@ -23,6 +23,9 @@ enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
     case shardedStatic
     case shardedDynamic
     case shardedDynamicPrivate
+    case streams
+    /// Two nodes with several streams, who ask each other over sharded channels.
+    case streamsSharded
 
     var testDescription: String { "\(self)" }
 
@@ -30,7 +33,7 @@ enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
         switch self {
         case .inMemory: 1
         case .pubSubOfTwo, .pubSubOfTwoOverRESP2, .pubSubByRooms: 2
-        case .shardedStatic, .shardedDynamic, .shardedDynamicPrivate: 2
+        case .shardedStatic, .shardedDynamic, .shardedDynamicPrivate, .streams, .streamsSharded: 2
         case .pubSubOfThree: 3
         }
     }
@@ -40,7 +43,9 @@ enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
     /// Whether a node hears a room only a moment after it was told to make somebody join it.
     var subscribesToRooms: Bool {
         switch self {
-        case .inMemory, .pubSubOfTwo, .pubSubOfThree, .pubSubOfTwoOverRESP2, .shardedStatic: false
+        case .inMemory, .pubSubOfTwo, .pubSubOfThree, .pubSubOfTwoOverRESP2, .shardedStatic, .streams,
+            .streamsSharded:
+            false
         case .pubSubByRooms, .shardedDynamic, .shardedDynamicPrivate: true
         }
     }
@@ -58,6 +63,16 @@ enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
         case .shardedStatic: return sharded(.static)
         case .shardedDynamic: return sharded(.dynamic)
         case .shardedDynamicPrivate: return sharded(.dynamicPrivate)
+        case .streams, .streamsSharded:
+            var configuration = StreamsAdapterConfiguration(streamName: key, channelPrefix: key)
+            configuration.usesShardedPubSub = self == .streamsSharded
+            configuration.streamCount = self == .streamsSharded ? 3 : 1
+            return StreamsAdapterFactory(
+                configuration: configuration,
+                client: client,
+                logger: logger,
+                metricsFactory: NOOPMetricsHandler.instance
+            )
         case .inMemory, .pubSubOfTwo, .pubSubOfThree, .pubSubOfTwoOverRESP2, .pubSubByRooms:
             var configuration = PubSubAdapterConfiguration(
                 key: key,

@@ -1,0 +1,93 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import RESP
+import SocketIOServer
+import SocketIOWire
+
+/// One namespace of those whose entries a ``StreamHub`` reads; called on the bus's loop.
+protocol StreamMember: AnyObject, Sendable {
+    var namespace: UTF8Text { get }
+    /// The stream that its entries are added to.
+    var stream: String { get }
+    /// Whether it has to know where its log begins.
+    var keepsLog: Bool { get }
+
+    /// The reader stands behind that entry, in a history of that name.
+    func logBegins(_ history: String, after id: RESPStreamID)
+    /// The reader has come to an entry of this namespace; in its own stream, or in another one.
+    func received(_ entry: StreamEntry, at id: RESPStreamID, isInLog: Bool)
+    /// Entries may be gone that were not read.
+    func entriesAreMissing()
+}
+
+/// Reads the streams, once for all namespaces of a server, and hands each entry to the namespace that it is for.
+final class StreamHub: Sendable {
+    let bus: any StreamsBus
+    private let reading: NIOLoopBoundBox<StreamHubReading>
+
+    init(configuration: StreamsAdapterConfiguration, bus: any StreamsBus, metrics: ClusterMetrics, logger: Logger) {
+        self.bus = bus
+        let reading = StreamHubReading(configuration: configuration, bus: bus, metrics: metrics, logger: logger)
+        self.reading = NIOLoopBoundBox.makeBoxSendingValue(reading, eventLoop: bus.eventLoop)
+        self.onLoop { $0.hub = self }
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (StreamHubReading) -> Void) {
+        let reading = self.reading
+        if self.bus.eventLoop.inEventLoop {
+            body(reading.value)
+        } else {
+            self.bus.eventLoop.execute { body(reading.value) }
+        }
+    }
+
+    /// Returns when the end of the streams is known, behind which the member's entries are read.
+    ///
+    /// - Throws: ``RESPError`` if the streams can't be read.
+    func join(_ member: any StreamMember) async throws {
+        let promise = self.bus.eventLoop.makePromise(of: Void.self)
+        self.onLoop { $0.join(member, promise) }
+        try await promise.futureResult.get()
+    }
+
+    /// Reads nothing more for the member when it has returned.
+    func leave(_ member: any StreamMember) async {
+        let promise = self.bus.eventLoop.makePromise(of: (any StreamsBusReader)?.self)
+        self.onLoop { promise.succeed($0.leave(member)) }
+        let reader = try? await promise.futureResult.get()
+        await reader?.cancel()
+    }
+
+    /// Something looks as if the stream were another one, or shorter than what was read.
+    func look(after stream: String) { self.onLoop { $0.look(after: stream) } }
+
+    /// Under which replication id the streams are read.
+    ///
+    /// - Returns: `nil` while that is not known.
+    func replicationID() async -> UTF8Text? {
+        let promise = self.bus.eventLoop.makePromise(of: UTF8Text?.self)
+        self.onLoop { promise.succeed($0.replicationID) }
+        return try? await promise.futureResult.get()
+    }
+
+    /// Redis has said under which replication id it writes.
+    func saw(_ replicationID: UTF8Text) { self.onLoop { $0.saw(replicationID) } }
+
+    // MARK: What the reader and Redis say
+
+    func handle(_ event: RESPStreamEvent, of generation: Int) { self.onLoop { $0.handle(event, of: generation) } }
+
+    func looked(
+        _ stream: Int,
+        _ result: Result<[RESPValue], RESPError>,
+        readThrough position: RESPStreamID,
+        of generation: Int
+    ) {
+        self.onLoop { $0.looked(stream, result, readThrough: position, of: generation) }
+    }
+
+    func ask(_ generation: Int) { self.onLoop { $0.ask(generation) } }
+
+    func told(_ id: Result<UTF8Text, RESPError>, of generation: Int) { self.onLoop { $0.told(id, of: generation) } }
+}

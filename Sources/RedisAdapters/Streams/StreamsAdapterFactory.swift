@@ -1,0 +1,112 @@
+public import Logging
+public import Metrics
+public import RESP
+public import SocketIOServer
+import SocketIOWire
+
+/// Connects servers over a Redis stream, with the messages of the official `@socket.io/redis-streams-adapter`: Swift and
+/// Node.js nodes form one cluster.
+///
+/// ```swift
+/// import RESP
+/// import RedisAdapters
+/// import SocketIOServer
+///
+/// let redis = RESPClient(configuration: try .init(url: "redis://localhost:6379"))
+/// try await redis.connect()
+/// var configuration = SocketServerConfiguration()
+/// configuration.connectionStateRecovery = ConnectionStateRecovery()
+/// let server = SocketServer(configuration: configuration, adapter: StreamsAdapterFactory(client: redis))
+/// ```
+///
+/// A node that loses Redis for a while reads afterwards what the others have sent meanwhile. With
+/// ``SocketServerConfiguration/connectionStateRecovery`` a client that was away may go on where it was on any node, and gets
+/// all that it has missed; or it is told that it can't. Events then reach this node's clients in the order of the stream,
+/// a moment later than without.
+///
+/// Works with every Redis from version 5 that is a primary and no node of a Redis Cluster. A start with too few rights
+/// fails and names what is missing. Questions to other nodes, and events that are acknowledged, reach other nodes at most
+/// once, as with every adapter.
+public struct StreamsAdapterFactory: AdapterFactory {
+    private let configuration: StreamsAdapterConfiguration
+    private let bus: any StreamsBus
+    private let hub: StreamHub
+    private let leases: LeaseService
+    private let logger: Logger
+    private let metrics: ClusterMetrics
+    /// Of all namespaces together.
+    private let budget: AnswerBudget
+
+    /// Makes a factory for a server's namespaces, which share the client.
+    ///
+    /// - Parameters:
+    ///   - configuration: The same names and counts on every node.
+    ///   - client: Connected before the server starts, and closed after it.
+    ///   - logger: For what is ignored or lost; nowhere by default.
+    ///   - metricsFactory: For what is counted.
+    public init(
+        configuration: StreamsAdapterConfiguration = StreamsAdapterConfiguration(),
+        client: RESPClient,
+        logger: Logger = Logger(label: "socketio.adapter", factory: { _ in SwiftLogNoOpLogHandler() }),
+        metricsFactory: any MetricsFactory = MetricsSystem.factory
+    ) {
+        self.init(
+            configuration: configuration,
+            bus: RedisBus(client: client),
+            logger: logger,
+            metricsFactory: metricsFactory
+        )
+    }
+
+    package init(
+        configuration: StreamsAdapterConfiguration,
+        bus: any StreamsBus,
+        logger: Logger,
+        metricsFactory: any MetricsFactory
+    ) {
+        let metrics = ClusterMetrics(
+            factory: metricsFactory,
+            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue)
+        )
+        self.configuration = configuration
+        self.bus = bus
+        self.hub = StreamHub(configuration: configuration, bus: bus, metrics: metrics, logger: logger)
+        self.logger = logger
+        self.metrics = metrics
+        self.budget = AnswerBudget(limit: configuration.cluster.maximumCollectedBytes)
+        self.leases = LeaseService(
+            bus: bus,
+            // No official node listens there.
+            channel: BusChannel(
+                name: "\(configuration.channelPrefix)#/#swift-node-lease#",
+                isSharded: configuration.usesShardedPubSub
+            ),
+            configuration: configuration.cluster,
+            logger: logger
+        )
+    }
+
+    /// Makes a namespace's adapter.
+    public func makeAdapter(for host: any AdapterHost) -> any Adapter {
+        let dialect = StreamsDialect(namespace: host.name, configuration: self.configuration)
+        return self.adapter(dialect, host, log: nil)
+    }
+
+    private func adapter(_ dialect: StreamsDialect, _ host: any AdapterHost, log: (any StreamLog)?) -> ClusterAdapter {
+        ClusterAdapter(
+            host: host,
+            transport: StreamsTransport(
+                dialect: dialect,
+                bus: self.bus,
+                hub: self.hub,
+                leases: self.leases,
+                log: log,
+                metrics: self.metrics
+            ),
+            configuration: self.configuration.cluster,
+            metrics: self.metrics,
+            budget: self.budget,
+            logger: self.logger
+        )
+    }
+}

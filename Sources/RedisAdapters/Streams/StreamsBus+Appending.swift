@@ -1,0 +1,128 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import RESP
+import SocketIOServer
+
+/// What is known of an entry on its way into a stream.
+enum AppendProgress: Sendable {
+    /// Redis is away; it waits.
+    case queued
+    /// It is in the stream.
+    case added(RESPStreamID)
+    /// It does not get there.
+    case refused(RESPError)
+    /// Nobody knows.
+    case unconfirmed(RESPError)
+
+    init(_ outcome: RESPKeptOutcome) {
+        switch outcome {
+        case .replied(let reply): self.init(reply)
+        case .refused(let error), .dropped(let error): self = .refused(error)
+        case .unconfirmed(let error): self = .unconfirmed(error)
+        }
+    }
+
+    /// The reply of `XADD`, or of another command, which stands nowhere.
+    init(_ reply: RESPValue) {
+        switch reply {
+        case .error(let error): self = .refused(error)
+        default: self = .added(reply.bytes.flatMap { RESPStreamID($0) } ?? .zero)
+        }
+    }
+}
+
+extension StreamsBus {
+    /// Sends commands that add entries, all or none, and says what becomes of them.
+    ///
+    /// - Parameters:
+    ///   - commands: Not empty.
+    ///   - policy: What to do while Redis is away or silent.
+    ///   - timeout: How long to wait for the replies.
+    ///   - progress: Called on the loop with the index of the command that something is known of, never before this
+    ///     returned.
+    ///   - completion: Called once with the worst of all, maybe before the last progress.
+    func append(
+        _ commands: [RESPCommand],
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount,
+        progress: @escaping @Sendable (Int, AppendProgress) -> Void,
+        completion: @escaping @Sendable (PublishOutcome) -> Void
+    ) {
+        let ticket = AppendTicket(count: commands.count, keeps: policy == .queue, completion: completion)
+        let eventLoop = self.eventLoop
+        let settle: @Sendable (Int, AppendProgress) -> Void = { index, known in
+            progress(index, known)
+            ticket.settle(index, known)
+        }
+        switch policy {
+        case .refuse:
+            self.execute(commands, isTransaction: commands.count > 1, timeout: timeout) { result in
+                eventLoop.execute {
+                    for index in commands.indices {
+                        switch result {
+                        case .success(let replies) where replies.indices.contains(index):
+                            settle(index, AppendProgress(replies[index]))
+                        case .success: settle(index, .unconfirmed(.violation("too few replies")))
+                        case .failure(let error):
+                            settle(index, error.code == .server ? .refused(error) : .unconfirmed(error))
+                        }
+                    }
+                }
+            }
+        case .queue:
+            for (index, command) in commands.enumerated() {
+                do throws(RESPError) {
+                    let status = try self.keep(command) { settle(index, AppendProgress($0)) }
+                    if status == .queued { eventLoop.execute { settle(index, .queued) } }
+                } catch {
+                    eventLoop.execute { for rest in index..<commands.count { settle(rest, .refused(error)) } }
+                    return
+                }
+            }
+            eventLoop.scheduleTask(in: timeout) { ticket.timeOut() }
+        }
+    }
+}
+
+/// What becomes of several entries together: the worst.
+private final class AppendTicket: Sendable {
+    private struct State {
+        var missing: Set<Int>
+        var worst = PublishOutcome.published
+        var completion: (@Sendable (PublishOutcome) -> Void)?
+    }
+
+    private let state: NIOLockedValueBox<State>
+
+    /// Whether what nobody knows of may still be executed.
+    private let keeps: Bool
+
+    init(count: Int, keeps: Bool, completion: @escaping @Sendable (PublishOutcome) -> Void) {
+        self.keeps = keeps
+        self.state = NIOLockedValueBox(State(missing: Set(0..<count), completion: completion))
+    }
+
+    func settle(_ index: Int, _ known: AppendProgress) {
+        switch known {
+        case .queued: self.settle(index, as: .queued)
+        case .added: self.settle(index, as: .published)
+        case .refused(let error): self.settle(index, as: .refused(reason: error.brief))
+        case .unconfirmed where self.keeps: self.settle(index, as: .queued)
+        case .unconfirmed(let error): self.settle(index, as: .refused(reason: error.brief))
+        }
+    }
+
+    private func settle(_ index: Int, as outcome: PublishOutcome) {
+        let completion = self.state.withLockedValue { state -> (@Sendable (PublishOutcome) -> Void, PublishOutcome)? in
+            guard state.missing.remove(index) != nil else { return nil }
+            state.worst = state.worst.combined(with: outcome)
+            guard state.missing.isEmpty, let completion = state.completion else { return nil }
+            state.completion = nil
+            return (completion, state.worst)
+        }
+        if let (completion, outcome) = completion { completion(outcome) }
+    }
+
+    /// What has no reply yet may still be executed.
+    func timeOut() { for index in self.state.withLockedValue({ $0.missing }) { self.settle(index, as: .queued) } }
+}
