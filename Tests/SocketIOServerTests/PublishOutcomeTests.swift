@@ -7,7 +7,7 @@ import Testing
 
 /// What a sender is told about the other nodes, and what that means for this node's clients.
 @Suite(.timeLimit(.minutes(1))) struct PublishOutcomeTests {
-    @Test(arguments: [PublishOutcome.published, .queued, .localOnly])
+    @Test(arguments: [PublishOutcome.published, .queued, .localOnly, .unconfirmed(reason: "lost")])
     func clientsGetWhatTheAdapterTook(outcome: PublishOutcome) async throws {
         let adapter = Telling(outcome)
         try await TestServer(adapter: adapter).run { io, address in
@@ -84,7 +84,9 @@ import Testing
     }
 
     @Test func theWorseOutcomeCounts() {
-        let inOrder: [PublishOutcome] = [.localOnly, .published, .queued, .refused(reason: "x")]
+        let inOrder: [PublishOutcome] = [
+            .localOnly, .published, .queued, .unconfirmed(reason: "x"), .refused(reason: "x"),
+        ]
         for (index, better) in inOrder.enumerated() {
             for worse in inOrder[index...] {
                 #expect(better.combined(with: worse) == worse)

@@ -41,7 +41,15 @@ struct VerbResult: Sendable {
     /// Whether the same request would publish a second time if it were repeated.
     var hasPublished: Bool { self.success && self.report?.delivery != nil && self.report?.delivery != .nobody }
 
-    /// `{success, delivery?, receipt?, …}`, with status 202 for a message that waits.
+    /// Whether it is known that the other nodes have it.
+    private var isKnown: Bool {
+        switch self.report?.delivery {
+        case nil, .published, .nobody: true
+        case .queued, .unconfirmed: false
+        }
+    }
+
+    /// `{success, delivery?, receipt?, …}`, with status 202 for a message that waits, or of which nobody knows.
     var answer: JSONAnswer {
         var object: JSONObject = ["success": .bool(self.success)]
         if let report = self.report {
@@ -49,7 +57,7 @@ struct VerbResult: Sendable {
             object["receipt"] = report.receipt?.value
         }
         for (name, value) in self.details { object[name] = value }
-        return JSONAnswer(status: self.report?.delivery == .queued ? 202 : 200, value: .object(object))
+        return JSONAnswer(status: self.isKnown ? 200 : 202, value: .object(object))
     }
 }
 

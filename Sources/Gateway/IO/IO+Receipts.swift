@@ -41,7 +41,7 @@ extension IO {
             }
             switch outcome {
             case .localOnly: break
-            case .queued, .refused: receipt.missing = ["cluster"]
+            case .queued, .unconfirmed, .refused: receipt.missing = ["cluster"]
             case .published: await self.ask(part.namespace, events, &receipt)
             }
         }

@@ -6,6 +6,9 @@ public struct PublishReport: Sendable, Hashable {
         case published
         /// The broker is away or silent. This node's clients have the message. For the others it waits, within bounds.
         case queued
+        /// The broker was handed the message, and no reply came. This node's clients have the message. The others get it, or
+        /// they don't; it is not sent again.
+        case unconfirmed
         /// Nothing was sent, because nobody is addressed.
         case nobody = "none"
     }

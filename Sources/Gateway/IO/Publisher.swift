@@ -228,7 +228,7 @@ public struct Publisher: Sendable {
             outcome = outcome.combined(with: one)
         }
         let receipt = self.wantsReceipt ? await self.io.receipt(for: publication, outcome) : nil
-        return PublishReport(outcome == .queued ? .queued : .published, receipt: receipt)
+        return PublishReport(PublishReport.Delivery(outcome), receipt: receipt)
     }
 }
 
@@ -265,5 +265,16 @@ extension IO {
         _ body: () async throws -> (result: Result, hasPublished: Bool)
     ) async throws -> Result? {
         try await self.eventIDs.once(EventIDMemory.Key(id, scope: scope), body)
+    }
+}
+
+extension PublishReport.Delivery {
+    /// What became of a message that was not refused.
+    fileprivate init(_ outcome: PublishOutcome) {
+        switch outcome {
+        case .localOnly, .published: self = .published
+        case .queued: self = .queued
+        case .unconfirmed, .refused: self = .unconfirmed
+        }
     }
 }

@@ -127,7 +127,8 @@ final class BusAttachment: Sendable {
         switch outcome {
         case .published: return .published
         case .queued: return .queued
-        case .refused(let error), .unconfirmed(let error): return .refused(reason: error.brief)
+        case .refused(let error): return .refused(reason: error.brief)
+        case .unconfirmed(let error): return .unconfirmed(reason: error.brief)
         }
     }
 

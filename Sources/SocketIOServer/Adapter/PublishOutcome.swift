@@ -10,6 +10,10 @@ public enum PublishOutcome: Sendable, Hashable {
     case published
     /// The broker is away or silent; the message waits in the adapter's bounded queue, and may still be dropped there.
     case queued
+    /// The broker was handed it, and no reply came: the other nodes get it or they don't; why.
+    ///
+    /// It is not sent again.
+    case unconfirmed(reason: String)
     /// The other nodes will not get it; why.
     ///
     /// The queue is full, the broker said no, or whoever asked does not want anything to wait.
@@ -18,7 +22,8 @@ public enum PublishOutcome: Sendable, Hashable {
     /// Whether it was done, here at least.
     public var isAccepted: Bool {
         switch self {
-        case .localOnly, .published, .queued: true
+        // What others may have, this node's clients get, too.
+        case .localOnly, .published, .queued, .unconfirmed: true
         case .refused: false
         }
     }
@@ -33,7 +38,8 @@ public enum PublishOutcome: Sendable, Hashable {
         case .localOnly: 0
         case .published: 1
         case .queued: 2
-        case .refused: 3
+        case .unconfirmed: 3
+        case .refused: 4
         }
     }
 }

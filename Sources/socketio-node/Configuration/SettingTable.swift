@@ -322,27 +322,6 @@ enum SettingTable {
         ),
     ]
 
-    private static let redisTLS: [SettingField] = [
-        SettingField(
-            "caFile",
-            .text(.nonEmpty),
-            "The certificates of those who may vouch for Redis; those that the system trusts, if not set."
-        ),
-        SettingField("certificateFile", .text(.nonEmpty), "This node's certificate, where Redis wants one."),
-        SettingField("keyFile", .text(.nonEmpty), "The private key of this node's certificate."),
-        SettingField(
-            "serverName",
-            .text(.nonEmpty),
-            "The name in Redis's certificate, where it is not the host of the URL."
-        ),
-        SettingField(
-            "insecurelySkipVerification",
-            .bool,
-            default: "false",
-            "Talk to whoever answers: they can read and change everything, the password included. For tests only."
-        ),
-    ]
-
     // MARK: the node itself
 
     private static let publish: [SettingField] = [
