@@ -71,6 +71,26 @@ struct NodeTableTests {
         #expect(table.look(at: Self.at(65)))
     }
 
+    /// Whoever may publish leases can't fill the memory with them.
+    @Test func whatAllSayIsBounded() {
+        let table = Table(own: "me", duration: .seconds(4))
+        let many = Dictionary(uniqueKeysWithValues: (0..<1_000).map { (UTF8Text("/\($0)"), UTF8Text("x")) })
+        for number in 0..<200 { _ = table.heard(Self.lease(UTF8Text("n\(number)"), 1, many), at: Self.at(0)) }
+        #expect(table.peers(of: "/0").count == 50)
+        for number in 0..<11_000 { _ = table.heard(Self.lease(UTF8Text("m\(number)"), 1, nil), at: Self.at(0)) }
+        #expect(table.nodes.count == 10_000)
+        // What is forgotten makes room.
+        #expect(table.look(at: Self.at(100)))
+        _ = table.heard(Self.lease("new", 1, many), at: Self.at(100))
+        #expect(table.peers(of: "/0").map(\.nodeID) == ["x"])
+    }
+
+    /// A node that serves more names the first of them.
+    @Test func leaseOfManyNamespaces() {
+        let many = Dictionary(uniqueKeysWithValues: (0..<3_000).map { (UTF8Text("/\($0)"), UTF8Text("x")) })
+        #expect(Lease(parsing: Self.lease("a", 1, many).message)?.namespaces?.count == 1_000)
+    }
+
     @Test func leasesAreReadAsTheyAreWritten() throws {
         var lease = Self.lease("a\u{0301}", 7, ["/": "x", "/\u{e9}": "y"])
         lease.isHello = true

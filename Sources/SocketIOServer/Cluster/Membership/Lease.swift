@@ -19,9 +19,12 @@ package struct Lease: Sendable, Hashable {
     /// It leaves.
     package var isGoodbye = false
 
-    /// Names and ids that are longer belong to nobody, and so do more namespaces than that.
+    /// Names and ids that are longer belong to nobody.
     private static let longestName = 256
-    private static let mostNamespaces = 10_000
+    /// A node names no more namespaces than that: in others it is only counted.
+    static let mostNamespaces = 1_000
+    /// A message that is longer is no lease.
+    private static let longestMessage = 1024 * 1024
 
     package init(node: UTF8Text, address: String?, version: Int, namespaces: [UTF8Text: UTF8Text]?) {
         self.node = node
@@ -34,7 +37,8 @@ package struct Lease: Sendable, Hashable {
     package init?(parsing message: ByteBuffer) {
         var limits = JSONLimits()
         limits.maximumDepth = 4
-        guard message.readableBytes <= 4 * 1024 * 1024, let value = try? JSONValue(parsing: message, limits: limits),
+        guard message.readableBytes <= Self.longestMessage,
+            let value = try? JSONValue(parsing: message, limits: limits),
             value["lease"] == 1, let node = value["node"]?.stringValue, node.utf8.count <= Self.longestName,
             let version = value["version"]?.intValue
         else { return nil }
@@ -47,7 +51,8 @@ package struct Lease: Sendable, Hashable {
         guard members.count <= Self.mostNamespaces else { return nil }
         var namespaces: [UTF8Text: UTF8Text] = [:]
         for (name, id) in members {
-            guard let id = id.stringValue, id.utf8.count <= Self.longestName else { return nil }
+            guard let id = id.stringValue, id.utf8.count <= Self.longestName, name.utf8.count <= Self.longestName
+            else { return nil }
             namespaces[name] = UTF8Text(id)
         }
         self.namespaces = namespaces
@@ -61,7 +66,8 @@ package struct Lease: Sendable, Hashable {
         if self.isGoodbye { members["bye"] = true }
         if let namespaces = self.namespaces {
             var ids: JSONObject = [:]
-            for (name, id) in namespaces.sorted(by: { $0.key < $1.key }) { ids[name] = .string(id.string) }
+            let named = namespaces.filter { $0.key.utf8.count <= Self.longestName }.sorted { $0.key < $1.key }
+            for (name, id) in named.prefix(Self.mostNamespaces) { ids[name] = .string(id.string) }
             members["namespaces"] = .object(ids)
         }
         var message = ByteBuffer()

@@ -29,9 +29,12 @@ package struct NodeTable: Sendable {
     /// For how long a node is taken for alive that says nothing.
     private let duration: TimeAmount
     private var entries: [UTF8Text: Entry] = [:]
+    /// How many namespaces all of them name.
+    private var namespaceCount = 0
 
-    /// More nodes than there are.
+    /// More nodes than there are, and more namespaces: anybody may say anything.
     private static let mostNodes = 10_000
+    private static let mostNamespaces = 50_000
 
     package init(own: UTF8Text, duration: TimeAmount) {
         self.own = own
@@ -43,7 +46,7 @@ package struct NodeTable: Sendable {
         var change = Change(isAsked: lease.isHello)
         guard lease.node != self.own else { return Change() }
         guard !lease.isGoodbye else {
-            change.isVisible = self.entries.removeValue(forKey: lease.node) != nil
+            change.isVisible = self.forget(lease.node)
             return change
         }
         var entry: Entry
@@ -64,7 +67,10 @@ package struct NodeTable: Sendable {
         entry.lastHeard = now
         entry.isSilent = false
         if let address = lease.address { entry.node.address = address }
-        if let namespaces = lease.namespaces {
+        if let namespaces = lease.namespaces,
+            self.namespaceCount - entry.namespaces.count + namespaces.count <= Self.mostNamespaces
+        {
+            self.namespaceCount += namespaces.count - entry.namespaces.count
             change.isVisible = change.isVisible || entry.namespaces != namespaces
             entry.namespaces = namespaces
             entry.version = lease.version
@@ -83,14 +89,20 @@ package struct NodeTable: Sendable {
         var hasChanged = false
         for (id, entry) in self.entries {
             if entry.lastHeard + .nanoseconds(self.duration.nanoseconds * 20) < now {
-                self.entries[id] = nil
-                hasChanged = true
+                hasChanged = self.forget(id) || hasChanged
             } else if !entry.isSilent, entry.lastHeard + self.duration < now {
                 self.entries[id]?.isSilent = true
                 hasChanged = true
             }
         }
         return hasChanged
+    }
+
+    /// - Returns: Whether it was known.
+    private mutating func forget(_ node: UTF8Text) -> Bool {
+        guard let entry = self.entries.removeValue(forKey: node) else { return false }
+        self.namespaceCount -= entry.namespaces.count
+        return true
     }
 
     /// This node has not listened for a while: nobody has fallen silent by that.
