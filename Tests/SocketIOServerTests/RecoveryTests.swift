@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOEmbedded
 import NIOPosix
 import SocketIOServer
 import SocketIOTestSupport
@@ -295,19 +296,20 @@ import Testing
         }
     }
 
-    @Test func whoIsAwayForTooLongIsANewClient() async throws {
-        try await self.run(Self.configuration { $0.maxDisconnectionDuration = .milliseconds(20) }) {
-            _,
-            address,
-            disconnects in
-            let first = try await Visitor.connect(to: address)
-            await first.client.close()
-            _ = await disconnects.next()
-            let start = NIODeadline.now()
-            while NIODeadline.now() < start + .milliseconds(30) { await Task.yield() }
-            let (_, again) = try await first.back(to: address, offset: nil)
-            #expect(again.sid != first.sid)
-        }
+    @Test(arguments: [(9, true), (11, false)])
+    func whoIsAwayForTooLongIsANewClient(seconds: Int64, isKnown: Bool) throws {
+        let server = StillServer(configuration: Self.configuration { $0.maxDisconnectionDuration = .seconds(10) })
+        let first = try server.connect()
+        try first.send("40")
+        let answer = try JSONValue(parsing: ByteBuffer(string: String(try first.received()[0].dropFirst(2))))
+        let id = try #require(answer["sid"]?.stringValue)
+        let secret = try #require(answer["pid"]?.stringValue)
+        try first.close()
+        server.loop.advanceTime(by: .seconds(seconds))
+        let again = try server.connect()
+        try again.send("40{\"pid\":\"\(secret)\"}")
+        #expect(try again.received()[0].contains(id) == isKnown)
+        try again.close()
     }
 
     /// All or nothing: with one event forgotten, nobody who would have got it is told that it missed nothing.
