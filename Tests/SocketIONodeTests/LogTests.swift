@@ -20,7 +20,7 @@ struct TextLogTests {
         let lines = NIOLockedValueBox<[ByteBuffer]>([])
         log(
             Logger(label: "test") { label in
-                TextLogHandler(label: label, level: .info) { line in lines.withLockedValue { $0.append(line) } }
+                LineLogHandler(.text, label: label, level: .info) { line in lines.withLockedValue { $0.append(line) } }
             }
         )
         return lines.withLockedValue { $0.map { String(buffer: $0) }.joined() }
@@ -77,7 +77,7 @@ struct JSONLogValidityTests {
     @Test(arguments: namesThatForge) func anyNameIsValid(_ name: String) throws {
         let lines = NIOLockedValueBox<[ByteBuffer]>([])
         let logger = Logger(label: "test") { label in
-            JSONLogHandler(label: label, level: .info) { line in lines.withLockedValue { $0.append(line) } }
+            LineLogHandler(.json, label: label, level: .info) { line in lines.withLockedValue { $0.append(line) } }
         }
         logger.info("\(name)", metadata: [name: ["\(name)"], "sio.event": "\(name)"])
         let written = try #require(lines.withLockedValue { $0.first })
@@ -87,6 +87,41 @@ struct JSONLogValidityTests {
         let object = try JSONValue(parsing: written)
         #expect(object["sio.event"] == .string(name))
         #expect(object["message"] == .string(name))
+    }
+}
+
+/// What both formats say alike.
+@Suite(.timeLimit(.minutes(1)))
+struct LineLogTests {
+    private struct Broken: Error, CustomStringConvertible { let description = "thrown" }
+
+    /// What is said of the message outdoes what is said of its logger, and an error that was thrown all else.
+    @Test(arguments: [NodeConfiguration.Logging.Format.text, .json])
+    func theNearestWins(format: NodeConfiguration.Logging.Format) throws {
+        var handler = LineLogHandler(format, label: "test", level: .info) { _ in }
+        handler.metadata = ["a": "logger", "b": "logger", "c": "logger", "error": "logger"]
+        handler.metadataProvider = Logger.MetadataProvider { ["b": "provider", "c": "provider"] }
+        let event = LogEvent(
+            level: .info,
+            message: "Said",
+            error: Broken(),
+            metadata: ["c": "message", "error": "message"],
+            source: "Tests",
+            file: #fileID,
+            function: #function,
+            line: #line
+        )
+        let line = String(buffer: handler.line(for: event))
+        switch format {
+        case .text:
+            #expect(line.hasSuffix(" info test: a=logger b=provider c=message error=thrown [Tests] Said\n"))
+        case .json:
+            let value = try JSONValue(parsing: ByteBuffer(string: line))
+            #expect(value["a"] == "logger")
+            #expect(value["b"] == "provider")
+            #expect(value["c"] == "message")
+            #expect(value["error"] == "thrown")
+        }
     }
 }
 

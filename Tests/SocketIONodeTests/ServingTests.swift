@@ -83,7 +83,7 @@ struct JSONLogTests {
     @Test func aMessageIsOneObjectOnOneLine() throws {
         let lines = NIOLockedValueBox<[ByteBuffer]>([])
         var logger = Logger(label: "test") { label in
-            JSONLogHandler(label: label, level: .info) { line in lines.withLockedValue { $0.append(line) } }
+            LineLogHandler(.json, label: label, level: .info) { line in lines.withLockedValue { $0.append(line) } }
         }
         logger[metadataKey: "sio.node.id"] = "n1"
         logger.debug("not written")

@@ -19,9 +19,8 @@ struct NodeLog: Sendable {
 
     func handler(label: String) -> any LogHandler {
         let log = self.log
-        return switch self.configuration.format {
-        case .text: TextLogHandler(label: label, level: self.configuration.level) { log.write($0) }
-        case .json: JSONLogHandler(label: label, level: self.configuration.level) { log.write($0) }
+        return LineLogHandler(self.configuration.format, label: label, level: self.configuration.level) {
+            log.write($0)
         }
     }
 
@@ -48,9 +47,6 @@ struct NodeLog: Sendable {
             function: #function,
             line: #line
         )
-        return switch format {
-        case .text: TextLogHandler(label: "log", level: .info) { _ in }.line(for: event)
-        case .json: JSONLogHandler(label: "log", level: .info) { _ in }.line(for: event)
-        }
+        return LineLogHandler(format, label: "log", level: .info) { _ in }.line(for: event)
     }
 }
