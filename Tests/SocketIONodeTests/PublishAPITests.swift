@@ -24,6 +24,7 @@ struct TestAPI {
         adapter: any AdapterFactory = InMemoryAdapterFactory(),
         rememberedEvents: Int = 100,
         now: Double = 1_000_000,
+        logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
         _ change: (inout PublishAPI.Configuration) -> Void = { _ in }
     ) async throws -> TestAPI {
         var gateway = GatewayConfiguration()
@@ -49,13 +50,13 @@ struct TestAPI {
             token("old", "io.*", expiresAt: 999_999), token("gone", "io.*", isRevoked: true),
             token("full", .fullAccess), token("reading", .readOnly), token("mover", "io.sockets"),
         ]
-        let server = SocketServer(adapter: adapter)
-        let io = try await IO.install(on: server, configuration: gateway, clock: { now })
+        let server = SocketServer(adapter: adapter, logger: logger)
+        let io = try await IO.install(on: server, configuration: gateway, logger: logger, clock: { now })
         var configuration = PublishAPI.Configuration()
         configuration.maximumBatch = 10
         configuration.maximumBodyBytes = 1000
         change(&configuration)
-        let api = PublishAPI(io: io, configuration: configuration, logger: Logger(label: "test")) { path in
+        let api = PublishAPI(io: io, configuration: configuration, logger: logger) { path in
             path == "/healthz" ? (status: 200, body: ByteBuffer(string: "{}")) : nil
         }
         return TestAPI(api: api, server: server)

@@ -1,4 +1,5 @@
 public import Gateway
+import Incidents
 public import Logging
 public import NIOCore
 import NIOHTTP1
@@ -64,17 +65,19 @@ public struct PublishAPI: Sendable {
 
     let configuration: Configuration
     let budget: ByteBudget
-    private let io: IO
-    private let logger: Logger
+    let logger: Logger
+    /// What the log is told of refusals.
+    let incidents: IncidentLog
+    let io: IO
     private let healthChecks: Health
-    private let questions: SharedAnswers<AnswerBody>
+    let questions: SharedAnswers<AnswerBody>
 
     /// Makes the API; ``service(host:port:eventLoopGroup:onListening:)`` serves it.
     ///
     /// - Parameters:
     ///   - io: What the routes call, and whose API tokens may call them.
     ///   - configuration: What is accepted.
-    ///   - logger: Where failures go.
+    ///   - logger: Where failures and refusals go, and at debug every request.
     ///   - health: Answers `/healthz` and `/readyz`, to anybody and at any time. Without it these routes do not exist.
     public init(
         io: IO,
@@ -85,6 +88,7 @@ public struct PublishAPI: Sendable {
         self.io = io
         self.configuration = configuration
         self.logger = logger
+        self.incidents = IncidentLog(logger: logger, source: "Console", eventLoop: io.server.sockets.eventLoop)
         self.healthChecks = health
         self.budget = ByteBudget(limit: configuration.maximumTotalBytes)
         self.questions = SharedAnswers(limit: configuration.maximumQuestions)
@@ -124,6 +128,8 @@ struct AdmittedRequest: Sendable {
     /// The segments of the path that the route leaves open.
     var values: [String]
     var target: RequestTarget
+    /// Who asks.
+    var address: SocketAddress?
 }
 
 extension PublishAPI {
@@ -136,10 +142,11 @@ extension PublishAPI {
     }
 
     /// Checks all that a request's head says: token first, then route, scope, and length.
-    func admit(_ head: RequestHead) throws(PublishError) -> AdmittedRequest {
+    func admit(_ head: RequestHead, from address: SocketAddress? = nil) throws(PublishError) -> AdmittedRequest {
         guard let token = self.token(head.authorization) else { throw .unauthorized }
         guard let target = head.target else { throw .notFound }
-        let request = try self.route(target, head.method, token)
+        var request = try self.route(target, head.method, token)
+        request.address = address
         switch head.bodyLength {
         case .bytes(let count) where count > self.configuration.maximumBodyBytes:
             throw .tooLarge(self.configuration.maximumBodyBytes)
@@ -156,7 +163,7 @@ extension PublishAPI {
     }
 
     /// The route of a target, if the token may use it.
-    private func route(
+    func route(
         _ target: RequestTarget,
         _ method: RequestHead.Method,
         _ token: APIToken
@@ -176,143 +183,5 @@ extension PublishAPI {
             return AdmittedRequest(token: token, route: route, values: values, target: target)
         }
         throw allowed.isEmpty ? .notFound : .methodNotAllowed(allowed)
-    }
-}
-
-// MARK: - Answers
-
-extension PublishAPI {
-    /// Answers a request whose body is complete.
-    func answer(_ admitted: AdmittedRequest, body: ByteBuffer) async -> Answer {
-        do {
-            var value = JSONValue.null
-            if body.readableBytes > 0 {
-                do {
-                    value = try JSONValue(parsing: body)
-                } catch {
-                    throw PublishError.invalidJSON("\(error)")
-                }
-            }
-            let request = PublishRequest(admitted, body: value)
-            let (status, bytes) = try await self.result(of: request)
-            return Answer(status: status, body: bytes)
-        } catch {
-            return Answer(self.refusal(error))
-        }
-    }
-
-    /// Status and bytes of the answer to one request, or to one operation of a batch.
-    private func result(of request: PublishRequest) async throws -> (status: Int, body: AnswerBody) {
-        try request.check()
-        switch request.route.action {
-        case .batch: return (200, try await self.batch(request))
-        case .verb(let action):
-            let answer = try await self.perform(action, request)
-            var bytes = ByteBuffer()
-            bytes.writeJSON(answer.value)
-            guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
-            return (answer.status, body)
-        case .question(let ask):
-            // This byte occurs in no UTF-8 text.
-            let question = Array(request.target.path.map { Array($0.utf8) }.joined(separator: [0xFF]))
-            let body = try await self.questions.answer(to: question, tooMany: PublishError.tooManyQuestions) {
-                try self.body(try await ask(self.io, request), limit: self.configuration.maximumAnswerBytes)
-            }
-            return (200, body)
-        }
-    }
-
-    /// A list as JSON.
-    ///
-    /// Writing stops as soon as the list is too long.
-    private func body(_ list: AnswerList, limit: Int) throws -> AnswerBody {
-        var bytes = ByteBuffer()
-        bytes.writeString("{\"\(list.name)\":[")
-        for (index, element) in list.elements.enumerated() {
-            if index > 0 { bytes.writeInteger(UInt8(ascii: ",")) }
-            bytes.writeJSON(list.value(of: element))
-            guard bytes.readableBytes < limit else {
-                throw PublishError.answerTooLarge(list.elements.count, limit: limit)
-            }
-        }
-        bytes.writeString("]}")
-        guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
-        return body
-    }
-
-    private func refusal(_ error: any Error) -> PublishError {
-        let refusal = PublishError(error)
-        if refusal.status == .internalServerError {
-            self.logger.error("A request to the publish API failed", metadata: ["error": "\(error)"])
-        }
-        return refusal
-    }
-
-    /// Does what a request asks for, unless its id was seen before.
-    private func perform(_ action: PublishRoute.Verb, _ request: PublishRequest) async throws -> JSONAnswer {
-        let publisher = self.io.publisher(
-            whileUnreachable: self.configuration.whileDisconnected,
-            timeout: self.configuration.confirmationTimeout,
-            wantsReceipt: try request.flag("receipt")
-        )
-        guard let id = try request.eventID() else { return try await action(publisher, request).answer }
-        let scope = [request.token.id] + request.target.path.map(\.string)
-        let result = try await self.io.once(id, scope: scope) {
-            let result = try await action(publisher, request)
-            return (result, result.hasPublished)
-        }
-        return result?.answer.remembered() ?? JSONAnswer(value: ["success": true, "duplicate": true]).remembered()
-    }
-
-    /// Runs `{"operations": [{"method"?, "path", "body"?}]}` one after the other.
-    ///
-    /// One that fails does not stop the rest.
-    private func batch(_ request: PublishRequest) async throws -> AnswerBody {
-        guard let operations = try request.object()["operations"]?.arrayValue else {
-            throw PublishError.invalidRequest(
-                "'operations' must be a list of {\"path\": \"/io/raw\", \"body\": {...}}."
-            )
-        }
-        guard operations.count <= self.configuration.maximumBatch else {
-            throw PublishError.invalidRequest("A batch may hold at most \(self.configuration.maximumBatch) operations.")
-        }
-        let eventID = try request.eventID()
-        var bytes = ByteBuffer()
-        bytes.writeString("{\"results\":[")
-        for (index, operation) in operations.enumerated() {
-            if index > 0 { bytes.writeString(",") }
-            do {
-                let single = try self.operation(operation, eventID.map { "\($0)/\(index)" }, request.token)
-                let (status, body) = try await self.result(of: single)
-                guard bytes.readableBytes + body.bytes.readableBytes < self.configuration.maximumAnswerBytes else {
-                    throw PublishError.answerTooLarge(operations.count, limit: self.configuration.maximumAnswerBytes)
-                }
-                bytes.writeString("{\"status\":\(status),\"body\":")
-                bytes.writeImmutableBuffer(body.bytes)
-                bytes.writeString("}")
-            } catch {
-                let refusal = self.refusal(error)
-                bytes.writeJSON(["status": .int(Int(refusal.status.code)), "body": refusal.body])
-            }
-        }
-        bytes.writeString("]}")
-        guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
-        return body
-    }
-
-    /// One operation of a batch.
-    ///
-    /// If it has no `eventId` of its own, it gets one made of the batch's and its number.
-    private func operation(_ value: JSONValue, _ eventID: String?, _ token: APIToken) throws -> PublishRequest {
-        guard let path = value["path"]?.stringValue, let target = RequestTarget(path) else {
-            throw PublishError.invalidRequest("An operation must have a 'path' such as '/io/raw'.")
-        }
-        try PublishRequest.check(value, members: ["method", "path", "body"])
-        let method = RequestHead.Method(name: UTF8Text(value["method"]?.stringValue ?? "POST"))
-        let admitted = try self.route(target, method, token)
-        if case .batch = admitted.route.action { throw PublishError.notFound }
-        var request = PublishRequest(admitted, body: value["body"] ?? .null)
-        if admitted.route.publishes { request.defaultEventID = eventID }
-        return request
     }
 }

@@ -9,23 +9,23 @@ struct PublishRequest: Sendable {
     /// The longest `eventId`, in bytes.
     static let maximumEventIDBytes = 256
 
-    var token: APIToken
-    var route: PublishRoute
-    /// The segments of the path that the route leaves open.
-    var values: [String]
-    var target: RequestTarget
+    /// What its head has said.
+    let admitted: AdmittedRequest
     /// The body; `null` if there was none.
     var body: JSONValue
     /// The `eventId` that an operation gets from its batch.
     var defaultEventID: String?
 
     init(_ admitted: AdmittedRequest, body: JSONValue) {
-        self.token = admitted.token
-        self.route = admitted.route
-        self.values = admitted.values
-        self.target = admitted.target
+        self.admitted = admitted
         self.body = body
     }
+
+    var token: APIToken { self.admitted.token }
+    var route: PublishRoute { self.admitted.route }
+    /// The segments of the path that the route leaves open.
+    var values: [String] { self.admitted.values }
+    var target: RequestTarget { self.admitted.target }
 
     // MARK: What there may be
 

@@ -69,7 +69,9 @@ final class PublishConnection: @unchecked Sendable {
     /// Closes the connection to make room for others, if no request is under way on it.
     func giveWay() {
         switch self.state {
-        case .idle, .lingering: self.closeNow()
+        case .idle, .lingering:
+            self.server.api.gaveWay()
+            self.closeNow()
         case .receiving, .ending, .answering, .writing, .closed: break
         }
     }
@@ -88,6 +90,8 @@ final class PublishConnection: @unchecked Sendable {
     }
 
     func closeNow() { self.context?.close(promise: nil) }
+
+    private var address: SocketAddress? { self.context?.remoteAddress }
 
     /// How long a body that is still arriving may take when the service ends.
     static let farewell = TimeAmount.seconds(1)
@@ -146,7 +150,8 @@ extension PublishConnection: ChannelInboundHandler, ChannelOutboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? HTTPParserError else { return self.closeNow() }
+        // A client that is gone has broken its request off; nothing is wrong with what it has sent.
+        guard let error = error as? HTTPParserError, context.channel.isActive else { return self.closeNow() }
         switch self.state {
         case .idle:
             self.isHead = false
@@ -228,7 +233,7 @@ extension PublishConnection {
         self.isHead = head.method == .head
         self.isKeptAlive = head.isKeptAlive && !self.isShuttingDown
         do throws(PublishError) {
-            switch try self.server.admit(head, isShuttingDown: self.isShuttingDown) {
+            switch try self.server.admit(head, from: self.address, isShuttingDown: self.isShuttingDown) {
             case .health(let answer):
                 if head.bodyLength == .none { self.state = .ending(answer) } else { self.linger(answer) }
             case .request(let request):
@@ -241,7 +246,9 @@ extension PublishConnection {
         } catch {
             // Strangers get no second try on the same connection, and neither do clients that are still writing.
             let mayGoOn = error.status != .unauthorized && head.hasValidHost && head.bodyLength == .none
-            if mayGoOn { self.state = .ending(PublishAPI.Answer(error)) } else { self.refuse(error) }
+            guard mayGoOn else { return self.refuse(error) }
+            self.server.api.refused(error, nil, from: self.address)
+            self.state = .ending(PublishAPI.Answer(error))
         }
     }
 
@@ -314,7 +321,12 @@ extension PublishConnection {
 
     /// Answers without reading the request to its end, and closes the connection.
     fileprivate func refuse(_ error: PublishError) {
-        if case .receiving(let exchange) = self.state { self.release(exchange) }
+        var admitted: AdmittedRequest?
+        if case .receiving(let exchange) = self.state {
+            admitted = exchange.admitted
+            self.release(exchange)
+        }
+        self.server.api.refused(error, admitted, from: self.address)
         self.linger(PublishAPI.Answer(error))
     }
 

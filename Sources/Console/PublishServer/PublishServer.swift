@@ -173,11 +173,15 @@ final class PublishServer: Service {
     /// Decides about a request by its head.
     ///
     /// Health checks are answered to anybody and at any time. An admitted request holds one of its token's places.
-    func admit(_ head: RequestHead, isShuttingDown: Bool) throws(PublishError) -> Admission {
+    func admit(
+        _ head: RequestHead,
+        from address: SocketAddress?,
+        isShuttingDown: Bool
+    ) throws(PublishError) -> Admission {
         guard head.hasValidHost else { throw .invalidHost }
         if let answer = self.api.health(head) { return .health(answer) }
         guard !isShuttingDown else { throw .shuttingDown }
-        let request = try self.api.admit(head)
+        let request = try self.api.admit(head, from: address)
         guard self.places.take(request.token.id) else { throw .noPlace }
         return .request(request)
     }

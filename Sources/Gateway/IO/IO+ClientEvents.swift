@@ -1,3 +1,4 @@
+import Incidents
 import Logging
 import NIOCore
 import SocketIOServer
@@ -64,9 +65,11 @@ extension IO {
                 ]
             )
         } else if !(error is ClientRefusal) {
-            self.logger.info(
-                "A client's event could not be handled",
-                metadata: ["sio.socket.id": "\(socket.id)", "sio.event": "\(event.rawValue)", "error": "\(error)"]
+            self.incidents.record(
+                "Clients' events could not be handled",
+                reason: event.rawValue,
+                pace: .failures,
+                details: ["sio.socket.id": "\(socket.id)", "error": "\(error)"]
             )
         }
         return refusal

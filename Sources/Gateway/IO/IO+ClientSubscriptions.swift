@@ -1,3 +1,4 @@
+import Incidents
 import Logging
 import NIOConcurrencyHelpers
 import OrderedCollections
@@ -52,7 +53,12 @@ extension IO {
         } catch let refusal as ClientRefusal {
             throw refusal
         } catch {
-            self.logger.info("The hook that verifies entities failed", metadata: ["error": "\(error)"])
+            self.incidents.record(
+                "The hook that verifies entities failed",
+                reason: "hook",
+                pace: .failures,
+                details: ["error": "\(error)"]
+            )
             throw .verificationFailed
         }
     }

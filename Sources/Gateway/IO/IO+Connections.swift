@@ -1,4 +1,5 @@
 import EngineIO
+import Incidents
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -64,12 +65,21 @@ extension IO {
         } catch {
             // A hook failed. Its error is for the log and not for the client.
             self.metrics.refused(.error)
-            self.logger.info(
-                "A client could not be authenticated",
-                metadata: ["sio.socket.id": "\(socket.id)", "error": "\(error)"]
-            )
+            self.authenticationFailed(socket, error)
             throw ConnectError(ConnectionRefusal.invalidCredentials.message)
         }
+    }
+
+    /// What checks credentials has failed, so that nobody knows who a client is.
+    func authenticationFailed(_ socket: Socket, _ error: any Error) {
+        self.incidents.record(
+            "Clients could not be authenticated",
+            reason: "hook",
+            pace: .failures,
+            details: [
+                "sio.socket.id": "\(socket.id)", "address": "\(self.address(of: socket))", "error": "\(error)",
+            ]
+        )
     }
 
     /// The address of a client, which trusted proxies may have told.
@@ -199,13 +209,18 @@ extension IO {
     func tellHook(_ socket: Socket) {
         guard let clientConnected = self.hooks.clientConnected else { return }
         let principal = self.principal(of: socket)
-        let logger = self.logger
+        let incidents = self.incidents
         // Nobody waits for this task. It ends when the application's function does.
         Task {
             do {
                 try await clientConnected(socket.id.description, principal)
             } catch {
-                logger.info("The hook for connected clients failed", metadata: ["error": "\(error)"])
+                incidents.record(
+                    "The hook for connected clients failed",
+                    reason: "hook",
+                    pace: .failures,
+                    details: ["sio.socket.id": "\(socket.id)", "error": "\(error)"]
+                )
             }
         }
     }

@@ -1,3 +1,4 @@
+import Incidents
 import Logging
 import NIOConcurrencyHelpers
 import OrderedCollections
@@ -54,7 +55,7 @@ extension IO {
             let isNew = self.eventIDs.insert(EventIDMemory.Key(id, scope: []))
             if !isNew { plan = EventPlan(report: EmitReport(.repeated, event: plan.report.event)) }
         }
-        self.publication(of: plan, onlyHere: onlyHere).send()
+        self.send(self.publication(of: plan, onlyHere: onlyHere))
         self.note(plan.report)
         return plan.report
     }
@@ -82,12 +83,12 @@ extension IO {
     func note(_ report: EmitReport) {
         self.metrics.event(report)
         if !report.failures.isEmpty {
-            self.logger.info(
-                "An event could not be made fit for everybody who may receive it",
-                metadata: [
-                    "sio.event": "\(report.event)", "count": "\(report.failures.count)",
-                    "error": "\(report.failures[0])",
-                ]
+            self.incidents.record(
+                "Events could not be made fit for everybody who may receive them",
+                reason: "sanitiser",
+                count: report.failures.count,
+                pace: .failures,
+                details: ["sio.event": "\(report.event)", "error": "\(report.failures[0])"]
             )
         }
     }
@@ -105,7 +106,7 @@ extension IO {
     ///   - data: The event's argument, put into `{data}` unless the payload format is `flat`.
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     public func raw(event: String, rooms: [Room] = [], data: JSONValue) throws {
-        try self.rawPublication(event: event, rooms: rooms.isEmpty ? nil : rooms, data: data).send()
+        self.send(try self.rawPublication(event: event, rooms: rooms.isEmpty ? nil : rooms, data: data))
     }
 
     /// The same with optional rooms: `nil` is everybody, and an empty list is nobody.
@@ -128,7 +129,7 @@ extension IO {
     ///
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     public func sendPrivateMessage(_ socketID: String, event: String, data: JSONValue) throws {
-        try self.messagePublication(socketID, event: event, data: data).send()
+        self.send(try self.messagePublication(socketID, event: event, data: data))
     }
 
     func messagePublication(_ socketID: String, event: String, data: JSONValue) throws -> Publication {
@@ -148,7 +149,7 @@ extension IO {
     public func broadcast(_ socketID: String, event: String, data: JSONValue) async throws -> Bool {
         let publication = try self.broadcastPublication(socketID, event: event, data: data)
         guard try await self.find(socketID) != nil else { return false }
-        publication.send()
+        self.send(publication)
         return true
     }
 
@@ -167,9 +168,11 @@ extension IO {
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     @discardableResult
     public func emitToNamespace(_ name: String, event: String, data: JSONValue) throws -> Bool {
-        let publication = try self.namespacePublication(name, event: event, rooms: nil, data: data)
-        publication?.send()
-        return publication != nil
+        guard let publication = try self.namespacePublication(name, event: event, rooms: nil, data: data) else {
+            return false
+        }
+        self.send(publication)
+        return true
     }
 
     /// The same with rooms: `nil` is everybody, and an empty list is nobody.
@@ -200,7 +203,7 @@ extension IO {
     ///
     /// - Throws: ``GatewayError`` for a name that can't be sent.
     public func sendToUser(_ userID: EntityID, event: String, data: JSONValue) throws {
-        try self.userPublication(userID, event: event, data: data).send()
+        self.send(try self.userPublication(userID, event: event, data: data))
     }
 
     func userPublication(_ userID: EntityID, event: String, data: JSONValue) throws -> Publication {
@@ -215,7 +218,7 @@ extension IO {
     ///
     /// - Throws: ``GatewayError`` for a name that cannot be sent, and for a text that cannot be a content type's uid.
     public func emitToEntity(_ uid: String, _ id: EntityID, event: String, data: JSONValue) throws {
-        try self.entityPublication(uid, id, event: event, data: data).send()
+        self.send(try self.entityPublication(uid, id, event: event, data: data))
     }
 
     func entityPublication(_ uid: String, _ id: EntityID, event: String, data: JSONValue) throws -> Publication {
@@ -246,7 +249,7 @@ extension IO {
     public func send(destination: String? = nil, payload: Message) throws {
         try Self.checkName(payload.topic)
         let rooms = destination.flatMap { $0.isEmpty ? nil : [Room($0)] } ?? []
-        self.main.to(rooms).emit(payload.topic, values: [payload.data])
+        self.send(Publication(payload.topic, payload.data, to: self.main.to(rooms), in: self.main))
     }
 
     /// Sends a message to every socket of the main namespace.
@@ -301,9 +304,11 @@ extension IO {
             return ["success": true, "event": .string(report.event), "outcome": .string(report.outcome.rawValue)]
         } catch {
             self.metrics.malformedEvent()
-            self.logger.info(
-                "A lifecycle event from another process was dropped",
-                metadata: ["error": "\(error)"]
+            self.incidents.record(
+                "Lifecycle events from other processes were dropped",
+                reason: "malformed",
+                pace: .failures,
+                details: ["error": "\(error)"]
             )
             return ["success": false, "error": .string("\(error)")]
         }

@@ -1,3 +1,4 @@
+import Incidents
 import Logging
 import OrderedCollections
 import SocketIOServer
@@ -75,7 +76,7 @@ extension IO {
             }
         } catch {
             self.metrics.refused(.error)
-            self.logger.info("A client could not be authenticated", metadata: ["error": "\(error)"])
+            self.authenticationFailed(socket, error)
             refusal = .failure
         }
         if self.connections.advance(socket, { $0.failed() }) == true {

@@ -1,3 +1,4 @@
+import Logging
 import SocketIOServer
 import SocketIOWire
 
@@ -27,14 +28,23 @@ extension IO {
             defaultRooms: settings.defaultRooms
         )
         guard isAllowed else { throw ClientRefusal.joinDenied }
-        self.main.to(receiver.room).emit(
-            "private-message",
-            values: [
+        self.send(
+            Publication(
+                "private-message",
                 [
                     "from": .string(socket.id.description),
                     "fromUser": .string(principal.user?.username ?? "anonymous"), "message": .string(text),
                     "timestamp": .int(Int(self.now() * 1000)),
-                ]
+                ],
+                to: self.main.to(receiver.room),
+                in: self.main
+            )
+        )
+        self.logger.debug(
+            "A client has written to another",
+            metadata: [
+                "sio.socket.id": "\(socket.id)", "user": "\(principal.user.map { "\($0.id)" } ?? "none")",
+                "to": "\(receiver.id)",
             ]
         )
         return ["success": true]

@@ -121,7 +121,7 @@ extension IO {
     @discardableResult
     public func disconnectSocket(_ socketID: String, reason: String = "server disconnect") async throws -> Bool {
         guard let socket = try await self.find(socketID) else { return false }
-        self.logger.info(
+        self.logger.debug(
             "A socket is disconnected on request",
             metadata: ["sio.socket.id": "\(socketID)", "reason": "\(reason)"]
         )
@@ -129,14 +129,14 @@ extension IO {
         if let local = socket.local {
             self.expel(local, reason: reason, closingConnection: true)
         } else {
-            self.disconnection(of: [self.main], room: socket.room, reason: reason).send()
+            self.send(self.disconnection(of: [self.main], room: socket.room, reason: reason))
         }
         return true
     }
 
     /// Tells all sockets of a user why, and disconnects them, in all of the gateway's namespaces.
     public func disconnectUser(_ userID: EntityID, reason: String = "server disconnect") {
-        self.userDisconnection(userID, reason: reason).send()
+        self.send(self.userDisconnection(userID, reason: reason))
     }
 
     func userDisconnection(_ userID: EntityID, reason: String) -> Publication {

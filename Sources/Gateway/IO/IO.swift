@@ -39,6 +39,8 @@ public final class IO: Sendable {
     let hooks: GatewayHooks
     let logger: Logger
     let metrics: GatewayMetrics
+    /// What the log is told of refusals and failures.
+    let incidents: IncidentLog
     /// Unix time in seconds.
     let now: @Sendable () -> Double
     let connections: ConnectionRegistry
@@ -105,10 +107,8 @@ public final class IO: Sendable {
         self.main = server.sockets
         self.hooks = hooks
         self.logger = logger
-        self.metrics = GatewayMetrics(
-            factory: metricsFactory,
-            incidents: IncidentLog(logger: logger, source: "Gateway", eventLoop: server.sockets.eventLoop)
-        )
+        self.incidents = IncidentLog(logger: logger, source: "Gateway", eventLoop: server.sockets.eventLoop)
+        self.metrics = GatewayMetrics(factory: metricsFactory, incidents: self.incidents)
         self.now = now
         self.current = NIOLockedValueBox(model)
         let configuration = model.configuration

@@ -197,22 +197,26 @@ public struct Publisher: Sendable {
     }
 
     private func move(_ socket: FoundSocket, _ move: Move) async throws -> PublishReport {
+        var publication = Publication()
+        publication.add(move.action, self.io.main.to(socket.room), self.io.main)
         if let local = socket.local {
             // On this node it is done at once, in the order of this task's calls.
             switch move {
             case .join(let rooms): local.join(rooms)
             case .leave(let rooms): for room in rooms { local.leave(room) }
             }
+            self.io.tell(publication, outcome: PublishReport.Delivery.published.rawValue)
             return PublishReport(.published)
         }
-        var publication = Publication()
-        publication.add(move.action, self.io.main.to(socket.room), self.io.main)
         return try await self.confirm(publication)
     }
 
     /// Sends it, and waits until it is known what happens to it.
     private func confirm(_ publication: Publication) async throws -> PublishReport {
-        guard !publication.isEmpty else { return PublishReport(.nobody) }
+        guard !publication.isEmpty else {
+            self.io.tell(publication, outcome: PublishReport.Delivery.nobody.rawValue)
+            return PublishReport(.nobody)
+        }
         var outcome = PublishOutcome.localOnly
         for (index, part) in publication.parts.enumerated() {
             let one = await part.namespace.perform(
@@ -222,13 +226,16 @@ public struct Publisher: Sendable {
             )
             if case .refused(let reason) = one {
                 let count = publication.parts.count
+                self.io.tell(publication, outcome: "refused: \(reason)")
                 let done = index == 0 ? "nothing was sent" : "only \(index) of \(count) namespaces were told"
                 throw ClusterError(code: .unreachable, message: "The other nodes were not told (\(reason)); \(done).")
             }
             outcome = outcome.combined(with: one)
         }
+        let delivery = PublishReport.Delivery(outcome)
+        self.io.tell(publication, outcome: delivery.rawValue)
         let receipt = self.wantsReceipt ? await self.io.receipt(for: publication, outcome) : nil
-        return PublishReport(PublishReport.Delivery(outcome), receipt: receipt)
+        return PublishReport(delivery, receipt: receipt)
     }
 }
 

@@ -1,5 +1,6 @@
 import CoreMetrics
 import Gateway
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import OrderedCollections
@@ -27,12 +28,13 @@ struct TestCluster {
         hooks: GatewayHooks = GatewayHooks(),
         clock: @escaping @Sendable () -> Double = { 500 },
         metrics: any MetricsFactory = NOOPMetricsHandler.instance,
+        logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
         _ body: (TestCluster) async throws -> Void
     ) async throws {
         let bus = Bus()
         var nodes: [Node] = []
         for index in 0..<count {
-            let server = SocketServer(adapter: bus.factory(node: index))
+            let server = SocketServer(adapter: bus.factory(node: index), logger: logger)
             var configuration = configuration
             configuration.nodeName = "node-\(index)"
             // Token "Late" expires at 1000, so most tests live at 500.
@@ -40,6 +42,7 @@ struct TestCluster {
                 on: server,
                 configuration: configuration,
                 hooks: hooks,
+                logger: logger,
                 metricsFactory: metrics,
                 clock: clock
             )
