@@ -180,7 +180,7 @@ struct RealRedisTests {
         #expect(ContinuousClock.now - frozenAt < .seconds(5))
         server.thaw()
         _ = await states.first { $0 == .ready }
-        #expect(try await client.send("PING").stringValue == "PONG")
+        #expect(try await client.send(RESPCommand("PING"), timeout: .seconds(30)).stringValue == "PONG")
         await client.close()
     }
 
