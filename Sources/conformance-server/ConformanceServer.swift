@@ -7,32 +7,39 @@ import SocketIOWire
 
 /// The servers that the official protocol test suites expect.
 ///
-///     conformance-server engine|socket|websocket|recovery PORT
+///     conformance-server engine|socket|websocket|recovery PORT [--loops N]
 ///     conformance-server packets
 ///
 /// The first two ping every 300 ms, wait 200 ms for the pong, accept 1,000,000 bytes, allow every origin, and listen on
 /// IPv4 and IPv6. The third is what Autobahn's suite talks to: plain WebSockets, with permessage-deflate, messages of up
-/// to 64 MiB. The fourth has rooms, and remembers clients that lose their links for three seconds.
+/// to 64 MiB. The fourth has rooms, and remembers clients that lose their links for three seconds. `--loops` says how many
+/// event loops there are; without it there are as many as the machine has cores.
 @main
 enum ConformanceServer {
     static func main() async throws {
-        let arguments = CommandLine.arguments
-        if arguments.dropFirst() == ["packets"] { return PacketDump.run() }
-        guard arguments.count == 3, let port = Int(arguments[2]) else {
+        var arguments = Array(CommandLine.arguments.dropFirst())
+        if arguments == ["packets"] { return PacketDump.run() }
+        var loops: Int? = System.coreCount
+        if let index = arguments.firstIndex(of: "--loops") {
+            loops = arguments.indices.contains(index + 1) ? Int(arguments[index + 1]) : nil
+            arguments.removeSubrange(index..<min(index + 2, arguments.count))
+        }
+        guard arguments.count == 2, let port = Int(arguments[1]), let loops, loops > 0 else {
             print(self.usage)
             return
         }
-        switch arguments[1] {
-        case "engine": try await self.runEngine(port: port)
-        case "socket": try await self.runSocket(port: port)
-        case "websocket": try await self.runWebSocket(port: port)
-        case "recovery": try await self.runRecovery(port: port)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
+        switch arguments[0] {
+        case "engine": try await self.runEngine(port: port, on: group)
+        case "socket": try await self.runSocket(port: port, on: group)
+        case "websocket": try await self.runWebSocket(port: port, on: group)
+        case "recovery": try await self.runRecovery(port: port, on: group)
         default: print(self.usage)
         }
     }
 
     private static let usage =
-        "usage: conformance-server engine|socket|websocket|recovery PORT, or conformance-server packets"
+        "usage: conformance-server engine|socket|websocket|recovery PORT [--loops N], or conformance-server packets"
 
     private static func engineConfiguration(path: String) -> EngineConfiguration {
         var configuration = EngineConfiguration()
@@ -45,10 +52,10 @@ enum ConformanceServer {
     }
 
     /// Each message comes back as it was: text as text, binary as binary.
-    private static func runEngine(port: Int) async throws {
+    private static func runEngine(port: Int, on group: MultiThreadedEventLoopGroup) async throws {
         let server = EngineServer(
             configuration: self.engineConfiguration(path: "/engine.io"),
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            eventLoopGroup: group,
             logger: Logger(label: "conformance-server"),
             onSession: { _ in Echo() }
         )
@@ -56,7 +63,7 @@ enum ConformanceServer {
     }
 
     /// Each message comes back, without anything of Engine.IO around it.
-    private static func runWebSocket(port: Int) async throws {
+    private static func runWebSocket(port: Int, on group: MultiThreadedEventLoopGroup) async throws {
         var configuration = EngineConfiguration()
         configuration.path = "/"
         configuration.maxHTTPBufferSize = 64 * 1024 * 1024
@@ -65,7 +72,7 @@ enum ConformanceServer {
         configuration.echoesWebSockets = true
         let server = EngineServer(
             configuration: configuration,
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            eventLoopGroup: group,
             logger: Logger(label: "conformance-server"),
             onSession: { _ in nil }
         )
@@ -79,11 +86,15 @@ enum ConformanceServer {
         try await Task.sleep(for: .seconds(1_000_000))
     }
 
-    private static func runSocket(port: Int) async throws {
+    private static func runSocket(port: Int, on group: MultiThreadedEventLoopGroup) async throws {
         var configuration = SocketServerConfiguration(engine: self.engineConfiguration(path: "/socket.io"))
         configuration.connectTimeout = .seconds(1)
         configuration.listeners = [.init(host: "127.0.0.1", port: port), .init(host: "::1", port: port)]
-        let io = SocketServer(configuration: configuration, logger: Logger(label: "conformance-server"))
+        let io = SocketServer(
+            configuration: configuration,
+            eventLoopGroup: group,
+            logger: Logger(label: "conformance-server")
+        )
         for namespace in [io.sockets, io.of("/custom")] {
             namespace.onConnection { socket in socket.emit("auth", socket.handshake.auth) }
         }
@@ -97,10 +108,14 @@ enum ConformanceServer {
         try await io.run()
     }
 
-    private static func runRecovery(port: Int) async throws {
+    private static func runRecovery(port: Int, on group: MultiThreadedEventLoopGroup) async throws {
         var configuration = SocketServerConfiguration(host: "127.0.0.1", port: port)
         configuration.connectionStateRecovery = ConnectionStateRecovery(maxDisconnectionDuration: .seconds(3))
-        let io = SocketServer(configuration: configuration, logger: Logger(label: "conformance-server"))
+        let io = SocketServer(
+            configuration: configuration,
+            eventLoopGroup: group,
+            logger: Logger(label: "conformance-server")
+        )
         io.sockets.on("join") { (socket: Socket, room: String) -> String in
             socket.join(Room(room))
             return room
