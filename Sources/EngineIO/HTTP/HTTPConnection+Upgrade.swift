@@ -168,7 +168,8 @@ extension HTTPConnection {
             loop: self.loop,
             compression: compression,
             ticket: self.ticket,
-            mayHaveBacklog: self.mayHaveBacklog
+            mayHaveBacklog: self.mayHaveBacklog,
+            descriptor: self.descriptor
         )
         do {
             try self.replaceHandlers(with: handler, in: context, promise: nil)

@@ -66,28 +66,50 @@ final class AcceptGate: ChannelDuplexHandler {
     private var allowance = 0
     private var perRead = atOnce
     private var isPaused = false
+    private var pace: AcceptPace?
+    /// How many connections have been accepted since the last look at the pace.
+    private var accepted = 0
+    /// Whether connections wait for others.
+    private var isWaiting = false
     private var pause = shortestPause
     private var scheduled: Scheduled<Void>?
 
     /// - Parameters:
     ///   - reserve: The reserve. If it is `nil`, only refusals of the system count.
     ///   - state: The state that connections read.
+    ///   - pace: Decides when the next connections are accepted. If it is `nil`, they are accepted at once.
     ///   - countFree: See ``FileDescriptors/countFree(below:atMost:like:)``.
     ///   - report: Told when the gate closes and opens.
     init(
         reserve: DescriptorReserve?,
         state: AcceptState,
+        pace: AcceptPace? = nil,
         countFree: @escaping (_ mark: Int, _ count: Int, any Channel) -> Int,
         report: @escaping (Event) -> Void
     ) {
         self.reserve = reserve
         self.state = state
+        self.pace = pace
         self.countFree = countFree
         self.report = report
     }
 
     func read(context: ChannelHandlerContext) {
-        guard !self.isPaused else { return }
+        guard !self.isPaused, !self.isWaiting else { return }
+        let accepted = self.accepted
+        self.accepted = 0
+        if let wait = self.pace?.wait(after: accepted, of: self.perRead, at: context.eventLoop.now) {
+            self.isWaiting = true
+            self.scheduled = context.eventLoop.assumeIsolated().scheduleTask(in: wait) {
+                self.isWaiting = false
+                self.accept(context)
+            }
+        } else {
+            self.accept(context)
+        }
+    }
+
+    private func accept(_ context: ChannelHandlerContext) {
         guard self.mayAccept(context) else { return self.close(context, nil) }
         context.read()
     }
@@ -95,6 +117,7 @@ final class AcceptGate: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.pause = Self.shortestPause
         self.allowance -= 1
+        self.accepted += 1
         if let reserve = self.reserve, self.state.isFull.load(ordering: .relaxed) {
             // This accept may have been requested long ago, and things may have changed.
             let isFull = self.countFree(reserve.fullMark, 1, context.channel) == 0

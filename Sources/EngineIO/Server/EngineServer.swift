@@ -134,12 +134,13 @@ public final class EngineServer: Sendable {
         let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // Connections inherit it, so that nothing has to be set for each.
+            .serverChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(self.makeAcceptGate())
                 }
             }
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try self.configure(channel) }
             }
@@ -166,6 +167,7 @@ public final class EngineServer: Sendable {
         return AcceptGate(
             reserve: reserve,
             state: self.acceptState,
+            pace: AcceptPace(),
             countFree: { mark, count, channel in
                 // Without a real socket there are no descriptors to count.
                 guard let descriptor = SocketDescriptor(of: channel).descriptor else { return count }

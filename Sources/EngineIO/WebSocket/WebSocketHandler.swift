@@ -72,8 +72,15 @@ final class WebSocketHandler: @unchecked Sendable {
     /// So the next turn must not be due at once.
     private static let pauseBetweenTurns = TimeAmount.microseconds(100)
 
-    init(loop: EngineLoop, compression: DeflateAgreement?, ticket: ConnectionTicket?, mayHaveBacklog: Bool) {
+    init(
+        loop: EngineLoop,
+        compression: DeflateAgreement?,
+        ticket: ConnectionTicket?,
+        mayHaveBacklog: Bool,
+        descriptor: SocketDescriptor = .none
+    ) {
         self.loop = loop
+        self.descriptor = descriptor
         self.mayHaveBacklog = mayHaveBacklog
         self.ticket = ticket
         self.windowBits = UInt8(clamping: compression?.windowBits ?? 0)
@@ -456,7 +463,7 @@ extension WebSocketHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.descriptor = SocketDescriptor(of: context.channel)
+        if !self.descriptor.isValid { self.descriptor = SocketDescriptor(of: context.channel) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
