@@ -131,4 +131,38 @@ import Testing
         self.loop.advanceTime(by: .seconds(31))
         #expect(weakWheel == nil)
     }
+
+    @Test func whoIsOverdueCanBeWokenBeforeTheLoopComesToIt() {
+        let (early, late) = (Target(), Target())
+        let due = self.loop.now + .milliseconds(50)
+        // What the loop does right before it comes to its timers.
+        self.loop.assumeIsolated().scheduleTask(deadline: due - .milliseconds(10)) { self.wheel.wakeIfOverdue(early) }
+        self.loop.assumeIsolated().scheduleTask(deadline: due) {
+            self.wheel.wakeIfOverdue(early)
+            #expect(early.fired == [due])
+            #expect(late.fired.isEmpty)
+            #expect(!early.timerLinks.isScheduled)
+        }
+        self.wheel.schedule(early, at: due)
+        self.wheel.schedule(late, at: due)
+        self.loop.advanceTime(by: .milliseconds(40))
+        #expect(early.fired.isEmpty)
+        self.loop.advanceTime(by: .milliseconds(10))
+        // Each of them once.
+        #expect(early.fired == [due])
+        #expect(late.fired == [due])
+        self.wheel.wakeIfOverdue(early)
+        #expect(early.fired.count == 1)
+    }
+
+    @Test func targetsKnowHowLateTheyAreWoken() {
+        let target = Target()
+        var lateness: [TimeAmount] = []
+        target.onFire = { lateness.append(self.wheel.lateness(of: target, at: self.wheel.now)) }
+        self.wheel.schedule(target, in: .milliseconds(100))
+        self.loop.advanceTime(by: .milliseconds(100))
+        self.wheel.schedule(target, in: .milliseconds(100))
+        self.wheel.advance(by: .milliseconds(350))
+        #expect(lateness == [.zero, .milliseconds(250)])
+    }
 }

@@ -17,6 +17,15 @@ extension EngineSession: TimerTarget {
     /// The client counts interval and timeout, too. If the session is over for the client, it must not be open here.
     private func inTime(_ wait: TimeAmount) -> TimeAmount { wait - self.timers.resolution }
 
+    /// How long the client may take for its pong.
+    ///
+    /// It counts from its last ping, and knows nothing of a loop that is late. But if that was late by much, the client
+    /// gets time to answer.
+    private func pongTime(at now: NIODeadline) -> TimeAmount {
+        let time = self.inTime(self.server.configuration.pingTimeout)
+        return max(time - self.timers.lateness(of: self, at: now), .nanoseconds(time.nanoseconds / 2))
+    }
+
     package func timerFired(at now: NIODeadline) {
         switch self.state {
         case .open:
@@ -24,7 +33,7 @@ extension EngineSession: TimerTarget {
             case .sendPing:
                 self.markProgress()
                 self.enqueue(.ping)
-                self.timers.schedule(self, at: now + self.inTime(self.server.configuration.pingTimeout))
+                self.timers.schedule(self, at: now + self.pongTime(at: now))
             case .waitOn:
                 self.markProgress()
                 self.timers.schedule(self, at: now + self.server.configuration.pingTimeout)

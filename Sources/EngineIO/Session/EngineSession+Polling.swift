@@ -4,6 +4,8 @@ import SocketIOWire
 extension EngineSession {
     /// A usual request with this session's id has arrived.
     func received(_ exchange: HTTPExchange) {
+        // It comes too late even if the loop is later still.
+        if self.state == .open { self.timers.wakeIfOverdue(self) }
         guard self.state != .closed else {
             if exchange.method == .get, exchange.transport == .polling, self.answerLastPoll(exchange) { return }
             exchange.refuse(HandshakeError(.sessionUnknown, context: ["sid": self.id.secret]))

@@ -15,6 +15,7 @@ package protocol TimerTarget: AnyObject {
 package struct TimerLinks {
     fileprivate var next: (any TimerTarget)?
     fileprivate unowned(unsafe) var previous: (any TimerTarget)?
+    /// When it is to be woken, or was woken last.
     fileprivate var tick: UInt64 = 0
     fileprivate var slot: Int32 = -1
 
@@ -78,10 +79,15 @@ package final class TimingWheel: @unchecked Sendable {
     ///
     /// It wakes at once everything that becomes due.
     package func advance(by amount: TimeAmount) {
-        self.eventLoop.assertInEventLoop()
-        self.lead = self.lead + amount
+        self.lag(behind: amount)
         self.cancelCallback()
         self.fire()
+    }
+
+    /// Moves the time forward as if the loop had not come to its timers meanwhile, for tests.
+    package func lag(behind amount: TimeAmount) {
+        self.eventLoop.assertInEventLoop()
+        self.lead = self.lead + amount
     }
 
     /// Wakes a target at a deadline.
@@ -115,6 +121,23 @@ package final class TimingWheel: @unchecked Sendable {
         guard target.timerLinks.isScheduled else { return }
         self.unlink(target)
         if self.count == 0, !self.isFiring { self.cancelCallback() }
+    }
+
+    /// Wakes a target if its deadline has passed and the loop has not come to it yet.
+    package func wakeIfOverdue(_ target: any TimerTarget) {
+        self.eventLoop.assertInEventLoop()
+        let tick = target.timerLinks.tick
+        guard target.timerLinks.isScheduled, !self.isFiring else { return }
+        let now = self.now
+        guard tick <= now.uptimeNanoseconds / self.tickLength else { return }
+        self.cancel(target)
+        target.timerLinks.tick = tick
+        target.timerFired(at: now)
+    }
+
+    /// How much later than it should a target is woken that is being woken.
+    package func lateness(of target: any TimerTarget, at now: NIODeadline) -> TimeAmount {
+        now - .uptimeNanoseconds(target.timerLinks.tick * self.tickLength)
     }
 
     private func link(_ target: any TimerTarget, tick: UInt64) {
@@ -215,6 +238,7 @@ extension TimingWheel: NIOScheduledCallbackHandler {
             let tick = target.timerLinks.tick
             self.unlink(target)
             if tick <= nowTick {
+                target.timerLinks.tick = tick
                 target.timerFired(at: now)
             } else {
                 // This is for a later round of the wheel.
