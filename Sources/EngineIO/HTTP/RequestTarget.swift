@@ -1,3 +1,5 @@
+import SocketIOWire
+
 /// Reads the query of a request target by its bytes, as `URLSearchParams` of browsers does.
 package enum RequestTarget {
     /// How many parameters are looked at.
@@ -79,28 +81,8 @@ package enum RequestTarget {
     @inline(__always)
     static func withDecoded<Result>(_ bytes: Bytes, _ body: (Bytes) -> Result) -> Result {
         for byte in bytes where byte == UInt8(ascii: "%") || byte == UInt8(ascii: "+") {
-            return Self.decode(bytes).withUnsafeBufferPointer(body)
+            return PercentDecoding.form(bytes).withUnsafeBufferPointer(body)
         }
         return body(bytes)
-    }
-
-    private static func decode(_ bytes: Bytes) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: bytes.count) { decoded, count in
-            var index = 0
-            while index < bytes.count {
-                var byte = bytes[index]
-                index += 1
-                if byte == UInt8(ascii: "+") {
-                    byte = UInt8(ascii: " ")
-                } else if byte == UInt8(ascii: "%"), index + 1 < bytes.count, let high = bytes[index].hexValue,
-                    let low = bytes[index + 1].hexValue
-                {
-                    byte = high << 4 | low
-                    index += 2
-                }
-                decoded[count] = byte
-                count += 1
-            }
-        }
     }
 }

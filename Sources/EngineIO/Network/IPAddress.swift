@@ -1,3 +1,5 @@
+import SocketIOWire
+
 /// An IP address in 16 bytes.
 ///
 /// IPv4 addresses are stored as the IPv6 addresses that stand for them, so `10.0.0.1` and `::ffff:10.0.0.1` are the
