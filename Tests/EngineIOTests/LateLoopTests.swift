@@ -1,5 +1,6 @@
 import NIOCore
 import NIOEmbedded
+import SocketIOWire
 import Testing
 
 @testable import EngineIO

@@ -55,7 +55,7 @@ import Testing
     @Test func clientThatIsSentAwayAtOnceGetsAllOfItAtOnce() throws {
         self.server.io.onConnection { socket in
             socket.emit("bye")
-            socket.disconnect(close: true)
+            socket.disconnect(closingConnection: true)
         }
         let client = try self.server.connect()
         try client.send("40")
