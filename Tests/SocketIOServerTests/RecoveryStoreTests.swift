@@ -10,8 +10,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct RecoveryStoreTests {
     private static let codec = OffsetCodec()
 
-    private static func log(_ rooms: [[Room]]) -> RecoveryLog {
-        var log = RecoveryLog(codec: Self.codec)
+    private static func log(_ rooms: [[Room]]) -> EventLog {
+        var log = EventLog(form: .own(Self.codec))
         for rooms in rooms {
             _ = log.append(PacketEncoder.event("e", arguments: []), BroadcastOptions(rooms: rooms), at: .now())
         }

@@ -602,37 +602,6 @@ import Testing
             try await #expect(again.event().text == "42[\"later\"]")
         }
     }
-
-    @Test func adapterRestoresWhatThisNodeDoesNotKnow() async throws {
-        let adapter = KeepingAdapterFactory()
-        let session = PersistedSession(
-            id: try #require(SessionID("abcdefghijklmnopqrst")),
-            socketID: try #require(SocketID("ABCDEFGHIJKLMNOPQRST")),
-            rooms: ["r"],
-            data: ["a": 1]
-        )
-        adapter.sessions.withLockedValue { $0[session.id] = session }
-        let disconnects = Recorder<DisconnectReason>()
-        try await TestServer(
-            configuration: Self.configuration(),
-            adapter: adapter,
-            setUp: { self.setUp($0, disconnects: disconnects) }
-        ).run { io, address in
-            let client = try await TestClient.connect(to: address)
-            try await client.send("40{\"pid\":\"\(session.id.secret)\",\"offset\":\"elsewhere\"}")
-            #expect(await client.next() == .text("42[\"kept\",\"elsewhere\"]"))
-            let answer = "40{\"sid\":\"\(session.socketID)\",\"pid\":\"\(session.id.secret)\"}"
-            #expect(await client.next() == .text(answer))
-            io.sockets.to("r").emit("x")
-            try await #expect(Self.text(of: client) == "42[\"x\"]")
-            await client.close()
-            _ = await disconnects.next()
-            let persisted = try #require(await adapter.persisted.next())
-            #expect(persisted.id == session.id)
-            #expect(persisted.rooms == ["r"])
-            #expect(persisted.data == ["a": 1])
-        }
-    }
 }
 
 extension RecoveryTests.Visitor {
@@ -654,26 +623,6 @@ extension RecoveryTests.Visitor {
                 Issue.record("no CONNECT reply")
                 return (missed, self)
             }
-        }
-    }
-}
-
-/// Adapters that keep sessions, as those for a cluster do.
-private final class KeepingAdapterFactory: AdapterFactory {
-    let sessions = NIOLockedValueBox<[SessionID: PersistedSession]>([:])
-    let persisted = Recorder<PersistedSession>()
-
-    func makeAdapter(for host: any AdapterHost) -> any Adapter { Keeping(factory: self) }
-
-    private struct Keeping: SessionKeepingAdapter, LonelyAdapter {
-        let factory: KeepingAdapterFactory
-
-        func persistSession(_ session: PersistedSession) { self.factory.persisted.record(session) }
-
-        func restoreSession(_ id: SessionID, offset: String?) async throws -> RestoredSession? {
-            guard let session = self.factory.sessions.withLockedValue({ $0[id] }) else { return nil }
-            let event = PacketEncoder.event("kept", arguments: [.string(offset ?? "none")])
-            return RestoredSession(session: session, missedEvents: [event])
         }
     }
 }

@@ -215,7 +215,10 @@ import Testing
         }
 
         /// Whether a packet is the recorded one but for ids, which stand for each other from then on.
+        ///
+        /// Named deviation: our answer to CONNECT has an offset, too.
         mutating func matches(_ text: String, _ expected: String) -> Bool {
+            let text = text.hasPrefix("40{") ? text.replacing(/,"offset":"[^"]*"/, with: "") : text
             let own = text.split(separator: "\"", omittingEmptySubsequences: false).map(String.init)
             let recorded = expected.split(separator: "\"", omittingEmptySubsequences: false).map(String.init)
             guard own.count == recorded.count else { return false }

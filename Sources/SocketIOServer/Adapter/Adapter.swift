@@ -134,54 +134,6 @@ extension Adapter {
     }
 }
 
-/// An adapter that keeps, for the whole cluster, the sessions of clients that were disconnected.
-///
-/// With ``SocketServerConfiguration/connectionStateRecovery`` on, a namespace asks the adapter about clients that this
-/// node does not know. The adapter decides what offsets of events look like: it gets them back as it sent them.
-public protocol SessionKeepingAdapter: Adapter {
-    /// Keeps the session of a client that is away.
-    func persistSession(_ session: PersistedSession)
-
-    /// Gives a session away, and with it every event that its client missed since the offset.
-    ///
-    /// - Returns: `nil` if the session is unknown, or an event may be missing.
-    func restoreSession(_ id: SessionID, offset: String?) async throws -> RestoredSession?
-}
-
-/// What a client was when it was disconnected.
-public struct PersistedSession: Sendable {
-    /// The secret by which the client proves that it is the same.
-    public var id: SessionID
-    /// The id of its socket.
-    public var socketID: SocketID
-    /// The rooms that it was in, its own not counted.
-    public var rooms: [Room]
-    /// What the application had stored in `socket.data`.
-    public var data: JSONValue
-
-    /// A session.
-    public init(id: SessionID, socketID: SocketID, rooms: [Room], data: JSONValue) {
-        self.id = id
-        self.socketID = socketID
-        self.rooms = rooms
-        self.data = data
-    }
-}
-
-/// A session that goes on.
-public struct RestoredSession: Sendable {
-    /// What the client was.
-    public var session: PersistedSession
-    /// What it missed, in order, each with its offset as its last argument.
-    public var missedEvents: [EncodedPacket]
-
-    /// A session and what its client missed.
-    public init(session: PersistedSession, missedEvents: [EncodedPacket]) {
-        self.session = session
-        self.missedEvents = missedEvents
-    }
-}
-
 /// One broadcast event on its way to other nodes.
 public struct Broadcast: Sendable {
     /// `[event, argument...]`.

@@ -76,12 +76,47 @@ extension Namespace {
             packets.append(packet)
         }
         let forOthers = operations.filter { !$0.options.flags.isLocal }
+        guard !forOthers.isEmpty else {
+            self.performHere(operations, packets)
+            return .localOnly
+        }
         let outcome =
-            forOthers.isEmpty
-            ? .localOnly : await self.adapter.publish(forOthers, whileUnreachable: policy, timeout: timeout)
+            if let recovery = self.recovery, let cluster = recovery.cluster {
+                await self.publish(forOthers, recovery, cluster, whileUnreachable: policy, timeout: timeout)
+            } else {
+                await self.adapter.publish(forOthers, whileUnreachable: policy, timeout: timeout)
+            }
         guard outcome.isAccepted else { return outcome }
-        for (operation, packet) in zip(operations, packets) { self.performHere(operation, packet) }
+        self.performHere(operations, packets)
         return outcome
+    }
+
+    private func performHere(_ operations: [ClusterOperation], _ packets: [EncodedPacket?]) {
+        for (operation, packet) in zip(operations, packets) { self.performHere(operation, packet) }
+    }
+
+    /// Has the cluster's log take all of that.
+    private func publish(
+        _ operations: [ClusterOperation],
+        _ recovery: NamespaceRecovery,
+        _ cluster: any EventLogAdapter,
+        whileUnreachable policy: UnreachablePolicy,
+        timeout: TimeAmount
+    ) async -> PublishOutcome {
+        await cluster.publish(operations, whileUnreachable: policy, timeout: timeout) { index, offset in
+            guard operations.indices.contains(index), case .emit(let values) = operations[index].action,
+                self.log(for: operations[index].options) != nil, let packet = self.encode(values)
+            else { return }
+            recovery.arrived(packet, operations[index].options, at: offset)
+        }
+    }
+
+    /// What keeps and delivers an event, if the cluster has a log and that kind of event gets into it.
+    func log(for options: BroadcastOptions) -> (NamespaceRecovery, any EventLogAdapter)? {
+        guard let recovery = self.recovery, let cluster = recovery.cluster, !options.flags.isVolatile,
+            !options.flags.isLocal
+        else { return nil }
+        return (recovery, cluster)
     }
 
     private func performHere(_ operation: ClusterOperation, _ packet: EncodedPacket?) {
@@ -89,7 +124,8 @@ extension Namespace {
         case .emit:
             guard let packet else { return }
             self.metrics.broadcasts.increment()
-            self.deliver(packet, options: operation.options)
+            // What the log takes it delivers, too.
+            if self.log(for: operation.options) == nil { self.deliver(packet, options: operation.options) }
         case .join(let rooms):
             self.addLocalSockets(operation.options, rooms: rooms)
         case .leave(let rooms):
@@ -121,7 +157,13 @@ extension Namespace {
                 packet = self.encode(values)
                 guard packet != nil else { continue }
             }
-            if !operation.options.flags.isLocal { self.adapter.tell(operation) }
+            if case .emit(let values) = operation.action, let packet,
+                let (recovery, cluster) = self.log(for: operation.options)
+            {
+                recovery.publish(packet, Broadcast(arguments: values, options: operation.options), to: cluster)
+            } else if !operation.options.flags.isLocal {
+                self.adapter.tell(operation)
+            }
             self.performHere(operation, packet)
         }
     }

@@ -122,10 +122,14 @@ public struct BroadcastOperator: Sendable {
         }
     }
 
-    /// Delivers here at once, and tells the other nodes.
+    /// Delivers here at once, and tells the other nodes; or has the cluster's log deliver to all.
     private func emit(_ values: [JSONValue], in namespace: Namespace) {
         guard let packet = namespace.encode(values) else { return }
         namespace.metrics.broadcasts.increment()
+        if let (recovery, cluster) = namespace.log(for: self.options) {
+            recovery.publish(packet, Broadcast(arguments: values, options: self.options), to: cluster)
+            return
+        }
         if !self.options.flags.isLocal {
             namespace.adapter.publish(Broadcast(arguments: values, options: self.options))
         }

@@ -16,6 +16,7 @@ public struct HandlerRegistration: Sendable {
         case disconnecting(@Sendable (Socket, DisconnectReason) -> Void)
         case disconnect(@Sendable (Socket, DisconnectReason) -> Void)
         case error(@Sendable (Socket, any Error, ReceivedEvent?) -> Void)
+        case missedEvents(@Sendable (Socket, MissedEvent) -> Bool)
         case event(String, EventHandler)
         case serverSide(String, @Sendable ([JSONValue], ServerSideReply?) -> Void)
     }
@@ -38,6 +39,14 @@ extension HandlerRegistry {
     /// Runs for every client that has connected, on its loop, before anything else that the client sends is handled.
     public func onConnection(_ handler: @escaping @Sendable (Socket) -> Void) {
         self.register(HandlerRegistration(.connection(handler)))
+    }
+
+    /// Decides for each event that a client has missed whether it gets it now that it has come back: on the socket's loop,
+    /// after the middlewares (see ``ConnectionStateRecovery/skipMiddlewares``) and before anything is sent.
+    ///
+    /// An event may have been for whom the client was then, and not be for whom it is now. All filters have to agree.
+    public func filterMissedEvents(_ filter: @escaping @Sendable (_ socket: Socket, _ event: MissedEvent) -> Bool) {
+        self.register(HandlerRegistration(.missedEvents(filter)))
     }
 
     /// Runs when any socket of the namespace is about to leave it, while it still is in its rooms.
@@ -125,6 +134,7 @@ struct HandlerSet: Sendable {
     private(set) var disconnecting: [@Sendable (Socket, DisconnectReason) -> Void] = []
     private(set) var disconnect: [@Sendable (Socket, DisconnectReason) -> Void] = []
     private(set) var error: [@Sendable (Socket, any Error, ReceivedEvent?) -> Void] = []
+    private(set) var missedEvents: [@Sendable (Socket, MissedEvent) -> Bool] = []
     private(set) var events: [UTF8Text: [EventHandler]] = [:]
     private(set) var serverSide: [UTF8Text: [@Sendable ([JSONValue], ServerSideReply?) -> Void]] = [:]
 
@@ -135,6 +145,7 @@ struct HandlerSet: Sendable {
         case .disconnecting(let handler): self.disconnecting.append(handler)
         case .disconnect(let handler): self.disconnect.append(handler)
         case .error(let handler): self.error.append(handler)
+        case .missedEvents(let filter): self.missedEvents.append(filter)
         case .event(let name, let handler): self.events[UTF8Text(name), default: []].append(handler)
         case .serverSide(let name, let handler): self.serverSide[UTF8Text(name), default: []].append(handler)
         }

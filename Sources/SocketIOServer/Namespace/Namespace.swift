@@ -32,7 +32,7 @@ public final class Namespace: HandlerRegistry, Addressable {
     private let handlers: NIOLockedValueBox<HandlerSet>
     private let lastAcknowledgementID = Atomic<Int>(0)
     /// Who is not meant by what concerns everybody; seldom anybody.
-    let outsiders = AtomicLazyReference<Outsiders>()
+    let outsiders: OutsiderRule
     /// Broadcasts of other nodes that wait for acknowledgements of this node's clients.
     let remoteAcknowledgements = Atomic<Int>(0)
     /// Speaks for and to the other nodes.
@@ -71,11 +71,24 @@ public final class Namespace: HandlerRegistry, Addressable {
         self.shardOfLoop = Dictionary(
             uniqueKeysWithValues: self.shards.enumerated().map { (ObjectIdentifier($1.eventLoop), $0) }
         )
-        let host = NamespaceHost(name: name, eventLoop: self.shards[0].eventLoop)
-        self.adapter = context.adapterFactory.makeAdapter(for: host)
-        let shards = self.shards
+        let host = NamespaceHost(
+            name: name,
+            eventLoop: self.shards[0].eventLoop,
+            keepsEvents: context.recovery != nil
+        )
+        let adapter = context.adapterFactory.makeAdapter(for: host)
+        self.adapter = adapter
+        let (shards, outsiders) = (self.shards, OutsiderRule())
+        self.outsiders = outsiders
         self.recovery = context.recovery.map {
-            NamespaceRecovery(context: $0, shards: shards, index: index, isAwaitedNoLonger: isAwaitedNoLonger)
+            NamespaceRecovery(
+                context: $0,
+                cluster: adapter as? any EventLogAdapter,
+                shards: shards,
+                index: index,
+                outsiders: outsiders,
+                isAwaitedNoLonger: isAwaitedNoLonger
+            )
         }
         host.attach(self)
     }
@@ -96,6 +109,10 @@ public final class Namespace: HandlerRegistry, Addressable {
     }
     var disconnectHandlers: [@Sendable (Socket, DisconnectReason) -> Void] {
         self.handlers.withLockedValue { $0.disconnect }
+    }
+
+    var missedEventFilters: [@Sendable (Socket, MissedEvent) -> Bool] {
+        self.handlers.withLockedValue { $0.missedEvents }
     }
 
     var errorHandlers: [@Sendable (Socket, any Error, ReceivedEvent?) -> Void] {

@@ -6,7 +6,7 @@ import Synchronization
 /// What an adapter sees of its namespace: only what is its business.
 ///
 /// A namespace that clients asked for may be gone before the last message for it has been dealt with.
-final class NamespaceHost: AdapterHost {
+final class NamespaceHost: EventLogHost {
     private final class Reference: Sendable {
         weak let namespace: Namespace?
 
@@ -15,12 +15,14 @@ final class NamespaceHost: AdapterHost {
 
     let name: String
     let eventLoop: any EventLoop
+    let keepsEvents: Bool
     /// Empty while the namespace is being made.
     private let reference = AtomicLazyReference<Reference>()
 
-    init(name: String, eventLoop: any EventLoop) {
+    init(name: String, eventLoop: any EventLoop, keepsEvents: Bool) {
         self.name = name
         self.eventLoop = eventLoop
+        self.keepsEvents = keepsEvents
     }
 
     /// Called once, by the namespace: from now on the adapter reaches it.
@@ -41,6 +43,28 @@ final class NamespaceHost: AdapterHost {
     }
 
     func eventsMayBeMissing() { self.namespace?.recovery?.forgetEvents() }
+
+    // MARK: Of the cluster's log
+
+    func logBegins(_ history: String, after tail: EventOffset) {
+        self.namespace?.recovery?.logBegins(history, after: tail)
+    }
+
+    func deliver(_ packet: EncodedPacket, options: BroadcastOptions, offset: EventOffset?) {
+        guard let namespace = self.namespace else { return }
+        guard let offset, let recovery = namespace.recovery, !options.flags.isVolatile else {
+            return namespace.deliver(packet, options: options)
+        }
+        recovery.arrived(packet, options, at: offset)
+    }
+
+    func arrivedLate(_ packet: EncodedPacket, options: BroadcastOptions, offset: EventOffset) {
+        self.namespace?.recovery?.arrived(packet, options, at: offset, isLate: true)
+    }
+
+    func handOver(_ session: SessionID) async -> KeptSession? { await self.namespace?.recovery?.handOver(session) }
+
+    // MARK: Questions and commands
 
     func deliverWithAck(
         arguments: [JSONValue],

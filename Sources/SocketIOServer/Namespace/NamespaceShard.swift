@@ -197,7 +197,10 @@ final class NamespaceShard: Sendable {
         }
         guard isNew else { return true }
         members.sockets.append(socket)
-        socket.ticket?.joined(room, at: self.logPosition.last)
+        if let ticket = socket.ticket {
+            ticket.joined(room, at: self.logPosition.last)
+            socket.namespace.recovery?.touch(ticket, of: socket)
+        }
         self.tellObservers(.joined(room, socket.id))
         return true
     }
@@ -209,7 +212,10 @@ final class NamespaceShard: Sendable {
             return shared.memberships.remove(at: index)
         }
         guard let membership else { return }
-        socket.ticket?.left(room, at: self.logPosition.last)
+        if let ticket = socket.ticket {
+            ticket.left(room, at: self.logPosition.last)
+            socket.namespace.recovery?.touch(ticket, of: socket)
+        }
         self.remove(membership, of: socket)
     }
 

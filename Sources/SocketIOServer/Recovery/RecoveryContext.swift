@@ -7,7 +7,6 @@ struct RecoveryContext: Sendable {
     let replay: ReplayLimits
     /// Makes what new clients can come back with.
     let ids: IDSource
-    let metrics: ServerMetrics
 }
 
 /// How much a client may be sent that comes back.

@@ -10,9 +10,9 @@ final class RecoveryTicket: @unchecked Sendable {
     /// When the client was in a room.
     struct Stays {
         /// The last event before it came, if it is in the room.
-        fileprivate(set) var joined: Int?
+        var joined: Int?
         /// Its earlier stays: the last event before it came, and the last one that it got as a member.
-        fileprivate(set) var past: [(joined: Int, left: Int)] = []
+        var past: [(joined: Int, left: Int)] = []
 
         /// The last event before it came for the first time.
         var first: Int { self.past.first?.joined ?? self.joined ?? .max }
@@ -32,7 +32,9 @@ final class RecoveryTicket: @unchecked Sendable {
     /// The socket that the client has now.
     var owner: Socket?
     /// The last event before the client connected.
-    let connected: Int
+    var connected: Int
+    /// What the client was told as the log's end when it connected, or came back.
+    var told: Int
     /// The last event that was dealt with when the client was disconnected.
     var suspended: Int
     /// When that was.
@@ -49,17 +51,35 @@ final class RecoveryTicket: @unchecked Sendable {
     var data: JSONValue
     /// The rooms that count as having a member because of the client: it is away, or not back in all of them.
     var expectedRooms: [Room] = []
-    private var stays: OrderedDictionary<Room, Stays> = [:]
-    private var pastStays = 0
-    /// From here on ``stays`` is complete.
-    private var completeFrom = 0
+    var stays: OrderedDictionary<Room, Stays> = [:]
+    var pastStays = 0
+    /// Who has not seen this event or a later one can't go on: from here on ``stays`` is complete.
+    var completeFrom = 0
+    /// Which of the log's histories all of these numbers belong to.
+    var history: UInt32 = 0
+    /// How many events without a number there had been when the client was disconnected.
+    var holesSeen: UInt32 = 0
+    /// Whether the client was sent events without a number, and none with one since.
+    var isBehind = false
+    /// Whether ``suspended`` and ``lastSent`` are final; a node that was killed could not say.
+    var isExact = true
+    /// Whether the cluster is about to be told what has changed.
+    var isTouched = false
+    /// Whether another node has taken the session.
+    var isHandedOver = false
+    /// What proves to the cluster that this node has the session.
+    var claim: UInt64 = 0
+    /// Whether the cluster has heard nothing of it yet.
+    var isNewClaim = false
     /// What the ticket is counted as while the client is away.
     private(set) var bytes = 0
 
-    init(id: SessionID, socketID: SocketID, connected: Int, data: JSONValue) {
+    init(id: SessionID, socketID: SocketID, connected: Int, history: UInt32 = 0, data: JSONValue) {
         self.id = id
         self.socketID = socketID
         self.connected = connected
+        self.told = connected
+        self.history = history
         self.suspended = connected
         self.data = data
     }
@@ -109,9 +129,21 @@ final class RecoveryTicket: @unchecked Sendable {
 
     /// Whether the client was in one of the rooms whose members that event is not for.
     func isExcepted(from event: LoggedEvent, own: Room) -> Bool {
-        event.options.except.contains { room in
-            room == own || self.stays[room]?.cover(event.number) ?? false
+        self.isExcepted(event.options, event.number, own: own)
+    }
+
+    private func isExcepted(_ options: BroadcastOptions, _ number: Int, own: Room) -> Bool {
+        options.except.contains { room in
+            room == own || self.stays[room]?.cover(number) ?? false
         }
+    }
+
+    /// Whether the client should have got an event at that place.
+    func isAddressed(by options: BroadcastOptions, _ number: Int) -> Bool {
+        let own = self.socketID.room
+        guard number > self.connected, !self.isExcepted(options, number, own: own) else { return false }
+        return options.rooms.isEmpty
+            || options.rooms.contains { room in room == own || self.stays[room]?.cover(number) ?? false }
     }
 
     /// Works out what the ticket takes: the names of rooms and the data are the application's, or its clients'.
@@ -119,27 +151,6 @@ final class RecoveryTicket: @unchecked Sendable {
         var bytes = 512 + 48 * self.pastStays + self.data.footprint
         for room in self.stays.keys { bytes += 96 + room.name.utf8.count }
         self.bytes = bytes
-    }
-
-    // MARK: Coming back
-
-    /// Where to go on.
-    ///
-    /// - Parameter offset: The last event that the client has seen, by its own account.
-    /// - Returns: The last event that the client certainly need not be sent again, or `nil` if that can't be told.
-    func start(after offset: Int?) -> Int? {
-        // Nobody unsees an event.
-        if let seen = self.seen, offset.map({ $0 < seen }) ?? true { return nil }
-        let start: Int
-        switch (offset, self.lastSent) {
-        case (nil, nil): start = self.suspended
-        case (nil, .some): start = self.connected
-        case (.some, nil): return nil
-        case (let offset?, let lastSent?):
-            guard offset <= lastSent, offset > self.connected else { return nil }
-            start = offset == lastSent ? max(offset, self.suspended) : offset
-        }
-        return start >= self.completeFrom ? start : nil
     }
 }
 

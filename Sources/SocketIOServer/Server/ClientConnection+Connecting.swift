@@ -95,7 +95,7 @@ extension ClientConnection {
     }
 
     /// Something is found out about a namespace: until then it is pending.
-    private func begins(_ name: String) -> NIOLoopBound<ClientConnection> {
+    func begins(_ name: String) -> NIOLoopBound<ClientConnection> {
         self.pending.append(UTF8Text(name))
         return NIOLoopBound(self, eventLoop: self.session.eventLoop)
     }
@@ -103,7 +103,7 @@ extension ClientConnection {
     /// It has been found out.
     ///
     /// - Returns: Whether anybody is still interested: the connection may have ended.
-    private func ends(_ name: String) -> Bool {
+    func ends(_ name: String) -> Bool {
         guard let index = self.pending.firstIndex(of: UTF8Text(name)) else { return false }
         self.pending.remove(at: index)
         return true
@@ -170,14 +170,14 @@ extension ClientConnection {
         }
     }
 
-    private func beginAnew(in namespace: Namespace, _ auth: JSONValue) {
+    func beginAnew(in namespace: Namespace, _ auth: JSONValue) {
         let socket = Socket(id: self.server.makeSocketID(), in: namespace, client: self, auth: auth)
         self.remember(socket)
         self.runMiddlewares(for: socket) { socket in socket.client.finishConnecting(socket) }
     }
 
     /// Asks the middlewares about a socket, then continues on the loop.
-    private func runMiddlewares(
+    func runMiddlewares(
         for socket: Socket,
         then body: @escaping @Sendable (Socket) -> Void
     ) {
@@ -205,11 +205,11 @@ extension ClientConnection {
     }
 
     /// A socket is connected: the client gets what it missed, then the answer.
-    private func finish(_ socket: Socket, missedEvents: [EncodedPacket], goingOn ticket: RecoveryTicket? = nil) {
+    func finish(_ socket: Socket, missedEvents: [EncodedPacket], goingOn ticket: RecoveryTicket? = nil) {
         let namespace = socket.namespace
         socket.state = .connected
         socket.shard.insert(socket)
-        if let ticket { namespace.recovery?.returned(ticket) }
+        if let ticket { namespace.recovery?.returned(ticket, to: socket) }
         for event in missedEvents { self.session.send(event) }
         self.session.send(
             self.isVersion2
@@ -217,7 +217,8 @@ extension ClientConnection {
                 : PacketEncoder.connect(
                     namespace: namespace.name,
                     sid: socket.id.description,
-                    pid: socket.ticket?.id.secret
+                    pid: socket.ticket?.id.secret,
+                    offset: socket.ticket.flatMap { namespace.recovery?.form.text(of: $0.told) }
                 )
         )
         namespace.metrics.sockets.increment()
@@ -239,6 +240,7 @@ extension ClientConnection {
     private func refuse(_ socket: Socket, _ error: any Error) {
         guard socket.state == .connecting else { return }
         let namespace = socket.namespace
+        if socket.isRecovered, error is RecoveryRefusal { return self.beginAgain(instead: socket) }
         socket.close(.serverNamespaceDisconnect)
         self.server.metrics.rejected("middleware")
         var answer = ConnectError("Internal server error")
@@ -257,124 +259,5 @@ extension ClientConnection {
             )
         }
         self.sendError(namespace.name, message: answer.message, data: answer.data)
-    }
-
-    // MARK: Clients that come back
-
-    /// What a client says that was here before.
-    private struct Return: Sendable {
-        let id: SessionID
-        /// The last event that it has seen.
-        let offset: String?
-        let auth: JSONValue
-        /// How often its old connection may still be found in the way.
-        var attempts = 2
-    }
-
-    private func recover(_ claim: Return, in namespace: Namespace, _ recovery: NamespaceRecovery) {
-        switch recovery.claim(claim.id) {
-        case .unknown: self.askAdapter(claim, in: namespace, recovery)
-        case .owned(let socket): self.replace(socket, claim, in: namespace, recovery)
-        case .away(let ticket):
-            let socket = Socket(recovering: ticket, in: namespace, client: self, auth: claim.auth)
-            guard recovery.adopt(ticket, by: socket) else { return self.lose(claim, in: namespace) }
-            self.remember(socket)
-            let finish: @Sendable (Socket) -> Void = { socket in
-                socket.client.finishRecovery(of: socket, claim, ticket, recovery)
-            }
-            if recovery.settings.skipMiddlewares {
-                finish(socket)
-            } else {
-                self.runMiddlewares(for: socket, then: finish)
-            }
-        }
-    }
-
-    /// The client can't go on where it was, so it is a new one.
-    private func lose(_ claim: Return, in namespace: Namespace) {
-        self.server.metrics.recovery(succeeded: false)
-        self.beginAnew(in: namespace, claim.auth)
-    }
-
-    /// The client is back before its old connection was known to be lost: ends that first.
-    private func replace(_ old: Socket, _ claim: Return, in namespace: Namespace, _ recovery: NamespaceRecovery) {
-        guard claim.attempts > 0, old.client !== self else { return self.lose(claim, in: namespace) }
-        var claim = claim
-        claim.attempts -= 1
-        let again = claim
-        let (directory, eventLoop) = (self.server.directory, self.session.eventLoop)
-        let connection = self.begins(namespace.name)
-        old.eventLoop.execute {
-            old.client.closeAll(.connectionReplaced)
-            old.client.session.close(discardingQueue: true)
-            eventLoop.execute {
-                guard connection.value.ends(namespace.name) else { return directory.left(namespace) }
-                connection.value.recover(again, in: namespace, recovery)
-            }
-        }
-    }
-
-    private func finishRecovery(
-        of socket: Socket,
-        _ claim: Return,
-        _ ticket: RecoveryTicket,
-        _ recovery: NamespaceRecovery
-    ) {
-        guard socket.state == .connecting else { return }
-        guard let missed = recovery.missedEvents(of: ticket, since: claim.offset) else {
-            // The socket ends, and counts no longer; its successor does.
-            self.server.directory.enterAgain(socket.namespace)
-            socket.close(.serverNamespaceDisconnect)
-            self.lose(claim, in: socket.namespace)
-            return
-        }
-        self.goOn(socket, ticket, missedEvents: missed.map(\.packet))
-    }
-
-    private func goOn(_ socket: Socket, _ ticket: RecoveryTicket, missedEvents: [EncodedPacket]) {
-        self.server.metrics.recovery(succeeded: true)
-        self.joined()
-        for room in ticket.rooms { socket.shard.add(socket, to: room) }
-        self.finish(socket, missedEvents: missedEvents, goingOn: ticket)
-    }
-
-    /// Another node may know the client.
-    private func askAdapter(_ claim: Return, in namespace: Namespace, _ recovery: NamespaceRecovery) {
-        guard let keeper = namespace.adapter as? any SessionKeepingAdapter else {
-            return self.lose(claim, in: namespace)
-        }
-        let (directory, eventLoop) = (self.server.directory, self.session.eventLoop)
-        let connection = self.begins(namespace.name)
-        // Ends with the adapter's answer; a connection that has ended by then hears nothing of it.
-        Task(executorPreference: self.server.executor(on: eventLoop)) {
-            let restored = try? await keeper.restoreSession(claim.id, offset: claim.offset)
-            eventLoop.execute {
-                guard connection.value.ends(namespace.name) else { return directory.left(namespace) }
-                connection.value.answered(restored, claim, in: namespace, recovery)
-            }
-        }
-    }
-
-    private func answered(
-        _ restored: RestoredSession?,
-        _ claim: Return,
-        in namespace: Namespace,
-        _ recovery: NamespaceRecovery
-    ) {
-        guard let restored else { return self.lose(claim, in: namespace) }
-        let shard = namespace.shard(on: self.session.eventLoop)
-        let ticket = recovery.makeTicket(for: restored.session, on: shard)
-        let socket = Socket(recovering: ticket, in: namespace, client: self, auth: claim.auth)
-        guard recovery.insert(ticket, of: socket) else { return self.lose(claim, in: namespace) }
-        self.remember(socket)
-        let finish: @Sendable (Socket) -> Void = { socket in
-            guard socket.state == .connecting else { return }
-            socket.client.goOn(socket, ticket, missedEvents: restored.missedEvents)
-        }
-        if recovery.settings.skipMiddlewares {
-            finish(socket)
-        } else {
-            self.runMiddlewares(for: socket, then: finish)
-        }
     }
 }

@@ -79,8 +79,7 @@ public final class SocketServer: Service, HandlerRegistry, Addressable {
                     settings: settings,
                     budget: RecoveryBudget(settings),
                     replay: ReplayLimits(configuration.engine.limits),
-                    ids: ids,
-                    metrics: metrics
+                    ids: ids
                 )
             }
         )

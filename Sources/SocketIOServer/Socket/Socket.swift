@@ -42,8 +42,8 @@ public final class Socket: @unchecked Sendable {
     public let isRecovered: Bool
     /// Whether the namespace is `/`: asked for every packet that names none.
     let isInMainNamespace: Bool
-    /// What the client can come back with; `nil` while recovery is off, and before the socket has connected.
-    @exclusivity(unchecked) var ticket: RecoveryTicket?
+    /// What the client can come back with; empty while recovery is off, and before the socket has connected.
+    private let ticketReference = AtomicLazyReference<RecoveryTicket>()
     /// Whether the handlers are being told that the socket is about to leave.
     private var isEnding = false
     /// Marks that a broadcast which walks several rooms has seen this socket; see ``NamespaceShard/deliver(_:options:)``.
@@ -75,9 +75,16 @@ public final class Socket: @unchecked Sendable {
         self.session = client.session
         self.auth = auth
         self.isRecovered = true
-        self.ticket = ticket
         self.shared = Mutex(Shared())
+        self.remember(ticket)
     }
+
+    /// What the client can come back with; may be asked for on any thread.
+    @inline(__always)
+    var ticket: RecoveryTicket? { self.ticketReference.load() }
+
+    /// Called once, when the socket connects.
+    func remember(_ ticket: RecoveryTicket) { _ = self.ticketReference.storeIfNil(ticket) }
 
     /// Whether nothing that this socket was to be sent before waits behind events of other threads; on its loop.
     ///
@@ -107,12 +114,25 @@ public final class Socket: @unchecked Sendable {
     /// Other nodes see it in `fetchSockets()`. Any thread may read and write it.
     public var data: JSONValue {
         get { self.shared.withLock { $0.data } }
-        set { self.shared.withLock { $0.data = newValue } }
+        set {
+            self.shared.withLock { $0.data = newValue }
+            self.dataChanged()
+        }
     }
 
     /// Changes ``data`` in one step, so that no other change gets lost.
     public func updateData<Result: Sendable>(_ change: (inout JSONValue) throws -> sending Result) rethrows -> Result {
-        try self.shared.withLock { try change(&$0.data) }
+        defer { self.dataChanged() }
+        return try self.shared.withLock { try change(&$0.data) }
+    }
+
+    /// If the cluster keeps what the client is, it has to know.
+    private func dataChanged() {
+        guard let recovery = self.namespace.recovery, recovery.cluster != nil else { return }
+        self.onLoop {
+            guard self.state == .connected, let ticket = self.ticket else { return }
+            recovery.touch(ticket, of: self)
+        }
     }
 
     /// The rooms that the socket is in, the room of its own id included; empty once it has disconnected.

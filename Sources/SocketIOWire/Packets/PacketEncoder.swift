@@ -98,10 +98,17 @@ public enum PacketEncoder {
     ///   - namespace: The namespace joined.
     ///   - sid: The socket's id.
     ///   - pid: The private id that recovers the socket's state, if recovery is on.
+    ///   - offset: The end of the log of events, if recovery is on: what comes later has a later offset.
     /// - Returns: The packet.
-    public static func connect(namespace: String = "/", sid: String, pid: String? = nil) -> EncodedPacket {
+    public static func connect(
+        namespace: String = "/",
+        sid: String,
+        pid: String? = nil,
+        offset: String? = nil
+    ) -> EncodedPacket {
         var data: JSONObject = ["sid": .string(sid)]
         if let pid { data["pid"] = .string(pid) }
+        if let offset { data["offset"] = .string(offset) }
         return self.packet(.connect, namespace: namespace, data: .object(data))
     }
 

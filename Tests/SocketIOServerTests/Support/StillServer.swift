@@ -12,9 +12,15 @@ final class StillServer {
 
     init(
         configuration: SocketServerConfiguration = SocketServerConfiguration(),
+        adapter: any AdapterFactory = InMemoryAdapterFactory(),
         metrics: any MetricsFactory = NOOPMetricsHandler.instance
     ) {
-        self.io = SocketServer(configuration: configuration, eventLoopGroup: self.loop, metricsFactory: metrics)
+        self.io = SocketServer(
+            configuration: configuration,
+            eventLoopGroup: self.loop,
+            adapter: adapter,
+            metricsFactory: metrics
+        )
     }
 
     /// A client whose WebSocket is open, what it was sent having been read.

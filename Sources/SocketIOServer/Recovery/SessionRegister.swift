@@ -1,0 +1,88 @@
+import NIOCore
+import SocketIOWire
+
+/// A namespace's clients that may come back, as this node knows them: those that are connected, and those that are away.
+///
+/// A value behind the lock of ``NamespaceRecovery``.
+struct SessionRegister {
+    private var tickets: [SessionID: RecoveryTicket] = [:]
+    /// Those that are away, the longest first.
+    private var away = ArrivalQueue<SessionID>()
+    /// What those are counted as.
+    private(set) var bytes = 0
+    /// Where clients count as members who are away.
+    private let index: NamespaceIndex
+
+    init(index: NamespaceIndex) { self.index = index }
+
+    /// How many are away.
+    var awayCount: Int { self.away.count }
+
+    /// Who has been away for the longest time.
+    var longestAway: RecoveryTicket? { self.away.first.flatMap { self.tickets[$0] } }
+
+    /// Who is connected.
+    var connected: [SessionID] { self.tickets.values.lazy.filter { $0.owner != nil }.map(\.id) }
+
+    subscript(id: SessionID) -> RecoveryTicket? { self.tickets[id] }
+
+    mutating func remember(_ ticket: RecoveryTicket) { self.tickets[ticket.id] = ticket }
+
+    mutating func left(_ ticket: RecoveryTicket) {
+        self.away.append(ticket.id)
+        self.bytes += ticket.bytes
+    }
+
+    mutating func cameBack(_ ticket: RecoveryTicket) {
+        if self.away.remove(ticket.id) { self.bytes -= ticket.bytes }
+    }
+
+    /// A client is about to leave its rooms, to which it may come back.
+    func expect(_ ticket: RecoveryTicket) {
+        self.expectNoLonger(ticket)
+        ticket.expectedRooms = [ticket.socketID.room] + ticket.rooms
+        self.index.expect(ticket.expectedRooms)
+    }
+
+    /// A client is in its rooms again, or won't come back.
+    func expectNoLonger(_ ticket: RecoveryTicket) {
+        self.index.expectNoLonger(ticket.expectedRooms)
+        ticket.expectedRooms = []
+    }
+
+    mutating func forget(_ ticket: RecoveryTicket) {
+        guard self.tickets[ticket.id] === ticket else { return }
+        self.cameBack(ticket)
+        self.expectNoLonger(ticket)
+        self.tickets[ticket.id] = nil
+    }
+
+    mutating func forgetAll() {
+        for ticket in self.tickets.values { self.expectNoLonger(ticket) }
+        self.tickets = [:]
+        self.away = ArrivalQueue()
+        self.bytes = 0
+    }
+}
+
+/// Events without a number, which nobody can be sent who was away: whom they addressed, the last ones.
+struct EventHoles {
+    private static let mostRemembered = 1024
+
+    private var addressed: [BroadcastOptions] = []
+    /// How many there have been.
+    private(set) var count: UInt32 = 0
+
+    mutating func append(_ options: BroadcastOptions) {
+        if self.addressed.count >= Self.mostRemembered { self.addressed.removeFirst(Self.mostRemembered / 2) }
+        self.addressed.append(options)
+        self.count &+= 1
+    }
+
+    /// Whether a client that is away may have missed one.
+    func concern(_ ticket: RecoveryTicket) -> Bool {
+        let missed = Int(self.count &- ticket.holesSeen)
+        guard missed <= self.addressed.count else { return true }
+        return self.addressed.suffix(missed).contains { ticket.isAddressed(by: $0, .max) }
+    }
+}
