@@ -40,6 +40,24 @@ struct ConfigurationDefaults {
         #expect(loaded.node.publish?.port == 3001)
     }
 
+    /// Off by default; what is left out is as in the library, but for who is authenticated again.
+    @Test func recoveryIsSwitchedOn() throws {
+        #expect(load("recovery: {bytes: 1MiB}").node.server.connectionStateRecovery == nil)
+        let least = try #require(load("recovery: {enabled: true}").node.server.connectionStateRecovery)
+        #expect(Self.dump(least) == Self.dump(ConnectionStateRecovery(skipMiddlewares: false)))
+        let loaded = load(
+            """
+            recovery:
+              {enabled: true, maxDisconnectionDuration: 30s, skipMiddlewares: true, sessions: 5, events: 6, bytes: 7KiB}
+            """
+        )
+        #expect(loaded.problems.isEmpty)
+        let all = try #require(loaded.node.server.connectionStateRecovery)
+        #expect(all.maxDisconnectionDuration == .seconds(30) && all.skipMiddlewares)
+        #expect((all.maximumSessions, all.maximumEvents, all.maximumBytes) == (5, 6, 7168))
+        #expect(!load("recovery: {enabled: true, maxDisconnectionDuration: 0s}").problems.isEmpty)
+    }
+
     @Test func anEmptyFileIsCorrect() {
         #expect(load("").problems.isEmpty)
         #expect(load("# nothing\n").problems.isEmpty)

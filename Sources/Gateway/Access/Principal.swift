@@ -124,6 +124,12 @@ struct PrincipalRecord: Sendable, Hashable {
 
     static let unauthorized = PrincipalRecord(kind: .unauthorized)
 
+    /// Whether both may do and see the same; their credentials may end at other times.
+    func isSamePrincipal(as other: PrincipalRecord) -> Bool {
+        self.kind == other.kind && self.userID == other.userID && self.role == other.role
+            && self.tokenID == other.tokenID
+    }
+
     init(kind: Kind) {
         self.kind = kind
     }

@@ -17,12 +17,14 @@ extension IO {
         let mode = self.configuration.authentication.mode
         // The handlers keep the gateway alive. So nothing changes if the application forgets its reference.
         self.main.use { socket in
+            let former = PrincipalRecord(socket.data)
             try await self.answer(socket) { io in
                 switch mode {
                 case .handshake: try await io.admit(socket, to: nil)
                 case .event: try await io.tolerate(socket)
                 }
             }
+            try Self.checkRecovery(of: socket, former)
         }
         self.main.onConnection { socket in
             switch mode {
@@ -35,7 +37,9 @@ extension IO {
             let namespace = self.server.of(configured.name)
             guard configured.inheritsChecks else { continue }
             namespace.use { socket in
+                let former = PrincipalRecord(socket.data)
                 try await self.answer(socket) { io in try await io.admit(socket, to: configured) }
+                try Self.checkRecovery(of: socket, former)
             }
             namespace.onConnection { socket in self.connected(socket) }
             namespace.onDisconnect { socket, _ in self.connections.forget(socket) }
@@ -45,6 +49,16 @@ extension IO {
             // yet authenticated.
             self.main.keepOut(membersOf: RoomName.unauthorized)
             self.registerAuthentication()
+        }
+    }
+
+    /// Lets a client that comes back go on where it was only if it still is who it was.
+    ///
+    /// What it has missed, and the rooms that it was in, were meant for that one. Somebody else is a new client.
+    private static func checkRecovery(of socket: Socket, _ former: PrincipalRecord?) throws {
+        guard socket.isRecovered else { return }
+        guard let former, let current = PrincipalRecord(socket.data), current.isSamePrincipal(as: former) else {
+            throw RecoveryRefusal()
         }
     }
 

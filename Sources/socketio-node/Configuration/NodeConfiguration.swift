@@ -227,9 +227,21 @@ extension SocketServerConfiguration {
         self.engine.limits.maxConnections = limits["connections"].limit
         self.engine.limits.maxConnectionsPerAddress = limits["connectionsPerAddress"].limit
         self.engine.limits.maxSessionsPerAddress = limits["sessionsPerAddress"].limit
+        self.connectionStateRecovery = ConnectionStateRecovery(settings["recovery"])
         self.engine.cors = CORSConfiguration.from(settings["cors"])
         self.engine.refusesForeignOrigins = true
         self.engine.proxyProtocolSources = listen["proxyProtocol"].texts.compactMap { AddressRange($0) }
+    }
+}
+
+extension ConnectionStateRecovery {
+    fileprivate init?(_ settings: Setting) {
+        guard settings["enabled"].bool == true else { return nil }
+        self.init(skipMiddlewares: settings["skipMiddlewares"].bool ?? false)
+        self.maxDisconnectionDuration = settings["maxDisconnectionDuration"].time ?? self.maxDisconnectionDuration
+        self.maximumSessions = settings["sessions"].integer ?? self.maximumSessions
+        self.maximumEvents = settings["events"].integer ?? self.maximumEvents
+        self.maximumBytes = settings["bytes"].integer ?? self.maximumBytes
     }
 }
 

@@ -15,6 +15,11 @@ enum SettingTable {
             "Which web pages may connect, by polling and by WebSocket; pages of this server's own host always may."
         ),
         SettingField("adapter", .record(Self.adapter), "How the nodes of a cluster reach each other."),
+        SettingField(
+            "recovery",
+            .record(Self.recovery),
+            "Lets clients that were away for a moment go on where they were."
+        ),
         SettingField("gateway", .record(Self.gateway), "Who may connect, and who may see what."),
         SettingField("publish", .record(Self.publish), "The HTTP API through which back ends publish."),
         SettingField("logging", .record(Self.logging), "The log, on standard error."),

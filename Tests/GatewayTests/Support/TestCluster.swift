@@ -29,12 +29,13 @@ struct TestCluster {
         clock: @escaping @Sendable () -> Double = { 500 },
         metrics: any MetricsFactory = NOOPMetricsHandler.instance,
         logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+        server settings: SocketServerConfiguration = SocketServerConfiguration(),
         _ body: (TestCluster) async throws -> Void
     ) async throws {
         let bus = Bus()
         var nodes: [Node] = []
         for index in 0..<count {
-            let server = SocketServer(adapter: bus.factory(node: index), logger: logger)
+            let server = SocketServer(configuration: settings, adapter: bus.factory(node: index), logger: logger)
             var configuration = configuration
             configuration.nodeName = "node-\(index)"
             // Token "Late" expires at 1000, so most tests live at 500.
