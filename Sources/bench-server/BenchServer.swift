@@ -8,11 +8,12 @@ import SocketIOWire
 
 /// The server that the load generator measures: three events, public API only.
 ///
-///     bench-server PORT [REDIS_URL] [--async] [--loops N]
+///     bench-server PORT [REDIS_URL] [--async] [--loops N] [--recovery SECONDS]
 ///
 /// `echo` acknowledges with its argument, `join` joins a room, `broadcast` sends `msg` to a room. With a Redis URL
 /// several of them form a cluster through the pub/sub adapter. With `--async` the handler of `echo` is asynchronous;
 /// `--loops` says how many event loops there are; one if it does not, as what it is compared with has one thread.
+/// `--recovery` lets clients come back that were away for so many seconds.
 @main
 enum BenchServer {
     static func main() async throws {
@@ -24,8 +25,17 @@ enum BenchServer {
             loops = arguments.indices.contains(index + 1) ? Int(arguments[index + 1]) : nil
             arguments.removeSubrange(index..<min(index + 2, arguments.count))
         }
-        guard let first = arguments.first, let port = Int(first), let loops, loops > 0, arguments.count <= 2 else {
-            print("usage: bench-server PORT [REDIS_URL] [--async] [--loops N]")
+        var recovery: ConnectionStateRecovery?
+        if let index = arguments.firstIndex(of: "--recovery") {
+            let seconds = arguments.indices.contains(index + 1) ? Int64(arguments[index + 1]) : nil
+            recovery = seconds.map { ConnectionStateRecovery(maxDisconnectionDuration: .seconds($0)) }
+            // Without a number both stay, and there are too many.
+            if recovery != nil { arguments.removeSubrange(index...(index + 1)) }
+        }
+        guard let first = arguments.first, let port = Int(first), let loops, loops > 0, arguments.count <= 2,
+            !arguments.contains("--recovery")
+        else {
+            print("usage: bench-server PORT [REDIS_URL] [--async] [--loops N] [--recovery SECONDS]")
             return
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
@@ -40,8 +50,10 @@ enum BenchServer {
             try await redis.connect()
             adapter = PubSubAdapterFactory(client: redis)
         }
+        var configuration = SocketServerConfiguration(host: "127.0.0.1", port: port)
+        configuration.connectionStateRecovery = recovery
         let io = SocketServer(
-            configuration: SocketServerConfiguration(host: "127.0.0.1", port: port),
+            configuration: configuration,
             eventLoopGroup: group,
             adapter: adapter,
             logger: Logger(label: "bench-server")
