@@ -19,8 +19,13 @@ import Testing
         let metrics = TestMetrics()
         let server: EngineServer
 
-        init(trustedProxies: [AddressRange] = [], _ limits: (inout EngineLimits) -> Void) {
+        init(
+            trustedProxies: [AddressRange] = [],
+            _ limits: (inout EngineLimits) -> Void = { _ in },
+            refusesSessions: (@Sendable () -> Bool)? = nil
+        ) {
             var configuration = EngineConfiguration()
+            configuration.refusesSessions = refusesSessions
             limits(&configuration.limits)
             configuration.trustedProxies = trustedProxies
             configuration.routes = { method, target in
@@ -169,6 +174,31 @@ import Testing
         let refused = try fixture.request(Self.poll, on: fixture.connect(from: "192.0.2.2"))
         #expect(refused.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
         #expect(refused.hasSuffix(#"{"code":6,"message":"Server is full"}"#))
+    }
+
+    /// New clients of both transports are refused before a session exists; those that are there go on.
+    @Test func noNewSessionsForNow() throws {
+        let isRefusing = Atomic(false)
+        let fixture = Fixture(refusesSessions: { isRefusing.load(ordering: .relaxed) })
+        let channel = try fixture.connect()
+        let opened = try fixture.request(Self.poll, on: channel)
+        let rest = try #require(opened.split(separator: #""sid":""#).last)
+        let id = try #require(rest.split(separator: "\"").first)
+        isRefusing.store(true, ordering: .relaxed)
+        let refused = try fixture.request(Self.poll, on: fixture.connect())
+        #expect(refused.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
+        #expect(refused.hasSuffix(#"{"code":8,"message":"Server is unavailable"}"#))
+        let upgrade = try fixture.connect()
+        try upgrade.writeInbound(ByteBuffer(string: EchoServer.upgrade()))
+        #expect(try fixture.output(of: upgrade).hasPrefix("HTTP/1.1 503 "))
+        #expect(fixture.server.sessionCount == 1)
+        #expect(try fixture.rejections("unavailable") == 2)
+        // The session that exists changes its transport.
+        let change = try fixture.connect()
+        try change.writeInbound(ByteBuffer(string: EchoServer.upgrade("&sid=\(id)")))
+        #expect(try fixture.output(of: change).hasPrefix("HTTP/1.1 101 "))
+        isRefusing.store(false, ordering: .relaxed)
+        #expect(try fixture.request(Self.poll, on: fixture.connect()).hasPrefix("HTTP/1.1 200"))
     }
 
     /// Behind a proxy it is the client's address that counts, as far as it can be known.

@@ -71,6 +71,13 @@ public struct EngineConfiguration: Sendable {
     ///
     /// It is called once for each session, before the session exists.
     public var allowRequest: (@Sendable (HandshakeRequest) async -> HandshakeDecision)?
+    /// Whether the server refuses new sessions for now, with status 503.
+    ///
+    /// `nil` means that it never does.
+    ///
+    /// It is asked on the connection's event loop before each session exists, over both transports. Sessions that exist go
+    /// on, and may change their transport.
+    public var refusesSessions: (@Sendable () -> Bool)?
     /// Makes the ids of sessions.
     ///
     /// `nil` means that the server makes them.

@@ -23,11 +23,13 @@ final class Admission: Sendable {
     private let limits: EngineLimits
     private let proxies: NIOLockedValueBox<TrustedProxies>
     let isLimited: Bool
+    private let refusesSessions: (@Sendable () -> Bool)?
     private let state = NIOLockedValueBox(State())
 
     init(_ configuration: EngineConfiguration) {
         let limits = configuration.limits
         self.limits = limits
+        self.refusesSessions = configuration.refusesSessions
         self.proxies = NIOLockedValueBox(TrustedProxies(configuration.trustedProxies))
         self.isLimited =
             [
@@ -116,6 +118,7 @@ final class Admission: Sendable {
 
     /// Counts a new session, or returns why it is refused.
     func openSession(_ request: HandshakeRequest) -> HandshakeError? {
+        if self.refusesSessions?() == true { return HandshakeError(.unavailable) }
         guard self.isLimited else { return nil }
         let group = self.group(of: request)
         return self.state.withLockedValue { state in

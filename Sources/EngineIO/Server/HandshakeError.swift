@@ -19,6 +19,8 @@ public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible
         case serverFull = 6
         /// The client's address has as many connections or sessions as the server allows.
         case tooManyConnections = 7
+        /// The server takes no new clients for now; see ``EngineConfiguration/refusesSessions``.
+        case unavailable = 8
 
         /// The text that goes with the code.
         public var message: String {
@@ -31,6 +33,7 @@ public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible
             case .unsupportedProtocolVersion: "Unsupported protocol version"
             case .serverFull: "Server is full"
             case .tooManyConnections: "Too many connections"
+            case .unavailable: "Server is unavailable"
             }
         }
 
@@ -44,6 +47,7 @@ public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible
             case .unsupportedProtocolVersion: "unsupported_version"
             case .serverFull: "server_full"
             case .tooManyConnections: "too_many_connections"
+            case .unavailable: "unavailable"
             }
         }
     }
@@ -104,7 +108,7 @@ public struct HandshakeError: Error, Hashable, Sendable, CustomStringConvertible
     var status: Int {
         switch self.code {
         case .forbidden: 403
-        case .serverFull: 503
+        case .serverFull, .unavailable: 503
         case .tooManyConnections: 429
         case .transportUnknown, .sessionUnknown, .badHandshakeMethod, .badRequest, .unsupportedProtocolVersion: 400
         }
