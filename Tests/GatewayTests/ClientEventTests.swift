@@ -283,6 +283,9 @@ import Testing
         }
         messages.insert(ClientRefusal(Secret()).message)
         #expect(messages.count == 4)
+        // A node that nobody waits for any more has not answered in time either.
+        let waited = ClientRefusal(ClusterError(code: .timeout, message: "x"))
+        #expect(ClientRefusal(ClusterError(code: .incomplete, message: "x")) == waited)
         #expect(messages.allSatisfy { $0.hasPrefix("Internal error: ") && !$0.contains("Secret") })
         #expect(ClientRefusal(ClientRefusal.joinDenied as any Error) == .joinDenied)
     }

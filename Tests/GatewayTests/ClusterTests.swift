@@ -630,6 +630,12 @@ import Testing
             }
             let partial = try await io.getSocketsInRoom("x", allowPartial: true)
             #expect(Set(partial.map(\.id)) == [here.id, there.id])
+            let answer = try await io.getSocketsInRoomAllowingPartial("x")
+            #expect(Set(answer.value.map(\.id)) == [here.id, there.id])
+            #expect(!answer.isComplete && answer.missing == [ClusterNode(id: "node-2", address: "10.0.0.2:3000")])
+            let watchers = try await io.getEntityRoomSocketsAllowingPartial("api::article.article", 1)
+            #expect(watchers.value.isEmpty && watchers.missing == answer.missing)
+            await #expect(throws: GatewayError.self) { try await io.getEntityRoomSocketsAllowingPartial("user", 1) }
         }
     }
 

@@ -124,8 +124,66 @@ final class ToldAdapterFactory: AdapterFactory {
     }
 }
 
+/// An adapter whose questions end with an error.
+private struct FailingAdapterFactory: AdapterFactory {
+    var error: ClusterError
+
+    func makeAdapter(for host: any AdapterHost) -> any Adapter { Failing(error: self.error) }
+
+    private struct Failing: LonelyAdapter {
+        let error: ClusterError
+
+        func publish(
+            _ operations: [ClusterOperation],
+            whileUnreachable policy: UnreachablePolicy,
+            timeout: TimeAmount
+        ) async -> PublishOutcome { .published }
+
+        func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] {
+            throw self.error
+        }
+    }
+}
+
 @Suite(.timeLimit(.minutes(1)))
 struct PublishAPITests {
+    private static let lists = ["/io/rooms/lobby/sockets", "/io/entities/\(article)/1/sockets"]
+
+    /// Who is missing is told with every refusal that nodes are the reason of, and beside what came where that is enough.
+    @Test func nodesThatAreMissing() async throws {
+        let nodes = [ClusterNode(id: "a1", address: "10.0.0.7:3000"), ClusterNode(id: "b2"), ClusterNode()]
+        let missing: JSONValue = [
+            ["id": "a1", "address": "10.0.0.7:3000"], ["id": "b2", "address": .null], ["id": .null, "address": .null],
+        ]
+        let codes: [(ClusterError.Code, Int, JSONValue, isPartial: Bool)] = [
+            (.timeout, 504, "timeout", true), (.incomplete, 504, "incomplete", true), (.refused, 503, "refused", true),
+            (.unreachable, 503, "cluster_unreachable", false), (.closed, 503, "unavailable", false),
+        ]
+        for (code, status, name, isPartial) in codes {
+            var error = ClusterError(code: code, message: "no answer")
+            error.missing = nodes
+            error.partialSockets = [SocketDescription(id: "there", handshake: .null, rooms: ["lobby"], data: .null)]
+            let api = try await TestAPI.make(adapter: FailingAdapterFactory(error: error))
+            for path in Self.lists {
+                let refusal = await api.ask("GET", path)
+                #expect(refusal.status == status && refusal.body["error"]?["code"] == name)
+                #expect(refusal.body["error"]?["message"] == "no answer")
+                #expect(refusal.body["error"]?["missing"] == (isPartial ? missing : nil))
+                let part = await api.ask("GET", "\(path)?allowPartial=true")
+                #expect(part.status == (isPartial ? 200 : status))
+                guard isPartial else { continue }
+                #expect(part.body["missing"] == missing && part.body["complete"] == false)
+                #expect(part.body["sockets"]?.arrayValue?.compactMap { $0["id"]?.stringValue } == ["there"])
+            }
+            let batch = await api.ask(
+                "POST",
+                "/io/batch",
+                #"{"operations": [{"method": "GET", "path": "/io/rooms/lobby/sockets?allowPartial=true"}]}"#
+            )
+            #expect(batch.body["results"]?[0]?["status"] == .int(isPartial ? 200 : status))
+        }
+    }
+
     private static let published: JSONValue = ["success": true, "delivery": "published"]
 
     private static let sending: [(String, String)] = [
@@ -215,6 +273,13 @@ struct PublishAPITests {
         let api = try await TestAPI.make()
         #expect(await api.ask("GET", "/io/rooms/lobby/sockets") == (200, ["sockets": []]))
         #expect(await api.ask("GET", "/io/entities/api::article.article/1/sockets") == (200, ["sockets": []]))
+        for path in Self.lists {
+            #expect(await api.ask("GET", "\(path)?allowPartial=false") == (200, ["sockets": []]))
+            let whole: JSONValue = ["sockets": [], "complete": true, "missing": []]
+            #expect(await api.ask("GET", "\(path)?allowPartial=true") == (200, whole))
+            #expect(await api.ask("GET", "\(path)?allowPartial=1").status == 400)
+            #expect(await api.ask("GET", "\(path)?allowpartial=true").status == 400)
+        }
         let subscriptions = "/io/sockets/AAAAAAAAAAAAAAAAAAAA/subscriptions"
         let notFound: JSONValue = ["success": false, "error": "Socket not found"]
         #expect(await api.ask("GET", subscriptions) == (200, notFound))

@@ -19,12 +19,27 @@ struct JSONAnswer: Sendable {
     }
 }
 
-/// An answer that is a list (`{"sockets": [...]}`).
+/// An answer that is a list (`{"sockets": [...]}`, with `complete` and `missing` if a part is enough).
 ///
 /// The API writes it one element after the other.
 struct AnswerList: Sendable {
     var name: String
     var elements: [SocketInfo]
+    /// What is told about nodes that have not answered: `complete` and `missing`; `nil` if the list is known to be whole.
+    var part: (isComplete: Bool, missing: [ClusterNode])?
+
+    /// A list of which every node has told its part.
+    init(name: String, elements: [SocketInfo]) {
+        self.name = name
+        self.elements = elements
+    }
+
+    /// A list of which some nodes may not have told their part.
+    init(name: String, _ answer: ClusterAnswer<[SocketInfo]>) {
+        self.name = name
+        self.elements = answer.value
+        self.part = (answer.isComplete, answer.missing)
+    }
 
     func value(of element: SocketInfo) -> JSONValue { element.value }
 }
@@ -58,6 +73,13 @@ struct VerbResult: Sendable {
         }
         for (name, value) in self.details { object[name] = value }
         return JSONAnswer(status: self.isKnown ? 200 : 202, value: .object(object))
+    }
+}
+
+extension ClusterNode {
+    /// `{id, address}`, each `null` if it is not known.
+    var value: JSONValue {
+        ["id": self.id.map(JSONValue.string) ?? .null, "address": self.address.map(JSONValue.string) ?? .null]
     }
 }
 

@@ -40,7 +40,9 @@ extension PublishAPI {
             return (answer.status, body)
         case .question(let ask):
             // This byte occurs in no UTF-8 text.
-            let question = Array(request.target.path.map { Array($0.utf8) }.joined(separator: [0xFF]))
+            var question = Array(request.target.path.map { Array($0.utf8) }.joined(separator: [0xFF]))
+            // Whoever takes a part for an answer gets another one.
+            if try request.allowsPartial() { question += [0xFF, 0xFF] }
             let body = try await self.questions.answer(to: question, tooMany: PublishError.tooManyQuestions) {
                 try self.body(try await ask(self.io, request), limit: self.configuration.maximumAnswerBytes)
             }
@@ -62,7 +64,13 @@ extension PublishAPI {
                 throw PublishError.answerTooLarge(list.elements.count, limit: limit)
             }
         }
-        bytes.writeString("]}")
+        bytes.writeString("]")
+        if let part = list.part {
+            bytes.writeString(part.isComplete ? ",\"complete\":true" : ",\"complete\":false")
+            bytes.writeString(",\"missing\":")
+            bytes.writeJSON(.array(part.missing.map(\.value)))
+        }
+        bytes.writeString("}")
         guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
         return body
     }

@@ -1,11 +1,12 @@
 import Gateway
 import NIOHTTP1
+import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
 /// Why the publish API refuses a request.
 ///
-/// The answer is `{"error": {"code", "message"}}`.
+/// The answer is `{"error": {"code", "message"}}`, with `missing` if nodes have not answered.
 struct PublishError: Error {
     var status: HTTPResponseStatus
     /// For programs: stable, in snake case.
@@ -13,6 +14,8 @@ struct PublishError: Error {
     /// For people: what is wrong and what would be right.
     var message: String
     var headers: [(name: String, value: String)] = []
+    /// The nodes that have not answered; `nil` where nobody was asked.
+    var missing: [ClusterNode]?
 
     static func invalidRequest(_ message: String) -> Self {
         Self(status: .badRequest, code: "invalid_request", message: message)
@@ -132,7 +135,11 @@ struct PublishError: Error {
         Self(status: .serviceUnavailable, code: "cluster_unreachable", message: reason)
     }
 
-    var body: JSONValue { ["error": ["code": .string(self.code), "message": .string(self.message)]] }
+    var body: JSONValue {
+        var error: JSONObject = ["code": .string(self.code), "message": .string(self.message)]
+        if let missing = self.missing { error["missing"] = .array(missing.map(\.value)) }
+        return ["error": .object(error)]
+    }
 }
 
 extension PublishError {
@@ -144,7 +151,17 @@ extension PublishError {
         case let error as GatewayError:
             self.init(status: .badRequest, code: "invalid_request", message: error.message)
         case let error as ClusterError where error.code == .timeout:
-            self.init(status: .gatewayTimeout, code: "timeout", message: error.message)
+            self.init(status: .gatewayTimeout, code: "timeout", message: error.message, missing: error.missing)
+        case let error as ClusterError where error.code == .incomplete:
+            self.init(status: .gatewayTimeout, code: "incomplete", message: error.message, missing: error.missing)
+        case let error as ClusterError where error.code == .refused:
+            self.init(
+                status: .serviceUnavailable,
+                code: "refused",
+                message: error.message,
+                headers: [("Retry-After", "1")],
+                missing: error.missing
+            )
         case let error as ClusterError where error.code == .unreachable:
             self = .unreachable(error.message)
         case let error as ClusterError:

@@ -112,6 +112,14 @@ struct PublishRequest: Sendable {
         return (uid, id)
     }
 
+    /// Whether the part of the nodes that answer is enough.
+    func allowsPartial() throws -> Bool {
+        guard let text = self.parameter("allowPartial").map({ UTF8Text($0) }) else { return false }
+        if text == "true" { return true }
+        if text == "false" { return false }
+        throw PublishError.invalidRequest("'allowPartial' must be true or false.")
+    }
+
     private func parameter(_ name: UTF8Text) -> String? {
         self.target.query.first { $0.name == name }?.value
     }

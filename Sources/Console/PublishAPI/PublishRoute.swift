@@ -60,6 +60,15 @@ struct PublishRoute: Sendable {
         PublishRoute(.post, pattern, verb, members: members + ["eventId", "receipt"], .verb(action))
     }
 
+    /// A route that asks all nodes for sockets, and takes a part of the answer on request.
+    static func listing(
+        _ pattern: String,
+        _ verb: String,
+        _ ask: @escaping @Sendable (IO, PublishRequest) async throws -> AnswerList
+    ) -> PublishRoute {
+        PublishRoute(.get, pattern, verb, parameters: ["allowPartial"], .question(ask))
+    }
+
     /// Whether the `eventId` of a batch also applies to this operation.
     var publishes: Bool { self.members.contains("eventId") }
 

@@ -23,14 +23,13 @@ extension PublishRoute {
             guard let report else { throw PublishError.unknownNamespace }
             return VerbResult(report: report)
         },
-        PublishRoute(
-            .get,
-            "io/rooms/:/sockets",
-            "rooms",
-            .question { io, request in
-                AnswerList(name: "sockets", elements: try await io.getSocketsInRoom(Room(request.values[0])))
+        listing("io/rooms/:/sockets", "rooms") { io, request in
+            let room = Room(request.values[0])
+            guard try request.allowsPartial() else {
+                return AnswerList(name: "sockets", elements: try await io.getSocketsInRoom(room))
             }
-        ),
+            return AnswerList(name: "sockets", try await io.getSocketsInRoomAllowingPartial(room))
+        },
         moving("join") { try await $0.joinRoom($1, $2) },
         moving("leave") { try await $0.leaveRoom($1, $2) },
         sending("io/sockets/:/message", "sockets", ["event", "data"]) { io, request in
@@ -66,15 +65,13 @@ extension PublishRoute {
                 report: try await io.emitToEntity(request.values[0], id, event: event, data: request.data)
             )
         },
-        PublishRoute(
-            .get,
-            "io/entities/:/:/sockets",
-            "entities",
-            .question { io, request in
-                let id = EntityID.string(request.values[1])
-                return AnswerList(name: "sockets", elements: try await io.getEntityRoomSockets(request.values[0], id))
+        listing("io/entities/:/:/sockets", "entities") { io, request in
+            let (uid, id) = (request.values[0], EntityID.string(request.values[1]))
+            guard try request.allowsPartial() else {
+                return AnswerList(name: "sockets", elements: try await io.getEntityRoomSockets(uid, id))
             }
-        ),
+            return AnswerList(name: "sockets", try await io.getEntityRoomSocketsAllowingPartial(uid, id))
+        },
         sending("io/users/:/message", "sockets", ["event", "data"]) { io, request in
             let event = try request.text("event")
             let user = EntityID.string(request.values[0])

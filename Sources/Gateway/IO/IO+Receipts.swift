@@ -65,9 +65,11 @@ extension IO {
                 question,
                 timeout: self.configuration.clusterTimeout
             )
-        } catch let error as ClusterError where error.code == .timeout {
+        } catch let error as ClusterError where error.isPartial {
             answers = error.partialResponses
-            if let nodes = try? await namespace.serverCount() {
+            if !error.missing.isEmpty {
+                missing = error.missing.map { $0.id ?? $0.address ?? "unknown" }
+            } else if let nodes = try? await namespace.serverCount() {
                 missing = Array(repeating: "unknown", count: max(0, nodes - 1 - answers.count))
             } else {
                 missing = ["cluster"]

@@ -1,6 +1,6 @@
 import Logging
 import NIOCore
-import SocketIOServer
+public import SocketIOServer
 public import SocketIOWire
 
 /// A socket that was found, on this node or on another one.
@@ -96,6 +96,26 @@ extension IO {
     /// - Throws: `ClusterError` if a node has not answered.
     public func getSocketsInRoom(_ room: Room, allowPartial: Bool = false) async throws -> [SocketInfo] {
         try await self.sockets(in: [room], allowPartial: allowPartial)
+    }
+
+    /// The sockets in a room, on all nodes that answer.
+    ///
+    /// - Parameter room: The room. One that does not exist has no sockets.
+    /// - Returns: One description for each socket, and which nodes are missing.
+    /// - Throws: `ClusterError` if the other nodes could not be asked at all.
+    public func getSocketsInRoomAllowingPartial(_ room: Room) async throws -> ClusterAnswer<[SocketInfo]> {
+        try await self.socketsAllowingPartial(in: [room])
+    }
+
+    private func socketsAllowingPartial(in rooms: [Room]) async throws -> ClusterAnswer<[SocketInfo]> {
+        let found = try await self.main.to(rooms).timeout(self.configuration.clusterTimeout)
+            .fetchSocketsAllowingPartial()
+        var answer = ClusterAnswer<[SocketInfo]>(
+            found.value.map { SocketInfo(id: $0.id, rooms: $0.rooms, data: $0.data, handshake: $0.handshake) },
+            error: found.error
+        )
+        answer.missing = found.missing
+        return answer
     }
 
     private func sockets(in rooms: [Room], allowPartial: Bool) async throws -> [SocketInfo] {
@@ -261,9 +281,28 @@ extension IO {
         _ id: EntityID,
         allowPartial: Bool = false
     ) async throws -> [SocketInfo] {
-        try Self.checkUID(uid)
-        guard EntityRef.isValidID(id.text) else { return [] }
+        guard let rooms = try Self.followerRooms(uid, id) else { return [] }
+        return try await self.sockets(in: rooms, allowPartial: allowPartial)
+    }
+
+    /// The sockets that have subscribed to an entry, on all nodes that answer.
+    ///
+    /// - Returns: One description for each socket, and which nodes are missing.
+    /// - Throws: `ClusterError` if the other nodes could not be asked at all, ``GatewayError`` for a text that cannot be a
+    ///   content type's uid.
+    public func getEntityRoomSocketsAllowingPartial(
+        _ uid: String,
+        _ id: EntityID
+    ) async throws -> ClusterAnswer<[SocketInfo]> {
+        guard let rooms = try Self.followerRooms(uid, id) else { return ClusterAnswer([]) }
+        return try await self.socketsAllowingPartial(in: rooms)
+    }
+
+    /// The rooms of those who follow an entry; `nil` for an id that no entry has.
+    private static func followerRooms(_ uid: String, _ id: EntityID) throws -> [Room]? {
+        try self.checkUID(uid)
+        guard EntityRef.isValidID(id.text) else { return nil }
         let entity = EntityRef(uid: uid, id: id.text)
-        return try await self.sockets(in: [entity.room, RoomName.ownersOnly(entity)], allowPartial: allowPartial)
+        return [entity.room, RoomName.ownersOnly(entity)]
     }
 }

@@ -33,8 +33,8 @@ public struct PublishReceipt: Sendable, Hashable {
     public var receivers: Int
     /// How many nodes have answered, this one included.
     public var nodes: Int
-    /// The nodes that have not: `unknown` for each one that did not answer in time, and `cluster` if nobody knows how
-    /// many there are.
+    /// The nodes that have not: the name of each one that did not answer in time, `unknown` for one without a name, and
+    /// `cluster` if nobody knows how many there are.
     public var missing: [String]
 
     /// Makes a receipt.

@@ -37,7 +37,7 @@ struct ClientRefusal: Error, Hashable {
         switch error {
         case let refusal as ClientRefusal:
             self = refusal
-        case let error as ClusterError where error.code == .timeout:
+        case let error as ClusterError where error.code == .timeout || error.code == .incomplete:
             self = .internalError("not every node of the cluster has answered in time")
         case let error as ClusterError where error.code == .unreachable:
             self = .internalError("the other nodes of the cluster cannot be reached")

@@ -120,12 +120,17 @@ private struct BusAdapter: Adapter {
     func fetchSockets(_ options: BroadcastOptions, timeout: TimeAmount?) async throws -> [SocketDescription] {
         let silent = self.bus.countRequest()
         var found: [SocketDescription] = []
-        var missing = false
+        var missing: [ClusterNode] = []
         for (node, host) in self.others {
-            if silent.contains(node) { missing = true } else { found += try await host.localSockets(options).get() }
+            if silent.contains(node) {
+                missing.append(Self.name(node))
+            } else {
+                found += try await host.localSockets(options).get()
+            }
         }
-        guard !missing else {
+        guard missing.isEmpty else {
             var error = ClusterError(code: .timeout, message: "timeout reached while waiting for fetchSockets response")
+            error.missing = missing
             error.partialSockets = found
             throw error
         }
@@ -154,9 +159,14 @@ private struct BusAdapter: Adapter {
         guard answers.count == self.others.count else {
             var error = ClusterError(code: .timeout, message: "timeout reached while waiting for answers")
             error.partialResponses = answers
+            error.missing = self.others.map(\.node).filter(silent.contains).map(Self.name)
             throw error
         }
         return answers
+    }
+
+    private static func name(_ node: Int) -> ClusterNode {
+        ClusterNode(id: "node-\(node)", address: "10.0.0.\(node):3000")
     }
 
     func publishWithAck(
