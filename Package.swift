@@ -192,9 +192,9 @@ let targets: [Target] = [
     .testTarget(
         name: "SocketIONodeTests",
         dependencies: [
-            "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RESP", "SocketIOWire",
-            "SocketIOTestSupport", nioCore, nioEmbedded, nioHTTP1, nioPosix, nioConcurrency, lifecycle, logging,
-            ordered,
+            "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RedisAdapters", "RESP",
+            "SocketIOWire", "SocketIOTestSupport", nioCore, nioEmbedded, nioHTTP1, nioPosix, nioConcurrency, lifecycle,
+            logging, ordered,
         ],
         swiftSettings: settings
     ),

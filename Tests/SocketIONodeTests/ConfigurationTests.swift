@@ -4,6 +4,7 @@ import Gateway
 import Logging
 import NIOCore
 import RESP
+import RedisAdapters
 import SocketIOServer
 import SocketIOWire
 import Testing
@@ -11,7 +12,7 @@ import Testing
 @testable import socketio_node
 
 /// Reads a configuration as the commands do.
-private func load(
+func load(
     _ yaml: String? = nil,
     environment: [String: String] = [:],
     flags: [String] = [],
@@ -431,7 +432,8 @@ struct ConfigurationValues {
             adapter:
               type: redis
               redis:
-                {url: "rediss://u:p%40@h:7/2", key: chat, requestsTimeout: 250ms,
+                {url: "rediss://u:p%40@h:7/2", key: chat, requestsTimeout: 250ms, subscriptions: rooms,
+                 address: "node-1:80", whenLost: stopAccepting, whenLostGrace: 7s, publishOnSpecificResponseChannel: true,
                  tls: {caFile: /ca.pem, certificateFile: /c.pem, keyFile: /k.pem, serverName: redis.example,
                        insecurelySkipVerification: true}}
             publish: {enabled: false}
@@ -504,7 +506,11 @@ struct ConfigurationValues {
         tls.serverName = "redis.example"
         tls.insecurelySkipsVerification = true
         #expect(redis.connection.tls == tls)
-        #expect(redis.key == "chat" && redis.requestsTimeout == .milliseconds(250))
+        #expect(redis.type == .redis && redis.classic.key == "chat" && redis.classic.subscriptions == .rooms)
+        #expect(redis.classic.cluster.requestsTimeout == .milliseconds(250))
+        #expect(redis.classic.cluster.address == "node-1:80" && redis.classic.publishOnSpecificResponseChannel)
+        #expect(redis.whenLost == .stopAccepting && redis.whenLostGrace == .seconds(7))
+        #expect(redis.summary == "redis rediss://u:***@h:7/2, subscriptions rooms")
         #expect(node.publish == nil)
         #expect(node.logging.level == .debug && node.logging.format == .json)
         #expect(node.shutdown.deadline == .seconds(3))

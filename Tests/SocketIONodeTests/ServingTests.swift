@@ -60,6 +60,70 @@ struct ReadinessTests {
         #expect(try self.reasons(readiness) == (503, ["redis unreachable: ERR max number of clients reached"]))
     }
 
+    /// What each policy does just before its grace is over, and when it is; `/readyz` never says yes for longer than before.
+    @Test(arguments: [
+        (NodeConfiguration.WhenLost.serveLocal, 30, 8, 30, nil as Int?), (.serveLocal, 5, 8, 5, nil),
+        (.notReady, 30, 8, 8, nil), (.notReady, 5, 8, 5, nil), (.notReady, 5, 0, 0, nil),
+        (.stopAccepting, 30, 8, 8, 8), (.stopAccepting, 5, 8, 5, 8), (.stopAccepting, 30, 0, 0, 0),
+    ])
+    func whatHappensWhenRedisIsLost(
+        whenLost: NodeConfiguration.WhenLost,
+        readinessGrace: Int,
+        whenLostGrace: Int,
+        isNotReadyAfter: Int,
+        refusesAfter: Int?
+    ) throws {
+        let now = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0) + .seconds(100))
+        let readiness = Readiness(
+            grace: .seconds(Int64(readinessGrace)),
+            whenLost: whenLost,
+            whenLostGrace: .seconds(Int64(whenLostGrace))
+        ) { now.withLockedValue { $0 } }
+        readiness.started()
+        #expect(!readiness.refusesClients())
+        let since = now.withLockedValue { $0 }
+        readiness.cluster(isReachable: false)
+        for second in [0, 4, 5, 7, 8, 29, 30, 3600] {
+            now.withLockedValue { $0 = since + .seconds(Int64(second)) }
+            #expect(try self.reasons(readiness).0 == (second >= isNotReadyAfter ? 503 : 200), "after \(second) s")
+            #expect(readiness.refusesClients() == (refusesAfter.map { second >= $0 } ?? false), "after \(second) s")
+            #expect(try self.reasons(readiness, "/healthz").0 == 200)
+        }
+        readiness.cluster(isReachable: true)
+        #expect(try self.reasons(readiness).0 == 200 && !readiness.refusesClients())
+        // The next outage has a grace of its own.
+        readiness.cluster(isReachable: false)
+        #expect(readiness.refusesClients() == (refusesAfter == 0))
+    }
+
+    /// However many clients come, an outage is logged once, and so is its end; an outage in which nobody came is not.
+    @Test func refusalsAreLoggedOnce() {
+        let lines = NIOLockedValueBox<[ByteBuffer]>([])
+        let logger = Logger(label: "test") { label in
+            LineLogHandler(.json, label: label, level: .info) { line in lines.withLockedValue { $0.append(line) } }
+        }
+        let now = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
+        let readiness = Readiness(whenLost: .stopAccepting, whenLostGrace: .seconds(2), logger: logger) {
+            now.withLockedValue { $0 }
+        }
+        func count(_ text: String) -> Int {
+            lines.withLockedValue { $0.filter { String(buffer: $0).contains(text) }.count }
+        }
+        for outage in 1...2 {
+            readiness.cluster(isReachable: false, reason: "connection refused")
+            #expect(!readiness.refusesClients())
+            now.withLockedValue { $0 = $0 + .seconds(2) }
+            for _ in 0..<3 { #expect(readiness.refusesClients()) }
+            #expect(count("New clients are refused") == outage && count("connection refused") == outage)
+            readiness.cluster(isReachable: true)
+            readiness.cluster(isReachable: true)
+            #expect(count("accepted again") == outage)
+        }
+        readiness.cluster(isReachable: false)
+        readiness.cluster(isReachable: true)
+        #expect(lines.withLockedValue { $0.count } == 4)
+    }
+
     /// Whatever the grace is, a probe that is not answered is noticed within it.
     @Test(arguments: [400, 1000, 5000, 60_000])
     func probesFitIntoTheGrace(milliseconds: Int64) {

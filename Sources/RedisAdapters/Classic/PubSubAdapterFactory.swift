@@ -19,7 +19,8 @@ public import SocketIOServer
 /// Works with every Redis that is a primary and no node of a Redis Cluster. ACL users need `PUBLISH`, `SUBSCRIBE`,
 /// `PSUBSCRIBE` and `PUBSUB` and, for the key `socket.io`, the channels `&socket.io#/*`, `&socket.io-request#/*` and
 /// `&socket.io-response#/*`; Redis grants a pattern to subscribe to only in exactly its characters, such as
-/// `&socket.io#/#*` for the namespace `/`. A start with less fails and names what is missing.
+/// `&socket.io#/#*` for the namespace `/`. With ``PubSubAdapterConfiguration/Subscriptions/rooms`` they need no
+/// `PSUBSCRIBE`, and no pattern in particular. A start with less fails and names what is missing.
 /// Messages reach other nodes at most once: what is published while a node's connection to Redis is away is
 /// lost to that node.
 public struct PubSubAdapterFactory: AdapterFactory {

@@ -5,7 +5,6 @@ import Gateway
 import Logging
 import NIOCore
 import OrderedCollections
-import RESP
 import SocketIOServer
 import SocketIOWire
 
@@ -15,14 +14,6 @@ struct NodeConfiguration: Sendable {
         var host: String
         var port: Int
         var threads: Int
-    }
-
-    struct Redis: Sendable {
-        var connection: RESPConfiguration
-        var key: String
-        var requestsTimeout: TimeAmount
-        var publishOnSpecificResponseChannel: Bool
-        var readinessGrace: TimeAmount
     }
 
     struct Publish: Sendable {
@@ -66,7 +57,7 @@ extension NodeConfiguration {
         )
         self.server = SocketServerConfiguration(host: self.listen.host, port: self.listen.port)
         self.server.apply(settings)
-        self.redis = Redis(settings["adapter"], problems: &problems)
+        self.redis = Redis(settings["adapter"], listen: self.listen, problems: &problems)
         self.gateway = GatewayConfiguration(settings["gateway"])
         let publish = settings["publish"]
         if publish["enabled"].bool == true {
@@ -259,81 +250,6 @@ extension CORSConfiguration {
         let milliseconds = settings["maxAge"].integer ?? 0
         cors.maxAge = milliseconds == 0 ? nil : milliseconds / 1000
         return cors
-    }
-}
-
-extension NodeConfiguration.Redis {
-    fileprivate init?(_ adapter: Setting, problems: inout [ConfigurationProblem]) {
-        let redis = adapter["redis"]
-        guard adapter["type"].text == "redis" else { return nil }
-        guard let url = redis["url"].text else {
-            if !problems.contains(where: { $0.path.hasPrefix("adapter.redis.url") }) {
-                problems.append(
-                    ConfigurationProblem(
-                        path: redis["url"].path,
-                        origin: adapter["type"].origin,
-                        message: "is missing, and adapter.type is redis; expected a URL such as redis://127.0.0.1:6379"
-                    )
-                )
-            }
-            return nil
-        }
-        do {
-            self.connection = try RESPConfiguration(url: url)
-        } catch {
-            problems.append(ConfigurationProblem(redis["url"], "(hidden) is wrong: \(error)"))
-            return nil
-        }
-        self.connection.tls = Self.tls(redis["tls"], of: self.connection.tls, problems: &problems)
-        self.key = redis["key"].text ?? "socket.io"
-        self.requestsTimeout = redis["requestsTimeout"].time ?? .seconds(5)
-        self.readinessGrace = redis["readinessGrace"].time ?? .seconds(5)
-        self.publishOnSpecificResponseChannel = redis["publishOnSpecificResponseChannel"].bool ?? false
-        self.connection.queue.maximumBytes = redis["keptBytes"].integer ?? self.connection.queue.maximumBytes
-        self.connection.queue.maximumAge = redis["keptFor"].time ?? self.connection.queue.maximumAge
-        self.connection.probe = Self.probe(grace: self.readinessGrace)
-    }
-
-    /// What the settings add to the TLS that the URL asks for.
-    private static func tls(
-        _ settings: Setting,
-        of tls: RESPTLS?,
-        problems: inout [ConfigurationProblem]
-    ) -> RESPTLS? {
-        let texts = ["caFile", "certificateFile", "keyFile", "serverName"].map { settings[$0] }
-        guard var tls else {
-            for setting in texts where setting.text != nil {
-                problems.append(
-                    ConfigurationProblem(
-                        setting,
-                        "is set, and adapter.redis.url asks for no TLS; write rediss:// there"
-                    )
-                )
-            }
-            return nil
-        }
-        tls.caFile = texts[0].text
-        tls.certificateFile = texts[1].text
-        tls.keyFile = texts[2].text
-        tls.serverName = texts[3].text
-        tls.insecurelySkipsVerification = settings["insecurelySkipVerification"].bool ?? false
-        if (tls.certificateFile == nil) != (tls.keyFile == nil) {
-            let (set, missing) = tls.keyFile == nil ? (texts[1], "keyFile") : (texts[2], "certificateFile")
-            problems.append(
-                ConfigurationProblem(set, "is set, and \(settings.path).\(missing) is not; both are needed")
-            )
-        }
-        return tls
-    }
-
-    /// Whatever happens to Redis has to be noticed before the grace is over: in three quarters of it.
-    static func probe(grace: TimeAmount) -> RESPConfiguration.Probe {
-        var probe = RESPConfiguration.Probe()
-        guard grace > .zero else { return probe }
-        let milliseconds = grace.nanoseconds / 1_000_000
-        probe.interval = .milliseconds(min(1000, max(50, milliseconds / 4)))
-        probe.timeout = .milliseconds(min(2000, max(100, milliseconds / 2)))
-        return probe
     }
 }
 

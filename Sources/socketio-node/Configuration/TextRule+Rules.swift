@@ -11,6 +11,11 @@ extension TextRule {
         !$0.isEmpty && !$0.contains(where: { $0.isWhitespace || $0 == "/" })
     }
 
+    /// As long as the other nodes take it for one.
+    static let nodeAddress = TextRule(expectation: "an address such as node-1.internal:3000, of 256 bytes at most") {
+        (1...256).contains($0.utf8.count)
+    }
+
     static let urlPath = TextRule(expectation: "a path that begins with /, such as /socket.io") { text in
         text.hasPrefix("/") && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "?") }
     }

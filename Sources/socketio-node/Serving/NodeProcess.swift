@@ -6,7 +6,6 @@ import Logging
 import NIOCore
 import NIOPosix
 import RESP
-import RedisAdapters
 import ServiceLifecycle
 import SocketIOServer
 
@@ -38,7 +37,7 @@ struct NodeProcess {
             listen.threads == 0
             ? MultiThreadedEventLoopGroup.singleton : MultiThreadedEventLoopGroup(numberOfThreads: listen.threads)
         let redis = try await self.connectRedis(group)
-        let readiness = Readiness(grace: self.configuration.redis?.readinessGrace ?? .zero)
+        let readiness = self.readiness()
         let observer = redis?.onStateChange { [weak redis] state in
             let reason: String? = if case .disconnected(let error) = state { error.brief } else { nil }
             readiness.cluster(isReachable: state == .ready, reason: reason, since: redis?.outageSince)
@@ -52,6 +51,9 @@ struct NodeProcess {
             readiness.answer(method: method, target: target) ?? page.answer(method: method, target: target)
         }
         serverConfiguration.engine.page = page.answer
+        if self.configuration.redis?.whenLost == .stopAccepting {
+            serverConfiguration.engine.refusesSessions = { readiness.refusesClients() }
+        }
         let server = SocketServer(
             configuration: serverConfiguration,
             eventLoopGroup: group,
@@ -79,7 +81,7 @@ struct NodeProcess {
             host: listen.host,
             port: address.port ?? listen.port,
             path: self.configuration.server.engine.path,
-            adapter: redis.map { "redis \($0.configuration.redactedURL)" } ?? "memory (this node alone)",
+            adapter: self.configuration.redis?.summary ?? "memory (this node alone)",
             token: token,
             canPublish: gateway.apiTokens.contains { token in Scope.verbs.contains { token.ability.allowsVerb($0) } }
         )
@@ -176,17 +178,19 @@ struct NodeProcess {
         return client
     }
 
-    private func adapter(_ redis: RESPClient?) -> any AdapterFactory {
-        guard let redis, let configuration = self.configuration.redis else { return InMemoryAdapterFactory() }
-        return PubSubAdapterFactory(
-            configuration: PubSubAdapterConfiguration(
-                key: configuration.key,
-                requestsTimeout: configuration.requestsTimeout,
-                publishOnSpecificResponseChannel: configuration.publishOnSpecificResponseChannel
-            ),
-            client: redis,
+    private func readiness() -> Readiness {
+        guard let redis = self.configuration.redis else { return Readiness() }
+        return Readiness(
+            grace: redis.readinessGrace,
+            whenLost: redis.whenLost,
+            whenLostGrace: redis.whenLostGrace,
             logger: Logger(label: "cluster")
         )
+    }
+
+    private func adapter(_ redis: RESPClient?) -> any AdapterFactory {
+        guard let redis, let configuration = self.configuration.redis else { return InMemoryAdapterFactory() }
+        return configuration.adapter(client: redis, logger: Logger(label: "cluster"))
     }
 
     private func join(_ server: SocketServer) async throws {
