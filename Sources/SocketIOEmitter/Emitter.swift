@@ -16,25 +16,25 @@ public import SocketIOWire
 /// try await emitter.flush()                     // before the process ends
 /// ```
 ///
-/// Its messages are those of `@socket.io/redis-emitter`, for clusters with the classic Redis adapter, of Swift and Node.js
-/// nodes alike. A value: keep it, copy it, use it from any thread.
+/// The nodes of a cluster all have one adapter, and the emitter has to use the same: ``Transport``. `Emitter(redis)` is for
+/// the classic one, `Emitter(redis, transport: .sharded())` and `Emitter(redis, transport: .streams())` are for the others.
+/// The messages are those of the official emitters, for Swift and Node.js nodes alike. A value: keep it, copy it, use it
+/// from any thread.
 ///
 /// Every call returns at once: `.sent` if the message is on its way to Redis, `.queued` if Redis is away and the
 /// message waits for it, within the bounds of `RESPConfiguration.Queue`. A call throws if nobody will ever get the
 /// message. ``flush(timeout:)`` and `RESPClient.onPublishesDropped(_:)` tell of messages that Redis did not confirm
 /// after that. Redis doesn't know whether any node, or any client, received a message.
 public struct Emitter: Sendable {
-    /// Hands a message to Redis: channel, bytes.
-    typealias Publish = @Sendable (String, ByteBuffer) throws(RESPError) -> RESPClient.PublishStatus
+    /// Hands a command to Redis.
+    typealias Send = @Sendable (EmitterCommand) throws(RESPError) -> RESPClient.PublishStatus
 
-    let publish: Publish
+    private let transport: Transport
+    private let dialect: EmitterDialect
+    private let post: Send
     private let flush: @Sendable (TimeAmount?) async throws -> Void
-    private let key: String
-    let channels: ClassicChannels
-    let encoder: ClassicEncoder
-    private let writesNumericRooms: Bool
 
-    /// Makes an emitter for a cluster.
+    /// Makes an emitter for a cluster with the classic adapter, over publish/subscribe.
     ///
     /// - Parameters:
     ///   - client: Connected, or about to be. The emitter doesn't close it.
@@ -49,39 +49,42 @@ public struct Emitter: Sendable {
         writesNumericRooms: Bool = false
     ) {
         self.init(
-            key: key,
+            client,
+            transport: .pubSub(key: key, writesNumericRooms: writesNumericRooms),
+            namespace: namespace
+        )
+    }
+
+    /// Makes an emitter for a cluster, whatever adapter that has.
+    ///
+    /// - Parameters:
+    ///   - client: Connected, or about to be. The emitter doesn't close it.
+    ///   - transport: The cluster's adapter, and its options.
+    ///   - namespace: The namespace to emit to.
+    public init(_ client: RESPClient, transport: Transport, namespace: String = "/") {
+        self.init(
+            transport: transport,
             namespace: namespace,
-            writesNumericRooms: writesNumericRooms,
-            publish: { channel, message throws(RESPError) in try client.publish(channel: channel, message: message) },
+            send: { command throws(RESPError) in try command.send(to: client) },
             flush: { try await client.flush(timeout: $0) }
         )
     }
 
     init(
-        key: String,
+        transport: Transport,
         namespace: String,
-        writesNumericRooms: Bool = false,
-        publish: @escaping Publish,
+        send: @escaping Send,
         flush: @escaping @Sendable (TimeAmount?) async throws -> Void = { _ in }
     ) {
-        let namespace = namespace.hasPrefix("/") ? namespace : "/" + namespace
-        self.publish = publish
+        self.transport = transport
+        self.dialect = EmitterDialect(transport, namespace: namespace.hasPrefix("/") ? namespace : "/" + namespace)
+        self.post = send
         self.flush = flush
-        self.key = key
-        self.writesNumericRooms = writesNumericRooms
-        self.channels = ClassicChannels(key: key, namespace: namespace)
-        self.encoder = ClassicEncoder(namespace: namespace, writesNumericRooms: writesNumericRooms)
     }
 
     /// An emitter for another namespace; the leading slash may be left out.
     public func of(_ namespace: String) -> Emitter {
-        Emitter(
-            key: self.key,
-            namespace: namespace,
-            writesNumericRooms: self.writesNumericRooms,
-            publish: self.publish,
-            flush: self.flush
-        )
+        Emitter(transport: self.transport, namespace: namespace, send: self.post, flush: self.flush)
     }
 
     /// Waits until Redis has confirmed everything emitted before; call it before the process ends.
@@ -170,7 +173,8 @@ public struct Emitter: Sendable {
     ///
     /// - Parameters:
     ///   - event: Its name.
-    ///   - arguments: Its arguments; bytes arrive as `{"type":"Buffer","data":[…]}`, because this travels as JSON.
+    ///   - arguments: Its arguments. Over publish/subscribe, bytes arrive as `{"type":"Buffer","data":[…]}`, because this
+    ///     travels as JSON there.
     /// - Returns: Whether it is on its way, or waits for Redis.
     /// - Throws: ``EmitterError``: no server will get it.
     @discardableResult
@@ -188,19 +192,12 @@ public struct Emitter: Sendable {
         guard !ClusterProtocol.isReservedAmongServers(event) else {
             throw EmitterError(code: .reservedEvent, message: "\"\(event)\" is a reserved event name")
         }
-        return try self.send(
-            self.encoder.serverSideEmit(
-                uid: ClusterProtocol.emitterUID,
-                requestID: nil,
-                arguments: [.string(event)] + values
-            ),
-            on: self.channels.request
-        )
+        return try self.send(.serverSideEmit([.string(event)] + values))
     }
 
-    func send(_ message: ByteBuffer, on channel: String) throws(EmitterError) -> RESPClient.PublishStatus {
+    func send(_ message: EmitterMessage) throws(EmitterError) -> RESPClient.PublishStatus {
         do throws(RESPError) {
-            return try self.publish(channel, message)
+            return try self.post(self.dialect.command(for: message))
         } catch {
             throw EmitterError(code: .notPublished, message: "not emitted: \(error.message)", redis: error)
         }

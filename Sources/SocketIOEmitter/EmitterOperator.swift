@@ -1,4 +1,3 @@
-import NIOCore
 public import RESP
 public import SocketIOWire
 
@@ -74,23 +73,7 @@ public struct EmitterOperator: Sendable {
         guard !reservedEventNames.contains(UTF8Text(event)) else {
             throw EmitterError(code: .reservedEvent, message: "\"\(event)\" is a reserved event name")
         }
-        return try self.emit { buffer in
-            buffer.writeMessagePackArrayHeader(count: 1 + values.count)
-            buffer.writeMessagePack(event)
-            for value in values { buffer.writeMessagePack(value) }
-        }
-    }
-
-    func emit(_ writeData: (inout ByteBuffer) -> Void) throws -> RESPClient.PublishStatus {
-        try self.emitter.send(
-            self.emitter.encoder.broadcast(
-                uid: ClusterProtocol.emitterUID,
-                options: self.options,
-                order: .emitter,
-                writeData: writeData
-            ),
-            on: self.emitter.channels.broadcast(to: self.options.rooms)
-        )
+        return try self.emitter.send(.broadcast([.string(event)] + values, self.options))
     }
 
     /// Makes the sockets join rooms.
@@ -100,7 +83,7 @@ public struct EmitterOperator: Sendable {
     /// Makes the sockets join rooms.
     @discardableResult
     public func socketsJoin(_ rooms: [Room]) throws -> RESPClient.PublishStatus {
-        try self.request(self.emitter.encoder.join(uid: nil, options: self.options, rooms: rooms))
+        try self.emitter.send(.join(self.options, rooms: rooms))
     }
 
     /// Makes the sockets leave rooms.
@@ -110,19 +93,13 @@ public struct EmitterOperator: Sendable {
     /// Makes the sockets leave rooms.
     @discardableResult
     public func socketsLeave(_ rooms: [Room]) throws -> RESPClient.PublishStatus {
-        try self.request(self.emitter.encoder.leave(uid: nil, options: self.options, rooms: rooms))
+        try self.emitter.send(.leave(self.options, rooms: rooms))
     }
 
     /// Disconnects the sockets, and their connections with them if asked.
     @discardableResult
     public func disconnectSockets(closingConnection: Bool = false) throws -> RESPClient.PublishStatus {
-        try self.request(
-            self.emitter.encoder.disconnect(uid: nil, options: self.options, closingConnection: closingConnection)
-        )
-    }
-
-    private func request(_ message: ByteBuffer) throws -> RESPClient.PublishStatus {
-        try self.emitter.send(message, on: self.emitter.channels.request)
+        try self.emitter.send(.disconnect(self.options, closingConnection: closingConnection))
     }
 
     static func values<each Argument: Encodable & Sendable>(

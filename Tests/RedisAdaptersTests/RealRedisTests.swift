@@ -4,7 +4,6 @@ import MetricsTestKit
 import NIOCore
 import RESP
 import RedisTestSupport
-import SocketIOEmitter
 import SocketIOServer
 import SocketIOTestSupport
 import SocketIOWire
@@ -144,39 +143,6 @@ struct RealRedisTests {
         #expect(error?.message.contains("socket.io-request#/#") == true)
         await node.close()
         await client.close()
-    }
-
-    @Test func emitterReachesClientsOfAllNodes() async throws {
-        try await TestCluster.run(.pubSubOfTwo) { cluster in
-            let redis = try #require(cluster.redis)
-            let client = RESPClient(configuration: try RESPConfiguration(url: redis.url), logger: self.logger)
-            try await client.connect()
-            let emitter = Emitter(client)
-            let (events, continuation) = AsyncStream<Int>.makeStream()
-            for (number, node) in cluster.nodes.enumerated() {
-                node.sockets.onServerSide("io") { _, _ in continuation.yield(number) }
-            }
-            let clients = try await cluster.clientOfEach(in: "r")
-            try emitter.to("r").emit("hello", 1, ByteBuffer(bytes: [7]))
-            try emitter.to("r").except("r").emit("never")
-            try emitter.to("r").socketsJoin("x")
-            try emitter.to("x").emit("joined")
-            try emitter.to("x").socketsLeave("x")
-            try emitter.to("x").emit("never")
-            try emitter.serverSideEmit("io")
-            try emitter.disconnectSockets()
-            for client in clients {
-                #expect(await client.nextText() == "451-[\"hello\",1,{\"_placeholder\":true,\"num\":0}]")
-                #expect(await client.next() == .binary([7]))
-                #expect(await client.nextText() == "42[\"joined\"]")
-                #expect(await client.nextText() == "41")
-            }
-            var iterator = events.makeAsyncIterator()
-            let first = await iterator.next(isolation: #isolation)
-            let second = await iterator.next(isolation: #isolation)
-            #expect(Set([first, second]) == [0, 1])
-            await client.close()
-        }
     }
 
     @Test func hostilePublisher() async throws {

@@ -36,6 +36,8 @@ struct EmitterRecord: Sendable, CustomTestStringConvertible {
         }
     }()
 
+    var isOfDate: Bool { self.api.contains("new Date") }
+
     /// The channel and the bytes of each command, in hexadecimal.
     var published: [String] {
         self.commands.map { "\($0["channel"]?.stringValue ?? "?") \($0["payloadHex"]?.stringValue ?? "?")" }
@@ -48,16 +50,15 @@ struct EmitterFixtureTests {
         #expect(EmitterRecord.all.count == 43)
     }
 
-    @Test(arguments: EmitterRecord.all)
+    @Test(arguments: EmitterRecord.all.filter { !$0.isOfDate })
     func record(_ record: EmitterRecord) throws {
         let published = NIOLockedValueBox<[String]>([])
         let emitter = Emitter(
-            key: record.session == "option key" ? "custom-prefix" : "socket.io",
+            transport: .pubSub(key: record.session == "option key" ? "custom-prefix" : "socket.io"),
             namespace: record.session.contains("/direct") ? "/direct" : "/"
-        ) { channel, message in
-            published.withLockedValue {
-                $0.append("\(channel) \(message.readableBytesView.map { String(hexadecimal: $0) }.joined())")
-            }
+        ) { command in
+            guard case .publish(let channel, let message) = command else { return .queued }
+            published.withLockedValue { $0.append("\(channel) \(Self.hexadecimal(message))") }
             return .sent
         }
         let call = try #require(Self.calls[record.api], "no call for \(record.api)")
@@ -71,6 +72,23 @@ struct EmitterFixtureTests {
             try call(emitter, socketID)
         }
         #expect(published.withLockedValue { $0 } == record.published)
+    }
+
+    /// A Date of Swift becomes the text that clients get in the end anyway; the official emitter has a type for it.
+    @Test(arguments: EmitterRecord.all.filter(\.isOfDate))
+    func date(_ record: EmitterRecord) {
+        let key = record.session == "option key" ? "custom-prefix" : "socket.io"
+        let message = ClassicEncoder(namespace: "/")
+            .broadcast(uid: "emitter", options: BroadcastOptions(), order: .emitter) { buffer in
+                buffer.writeMessagePackArrayHeader(count: 2)
+                buffer.writeMessagePack("date")
+                buffer.writeMessagePack(MessagePackTimestamp(milliseconds: 1_704_164_645_678))
+            }
+        #expect(record.published == ["\(key)#/# \(Self.hexadecimal(message))"])
+    }
+
+    private static func hexadecimal(_ bytes: ByteBuffer) -> String {
+        bytes.readableBytesView.map { String(hexadecimal: $0) }.joined()
     }
 
     private typealias Call = @Sendable (Emitter, Room) throws -> Void
@@ -102,14 +120,6 @@ struct EmitterFixtureTests {
                 .binary(ByteBuffer(bytes: [1, 2])), ["n": .binary(ByteBuffer(bytes: [3]))],
             ]
             try emitter.emit("bin", values[0], values[1], ByteBuffer(bytes: [4]))
-        },
-        // A Date of Swift becomes the text that clients get in the end anyway; the official emitter has a type for it.
-        "emitter.emit('date', new Date('2024-01-02T03:04:05.678Z'))": { emitter, _ in
-            _ = try EmitterOperator(emitter: emitter, options: BroadcastOptions()).emit { buffer in
-                buffer.writeMessagePackArrayHeader(count: 2)
-                buffer.writeMessagePack("date")
-                buffer.writeMessagePack(MessagePackTimestamp(milliseconds: 1_704_164_645_678))
-            }
         },
         "emitter.to('r1').emit('hello', 1)": { emitter, _ in try emitter.to("r1").emit("hello", 1) },
         "emitter.in('r1').emit('hello', 1)": { emitter, _ in try emitter.in("r1").emit("hello", 1) },

@@ -16,7 +16,7 @@ struct EmitterTests {
         }
     }
 
-    private let emitter = Emitter(key: "socket.io", namespace: "/") { _, _ in .sent }
+    private let emitter = Emitter(transport: .pubSub(), namespace: "/") { _ in .sent }
 
     @Test(arguments: ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"])
     func reservedNames(_ event: String) {
@@ -36,7 +36,7 @@ struct EmitterTests {
     }
 
     @Test func refusalOfRedisIsAnError() {
-        let emitter = Emitter(key: "socket.io", namespace: "/") { _, _ throws(RESPError) in
+        let emitter = Emitter(transport: .pubSub(), namespace: "/") { _ throws(RESPError) in
             throw RESPError(code: .queueFull, message: "9 commands are waiting")
         }
         let error = #expect(throws: EmitterError.self) { try emitter.emit("e") }
