@@ -69,6 +69,14 @@ let targets: [Target] = [
         ],
         swiftSettings: settings
     ),
+    // For authors of adapters: a cluster within one process.
+    .target(
+        name: "SocketIOAdapterTesting",
+        dependencies: [
+            "SocketIOServer", "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix, nioConcurrency, ordered,
+        ],
+        swiftSettings: settings
+    ),
     .target(
         name: "Gateway",
         dependencies: [
@@ -174,8 +182,9 @@ let targets: [Target] = [
     .testTarget(
         name: "RedisAdaptersTests",
         dependencies: [
-            "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "RESP", "RedisTestSupport", "SocketIOTestSupport",
-            "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioConcurrency, logging, metrics, metricsTestKit, ordered,
+            "RedisAdapters", "SocketIOAdapterTesting", "SocketIOEmitter", "SocketIOServer", "RESP", "RedisTestSupport",
+            "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioConcurrency, logging, metrics,
+            metricsTestKit, ordered,
         ],
         resources: [.copy("Fixtures")],
         swiftSettings: settings
@@ -245,6 +254,7 @@ let products: [Product] = [
     .library(name: "RESP", targets: ["RESP"]),
     .library(name: "SocketIOEmitter", targets: ["SocketIOEmitter"]),
     .library(name: "RedisAdapters", targets: ["RedisAdapters"]),
+    .library(name: "SocketIOAdapterTesting", targets: ["SocketIOAdapterTesting"]),
     .library(name: "Gateway", targets: ["Gateway"]),
     .executable(name: "socketio-node", targets: ["socketio-node"]),
 ]

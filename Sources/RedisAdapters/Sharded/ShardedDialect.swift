@@ -39,15 +39,7 @@ struct ShardedDialect: Sendable {
     }
 
     /// A reply, to which the id of a request is added.
-    func encode(_ reply: ClusterReply) -> EncodedReply {
-        let encoder = self.encoder
-        let message: @Sendable (ClusterAsker) -> ByteBuffer = {
-            encoder.sharded(ClusterMessage(reply, to: $0.requestID))
-        }
-        guard reply.mayBeLong else { return EncodedReply(byteCount: 0, message: message) }
-        let byteCount = message(ClusterAsker(nodeID: nil, requestID: nil)).readableBytes
-        return EncodedReply(byteCount: byteCount, message: message)
-    }
+    func encode(_ reply: ClusterReply) -> EncodedReply { self.encoder.encode(reply) }
 
     /// Where a reply goes; whoever does not say who it is gets it on the channel that everybody hears.
     func responseChannel(to asker: ClusterAsker) -> BusChannel {

@@ -49,11 +49,19 @@ final class ShardedTransport: ClusterTransport {
 
     private func attach(_ receiver: ClusterReceiver) async throws {
         let (bus, channels, mode) = (self.attachment.bus, self.dialect.channels, self.dialect.mode)
-        let inbox = ShardedInbox(self.dialect, receiver: receiver, recent: self.recent)
+        let reader = ClusterEnvelopeReader(
+            receiver: receiver,
+            uid: self.nodeID,
+            signature: self.dialect.signature,
+            onJoin: self.recent.insert
+        )
+        let received: @Sendable (RESPMessage) -> Void = { message in
+            reader.received(message.payload, from: String(buffer: message.channel))
+        }
         var rooms: RoomSubscriptions?
         if self.subscribesToRooms {
             rooms = RoomSubscriptions(
-                roster: bus.addRoster(isSharded: true, handler: inbox.received),
+                roster: bus.addRoster(isSharded: true, handler: received),
                 isSubscribed: { mode.subscribes(to: $0, isPrivate: $1) },
                 channel: { channels.room($0) }
             )
@@ -62,7 +70,7 @@ final class ShardedTransport: ClusterTransport {
             bus.addSubscription(
                 patterns: [],
                 channels: [channels.namespace, channels.responses(to: self.dialect.uid)].map { .sharded($0) },
-                handler: inbox.received
+                handler: received
             )
         }
     }

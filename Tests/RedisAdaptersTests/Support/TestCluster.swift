@@ -1,9 +1,11 @@
 import Logging
 import Metrics
+import NIOConcurrencyHelpers
 import NIOCore
 import RESP
 import RedisAdapters
 import RedisTestSupport
+import SocketIOAdapterTesting
 import SocketIOServer
 import SocketIOTestSupport
 import SocketIOWire
@@ -26,6 +28,8 @@ enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
     case streams
     /// Two nodes with several streams, who ask each other over sharded channels.
     case streamsSharded
+    /// Two nodes and a driver that carries bytes: what the author of another adapter writes.
+    case inProcessDriver
 
     var testDescription: String { "\(self)" }
 
@@ -34,17 +38,18 @@ enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
         case .inMemory: 1
         case .pubSubOfTwo, .pubSubOfTwoOverRESP2, .pubSubByRooms: 2
         case .shardedStatic, .shardedDynamic, .shardedDynamicPrivate, .streams, .streamsSharded: 2
+        case .inProcessDriver: 2
         case .pubSubOfThree: 3
         }
     }
 
-    var usesRedis: Bool { self != .inMemory }
+    var usesRedis: Bool { self != .inMemory && self != .inProcessDriver }
 
     /// Whether a node hears a room only a moment after it was told to make somebody join it.
     var subscribesToRooms: Bool {
         switch self {
         case .inMemory, .pubSubOfTwo, .pubSubOfThree, .pubSubOfTwoOverRESP2, .shardedStatic, .streams,
-            .streamsSharded:
+            .streamsSharded, .inProcessDriver:
             false
         case .pubSubByRooms, .shardedDynamic, .shardedDynamicPrivate: true
         }
@@ -73,7 +78,7 @@ enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
                 logger: logger,
                 metricsFactory: NOOPMetricsHandler.instance
             )
-        case .inMemory, .pubSubOfTwo, .pubSubOfThree, .pubSubOfTwoOverRESP2, .pubSubByRooms:
+        case .inMemory, .pubSubOfTwo, .pubSubOfThree, .pubSubOfTwoOverRESP2, .pubSubByRooms, .inProcessDriver:
             var configuration = PubSubAdapterConfiguration(
                 key: key,
                 publishOnSpecificResponseChannel: self == .pubSubOfTwoOverRESP2
@@ -86,6 +91,50 @@ enum ClusterKind: Sendable, CaseIterable, CustomTestStringConvertible {
                 metricsFactory: NOOPMetricsHandler.instance
             )
         }
+    }
+}
+
+extension ClusterKind {
+    /// The adapter of a node, and its connection to Redis if it has one.
+    func connect(
+        _ number: Int,
+        key: String = "socket.io",
+        redis: RedisServer?,
+        broker: InProcessDriver.Broker,
+        configure: (inout RESPConfiguration) -> Void = { _ in }
+    ) async throws -> (adapter: any AdapterFactory, client: RESPClient?) {
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        if self == .inProcessDriver {
+            let driver = InProcessDriver(broker)
+            return (
+                ClusterAdapterFactory(driver: driver, logger: logger, metricsFactory: NOOPMetricsHandler.instance), nil
+            )
+        }
+        guard let redis else { return (InMemoryAdapterFactory(), nil) }
+        var configuration = try RESPConfiguration(url: redis.url)
+        configuration.prefersRESP3 = self != .pubSubOfTwoOverRESP2
+        configure(&configuration)
+        // A connection each: it is connections that Redis counts.
+        let client = RESPClient(configuration: configuration, logger: logger)
+        try await client.connect()
+        return (self.adapter(number, key: key, client, logger), client)
+    }
+
+    /// Checks one thing that every adapter has to do.
+    func check(_ check: AdapterConformance.Check) async throws {
+        let redis = self.usesRedis ? try await RedisServer.start() : nil
+        let broker = InProcessDriver.Broker()
+        let clients = NIOLockedValueBox<[RESPClient]>([])
+        let conformance = AdapterConformance(nodeCount: self.nodeCount) { number in
+            let (adapter, client) = try await self.connect(number, redis: redis, broker: broker)
+            if let client { clients.withLockedValue { $0.append(client) } }
+            return adapter
+        }
+        var failure: (any Error)?
+        do { try await conformance.run(check) } catch { failure = error }
+        for client in clients.withLockedValue({ $0 }) { await client.close() }
+        redis?.stop()
+        if let failure { throw failure }
     }
 }
 
@@ -107,23 +156,20 @@ struct TestCluster {
         configure: (inout RESPConfiguration) -> Void = { _ in },
         _ body: (TestCluster) async throws -> Void
     ) async throws {
-        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let redis = kind.usesRedis ? try await RedisServer.start() : nil
         var nodes: [SocketServer] = []
         var addresses: [SocketAddress] = []
         var clients: [RESPClient] = []
+        let broker = InProcessDriver.Broker()
         for number in 0..<kind.nodeCount {
-            var adapter: any AdapterFactory = InMemoryAdapterFactory()
-            if let redis {
-                var configuration = try RESPConfiguration(url: redis.url)
-                configuration.prefersRESP3 = kind != .pubSubOfTwoOverRESP2
-                configure(&configuration)
-                // A connection each: it is connections that Redis counts.
-                let client = RESPClient(configuration: configuration, logger: logger)
-                try await client.connect()
-                clients.append(client)
-                adapter = kind.adapter(number, key: key, client, logger)
-            }
+            let (adapter, client) = try await kind.connect(
+                number,
+                key: key,
+                redis: redis,
+                broker: broker,
+                configure: configure
+            )
+            if let client { clients.append(client) }
             var configuration = SocketServerConfiguration()
             configuration.connectionStateRecovery = recovery
             let node = SocketServer(configuration: configuration, adapter: adapter)

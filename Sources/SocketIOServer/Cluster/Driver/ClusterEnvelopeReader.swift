@@ -1,51 +1,58 @@
-import NIOCore
-import RESP
-import SocketIOServer
-import SocketIOWire
+package import NIOCore
+package import SocketIOWire
 
-/// Reads what arrives on a namespace's channels; on the Redis connection's loop.
-struct ShardedInbox: Sendable {
+/// Reads messages in the envelope of the official ClusterAdapter, and hands what they say to the core: a value.
+package struct ClusterEnvelopeReader: Sendable {
     private let receiver: ClusterReceiver
-    private let recent: RecentRooms
-    private let namespace: String
-    private let text: UTF8Text
+    private let namespace: UTF8Text
     private let uid: UTF8Text
     private let signature: ClusterSignature
-    /// What the channels of all rooms begin with; the namespace's own is nothing but that.
-    private let prefix: ByteBuffer
+    /// Told of the rooms that others make sockets join.
+    private let onJoin: @Sendable ([Room]) -> Void
 
-    init(_ dialect: ShardedDialect, receiver: ClusterReceiver, recent: RecentRooms) {
+    /// Makes a reader.
+    ///
+    /// - Parameters:
+    ///   - receiver: Takes what messages say.
+    ///   - uid: This node's own id.
+    ///   - signature: What tells this node's own messages from others at a glance.
+    ///   - onJoin: Told of the rooms that others make sockets join.
+    package init(
+        receiver: ClusterReceiver,
+        uid: UTF8Text,
+        signature: ClusterSignature,
+        onJoin: @escaping @Sendable ([Room]) -> Void = { _ in }
+    ) {
         self.receiver = receiver
-        self.recent = recent
-        self.namespace = dialect.namespace
-        self.text = UTF8Text(dialect.namespace)
-        self.uid = UTF8Text(dialect.uid)
-        self.signature = dialect.signature
-        self.prefix = ByteBuffer(string: dialect.channels.namespace)
+        self.namespace = UTF8Text(receiver.namespace)
+        self.uid = uid
+        self.signature = signature
+        self.onJoin = onJoin
     }
 
-    func received(_ message: RESPMessage) {
+    /// Takes a message.
+    package func received(_ message: ByteBuffer, from channel: @autoclosure () -> String) {
         // Our own come back: what they say was done here before they were sent.
-        guard !self.signature.isOn(message.payload) else { return }
+        guard !self.signature.isOn(message) else { return }
         do throws(ClusterProtocolError) {
-            try self.read(message.payload)
+            try self.read(message)
         } catch {
-            self.receiver.rejected(error.reason.rawValue, error, from: String(buffer: message.channel))
+            self.receiver.rejected(error.reason.rawValue, error, from: channel())
         }
     }
 
     private func read(_ message: ByteBuffer) throws(ClusterProtocolError) {
         let envelope = try ClusterEnvelope(parsing: message)
         guard envelope.uid != self.uid else { return }
-        if let namespace = envelope.namespace, namespace != self.text {
+        if let namespace = envelope.namespace, namespace != self.namespace {
             throw ClusterProtocolError(.wrongChannel, "a message for another namespace")
         }
         switch envelope.content {
         case .broadcast(let broadcast):
             guard let options = broadcast.options, self.isOfInterest(options) else { return self.receiver.filtered() }
-            self.receiver.deliver(try broadcast.payload.packet(for: self.namespace), options: options)
+            self.receiver.deliver(try broadcast.payload.packet(for: self.receiver.namespace), options: options)
         case .request(let request):
-            if case .join(_, let rooms) = request.body { self.recent.insert(rooms) }
+            if case .join(_, let rooms) = request.body { self.onJoin(rooms) }
             self.receiver.received(request, byteCount: message.readableBytes)
         case .response(let response):
             guard let question = self.receiver.question(of: response.requestID) else { return }

@@ -1,10 +1,9 @@
-import SocketIOServer
-import SocketIOWire
+package import SocketIOWire
 
 // What the core says, in the words of the official ClusterAdapter (sharded and streams adapters).
 
 extension ClusterMessage {
-    init(_ message: OutgoingMessage) {
+    package init(_ message: OutgoingMessage) {
         switch message {
         case .broadcast(let broadcast): self = .broadcast(broadcast.arguments, broadcast.options, requestID: nil)
         case .join(let options, let rooms): self = .join(options, rooms: rooms)
@@ -19,7 +18,7 @@ extension ClusterMessage {
         }
     }
 
-    init(_ reply: ClusterReply, to requestID: JSONValue?) {
+    package init(_ reply: ClusterReply, to requestID: JSONValue?) {
         switch reply {
         case .sockets(let sockets): self = .sockets(sockets, requestID: requestID)
         // Nobody asks for these three in this dialect.
@@ -34,7 +33,7 @@ extension ClusterMessage {
 
 extension ClusterReply {
     /// Whether it may take more than a few kilobytes.
-    var mayBeLong: Bool {
+    package var mayBeLong: Bool {
         switch self {
         case .sockets, .socketIDs, .rooms: true
         case .serverSide, .clientCount, .acknowledgement, .done, .refusal: false
@@ -44,7 +43,7 @@ extension ClusterReply {
 
 extension ClusterResponse {
     /// What this answers to a question of the core's, which may have been asked in other words.
-    func coreAnswer(to question: Question) throws(ClusterProtocolError) -> Answer {
+    package func coreAnswer(to question: Question) throws(ClusterProtocolError) -> Answer {
         guard question == .rooms else { return try self.answer(to: question) }
         switch try self.answer(to: .sockets) {
         case .sockets(let sockets):

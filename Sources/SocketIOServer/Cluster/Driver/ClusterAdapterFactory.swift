@@ -1,0 +1,51 @@
+public import CoreMetrics
+public import Logging
+import SocketIOWire
+
+/// Connects servers over a broker of your own: you write a ``ClusterDriver``, which carries bytes.
+///
+/// Its adapters do everything that those for Redis do: acknowledgements of all nodes' clients, `fetchSockets`, events between
+/// servers. They tell who has not answered.
+public struct ClusterAdapterFactory: AdapterFactory {
+    private let driver: any ClusterDriver
+    private let configuration: ClusterConfiguration
+    private let logger: Logger
+    private let metrics: ClusterMetrics
+    /// Of all namespaces together.
+    private let budget: AnswerBudget
+
+    /// Makes a factory for a server's namespaces, which share the driver.
+    ///
+    /// - Parameters:
+    ///   - driver: Connected before the server starts, and closed after it.
+    ///   - configuration: How patient a node is with the others.
+    ///   - logger: For what is ignored or lost; nowhere by default.
+    ///   - metricsFactory: For what is counted.
+    public init(
+        driver: any ClusterDriver,
+        configuration: ClusterConfiguration = ClusterConfiguration(),
+        logger: Logger = Logger(label: "socketio.adapter", factory: { _ in SwiftLogNoOpLogHandler() }),
+        metricsFactory: any MetricsFactory = MetricsSystem.factory
+    ) {
+        self.driver = driver
+        self.configuration = configuration
+        self.logger = logger
+        self.metrics = ClusterMetrics(
+            factory: metricsFactory,
+            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue)
+        )
+        self.budget = AnswerBudget(limit: configuration.maximumCollectedBytes)
+    }
+
+    /// Makes a namespace's adapter.
+    public func makeAdapter(for host: any AdapterHost) -> any Adapter {
+        ClusterAdapter(
+            host: host,
+            transport: DriverTransport(driver: self.driver, namespace: host.name, eventLoop: host.eventLoop),
+            configuration: self.configuration,
+            metrics: self.metrics,
+            budget: self.budget,
+            logger: self.logger
+        )
+    }
+}
