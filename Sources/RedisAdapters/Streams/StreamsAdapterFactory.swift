@@ -24,6 +24,11 @@ import SocketIOWire
 /// all that it has missed; or it is told that it can't. Events then reach this node's clients in the order of the stream,
 /// a moment later than without.
 ///
+/// ACL users need `XADD`, `XREAD`, `XINFO`, `PUBLISH`, `SUBSCRIBE` and `PUBSUB`, the key `~socket.io` and the channels
+/// `&socket.io#*`. While clients may come back they also need `XRANGE`, `INFO`, `EVAL`, `GET`, `GETRANGE`, `SET`, `DEL`, `PTTL`
+/// and `PEXPIRE`, and the keys `~sio:session:*` and `~swift:{sio:session:*`. With sharded channels they need `SPUBLISH` and
+/// `SSUBSCRIBE`, too.
+///
 /// Works with every Redis from version 5 that is a primary and no node of a Redis Cluster. A start with too few rights
 /// fails and names what is missing. Questions to other nodes, and events that are acknowledged, reach other nodes at most
 /// once, as with every adapter.
@@ -89,7 +94,18 @@ public struct StreamsAdapterFactory: AdapterFactory {
     /// Makes a namespace's adapter.
     public func makeAdapter(for host: any AdapterHost) -> any Adapter {
         let dialect = StreamsDialect(namespace: host.name, configuration: self.configuration)
-        return self.adapter(dialect, host, log: nil)
+        guard let logHost = host as? any EventLogHost, logHost.keepsEvents else {
+            return self.adapter(dialect, host, log: nil)
+        }
+        let log = StreamsEventLog(
+            host: logHost,
+            dialect: dialect,
+            bus: self.bus,
+            hub: self.hub,
+            metrics: self.metrics,
+            logger: self.logger
+        )
+        return StreamsAdapter(cluster: self.adapter(dialect, host, log: log), log: log)
     }
 
     private func adapter(_ dialect: StreamsDialect, _ host: any AdapterHost, log: (any StreamLog)?) -> ClusterAdapter {

@@ -48,7 +48,7 @@ extension StreamsBus {
         progress: @escaping @Sendable (Int, AppendProgress) -> Void,
         completion: @escaping @Sendable (PublishOutcome) -> Void
     ) {
-        let ticket = AppendTicket(count: commands.count, keeps: policy == .queue, completion: completion)
+        let ticket = AppendTicket(count: commands.count, completion: completion)
         let eventLoop = self.eventLoop
         let settle: @Sendable (Int, AppendProgress) -> Void = { index, known in
             progress(index, known)
@@ -56,7 +56,10 @@ extension StreamsBus {
         }
         switch policy {
         case .refuse:
+            // What fails before this has returned was not sent.
+            let (isOnLoop, hasReturned) = (eventLoop.inEventLoop, NIOLockedValueBox(false))
             self.execute(commands, isTransaction: commands.count > 1, timeout: timeout) { result in
+                let wasSent = isOnLoop ? hasReturned.withLockedValue { $0 } : eventLoop.inEventLoop
                 eventLoop.execute {
                     for index in commands.indices {
                         switch result {
@@ -64,11 +67,12 @@ extension StreamsBus {
                             settle(index, AppendProgress(replies[index]))
                         case .success: settle(index, .unconfirmed(.violation("too few replies")))
                         case .failure(let error):
-                            settle(index, error.code == .server ? .refused(error) : .unconfirmed(error))
+                            settle(index, error.code == .server || !wasSent ? .refused(error) : .unconfirmed(error))
                         }
                     }
                 }
             }
+            hasReturned.withLockedValue { $0 = true }
         case .queue:
             for (index, command) in commands.enumerated() {
                 do throws(RESPError) {
@@ -94,11 +98,7 @@ private final class AppendTicket: Sendable {
 
     private let state: NIOLockedValueBox<State>
 
-    /// Whether what nobody knows of may still be executed.
-    private let keeps: Bool
-
-    init(count: Int, keeps: Bool, completion: @escaping @Sendable (PublishOutcome) -> Void) {
-        self.keeps = keeps
+    init(count: Int, completion: @escaping @Sendable (PublishOutcome) -> Void) {
         self.state = NIOLockedValueBox(State(missing: Set(0..<count), completion: completion))
     }
 
@@ -107,8 +107,7 @@ private final class AppendTicket: Sendable {
         case .queued: self.settle(index, as: .queued)
         case .added: self.settle(index, as: .published)
         case .refused(let error): self.settle(index, as: .refused(reason: error.brief))
-        case .unconfirmed where self.keeps: self.settle(index, as: .queued)
-        case .unconfirmed(let error): self.settle(index, as: .refused(reason: error.brief))
+        case .unconfirmed(let error): self.settle(index, as: .unconfirmed(reason: error.brief))
         }
     }
 
