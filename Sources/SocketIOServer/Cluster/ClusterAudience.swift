@@ -14,6 +14,9 @@ public struct ClusterAudience: Sendable, Hashable {
     init(_ roll: ClusterRoll) {
         let named = roll.peers.filter(\.isSilent).map(\.node)
         let silent = named + Array(repeating: ClusterNode(), count: min(roll.silent, 1_000))
-        self.init(nodes: roll.others, silent: Array(silent.prefix(max(0, roll.others))))
+        // Whoever says that it lives will report, whatever was counted: Redis does not count this node while its
+        // subscriptions are gone, and this node may not know that yet.
+        let nodes = max(roll.others, roll.peers.count { !$0.isSilent })
+        self.init(nodes: nodes, silent: Array(silent.prefix(max(0, nodes))))
     }
 }
