@@ -165,7 +165,8 @@ struct ConfigurationProblems {
                 + "from 100ms to 1h; write 25000ms or 25000s",
             "node.yaml:6:12: heartbeat.timeout: '1ms' is wrong; expected a duration with its unit (ms, s, m, h) from "
                 + "100ms to 1h",
-            "node.yaml:8:9: adapter.type: 'rediss' is wrong; expected one of memory, redis; did you mean redis?",
+            "node.yaml:8:9: adapter.type: 'rediss' is wrong; expected one of memory, redis, sharded, streams;"
+                + " did you mean redis?",
             "node.yaml:10:16: limits.messageSize: '12 monkeys' is wrong; expected a number of bytes",
             "node.yaml:13:5: gateway.roles: 'Admin' is not a valid name here; expected lower-case letters",
             "node.yaml:15:16: gateway.roles.editor.scopes[0]: 'article.create' is wrong; expected a scope",

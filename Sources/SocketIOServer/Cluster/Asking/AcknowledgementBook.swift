@@ -97,7 +97,7 @@ struct AcknowledgementBook {
 
     /// A node that has gone sent the broadcast to nobody, so its report need not be waited for.
     mutating func looked(_ roll: ClusterRoll, _ actions: inout [Action]) {
-        for id in Array(self.pending.keys) {
+        for id in self.pending.keys.sorted() {
             guard let before = self.pending[id]?.roll, !before.isComplete else { continue }
             self.pending[id]?.roll?.looked(roll)
             let after = self.pending[id]?.roll?.expected ?? 0
@@ -122,7 +122,7 @@ struct AcknowledgementBook {
     }
 
     mutating func close(_ actions: inout [Action]) {
-        for id in Array(self.pending.keys) { self.forget(id, &actions) }
+        for id in self.pending.keys.sorted() { self.forget(id, &actions) }
         self.timers.removeAll()
     }
 }

@@ -86,7 +86,8 @@ extension QuestionBook {
 
     /// So many other nodes are alive: ends the questions that only nodes have not answered that have gone.
     mutating func looked(_ roll: ClusterRoll, at now: NIODeadline, _ actions: inout [Action]) {
-        for id in Array(self.open.keys) {
+        // In an order that is the same in every run.
+        for id in self.open.keys.sorted() {
             self.open[id]?.collection.looked(roll)
             if self.open[id]?.collection.isOver ?? false { self.complete(id, at: now, &actions) }
         }

@@ -85,7 +85,7 @@ extension QuestionBook {
         self.isClosed = true
         let bytes = self.open.values.reduce(0) { $0 + $1.bytes }
         if bytes > 0 { actions.append(.release(bytes)) }
-        for id in self.open.keys { actions.append(.forget(id)) }
+        for id in self.open.keys.sorted() { actions.append(.forget(id)) }
         self.open = [:]
         self.groups = [:]
         self.timers.removeAll()
