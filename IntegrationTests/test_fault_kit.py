@@ -152,6 +152,8 @@ class Proxy(unittest.TestCase):
         self.assertEqual(self.proxy.up.bytes, 8)
 
     def test_refusing(self):
+        # The link stands before others are refused.
+        self.round_trip()
         self.proxy.is_refusing = True
         with self.assertRaises(ConnectionResetError):
             self.connect().recv(1)

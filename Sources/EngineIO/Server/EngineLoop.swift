@@ -71,8 +71,6 @@ package final class EngineLoop: @unchecked Sendable {
 
     private var dirty: [EngineSession] = []
     private var isFlushScheduled = false
-    /// The sessions that wait for a moment before they are flushed.
-    private var held: [EngineSession] = []
 
     /// The connections that have not become WebSockets.
     var connections: [ObjectIdentifier: HTTPConnection] = [:]
@@ -130,17 +128,6 @@ package final class EngineLoop: @unchecked Sendable {
         // The array is used again, unless a flush has sent something.
         sessions.removeAll(keepingCapacity: sessions.count <= 4096)
         if self.dirty.isEmpty { swap(&sessions, &self.dirty) }
-    }
-
-    /// Flushes a session later, see ``EngineSession/endWrite()``; with it those that are to be flushed soon after it.
-    func release(_ session: EngineSession, at deadline: NIODeadline) {
-        self.held.append(session)
-        guard self.held.count == 1 else { return }
-        self.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
-            var sessions: [EngineSession] = []
-            swap(&sessions, &self.held)
-            for session in sessions { session.released() }
-        }
     }
 
     // MARK: Buffers

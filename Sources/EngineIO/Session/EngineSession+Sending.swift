@@ -216,39 +216,9 @@ extension EngineSession {
 
     /// Sends at once what waits, if possible.
     ///
-    /// What is sent next waits for a moment and goes with another write, so that one read of the client does not find both.
+    /// What is sent next goes with another write.
     package func endWrite() {
-        guard case .webSocket = self.link, self.state == .open else { return }
-        self.flush()
-        self.heldUntil = self.eventLoop.now + Self.pauseBehindWrite
-    }
-
-    /// This is enough for a client on a busy machine to wake up and read.
-    private static let pauseBehindWrite = TimeAmount.milliseconds(5)
-
-    /// Whether sent packets wait because of ``endWrite()``.
-    @inline(__always)
-    private var isHeld: Bool {
-        guard self.heldUntil != .uptimeNanoseconds(0) else { return false }
-        return self.staysHeld()
-    }
-
-    private func staysHeld() -> Bool {
-        guard self.outbox.bytes <= Self.batchSize, self.eventLoop.now < self.heldUntil else {
-            self.heldUntil = .uptimeNanoseconds(0)
-            return false
-        }
-        if !self.isReleaseScheduled, !self.outbox.isEmpty || self.loop.direct.owner === self {
-            self.isReleaseScheduled = true
-            self.loop.release(self, at: self.heldUntil)
-        }
-        return true
-    }
-
-    /// The time is over.
-    func released() {
-        self.isReleaseScheduled = false
-        self.flushOrFinish()
+        if case .webSocket = self.link, self.state == .open { self.flush() }
     }
 
     /// The channel takes bytes again.
@@ -275,7 +245,7 @@ extension EngineSession {
 
     private func flush(to handler: WebSocketHandler) {
         guard !self.isFlushing else { return }
-        guard handler.isWritable, !self.isHeld else {
+        guard handler.isWritable else {
             self.sealDirect()
             return
         }

@@ -55,10 +55,6 @@ public final class EngineSession {
     @exclusivity(unchecked) var isDirty = false
     @exclusivity(unchecked) var isFlushing = false
     @exclusivity(unchecked) var isOverflowing = false
-    /// Until when sent packets wait because of ``endWrite()``; 0 if they do not.
-    @exclusivity(unchecked) var heldUntil = NIODeadline.uptimeNanoseconds(0)
-    /// Whether the loop will flush the session at that time.
-    @exclusivity(unchecked) var isReleaseScheduled = false
     /// The form of packets for the session's WebSocket.
     @exclusivity(unchecked) var form: WebSocketForm
     var controlRate = ControlRate()
@@ -144,7 +140,6 @@ public final class EngineSession {
             if discardingQueue { self.terminate(.forcedClose, flushing: false) }
         case .open:
             guard !discardingQueue else { return self.terminate(.forcedClose, flushing: false) }
-            self.heldUntil = .uptimeNanoseconds(0)
             self.flush()
             switch self.link {
             case .webSocket:
@@ -175,7 +170,6 @@ public final class EngineSession {
         guard self.state != .closed else { return }
         let lingers = self.awaitsPoll
         if flushing {
-            self.heldUntil = .uptimeNanoseconds(0)
             self.flush()
             // If the connection breaks during a write, it ends its session within that call.
             guard self.state != .closed else { return }
