@@ -176,6 +176,7 @@ class Roamer:
     def take_events(self):
         for name, value, *rest in self.missed:
             assert name == self.servers.event and len(rest) <= 1, (name, value, rest)
+            assert rest or self.servers.is_shared, f"no offset: {name} {value}"
             # An event that the stream did not take in time goes out without an offset.
             if rest:
                 assert isinstance(rest[0], str), (name, value, rest)
