@@ -15,11 +15,11 @@ private let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandle
 private final class Certificates: Sendable {
     let folder: String
 
-    init() throws {
+    init() async throws {
         self.folder = NSTemporaryDirectory() + "resp-tls-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true)
         for name in ["ca", "other-ca"] {
-            try self.openssl(
+            try await self.openssl(
                 ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
                     + ["-subj", "/CN=\(name)", "-keyout", self.path("\(name).key"), "-out", self.path("\(name).pem")]
             )
@@ -31,30 +31,44 @@ private final class Certificates: Sendable {
     func path(_ name: String) -> String { "\(self.folder)/\(name)" }
 
     /// A certificate with its key: `name.pem`, `name.key`; one that has expired if the days are negative.
-    func make(_ name: String, names: String = "IP:127.0.0.1,DNS:localhost", days: Int = 1, ca: String = "ca") throws {
+    func make(
+        _ name: String,
+        names: String = "IP:127.0.0.1,DNS:localhost",
+        days: Int = 1,
+        ca: String = "ca"
+    ) async throws {
         try "subjectAltName=\(names)\n".write(toFile: self.path("\(name).ext"), atomically: true, encoding: .utf8)
-        try self.openssl(
+        try await self.openssl(
             ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)"]
                 + ["-keyout", self.path("\(name).key"), "-out", self.path("\(name).csr")]
         )
-        try self.openssl(
+        try await self.openssl(
             ["x509", "-req", "-in", self.path("\(name).csr"), "-CA", self.path("\(ca).pem")]
                 + ["-CAkey", self.path("\(ca).key"), "-CAcreateserial", "-extfile", self.path("\(name).ext")]
                 + ["-days", "\(days)", "-out", self.path("\(name).pem")]
         )
     }
 
-    private func openssl(_ arguments: [String]) throws {
+    /// Runs `openssl`, and waits without holding a thread.
+    ///
+    /// What it prints goes to a file: a pipe may be held open by whatever this process starts at the same moment.
+    private func openssl(_ arguments: [String]) async throws {
+        let log = self.path("openssl.log")
+        try Data().write(to: URL(fileURLWithPath: log))
+        let output = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["openssl"] + arguments
-        let output = Pipe()
+        process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "openssl \(arguments.joined(separator: " ")): \(text)")
+        let status = try await withCheckedThrowingContinuation { continuation in
+            process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
+            do { try process.run() } catch { continuation.resume(throwing: error) }
+        }
+        try output.close()
+        let text = try String(contentsOfFile: log, encoding: .utf8)
+        try #require(status == 0, "openssl \(arguments.joined(separator: " ")): \(text)")
     }
 
     /// A Redis that speaks TLS only.
@@ -99,8 +113,8 @@ struct TLSTests {
     }
 
     @Test func everythingTravelsEncrypted() async throws {
-        let certificates = try Certificates()
-        try certificates.make("server")
+        let certificates = try await Certificates()
+        try await certificates.make("server")
         let (server, port) = try await certificates.startRedis()
         for host in ["127.0.0.1", "localhost"] {
             let client = RESPClient(configuration: try certificates.configuration(port, host: host), logger: logger)
@@ -121,8 +135,8 @@ struct TLSTests {
     }
 
     @Test func comesBackAfterALossAndReadsTheFilesAgain() async throws {
-        let certificates = try Certificates()
-        try certificates.make("server")
+        let certificates = try await Certificates()
+        try await certificates.make("server")
         let (server, port) = try await certificates.startRedis()
         let client = RESPClient(configuration: try certificates.configuration(port), logger: logger)
         let (states, continuation) = AsyncStream<RESPClientState>.makeStream()
@@ -130,7 +144,7 @@ struct TLSTests {
         try await client.connect()
         // Another CA signs Redis's certificate from now on: unknown, until the client's file names it.
         server.stop()
-        try certificates.make("server", ca: "other-ca")
+        try await certificates.make("server", ca: "other-ca")
         try await server.start()
         for await state in states {
             if case .disconnected(let error) = state, error.code == .tls { break }
@@ -143,10 +157,10 @@ struct TLSTests {
     }
 
     @Test func clientCertificates() async throws {
-        let certificates = try Certificates()
-        try certificates.make("server")
-        try certificates.make("client")
-        try certificates.make("stranger", ca: "other-ca")
+        let certificates = try await Certificates()
+        try await certificates.make("server")
+        try await certificates.make("client")
+        try await certificates.make("stranger", ca: "other-ca")
         let (server, port) = try await certificates.startRedis(clients: "yes")
         var configuration = try certificates.configuration(port)
         let needed = try await self.failure(configuration)
@@ -164,10 +178,10 @@ struct TLSTests {
     }
 
     @Test func whoIsNotRedisIsNotTrusted() async throws {
-        let certificates = try Certificates()
-        try certificates.make("server")
-        try certificates.make("old", days: -1)
-        try certificates.make("named", names: "DNS:redis.example")
+        let certificates = try await Certificates()
+        try await certificates.make("server")
+        try await certificates.make("old", days: -1)
+        try await certificates.make("named", names: "DNS:redis.example")
         let (server, port) = try await certificates.startRedis()
         let (old, oldPort) = try await certificates.startRedis("old")
         let (named, namedPort) = try await certificates.startRedis("named")
@@ -193,8 +207,8 @@ struct TLSTests {
     }
 
     @Test func tlsOnOneSideOnly() async throws {
-        let certificates = try Certificates()
-        try certificates.make("server")
+        let certificates = try await Certificates()
+        try await certificates.make("server")
         let (server, port) = try await certificates.startRedis()
         var configuration = try certificates.configuration(server.port)
         configuration.connectTimeout = .seconds(1)
@@ -209,8 +223,8 @@ struct TLSTests {
     }
 
     @Test func filesThatCannotBeUsed() async throws {
-        let certificates = try Certificates()
-        try certificates.make("server")
+        let certificates = try await Certificates()
+        try await certificates.make("server")
         var configuration = try RESPConfiguration(url: "rediss://127.0.0.1:1")
         configuration.tls?.caFile = certificates.path("nowhere.pem")
         let missing = try await self.failure(configuration)

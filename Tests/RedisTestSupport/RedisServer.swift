@@ -9,9 +9,11 @@ import Musl
 import Darwin
 #endif
 
+private let readBytes = read
+
 /// A real `redis-server` on a free loopback port, without persistence.
 ///
-/// It dies with ``stop()``, and with the process that started it however that ends: a shell waits on the other end of a
+/// It dies with ``stop()``, and with the process that started it however that ends: somebody waits on the other end of a
 /// pipe.
 package final class RedisServer: Sendable {
     package struct StartError: Error, CustomStringConvertible {
@@ -24,9 +26,9 @@ package final class RedisServer: Sendable {
     private let running: NIOLockedValueBox<Running?>
 
     private struct Running {
-        var shell: Process
-        var input: FileHandle
         var pid: pid_t
+        var process: Process
+        var input: FileHandle
     }
 
     /// Starts a server.
@@ -73,12 +75,12 @@ package final class RedisServer: Sendable {
 
     private func startOnce() async throws {
         let path = try Self.findExecutable("redis-server")
-        let shell = Process()
-        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-        // `cat` ends when the pipe's other end is closed, by stop() or by our death. Only the server keeps the output
-        // open, so that its end is seen here.
-        let script = #""$@" </dev/null & server=$!; echo "pid=$server"; exec >/dev/null 2>&1; cat; kill -9 $server"#
-        shell.arguments =
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        // The shell becomes the server. `cat` ends when the pipe's other end is closed: by stop(), or by our death.
+        let script =
+            #"exec 3<&0; { cat <&3; kill -9 $$; } >/dev/null 2>&1 & exec 3<&- </dev/null; exec "$@""#
+        process.arguments =
             [
                 "-c", script, "sh", path, "--port", "\(self.port)", "--bind", "127.0.0.1", "--save", "", "--appendonly",
                 "no",
@@ -86,39 +88,70 @@ package final class RedisServer: Sendable {
             + self.arguments
         let input = Pipe()
         let output = Pipe()
-        shell.standardInput = input
-        shell.standardOutput = output
-        shell.standardError = FileHandle.standardError
-        try shell.run()
+        process.standardInput = input
+        process.standardOutput = output
+        process.standardError = FileHandle.standardError
 
-        let pid: pid_t = try await withCheckedThrowingContinuation { continuation in
-            let state = NIOLockedValueBox<(text: String, continuation: CheckedContinuation<pid_t, any Error>?)>(
-                ("", continuation)
-            )
+        try await withCheckedThrowingContinuation { continuation in
+            let start = Start(output.fileHandleForReading, continuation)
             output.fileHandleForReading.readabilityHandler = { handle in
-                let data = handle.availableData
-                if data.isEmpty { handle.readabilityHandler = nil }
-                let (text, waiting) = state.withLockedValue { state in
-                    state.text += String(decoding: data, as: UTF8.self)
-                    let isDone =
-                        data.isEmpty || state.text.contains("Ready to accept connections")
-                        || state.text.contains("exiting") || state.text.contains("Failed listening")
-                    defer { if isDone { state.continuation = nil } }
-                    return (state.text, isDone ? state.continuation : nil)
-                }
-                guard let waiting else { return }
-                if text.contains("Ready to accept connections"),
-                    let line = text.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("pid=") }),
-                    let pid = pid_t(line.dropFirst(4))
-                {
-                    waiting.resume(returning: pid)
-                } else {
-                    waiting.resume(throwing: StartError(description: "redis-server did not start: \(text.suffix(600))"))
-                }
+                if start.read() == .ended { handle.readabilityHandler = nil }
             }
+            // The end of the output does not tell this: whatever we start at the same moment may hold a copy of the pipe.
+            process.terminationHandler = { _ in start.end() }
+            do { try process.run() } catch { start.end(error) }
         }
         self.running.withLockedValue {
-            $0 = Running(shell: shell, input: input.fileHandleForWriting, pid: pid)
+            $0 = Running(pid: process.processIdentifier, process: process, input: input.fileHandleForWriting)
+        }
+    }
+
+    /// What a starting server prints, and who waits until it says that it is ready.
+    private final class Start: Sendable {
+        enum Output { case open, ended }
+
+        private let output: FileHandle
+        private let state: NIOLockedValueBox<(text: String, waiting: CheckedContinuation<Void, any Error>?)>
+
+        init(_ output: FileHandle, _ waiting: CheckedContinuation<Void, any Error>) {
+            self.output = output
+            _ = fcntl(output.fileDescriptor, F_SETFL, O_NONBLOCK)
+            self.state = NIOLockedValueBox(("", waiting))
+        }
+
+        /// Reads what is there now.
+        @discardableResult
+        func read() -> Output {
+            let (end, waiting) = self.state.withLockedValue { state in
+                var bytes = [UInt8](repeating: 0, count: 4_096)
+                var count = 0
+                while true {
+                    count = bytes.withUnsafeMutableBytes {
+                        readBytes(self.output.fileDescriptor, $0.baseAddress!, $0.count)
+                    }
+                    guard count > 0 else { break }
+                    if state.waiting != nil { state.text += String(decoding: bytes[..<count], as: UTF8.self) }
+                }
+                let end: Output = count == 0 ? .ended : .open
+                guard state.text.contains("Ready to accept connections") else {
+                    return (end, nil as CheckedContinuation<Void, any Error>?)
+                }
+                defer { state.waiting = nil }
+                return (end, state.waiting)
+            }
+            waiting?.resume()
+            return end
+        }
+
+        /// The server has ended, or could not be started.
+        func end(_ error: (any Error)? = nil) {
+            self.read()
+            let (text, waiting) = self.state.withLockedValue { state in
+                defer { state.waiting = nil }
+                return (state.text, state.waiting)
+            }
+            let words = error.map { "\($0)" } ?? String(text.suffix(600))
+            waiting?.resume(throwing: StartError(description: "redis-server did not start: \(words)"))
         }
     }
 
@@ -154,8 +187,17 @@ package final class RedisServer: Sendable {
         )
     }
 
-    /// A port of the loopback address that nobody listens on now.
+    /// A port of the loopback address that nobody listens on now, with room for the one 10,000 above it, which a
+    /// node of a Redis Cluster takes, too.
     package static func freePort() throws -> Int {
+        for _ in 0..<1_000 {
+            let port = try Self.anyFreePort()
+            if port + 10_000 <= Int(UInt16.max) { return port }
+        }
+        throw StartError(description: "no free port below 55536 in 1000 tries")
+    }
+
+    private static func anyFreePort() throws -> Int {
         #if canImport(Darwin)
         let descriptor = socket(AF_INET, SOCK_STREAM, 0)
         #else
