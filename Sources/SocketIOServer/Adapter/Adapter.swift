@@ -3,22 +3,24 @@ public import SocketIOWire
 
 /// Carries one namespace's broadcasts, commands and requests to the cluster's other nodes.
 ///
-/// The namespace serves its own node itself, whatever its adapter does: an adapter only ever speaks for and to the
-/// *other* nodes. One instance belongs to one namespace.
+/// The namespace serves the clients of its own node itself. An adapter speaks only for the *other* nodes and to them.
+/// One instance belongs to one namespace.
 ///
-/// Publishing calls return at once and never fail: an adapter that can't reach the cluster queues what it may, counts
-/// and logs what it drops. Requests throw ``ClusterError`` instead of returning less than the truth.
+/// Calls that publish return at once and never fail. An adapter that can't reach the cluster queues messages up to its
+/// limits, and counts and logs the messages that it drops. Requests throw ``ClusterError`` if the answer would be
+/// incomplete.
 public protocol Adapter: Sendable {
     /// Joins the cluster; returns when this node hears what others publish.
     func start() async throws
 
-    /// Leaves the cluster, even while ``start()`` is under way. Calls to the host have no effect after it returned.
+    /// Leaves the cluster, even while ``start()`` is under way. After it has returned, calls to the host have no
+    /// effect.
     func close() async
 
-    /// Whether this node hears only what is sent to rooms that somebody of it is in.
+    /// Whether this node hears only messages to rooms in which it has sockets.
     var subscribesToRooms: Bool { get }
 
-    /// Returns when this node hears what others send to these rooms, or can't because the broker is away.
+    /// Returns when this node hears messages to these rooms, or can't because the broker is away.
     func confirmSubscriptions(to rooms: [Room]) async
 
     /// The number of nodes that serve this namespace, this one included.
@@ -36,10 +38,11 @@ public protocol Adapter: Sendable {
     /// Disconnects the matching sockets of other nodes.
     func disconnectSockets(_ options: BroadcastOptions, closingConnection: Bool)
 
-    /// Tells the other nodes to do all of that, in this order, and waits for what became of it.
+    /// Tells the other nodes to do all of these operations, in this order, and waits until the outcome is known.
     ///
-    /// All or nothing: what is refused was not sent to anybody, unless the reason says so. With the policy `refuse`
-    /// nothing is kept for later, and what was handed to the broker without a reply is not sent again.
+    /// If the outcome is a refusal, no operation was sent to anybody, unless the reason says otherwise. With the policy
+    /// `refuse` nothing is kept for later. A message that was handed to the broker is not sent again if there is no
+    /// reply.
     ///
     /// - Parameters:
     ///   - operations: What to tell; not empty.
@@ -59,8 +62,8 @@ public protocol Adapter: Sendable {
 
     /// The socket of that id, if another node has it.
     ///
-    /// - Throws: ``ClusterError`` if nobody has said that it has the socket, and a node has not answered within the
-    ///   timeout.
+    /// - Throws: ``ClusterError`` if no node has said that it has the socket, and at least one has not answered within
+    ///   the timeout.
     func findSocket(_ id: String, timeout: TimeAmount?) async throws -> SocketDescription?
 
     /// The names of the rooms that exist on other nodes, ids of sockets included.
@@ -76,9 +79,9 @@ public protocol Adapter: Sendable {
 
     /// Sends a broadcast whose clients acknowledge it.
     ///
-    /// `onClientCount` is called once for each other node, with the number of clients it sent the packet to;
-    /// `onAcknowledgement` once for each acknowledgement, with its first argument (`nil`: it had none). Both may be
-    /// called from any thread, before or after this returns.
+    /// `onClientCount` is called once for each other node, with the number of clients to which the node has sent the
+    /// packet. `onAcknowledgement` is called once for each acknowledgement, with its first argument or `nil`. Both may
+    /// be called from any thread, before or after this returns.
     ///
     /// - Returns: The other nodes, each of which reports how many of its clients were sent the event.
     func publishWithAck(
@@ -103,13 +106,13 @@ extension Adapter {
         do {
             return try await self.fetchSockets(options, timeout: timeout).first(where: isWanted)
         } catch let error as ClusterError {
-            // Somebody has it: what the silent nodes would have said doesn't matter.
+            // A node has the socket, so the missing answers do not matter.
             guard let socket = error.partialSockets.first(where: isWanted) else { throw error }
             return socket
         }
     }
 
-    /// Tells the other nodes without waiting: what became of it is not known, so it counts as queued.
+    /// Tells the other nodes without waiting; the outcome is not known, so it counts as queued.
     public func publish(
         _ operations: [ClusterOperation],
         whileUnreachable policy: UnreachablePolicy,
@@ -138,7 +141,7 @@ extension Adapter {
 public struct Broadcast: Sendable {
     /// `[event, argument...]`.
     public var arguments: [JSONValue]
-    /// Whom it addresses, and how.
+    /// The sockets that it addresses, and how.
     public var options: BroadcastOptions
 
     /// An event for the addressed sockets.
@@ -152,7 +155,8 @@ public struct Broadcast: Sendable {
 public protocol AdapterFactory: Sendable {
     /// Makes the adapter of one namespace; called once, when the namespace is made.
     ///
-    /// - Parameter host: What the adapter sees of the namespace. It may be kept: it does not keep the namespace alive.
+    /// - Parameter host: The namespace as the adapter sees it. The adapter may keep it: that does not keep the
+    ///   namespace alive.
     /// - Returns: The adapter, which the namespace keeps.
     func makeAdapter(for host: any AdapterHost) -> any Adapter
 }
@@ -165,31 +169,34 @@ public protocol AdapterHost: Sendable, AnyObject {
     /// A loop of this server, for timers and connections.
     var eventLoop: any EventLoop { get }
 
-    /// Whether any socket of this node is in that room, or was and may come back: cheap, callable from any thread.
+    /// Whether this node has a socket in that room, or a client that may come back to it.
     ///
-    /// May lag behind a socket that joins by a moment. Clients that are away count as long as
-    /// ``SocketServerConfiguration/connectionStateRecovery`` promises them that they miss nothing.
+    /// The call is cheap, and allowed on any thread. For a moment the answer may not know of a socket that has just
+    /// joined. Clients that are away count while ``SocketServerConfiguration/connectionStateRecovery`` promises them
+    /// that they miss nothing.
     func hasLocalMembers(of room: Room) -> Bool
 
-    /// Tells somebody of the rooms that this node has somebody in, and from now on of those that come and go.
+    /// Tells an observer in which rooms this node has sockets, and from now on of each change.
     ///
-    /// One observer at a time, kept until another one, or `nil`, takes its place.
+    /// There is one observer at a time. The host keeps it until another one or `nil` takes its place.
     func observeRooms(_ observer: (any RoomObserver)?)
 
-    /// Whether a socket of that id is connected to this node: cheap, callable from any thread.
+    /// Whether a socket of that id is connected to this node; cheap, and allowed on any thread.
     func hasLocalSocket(_ id: String) -> Bool
 
     /// Delivers an encoded event to the matching sockets of this node.
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions)
 
-    /// Other nodes may have sent events that did not arrive here: whoever is away must not be told that it missed nothing.
+    /// Takes note that other nodes may have sent events that did not arrive here.
+    ///
+    /// Clients that are away now must not be told later that they have missed nothing.
     func eventsMayBeMissing()
 
     /// Delivers an event that wants acknowledgements to the matching sockets of this node.
     ///
-    /// `onClientCount` is called once, then `onAcknowledgement` for each acknowledgement that arrives within the timeout,
-    /// which the server may shorten. With too many broadcasts waiting neither is called: whoever asked runs into its own
-    /// timeout.
+    /// `onClientCount` is called once, then `onAcknowledgement` for each acknowledgement that arrives within the
+    /// timeout, which the server may shorten. If too many broadcasts are waiting, neither is called, and the node that
+    /// asked runs into its own timeout.
     func deliverWithAck(
         arguments: [JSONValue],
         options: BroadcastOptions,
@@ -212,8 +219,8 @@ public protocol AdapterHost: Sendable, AnyObject {
 
     /// Describes the matching sockets of this node, some at a time, until the body returns `false`.
     ///
-    /// A description takes some kilobytes, so those of all sockets together may be more than there is room for. The body
-    /// is called on ``eventLoop``.
+    /// A description takes some kilobytes, so the descriptions of all sockets together may take too much memory. The
+    /// body is called on ``eventLoop``.
     func visitLocalSockets(
         _ options: BroadcastOptions,
         _ body: @escaping @Sendable ([SocketDescription]) -> Bool
@@ -224,15 +231,15 @@ public protocol AdapterHost: Sendable, AnyObject {
 
     /// Runs this node's listeners for an event that another server sent: `[event, argument...]`.
     ///
-    /// `reply`, if the sender waits for an answer, is called at most once; only its first call counts.
+    /// `reply` is there if the sender waits for an answer. Only its first call counts.
     func serverSideEvent(_ arguments: [JSONValue], reply: (@Sendable (JSONValue?) -> Void)?)
 }
 
 extension AdapterHost {
-    /// There are no rooms to tell of.
+    /// Does nothing, because the host has no rooms to tell of.
     public func observeRooms(_ observer: (any RoomObserver)?) {}
 
-    /// Whether anybody is in the socket's own room.
+    /// Whether a socket is in the room of that name.
     public func hasLocalSocket(_ id: String) -> Bool { self.hasLocalMembers(of: Room(id)) }
 
     /// Describes all of them at once.

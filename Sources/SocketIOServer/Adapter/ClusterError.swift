@@ -11,11 +11,11 @@ public struct ClusterError: Error, Sendable, CustomStringConvertible {
         public static let timeout = Code(value: .timeout)
         /// The broker can't be reached, so nothing is known about the other nodes.
         public static let unreachable = Code(value: .unreachable)
-        /// A node, this one or another, does not answer: too much is asked for, or by too many at once.
+        /// This node or another one refuses to answer, because the answer is too large or too many ask at once.
         ///
-        /// The message says which.
+        /// The message says which of these it is.
         public static let refused = Code(value: .refused)
-        /// A node has not answered for some time, so that nobody waits for it any more.
+        /// A node is missing that has not answered for some time, so this node does not wait for it any more.
         public static let incomplete = Code(value: .incomplete)
         /// The server is shutting down.
         public static let closed = Code(value: .closed)

@@ -1,36 +1,39 @@
 public import NIOCore
 public import SocketIOWire
 
-/// An adapter whose transport keeps a log of the namespace's events, in one order for the whole cluster, and the sessions
-/// of the clients that may come back: to any node.
+/// An adapter whose transport keeps the namespace's events and the sessions of clients that may come back.
 ///
-/// A namespace uses this while ``SocketServerConfiguration/connectionStateRecovery`` is on (``EventLogHost/keepsEvents``);
-/// otherwise, and for volatile events, events of this node only and events with acknowledgement, it delivers here
-/// itself and calls what every ``Adapter`` has.
+/// It has one log for the whole cluster, with one order of events. So clients may come back to any node.
 ///
-/// The order is everything. From one thread at a time the adapter tells its host (``EventLogHost``) of every event of
-/// the log, in the order of their offsets, own events included, whose `deliver` it calls at their place. So the last offset
-/// that a client has seen says exactly what it has not seen, on whichever node it asks.
+/// A namespace uses the log while ``SocketServerConfiguration/connectionStateRecovery`` is on
+/// (``EventLogHost/keepsEvents``). Otherwise it delivers events to this node's clients itself and calls the methods
+/// that every ``Adapter`` has. It always does so with volatile events, events for this node only, and events with
+/// acknowledgement.
+///
+/// The order is what matters. The adapter tells its host (``EventLogHost``) of every event of the log, in the order of
+/// the offsets, from one thread at a time. That includes this node's own events: the adapter calls their `deliver` at
+/// their place. So the last offset that a client has seen tells every node exactly which events it has not seen.
 public protocol EventLogAdapter: Adapter {
     /// Appends an event to the log.
     ///
     /// - Parameters:
     ///   - broadcast: The event, neither volatile nor for this node alone.
-    ///   - deliver: Called exactly once, with the event's offset when this node's reader has come to it; or with `nil`
-    ///     when the log has not answered in time (a quarter of a second, say) or refuses the event. Then this node's
-    ///     clients get it without an offset. Should it arrive in the log after all, the adapter calls
-    ///     ``EventLogHost/arrivedLate(_:options:offset:)`` at its place.
+    ///   - deliver: Called exactly once. It gets the event's offset when this node's reader has come to the event. It
+    ///     gets `nil` when the log refuses the event or has not answered in time, for example in a quarter of a second.
+    ///     Then this node's clients get the event without an offset. If the event arrives in the log after all, the
+    ///     adapter calls ``EventLogHost/arrivedLate(_:options:offset:)`` at its place.
     func publish(_ broadcast: Broadcast, deliver: @escaping @Sendable (EventOffset?) -> Void)
 
-    /// The same for several operations in this order, with what is known of them; see
-    /// ``Adapter/publish(_:whileUnreachable:timeout:)``.
+    /// Does the same with several operations in this order, and waits until their outcome is known.
+    ///
+    /// See ``Adapter/publish(_:whileUnreachable:timeout:)``.
     ///
     /// - Parameters:
     ///   - operations: What to tell the other nodes; not empty.
     ///   - policy: What to do while the log is away or silent.
     ///   - timeout: How long to wait for replies.
-    ///   - deliver: Called once for each event (not for other operations), with its index among the operations; never if
-    ///     the outcome is `refused`.
+    ///   - deliver: Called once for each event, with its index among the operations. It is not called for other
+    ///     operations, and never if the outcome is `refused`.
     /// - Returns: The worst outcome of all.
     func publish(
         _ operations: [ClusterOperation],
@@ -39,49 +42,50 @@ public protocol EventLogAdapter: Adapter {
         deliver: @escaping @Sendable (_ index: Int, _ offset: EventOffset?) -> Void
     ) async -> PublishOutcome
 
-    /// Reads what the log still has: the namespace's events behind one offset and up to another, in order.
+    /// Reads the namespace's events behind one offset and up to another, in order, as far as the log still has them.
     ///
-    /// Only events that clients may be sent again: neither volatile ones nor those with acknowledgement.
+    /// Volatile events and events with acknowledgement are left out, because clients are not sent them again.
     ///
     /// - Parameters:
     ///   - offset: The first event is behind this.
     ///   - end: The last one is here at most.
-    ///   - limit: About how many entries to read at once, whomever they are for.
-    /// - Throws: If the log can't be asked; the client is a new one then.
-    /// - Returns: What was read; or `nil` unless it is certain that nothing is missing behind `offset` (trimmed, evicted,
-    ///   flushed, or never in this log's history).
+    ///   - limit: About how many entries to read at once, including those for others.
+    /// - Throws: If the log can't be asked. Then the client becomes a new one.
+    /// - Returns: The events. `nil` if something may be missing behind `offset`: it was trimmed, evicted or flushed, or
+    ///   the offset was never in this log's history.
     func events(after offset: EventOffset, through end: EventOffset, limit: Int) async throws -> EventPage?
 
     /// Keeps a session for that time, in place of what was kept for the same one before.
     ///
-    /// Called when a client connects (``KeptSession/Record/isAway`` is `false`), when what it is has changed, and when it
-    /// has gone. The adapter writes soon and in the order of the calls, and nobody waits: one pipelined write each. What it
-    /// was given before `close()` it still writes.
+    /// The namespace calls this when a client connects (``KeptSession/Record/isAway`` is `false`), when its rooms or
+    /// data have changed, and when it has gone. The adapter writes soon, in the order of the calls, with one pipelined
+    /// write for each. The caller does not wait. Sessions that were given before `close()` are still written.
     ///
-    /// A session that another node has taken meanwhile must stay as that keeps it: unless
-    /// ``KeptSession/Record/isNew`` says that the claim is new, the adapter replaces only what has the same
-    /// ``KeptSession/Record/claim``, in one step. Only sessions that are away are visible to Node.js nodes.
+    /// If another node has taken a session meanwhile, this must not overwrite it. So unless
+    /// ``KeptSession/Record/isNew`` says that the claim is new, the adapter replaces only a session with the same
+    /// ``KeptSession/Record/claim``, in one step. Node.js nodes see only sessions whose clients are away.
     func keep(_ session: KeptSession, for lifetime: TimeAmount)
 
-    /// Keeps the sessions of clients that are connected for that time from now on: one pipelined write for all.
+    /// Keeps the sessions of connected clients for that time from now on, with one pipelined write for all of them.
     func prolong(_ sessions: [SessionID], for lifetime: TimeAmount)
 
     /// Forgets a session: its client won't come back.
     func forget(_ session: SessionID)
 
-    /// Takes a session of this namespace out, exactly once in the whole cluster, however many ask.
+    /// Takes out a session of this namespace, exactly once in the whole cluster, even if several nodes ask.
     ///
-    /// If its client is still connected to another node (``KeptSession/Record/isAway`` is `false`, the adapter knows
-    /// by itself which node wrote it), the adapter first takes what is kept, in one step, and then asks that node to
-    /// end the old connection and hand the session over (``EventLogHost/handOver(_:)``). What that node says counts, also
-    /// `nil`; if it does not answer within a second, or is known to be dead, what was kept counts.
+    /// If the client is still connected to another node, ``KeptSession/Record/isAway`` is `false`, and the adapter
+    /// knows which node has written the session. Then it first takes what is kept, in one step. After that it asks the
+    /// other node to end the old connection and to hand the session over (``EventLogHost/handOver(_:)``). The answer
+    /// counts, even if it is `nil`. If that node is known to be dead or does not answer within a second, what was kept
+    /// counts.
     ///
-    /// - Returns: `nil` if there is no such session, or somebody else has taken it.
+    /// - Returns: `nil` if there is no such session, or another node has taken it.
     func takeSession(_ id: SessionID) async throws -> KeptSession?
 }
 
 extension EventLogAdapter {
-    /// Publishes one after the other, and waits for nothing: what became of it is not known, so it counts as queued.
+    /// Publishes one after the other without waiting; the outcome is not known, so it counts as queued.
     public func publish(
         _ operations: [ClusterOperation],
         whileUnreachable policy: UnreachablePolicy,
@@ -105,9 +109,9 @@ public struct EventPage: Sendable {
     public struct Event: Sendable {
         /// Where it stands.
         public var offset: EventOffset
-        /// What clients get, without the offset.
+        /// The event as clients get it, but without the offset.
         public var packet: EncodedPacket
-        /// Whom it addresses.
+        /// The sockets that it addresses.
         public var options: BroadcastOptions
 
         /// An event at its place.
@@ -120,45 +124,51 @@ public struct EventPage: Sendable {
 
     /// The namespace's events among what was read.
     public var events: [Event]
-    /// Up to here everything was read: at least to the last event, to the end that was asked for if there is no more.
+    /// Everything up to here was read.
+    ///
+    /// That is at least the last event, and the end that was asked for if there is nothing more.
     public var end: EventOffset
 
-    /// What was read, and how far.
+    /// The events that were read, and how far.
     public init(events: [Event], end: EventOffset) {
         self.events = events
         self.end = end
     }
 }
 
-/// What an ``EventLogAdapter`` may tell and ask its namespace on this node; the host that its factory gets is one.
+/// What an ``EventLogAdapter`` may tell and ask its namespace on this node.
 ///
-/// The first three methods are called from one thread at a time.
+/// The host that the adapter's factory gets is one. The adapter calls the first three methods from one thread at a
+/// time.
 public protocol EventLogHost: AdapterHost {
-    /// Whether clients that were away may come back: if not, no log is needed, and events are delivered as by any adapter.
+    /// Whether clients that were away may come back.
+    ///
+    /// If not, no log is needed, and events are delivered as with any other adapter.
     var keepsEvents: Bool { get }
 
-    /// The reader begins behind that offset, in a history of that name.
+    /// Takes note that the reader begins behind that offset, in a history of that name.
     ///
-    /// Called before the first event, and again when the log is another one: its replication id has changed, it was
-    /// flushed, a copy without the last entries was promoted. Whoever was sent an offset of the old history does not come
-    /// back with it. The name is any text; two histories never share one.
+    /// The adapter calls it before the first event, and again when the log has become another one: its replication id
+    /// has changed, it was flushed, or a copy without the last entries was promoted. A client can't go on with an
+    /// offset of the old history. The name is any text; two histories never share one.
     func logBegins(_ history: String, after tail: EventOffset)
 
     /// Delivers another node's event, and keeps it for clients that are away.
     ///
     /// - Parameters:
     ///   - packet: The event as clients get it, without the offset.
-    ///   - options: Whom it addresses.
-    ///   - offset: Where it stands; `nil` if it stands nowhere, such as one with acknowledgement.
+    ///   - options: The sockets that it addresses.
+    ///   - offset: Its place; `nil` if it has none, such as an event with acknowledgement.
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions, offset: EventOffset?)
 
-    /// An own event, which went out without an offset, has arrived in the log after all.
+    /// Takes note that an own event, which was sent without an offset, has arrived in the log after all.
     ///
-    /// It is not sent again to this node's clients, but clients of other nodes may come that have missed it.
+    /// It is not sent again to this node's clients. But clients of other nodes that have missed it may come here.
     func arrivedLate(_ packet: EncodedPacket, options: BroadcastOptions, offset: EventOffset)
 
-    /// Another node has taken a session: ends its connection here, if it has one, and gives up what is known of it.
+    /// Ends a session's connection to this node, because another node has taken the session, and forgets it.
     ///
-    /// - Returns: `nil` if nothing is known, or its client must not go on: it was sent events without an offset.
+    /// - Returns: What this node knows of the session. `nil` if it knows nothing, or if the client must not go on
+    ///   because it was sent events without an offset.
     func handOver(_ session: SessionID) async -> KeptSession?
 }

@@ -1,6 +1,6 @@
 public import SocketIOWire
 
-/// What the cluster keeps of a client so that it can go on where it was, on any node.
+/// What the cluster keeps of a client, so that the client can go on where it was, on any node.
 public struct KeptSession: Sendable, Hashable {
     /// The secret by which the client proves that it is the same.
     public var id: SessionID
@@ -10,7 +10,7 @@ public struct KeptSession: Sendable, Hashable {
     public var rooms: [Room]
     /// What the application has stored in `socket.data`.
     public var data: JSONValue
-    /// What only Swift nodes know; `nil` for a session that a Node.js node has kept.
+    /// What only Swift nodes know; `nil` for a session that a Node.js node has written.
     public var record: Record?
 
     /// A session.
@@ -22,13 +22,15 @@ public struct KeptSession: Sendable, Hashable {
         self.record = record
     }
 
-    /// What says exactly which events the client has not been sent.
+    /// What tells exactly which events the client has not been sent.
     public struct Record: Sendable, Hashable {
-        /// One for each time that a client connects or comes back: who has another one has no say any more.
+        /// A number that is new each time the client connects or comes back.
+        ///
+        /// A node that holds an older claim may not change the session any more.
         public var claim: UInt64
-        /// Whether the claim is new: then nothing is kept under it yet.
+        /// Whether the claim is new, so that nothing is kept under it yet.
         public var isNew: Bool
-        /// Whether the client was disconnected, so that what follows is final.
+        /// Whether the client is disconnected, so that the rest of the record is final.
         public var isAway: Bool
         /// The log's history in which the offsets are places.
         public var history: String
@@ -40,9 +42,9 @@ public struct KeptSession: Sendable, Hashable {
         public var told: EventOffset
         /// The last event sent to the client.
         public var lastSent: EventOffset?
-        /// Who has not seen this event, or a later one, can't go on.
+        /// A client that has seen neither this event nor a later one can't go on.
         public var completeFrom: EventOffset
-        /// Whether the client was sent events without an offset, and none with one since: it can't go on.
+        /// Whether the client was sent events without an offset, and none with an offset since: it can't go on.
         public var isBehind: Bool
         /// When the client was in which room.
         public var stays: [Stay]
@@ -54,7 +56,7 @@ public struct KeptSession: Sendable, Hashable {
         public var room: Room
         /// The last event before it came.
         public var joined: EventOffset
-        /// The last event that it got as a member; `nil` if it still is one.
+        /// The last event that it got as a member; `nil` if it still is a member.
         public var left: EventOffset?
     }
 }

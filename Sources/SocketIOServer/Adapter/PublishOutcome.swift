@@ -1,34 +1,35 @@
 public import SocketIOWire
 
-/// What became of something that this node told the cluster's other nodes.
+/// The outcome of a message to the cluster's other nodes, as far as it is known.
 ///
-/// Only what is known counts: an adapter that has no answer of its broker says ``queued``, not ``published``.
+/// An adapter never claims more than it knows: if its broker has not answered, it says ``queued`` and not
+/// ``published``.
 public enum PublishOutcome: Sendable, Hashable {
-    /// Nobody else had to be told: there is no cluster, or the operation was meant for this node alone.
+    /// No other node had to be told: there is no cluster, or the operation was meant for this node alone.
     case localOnly
-    /// The broker took it: its reply has arrived.
+    /// The broker has confirmed that it took the message.
     case published
-    /// The broker is away or silent; the message waits in the adapter's bounded queue, and may still be dropped there.
+    /// The broker is away or silent. The message waits in the adapter's bounded queue, where it may still be dropped.
     case queued
-    /// The broker was handed it, and no reply came: the other nodes get it or they don't; why.
+    /// The message was handed to the broker, and no reply came, for that reason.
     ///
-    /// It is not sent again.
+    /// The other nodes may get it or not. It is not sent again.
     case unconfirmed(reason: String)
-    /// The other nodes will not get it; why.
+    /// The other nodes will not get the message, for that reason.
     ///
-    /// The queue is full, the broker said no, or whoever asked does not want anything to wait.
+    /// The queue is full, or the broker has refused the message, or the caller wants no message to wait.
     case refused(reason: String)
 
     /// Whether it was done, here at least.
     public var isAccepted: Bool {
         switch self {
-        // What others may have, this node's clients get, too.
+        // What other nodes' clients may get, this node's clients get, too.
         case .localOnly, .published, .queued, .unconfirmed: true
         case .refused: false
         }
     }
 
-    /// What is known of two messages together: the worse of both.
+    /// The outcome of two messages together: the worse of both.
     public func combined(with other: PublishOutcome) -> PublishOutcome {
         self.severity >= other.severity ? self : other
     }
@@ -48,7 +49,7 @@ public enum PublishOutcome: Sendable, Hashable {
 public enum UnreachablePolicy: String, Sendable, Hashable, CaseIterable {
     /// Keep it until the broker is back, within the adapter's bounds.
     case queue
-    /// Refuse it: nothing is sent anywhere, nothing waits.
+    /// Refuse it: nothing is sent and nothing waits.
     case refuse
 }
 
@@ -68,7 +69,7 @@ public struct ClusterOperation: Sendable {
 
     /// What is to be done.
     public var action: Action
-    /// With which sockets, and how.
+    /// The sockets with which it is to be done, and how.
     public var options: BroadcastOptions
 
     /// Something to be done with the addressed sockets.

@@ -1,16 +1,17 @@
 public import SocketIOWire
 
-/// Hears which rooms this node has somebody in, so that an adapter can subscribe to those and no others.
+/// Hears in which rooms this node has sockets, so that an adapter can subscribe to these rooms and no others.
 ///
-/// Called with a lock held: it notes the change, and calls nothing of the namespace's. Changes come in their order.
+/// The namespace calls it with a lock held, once for each change and in order. So the observer only takes note, and
+/// calls nothing of the namespace.
 public protocol RoomObserver: AnyObject, Sendable {
-    /// A room has its first member on this node, or somebody may come back to it.
+    /// A room has its first member on this node, or a client may come back to it.
     ///
     /// - Parameters:
     ///   - room: The room.
     ///   - isPrivate: Whether it is the room of the id of a socket of this node.
     func roomAppeared(_ room: Room, isPrivate: Bool)
 
-    /// Nobody of this node is in the room any more, nor may come back to it.
+    /// No socket of this node is in the room any more, and no client may come back to it.
     func roomVanished(_ room: Room)
 }

@@ -89,7 +89,7 @@ extension BroadcastFlags.Flag {
 extension [Room] {
     /// Appends those rooms that are not in the list yet.
     ///
-    /// Inlined where it is called: else the list of a single room would be made on the heap.
+    /// It is inlined, because the list of a single room would be allocated on the heap otherwise.
     @inlinable
     package mutating func appendNew(_ rooms: [Room]) {
         // Looking through a short list costs less than a set.

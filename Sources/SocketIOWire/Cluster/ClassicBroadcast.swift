@@ -1,15 +1,15 @@
 package import NIOCore
 
-/// A broadcast as it came from Redis: its addressees are read, its event is still MessagePack.
+/// A broadcast as it came from Redis: its addressees have been read, its event is still MessagePack.
 ///
-/// Nodes and emitters of many languages write these. What can be read is read as they mean it; what would reach other
-/// clients than they meant is an error.
+/// Nodes and emitters of many languages write broadcasts. Odd forms are accepted if it is clear what the sender meant.
+/// A broadcast that could reach clients whom the sender did not mean is an error.
 package struct ClassicBroadcast: Sendable {
-    /// Who sent it, if that is a text; emitters are called `emitter`.
+    /// The sender's uid, if it is a text; that of an emitter is `emitter`.
     package let uid: UTF8Text?
-    /// The namespace it is for; `nil` if that is no text.
+    /// The namespace that it is for; `nil` if that is no text.
     package let namespace: UTF8Text?
-    /// Whom it addresses; `nil`: nobody who could be here.
+    /// The sockets that it addresses; `nil` if no socket of this node can be among them.
     package let options: BroadcastOptions?
     /// `[event, argument...]` in MessagePack: a slice of the message.
     package let data: ByteBuffer
@@ -31,7 +31,7 @@ package struct ClassicBroadcast: Sendable {
                 case "data"?: data = try reader.readRawValue()
                 case "nsp"?: namespace = try reader.skipUndefined() ? "/" : try Self.text(&reader)
                 case "type"?: isEvent = ClusterProtocol.isEvent(try reader.readJSONValue())
-                // Bytes that have slipped: then the options are not what they seem, either.
+                // A key that is no text: the bytes are out of step, so nothing behind it can be believed.
                 case nil: throw MessagePackError(.unexpectedType, at: reader.offset)
                 default: try reader.skipValue()
                 }

@@ -2,10 +2,10 @@
 /// and of `@socket.io/redis-emitter` 5: channels here, messages in ``ClassicEncoder`` and ``ClassicBroadcast``,
 /// ``ClusterRequest`` and ``ClusterResponse``.
 ///
-/// Official nodes throw inside their Redis listener, and end their process with it, on a broadcast that they can't
-/// decode: what is written here is written exactly as they write it.
+/// An official node that can't decode a broadcast throws inside its Redis listener, and its process ends. So this code
+/// writes every message exactly as official nodes write it.
 package enum ClassicProtocol {
-    /// The number that tells one request, or response, from another.
+    /// The kinds of requests and responses, with their numbers.
     package enum MessageType: Int, Sendable {
         case socketIDs = 0
         case allRooms = 1
@@ -24,11 +24,11 @@ package enum ClassicProtocol {
 package struct ClassicChannels: Sendable, Hashable {
     /// Broadcasts to no room or to several: `socket.io#/#`; with a room and `#` behind it, broadcasts to that room.
     package let broadcast: String
-    /// What to `PSUBSCRIBE`: `socket.io#/#*`, with what would mean something in a pattern escaped.
+    /// The pattern for `PSUBSCRIBE`: `socket.io#/#*`; characters that mean something in patterns are escaped.
     package let broadcastPattern: String
     /// Requests, and the channel whose subscribers are counted: `socket.io-request#/#`.
     package let request: String
-    /// Responses that anybody may have asked for: `socket.io-response#/#`.
+    /// Responses, whichever node has asked: `socket.io-response#/#`.
     package let response: String
 
     package init(key: String, namespace: String) {
@@ -38,7 +38,7 @@ package struct ClassicChannels: Sendable, Hashable {
         self.response = "\(key)-response#\(namespace)#"
     }
 
-    /// A pattern of Redis that only this text matches.
+    /// A Redis pattern that matches only this text.
     package static func pattern(matching text: String) -> String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)

@@ -4,8 +4,8 @@ import OrderedCollections
 extension ClusterRequest {
     /// Reads a request: JSON text, or MessagePack.
     ///
-    /// What waits for an answer becomes a question whenever that is possible, even one about nobody: without an answer the
-    /// other node would wait until its timeout.
+    /// A request that expects an answer is read as a question whenever that is possible, even if it is about nobody.
+    /// Without an answer the other node would wait until its timeout.
     ///
     /// - Parameters:
     ///   - message: What was published.
@@ -21,7 +21,7 @@ extension ClusterRequest {
         }
         let requestID = members["requestId"]
         guard requestID != nil || members["requestid"] == nil else {
-            // Their numbers mean other things: what joins there disconnects here.
+            // Socket.IO 2 gives the numbers other meanings: its request to join is ours to disconnect.
             throw ClusterProtocolError(.unknownType, "a request of a node of Socket.IO 2")
         }
         self.init(
@@ -70,19 +70,19 @@ extension ClusterRequest {
         }
     }
 
-    /// The socket that an old node's command is for: it has no options.
+    /// The socket that an old node's command is for; such a command has no options.
     private static func socketID(_ members: JSONObject) -> String? {
         members["opts"]?.isNull ?? true ? members["sid"]?.stringValue : nil
     }
 
     private static func socketIDOptions(_ value: JSONValue?) -> BroadcastOptions? {
-        // JavaScript makes a set of what is there, and it is an empty one.
+        // JavaScript makes a set of the value, and an empty object makes an empty set.
         if case .object(let members)? = value, members.isEmpty { return BroadcastOptions() }
         guard let rooms = RoomList(value), !rooms.isNobody else { return nil }
         return BroadcastOptions(rooms: rooms.rooms)
     }
 
-    /// The event that a broadcast is about; empty if it is none that a client could be sent.
+    /// The event of a broadcast; empty if clients can't be sent such an event.
     private static func arguments(
         _ packet: JSONValue,
         namespace: String

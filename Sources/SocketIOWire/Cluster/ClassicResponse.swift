@@ -44,9 +44,10 @@ extension ClusterResponse {
 // MARK: - Whose answer it is
 
 extension ClusterResponse {
-    /// The id of the request, if it stands where official nodes write it; `nil` tells nothing.
+    /// The id of the request, if it stands where official nodes write it.
     ///
-    /// Every node receives every answer, and most are for others: this spares parsing them.
+    /// `nil` does not mean that there is no id. Every node receives every answer, and most answers are for other nodes.
+    /// With this a node need not parse them.
     package static func peekClassicRequestID(_ message: ByteBuffer) -> UTF8Text? {
         message.getInteger(at: message.readerIndex, as: UInt8.self) == UInt8(ascii: "{")
             ? self.peekJSON(message) : self.peekMessagePack(message)

@@ -1,15 +1,15 @@
-/// A broadcast of another node or of an emitter, as far as it has to be read to know whom it is for.
+/// A broadcast of another node or of an emitter, read only as far as needed to know whom it is for.
 package struct ClusterBroadcast: Sendable {
-    /// Whom it addresses; `nil`: nobody who could be here.
+    /// The sockets that it addresses; `nil` if no socket of this node can be among them.
     package let options: BroadcastOptions?
     /// The event, still in the bytes in which it came.
     package let payload: EventPayload
-    /// Whether the packet has an id: some client was to acknowledge it, but not through this node.
+    /// Whether the packet has an id: a single client acknowledges it, to another node.
     package let hasID: Bool
 
     /// Whether a client that gets the event is told its offset.
     ///
-    /// Official nodes leave it out as soon as there is a flag `volatile`, whatever its value.
+    /// Official nodes leave the offset out if there is a flag `volatile`, whatever its value.
     package var takesOffset: Bool {
         guard !self.hasID, let options = self.options else { return false }
         return !options.flags.flags.contains { if case .volatile = $0 { true } else { false } }

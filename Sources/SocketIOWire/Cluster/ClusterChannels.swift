@@ -1,6 +1,6 @@
 /// The names of a namespace's channels, for the sharded adapter and for the streams adapter's requests.
 package struct ClusterChannels: Sendable, Hashable {
-    /// What every node hears, and the channel whose subscribers are counted: `socket.io#/#`.
+    /// The channel that every node listens to, and whose subscribers are counted: `socket.io#/#`.
     package let namespace: String
 
     package init(prefix: String, namespace: String) {
@@ -14,13 +14,15 @@ package struct ClusterChannels: Sendable, Hashable {
     package func room(_ room: Room) -> String { "\(self.namespace)\(room.name)#" }
 }
 
-/// Which rooms have a channel of their own (sharded adapter): equal on all nodes and emitters, or they miss each other.
+/// Which rooms have a channel of their own (sharded adapter).
+///
+/// All nodes and emitters must have the same mode; otherwise they miss each other's messages.
 package enum ShardedSubscriptionMode: String, Sendable, CaseIterable {
-    /// None: two channels a namespace, and every node hears every broadcast.
+    /// None: a namespace has two channels, and every node hears every broadcast.
     case `static`
-    /// Those that have more than one socket's name to them: the rooms that sockets join, not those of their ids.
+    /// The rooms that sockets join, but not the room that each socket has by its id.
     case dynamic
-    /// All, also those of single sockets.
+    /// All rooms, also those of single sockets.
     case dynamicPrivate = "dynamic-private"
 
     /// Whether a node with members of a room subscribes to the room's channel.
@@ -39,7 +41,7 @@ package enum ShardedSubscriptionMode: String, Sendable, CaseIterable {
 
     /// The room whose channel a message is published to; `nil`: it goes to all nodes.
     ///
-    /// In the dynamic mode official nodes tell a socket's own room by the length of its name.
+    /// In the dynamic mode official nodes recognise a socket's own room by the length of its name.
     package func roomChannel(of message: ClusterMessage) -> Room? {
         guard case .broadcast(_, let options, requestID: nil, _) = message, options.rooms.count == 1 else { return nil }
         let room = options.rooms[0]

@@ -1,8 +1,10 @@
 import NIOCore
 
-/// What a message is written with: the order of its members stands in one place, in whatever it is written.
+/// Writes the parts of a message in one format.
+///
+/// So the order of a message's members is decided in one place for all formats: ``ClusterDataLayout``.
 protocol ClusterDataWriter: ~Copyable {
-    /// Whether a member without a value is written, too, as nil.
+    /// Whether a member without a value is written as nil, and not left out.
     var writesUndefined: Bool { get }
 
     /// Starts an object of so many members.

@@ -2,7 +2,8 @@ package import NIOCore
 
 /// Writes the messages of the official ClusterAdapter, byte for byte as official nodes and emitters write them.
 ///
-/// A node's message is a little different from an emitter's: its packet has no namespace, its options another order.
+/// A node's messages differ from an emitter's: the packet does not name the namespace, and the options have another
+/// order.
 package struct ClusterEncoder: Sendable {
     private let uid: String
     private let namespace: String
@@ -94,6 +95,6 @@ package struct ClusterEncoder: Sendable {
         writer.endObject()
     }
 
-    /// What tells this encoder's own messages from others at a glance.
+    /// Recognises this encoder's own messages without reading them.
     package var signature: ClusterSignature { ClusterSignature(uid: self.uid, namespace: self.namespace) }
 }

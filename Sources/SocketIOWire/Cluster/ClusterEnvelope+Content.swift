@@ -47,7 +47,7 @@ extension ClusterEnvelope.Content {
 }
 
 extension ClusterResponse {
-    /// Reads an answer, whose type tells to what it is one.
+    /// Reads an answer; its type tells which kind of question it answers.
     fileprivate init(
         _ type: ClusterMessageType,
         _ members: JSONObject,
@@ -79,10 +79,10 @@ extension ClusterResponse {
 struct BroadcastParts {
     /// Whether the packet is an event.
     var isEvent = false
-    /// `[event, argument...]`; `nil` if it is none that a client could be sent.
+    /// `[event, argument...]`; `nil` if clients can't be sent such an event.
     var payload: EventPayload?
     var hasID = false
-    /// Whom it addresses; an error if nobody can tell.
+    /// The sockets that it addresses; an error if that is unclear.
     var options: Result<BroadcastOptions?, ClusterProtocolError> = .failure(
         ClusterProtocolError(.unexpectedShape, "a broadcast without options")
     )
@@ -90,14 +90,14 @@ struct BroadcastParts {
 
     init() {}
 
-    /// A broadcast; a question, if somebody waits for acknowledgements.
+    /// The broadcast, or a request if the sender waits for acknowledgements.
     func content(uid: UTF8Text?) throws(ClusterProtocolError) -> ClusterEnvelope.Content {
         let payload = self.isEvent ? self.payload : nil
         guard let requestID = self.requestID else {
             guard let payload else { throw ClusterProtocolError(.unexpectedShape, "a broadcast without an event") }
             return .broadcast(ClusterBroadcast(options: try self.options.get(), payload: payload, hasID: self.hasID))
         }
-        // It is answered, even if it can reach nobody: the other node waits.
+        // This node answers even if the event reaches nobody, because the other node waits.
         var arguments: [JSONValue] = []
         if let payload, let values = try? payload.arguments() { arguments = values }
         let options = (try? self.options.get()) ?? nil

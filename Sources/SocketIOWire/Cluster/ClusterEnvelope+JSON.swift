@@ -1,7 +1,9 @@
 import NIOCore
 
 extension ClusterParts {
-    /// Reads a message in JSON text, in one pass if it is a broadcast whose type comes first, as usual.
+    /// Reads a message in JSON text.
+    ///
+    /// One pass is enough for a broadcast whose type comes first, as is usual.
     init(json message: ByteBuffer) throws(JSONError) {
         self.init()
         try message.withUnsafeReadableBytes { bytes throws(JSONError) in
@@ -35,7 +37,7 @@ extension ClusterParts {
                 try reader.scanner.skipValue()
                 if isNothing { return }
             }
-            // Kept of a broadcast, too: there may be another type behind it.
+            // The data of a broadcast is kept, too, because another type may follow.
             self.data = .json(reader.slice(from: start))
         } else {
             try reader.scanner.skipValue()

@@ -1,7 +1,7 @@
 import NIOCore
 
 extension ClusterParts {
-    /// Reads a message in MessagePack; its data stays what it is.
+    /// Reads a message in MessagePack, but not its data yet.
     init(messagePack message: ByteBuffer) throws(MessagePackError) {
         self.init()
         var reader = MessagePackReader(message)
@@ -19,7 +19,7 @@ extension ClusterParts {
                     self.namespace = .other
                 }
             case "data"?: self.data = try reader.skipNothing() ? nil : .messagePack(try reader.readRawValue())
-            // Bytes that have slipped: then nothing is what it seems.
+            // A key that is no text: the bytes are out of step, so nothing of the message can be believed.
             case nil: throw MessagePackError(.unexpectedType, at: reader.offset)
             default: try reader.skipValue()
             }
@@ -29,14 +29,14 @@ extension ClusterParts {
 }
 
 extension BroadcastParts {
-    /// Reads a broadcast's data in MessagePack; its event stays what it is.
+    /// Reads a broadcast's data in MessagePack, but not its event yet.
     init(_ reader: inout MessagePackReader) throws(MessagePackError) {
         self.init()
         for _ in 0..<(try reader.readMapHeader()) {
             switch try reader.readKey() {
             case "packet"?: try self.readPacket(&reader)
             case "opts"?:
-                // Read apart: what is wrong with them must not hide what comes behind.
+                // They have a reader of their own: an error in them must not hide the members behind them.
                 var options = MessagePackReader(try reader.readRawValue())
                 do throws(MessagePackError) {
                     self.options = .success(try ClusterOptions.parse(&options))

@@ -1,11 +1,12 @@
 package import NIOCore
 import OrderedCollections
 
-/// A message of the official ClusterAdapter as it was published: `{type, data, uid, nsp}` (sharded adapter, and requests
-/// and answers of the streams adapter).
+/// A message of the official ClusterAdapter as it was published: `{type, data, uid, nsp}`.
 ///
-/// Nodes and emitters of several versions write these. What can be read is read as they mean it; what would reach other
-/// clients than they meant is an error.
+/// The sharded adapter publishes all its messages in this form, the streams adapter its requests and answers.
+///
+/// Nodes and emitters of several versions write these. Odd forms are accepted if it is clear what the sender meant. A
+/// message that could reach clients whom the sender did not mean is an error.
 package struct ClusterEnvelope: Sendable {
     /// What a message is about.
     package enum Content: Sendable {
@@ -13,13 +14,13 @@ package struct ClusterEnvelope: Sendable {
         case broadcast(ClusterBroadcast)
         case request(ClusterRequest)
         case response(ClusterResponse)
-        /// What nodes that count each other by heartbeats tell each other; official nodes of our kind don't read it.
+        /// A message between nodes that count each other by heartbeats; the sharded and streams adapters ignore it.
         case heartbeat(ClusterMessageType)
     }
 
-    /// Who sent it, if that is a text; emitters are called `emitter`.
+    /// The sender's uid, if it is a text; that of an emitter is `emitter`.
     package let uid: UTF8Text?
-    /// The namespace it is for; `nil` if the message leaves that to its channel.
+    /// The namespace that it is for; `nil` if only the channel tells.
     package let namespace: UTF8Text?
     package let content: Content
 
@@ -145,7 +146,7 @@ struct ClusterParts {
     var uid: UTF8Text?
     var namespace = Namespace.missing
     var data: ClusterData?
-    /// The data, if it was read with the rest because it is that of a broadcast.
+    /// The data of a broadcast, if it was read together with the rest.
     var broadcast: BroadcastParts?
 
     init() {}

@@ -12,7 +12,9 @@ struct JSONMemberName {
     }
 }
 
-/// Reads a message in JSON text: what it is about as values, what clients get as the text that it is.
+/// Reads a message in JSON text.
+///
+/// What this node needs to know becomes values. What clients get stays text.
 struct ClusterJSONReader {
     private let bytes: UnsafeRawBufferPointer
     private let text: ByteBuffer
@@ -25,7 +27,7 @@ struct ClusterJSONReader {
         self.scanner = JSONScanner(bytes, limits: ClusterProtocol.jsonLimits)
     }
 
-    /// The text from there to the next byte to look at.
+    /// The text from an offset up to the scanner.
     func slice(from start: Int) -> ByteBuffer {
         self.text.getSlice(at: self.text.readerIndex + start, length: self.scanner.offset - start) ?? ByteBuffer()
     }
@@ -45,7 +47,7 @@ struct ClusterJSONReader {
 
     /// Walks through the object that is next.
     ///
-    /// - Parameter body: Reads, or passes, the value of the member of that name.
+    /// - Parameter body: Reads or skips the value of the member with that name.
     /// - Throws: ``JSONError`` if it is no object, or malformed.
     mutating func readMembers(
         _ body: (JSONMemberName, inout ClusterJSONReader) throws(JSONError) -> Void
@@ -74,7 +76,9 @@ struct ClusterJSONReader {
 
     // MARK: Events
 
-    /// The event of a packet: `nil` if it is none that a client could be sent; it is passed, too.
+    /// Reads the event of a packet; `nil` if clients can't be sent such an event.
+    ///
+    /// In both cases the scanner stands behind it afterwards.
     mutating func readEvent() throws(JSONError) -> EventPayload? {
         guard try self.scanner.peekKind() != .object else { return Self.numberedEvent(try self.readValue()) }
         let start = self.scanner.offset
@@ -82,7 +86,7 @@ struct ClusterJSONReader {
         return .json(self.slice(from: start))
     }
 
-    /// The event of a list that PHP took for a map.
+    /// The event in a list that PHP has written as a map.
     private static func numberedEvent(_ value: JSONValue) -> EventPayload? {
         guard case .object(let members) = value, !members.isEmpty,
             members.keys.enumerated().allSatisfy({ UTF8Text(String($0.offset)) == $0.element })
@@ -99,7 +103,7 @@ struct ClusterJSONReader {
 
     // MARK: Options
 
-    /// Whom a broadcast addresses; an error if nobody can tell.
+    /// The sockets that a broadcast addresses; an error if that is unclear.
     mutating func readOptions() throws(JSONError) -> Result<BroadcastOptions?, ClusterProtocolError> {
         guard try self.scanner.peekKind() == .object else {
             let value = try self.readValue()
@@ -126,7 +130,7 @@ struct ClusterJSONReader {
         return .success(BroadcastOptions(rooms: rooms.rooms, except: except.rooms, flags: flags))
     }
 
-    /// A list of rooms; `nil` if nobody can tell which are meant.
+    /// A list of rooms; `nil` if it is unclear which rooms are meant.
     private mutating func readRooms() throws(JSONError) -> RoomList? {
         guard try self.scanner.peekKind() == .array else { return RoomList(try self.readValue()) }
         var list = RoomList()

@@ -1,8 +1,8 @@
 import OrderedCollections
 
-/// The number that tells one message of the official ClusterAdapter from another.
+/// The kinds of messages of the official ClusterAdapter, with their numbers.
 package enum ClusterMessageType: Int, Sendable, CaseIterable {
-    /// Nodes that count each other by heartbeats send these three; others don't.
+    /// Only nodes that count each other by heartbeats send this, and ``heartbeat`` and ``adapterClose``.
     case initialHeartbeat = 1
     case heartbeat = 2
     case broadcast = 3
@@ -17,7 +17,7 @@ package enum ClusterMessageType: Int, Sendable, CaseIterable {
     case broadcastAcknowledgement = 12
     case adapterClose = 13
 
-    /// Whether official nodes look for bytes in the data, to write it in MessagePack if there are any.
+    /// Whether official nodes write such a message in MessagePack if there are bytes in its data.
     package var mayCarryBytes: Bool {
         switch self {
         case .broadcast, .fetchSocketsResponse, .serverSideEmit, .serverSideEmitResponse, .broadcastAcknowledgement:
@@ -35,8 +35,8 @@ package enum ClusterMessageType: Int, Sendable, CaseIterable {
 package enum ClusterMessage: Sendable {
     /// `[event, argument...]` for clients; with a request id, they acknowledge it.
     ///
-    /// A packet with an id of its own is one that a single client acknowledges, to the node that it is connected to; with
-    /// recovery on, official nodes add it to the stream.
+    /// A packet with an id is for a single client, which acknowledges it to its own node. With recovery on, official
+    /// nodes add such packets to the stream, too.
     case broadcast([JSONValue], BroadcastOptions, requestID: String?, packetID: Int? = nil)
     case join(BroadcastOptions, rooms: [Room])
     case leave(BroadcastOptions, rooms: [Room])
@@ -45,7 +45,7 @@ package enum ClusterMessage: Sendable {
     /// `[event, argument...]` for servers; with a request id, they answer it.
     case serverSideEmit([JSONValue], requestID: String?)
     case sockets([SocketDescription], requestID: JSONValue?)
-    /// Says why there is no answer, in the form of one: official nodes take it for an empty list of sockets.
+    /// Refuses to answer and says why; official nodes read it as an empty list of sockets.
     case refusal(reason: String, requestID: JSONValue?)
     /// `nil` is JavaScript's `undefined`.
     case serverSideAnswer(JSONValue?, requestID: JSONValue?)

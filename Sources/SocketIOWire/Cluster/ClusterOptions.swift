@@ -4,8 +4,8 @@ import OrderedCollections
 enum ClusterOptions {
     /// Reads the options of a request.
     ///
-    /// - Returns: `nil` if they address nobody who could be here.
-    /// - Throws: ``ClusterProtocolError`` if nobody can tell whom they address: that must not become everybody.
+    /// - Returns: `nil` if no socket of this node can be among those that they address.
+    /// - Throws: ``ClusterProtocolError`` if it is unclear whom they address: that must never count as everybody.
     static func parse(_ value: JSONValue?) throws(ClusterProtocolError) -> BroadcastOptions? {
         var options = BroadcastOptions()
         let members: JSONObject
@@ -24,7 +24,7 @@ enum ClusterOptions {
         return rooms.isNobody ? nil : options
     }
 
-    /// Reads modifiers, whatever else may stand in their place: none of them decides who gets a broadcast.
+    /// Reads modifiers, and ignores anything else: none of them decides who gets a broadcast.
     static func flags(_ value: JSONValue?) -> BroadcastFlags {
         var flags = BroadcastFlags()
         for (key, value) in value?.objectValue ?? [:] {
@@ -35,8 +35,8 @@ enum ClusterOptions {
 
     /// Reads the options of a broadcast.
     ///
-    /// - Returns: `nil` if they address nobody who could be here.
-    /// - Throws: ``MessagePackError`` if nobody can tell whom they address: that must not become everybody.
+    /// - Returns: `nil` if no socket of this node can be among those that they address.
+    /// - Throws: ``MessagePackError`` if it is unclear whom they address: that must never count as everybody.
     static func parse(_ reader: inout MessagePackReader) throws(MessagePackError) -> BroadcastOptions? {
         var options = BroadcastOptions()
         var isNobody = false
@@ -58,14 +58,14 @@ enum ClusterOptions {
             guard try reader.readArrayHeader() == 0 else {
                 throw MessagePackError(.unexpectedType, at: reader.offset)
             }
-        // Bytes have no members, so none that address anybody in particular, either.
+        // JavaScript finds no rooms in bytes, so they address everybody.
         case .binary: try reader.skipValue()
         default: throw MessagePackError(.unexpectedType, at: reader.offset)
         }
         return isNobody ? nil : options
     }
 
-    /// Reads modifiers, whatever else may stand in their place: none of them decides who gets a broadcast.
+    /// Reads modifiers, and ignores anything else: none of them decides who gets a broadcast.
     private static func flags(_ reader: inout MessagePackReader) throws(MessagePackError) -> BroadcastFlags {
         var flags = BroadcastFlags()
         guard try reader.peekKind() == .map else {
@@ -86,7 +86,7 @@ enum ClusterOptions {
 }
 
 extension BroadcastFlags.Flag {
-    /// The flag of that key with what JavaScript would take from the value; `nil` if that is nothing.
+    /// The flag of that key, with its value as JavaScript would read it; `nil` if JavaScript would ignore it.
     init?(_ kind: UTF8Text, _ value: JSONValue) {
         switch kind {
         case "volatile": self = .volatile(value.isTruthy)
@@ -121,7 +121,7 @@ extension JSONValue {
 }
 
 extension ClusterProtocol {
-    /// A number of milliseconds that can be waited for.
+    /// A number of milliseconds, no longer than the longest timeout.
     static func timeout(_ milliseconds: Double) -> Int {
         milliseconds >= 0 ? Int(min(milliseconds, Double(self.longestTimeout))) : 0
     }

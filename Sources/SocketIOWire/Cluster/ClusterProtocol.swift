@@ -1,12 +1,13 @@
 import NIOCore
 
-/// What holds for the messages of every adapter.
+/// Rules for the messages of all adapters.
 package enum ClusterProtocol {
     /// The uid under which emitters publish.
     package static let emitterUID = "emitter"
 
-    /// Whether an event between servers has a name that servers emit to themselves: listeners would take its arguments
-    /// for something else.
+    /// Whether an event between servers has a name that servers keep for their own events.
+    ///
+    /// Listeners would misread its arguments.
     package static func isReservedAmongServers(_ event: String) -> Bool {
         isReservedEventName(event) || self.serverNames.contains(UTF8Text(event))
     }
@@ -16,14 +17,14 @@ package enum ClusterProtocol {
     /// The longest time that a message may ask us to wait, whoever sent it: a day, in milliseconds.
     package static let longestTimeout = 86_400_000
 
-    /// What JSON text of other nodes may ask: a client's packet travels inside of another one.
+    /// The limits for JSON text of other nodes: it is nested deeper than the client's packet that it carries.
     static let jsonLimits: JSONLimits = {
         var limits = JSONLimits()
         limits.maximumDepth = 256
         return limits
     }()
 
-    /// Whether a packet of that type is an event; whether bytes belong to it shows in its data alone.
+    /// Whether a packet of that type is an event, with bytes or without.
     ///
     /// Some emitters write the number as a text, or the code of its character.
     static func isEvent(_ type: JSONValue?) -> Bool {

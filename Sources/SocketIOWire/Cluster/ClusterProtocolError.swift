@@ -7,7 +7,7 @@ package struct ClusterProtocolError: Error, Hashable, CustomStringConvertible {
         case unexpectedShape = "unexpected_shape"
         /// A type that we don't know.
         case unknownType = "unknown_type"
-        /// Published to a channel that it doesn't belong to.
+        /// It was published to a channel that it doesn't belong to.
         case wrongChannel = "wrong_channel"
     }
 

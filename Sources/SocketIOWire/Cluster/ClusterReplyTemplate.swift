@@ -1,12 +1,14 @@
 package import NIOCore
 
-/// An answer without the id of the request: what is long in it is written once for all who asked the same.
+/// An answer without the id of its request.
+///
+/// So its long part is written once for all nodes that asked the same.
 package struct ClusterReplyTemplate: Sendable {
     private let head: ByteBuffer
     private let tail: ByteBuffer
     private let dialect: MessagePackDialect?
 
-    /// What a message is long, the id of the request left out.
+    /// The length of a message in bytes, without the id of the request.
     package var byteCount: Int { self.head.readableBytes + self.tail.readableBytes }
 
     /// Takes an answer whose request has the id `null`.
@@ -15,7 +17,7 @@ package struct ClusterReplyTemplate: Sendable {
     ///   - message: The answer as it is published.
     ///   - dialect: What it is written in; `nil`: JSON text.
     init(_ message: ByteBuffer, dialect: MessagePackDialect?) {
-        // The first key of the data, before which there are only numbers and other keys.
+        // This is the first key of the data. Before it there are only numbers and other keys.
         let key = dialect == nil ? Array("\"requestId\":".utf8) : [0xA9] + Array("requestId".utf8)
         let bytes = message.readableBytesView
         let start = bytes.indices.first { bytes[$0...].starts(with: key) } ?? bytes.startIndex
@@ -27,7 +29,7 @@ package struct ClusterReplyTemplate: Sendable {
         self.dialect = dialect
     }
 
-    /// The answer to a request; one that had no id is answered with `null` for it.
+    /// The answer to a request; if that had no id, `null` takes its place.
     package func message(requestID: JSONValue?) -> ByteBuffer {
         var message = ByteBuffer()
         message.reserveCapacity(self.byteCount + 32)

@@ -2,7 +2,7 @@ import OrderedCollections
 
 /// A command or a question of another node, or of an emitter.
 package struct ClusterRequest: Sendable {
-    /// What is asked for; options that are `nil` address nobody who could be here.
+    /// What the request asks for; `nil` options address no socket that this node can have.
     package enum Body: Sendable {
         /// Old nodes: which sockets are in these rooms?
         case socketIDs(BroadcastOptions?)
@@ -10,7 +10,7 @@ package struct ClusterRequest: Sendable {
         case join(BroadcastOptions?, rooms: [Room])
         case leave(BroadcastOptions?, rooms: [Room])
         case disconnect(BroadcastOptions?, closingConnection: Bool)
-        /// Old nodes: one socket, and an answer when it is done.
+        /// Old nodes: a single socket joins, and this node answers when it has.
         case joinSocket(id: String, rooms: [Room])
         case leaveSocket(id: String, rooms: [Room])
         case disconnectSocket(id: String, closingConnection: Bool)
@@ -21,9 +21,9 @@ package struct ClusterRequest: Sendable {
         case broadcast([JSONValue], BroadcastOptions?)
     }
 
-    /// Who asks; emitters may not say.
+    /// Who asks, if the message says so; emitters may not.
     package let uid: UTF8Text?
-    /// What the answer names, whatever that is: it means something to nobody but the one who asks.
+    /// What the answer has to repeat; it means something only to the node that asks.
     package let requestID: JSONValue?
     package let body: Body
 
@@ -38,7 +38,7 @@ package struct ClusterRequest: Sendable {
 // MARK: - What adapters have in common
 
 extension ClusterRequest {
-    /// Who asks, if that is something to answer to.
+    /// Who asks, if an answer can be sent to that.
     static func uid(_ value: JSONValue?) -> UTF8Text? {
         switch value {
         case .string(let uid)?: UTF8Text(uid)

@@ -13,20 +13,20 @@ package struct ClusterResponse: Sendable {
     package enum Answer: Sendable {
         case sockets([SocketDescription])
         case rooms([Room])
-        /// Another server's answer to an event; `nil`: it answered with nothing.
+        /// Another server's answer to an event; `nil` if that was nothing.
         case serverSide(JSONValue?)
         case clientCount(Int)
-        /// The first argument of a client's acknowledgement; `nil`: it had none.
+        /// The first argument of a client's acknowledgement; `nil` if it had none.
         case acknowledgement(JSONValue?)
-        /// No list where one was asked for: some nodes leave empty ones out.
+        /// There is no list where one was asked for; some nodes leave empty lists out.
         case nothing
-        /// The other node does not tell what it was asked, and says why.
+        /// The other node refuses to answer, for that reason.
         case refusal(String)
     }
 
-    /// How an answer tells to what kind of question it is one.
+    /// How an answer tells which kind of question it answers.
     enum Content: Sendable {
-        /// Not at all: it is read for the question that its id belongs to.
+        /// It does not tell. It is read as an answer to the question that its id belongs to.
         case untyped(JSONObject)
         case typed(Question, Answer)
     }
@@ -61,7 +61,7 @@ package struct ClusterResponse: Sendable {
 // MARK: - What adapters have in common
 
 extension ClusterResponse {
-    /// The sockets of a list, as far as they can be reached.
+    /// The sockets of a list that can be addressed.
     static func sockets(_ list: [JSONValue]) -> [SocketDescription] { list.compactMap { SocketDescription($0) } }
 
     /// A number of clients.
@@ -78,7 +78,7 @@ extension ClusterResponse {
 }
 
 extension SocketDescription {
-    /// A socket as another node describes it; `nil` if it has no id to be reached by.
+    /// A socket as another node describes it; `nil` if it has no id by which it can be addressed.
     fileprivate init?(_ value: JSONValue) {
         guard let id = value["id"].flatMap({ Room($0) })?.name else { return nil }
         let handshake = value["handshake"]?.objectValue ?? [:]

@@ -1,6 +1,8 @@
 package import NIOCore
 
-/// What a node's own published messages end with: they come back, and need not be read.
+/// The end that all of a node's own messages have.
+///
+/// Redis sends a node what it has published itself, too. The node recognises that by its end and does not read it.
 package struct ClusterSignature: Sendable {
     private let json: ByteBuffer
     private let messagePack: ByteBuffer
@@ -26,7 +28,7 @@ package struct ClusterSignature: Sendable {
 
     /// Whether the message is one of the node's own.
     ///
-    /// One that isn't can only end like that if somebody wants it to.
+    /// Another message has this end only if somebody forges it.
     package func isOn(_ message: ByteBuffer) -> Bool {
         let isJSON = message.getInteger(at: message.readerIndex, as: UInt8.self) == UInt8(ascii: "{")
         let signature = isJSON ? self.json : self.messagePack

@@ -11,7 +11,7 @@ package enum EventPayload: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - namespace: The namespace of the clients.
-    ///   - offset: What a client is to come back with: it becomes the last argument, and needs no escapes.
+    ///   - offset: The offset with which clients may come back. It becomes the last argument, and must need no escapes.
     /// - Returns: The packet.
     /// - Throws: ``ClusterProtocolError`` if the bytes are no event that a client could be sent.
     package func packet(for namespace: String, offset: String? = nil) throws(ClusterProtocolError) -> EncodedPacket {
@@ -22,7 +22,7 @@ package enum EventPayload: Sendable, Hashable {
         }
     }
 
-    /// The values; where they are needed, the bytes are read again.
+    /// The event and its arguments as values, read from the bytes each time.
     package func arguments() throws(ClusterProtocolError) -> [JSONValue] {
         switch self {
         case .json(let text):
@@ -87,7 +87,7 @@ extension EventPayload {
         return (count, isNumbered)
     }
 
-    /// Passes the number of an element of PHP's lists.
+    /// Skips the number that PHP writes before an element.
     private static func readIndex(
         _ index: Int,
         _ reader: inout MessagePackReader,

@@ -3,8 +3,8 @@ import OrderedCollections
 
 /// A list of rooms as other nodes and other languages' emitters write it.
 ///
-/// A list is usual. A text is the one room of that name, and a map whose keys are numbers is what PHP makes of a list that
-/// has lost an element. Nothing at all (nil, an empty text) is an empty list. Elements that name no room, such as
+/// Usually it is a list. A text is the one room of that name. A map whose keys are numbers is what PHP makes of a list
+/// that has lost an element. Nothing at all (nil, an empty text) is an empty list. Elements that name no room, such as
 /// JavaScript's `undefined`, are left out: nobody here can be in such a room.
 struct RoomList {
     /// The rooms, as often as they were written.
@@ -12,7 +12,7 @@ struct RoomList {
     /// Whether rooms were named, usable or not.
     private(set) var namesRooms = false
 
-    /// Whether rooms were named of which nobody can be a member here: that is nobody, and not everybody.
+    /// Whether rooms were named, but none that a socket of this node can be in: then it is nobody, and not everybody.
     var isNobody: Bool { self.namesRooms && self.rooms.isEmpty }
 
     mutating func append(_ room: Room?) {
@@ -26,7 +26,7 @@ struct RoomList {
 extension RoomList {
     /// Reads a list.
     ///
-    /// - Returns: `nil` if nobody can tell which rooms are meant; an empty object is such a thing, too.
+    /// - Returns: `nil` if it is unclear which rooms are meant, as with an empty object.
     init?(_ value: JSONValue?) {
         switch value {
         case nil, .null?: break
@@ -70,7 +70,7 @@ extension UTF8Text {
 extension RoomList {
     /// Reads a list.
     ///
-    /// - Throws: ``MessagePackError`` if nobody can tell which rooms are meant.
+    /// - Throws: ``MessagePackError`` if it is unclear which rooms are meant.
     init(_ reader: inout MessagePackReader) throws(MessagePackError) {
         switch try reader.peekKind() {
         case .array:

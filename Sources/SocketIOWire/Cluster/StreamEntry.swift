@@ -1,8 +1,9 @@
 package import NIOCore
 
-/// An entry of a stream (streams adapter): its fields are read, its data is still what it was.
+/// An entry of a stream (streams adapter): its fields have been read, its data has not.
 ///
-/// A stream may carry many namespaces and all nodes' messages: whose and for whom an entry is shows without its data.
+/// A stream carries the messages of all nodes, and maybe of many namespaces. To know who has sent an entry, and for
+/// which namespace, a node need not read the data.
 package struct StreamEntry: Sendable {
     /// The namespace that it is for.
     package let namespace: UTF8Text
@@ -12,7 +13,7 @@ package struct StreamEntry: Sendable {
     /// Its data as it was added; `nil` if it has none.
     package let data: ByteBuffer?
 
-    /// Who added it; emitters are called `emitter`.
+    /// The uid of the node that has added it; that of an emitter is `emitter`.
     package var uid: UTF8Text? { self.sender.map { UTF8Text(decoding: $0.readableBytesView) } }
 
     /// Reads an entry.

@@ -10,7 +10,7 @@ package struct StreamOffset: Sendable, Hashable {
         self.sequence = sequence
     }
 
-    /// Reads `digits-digits`; `nil` for everything else, and for numbers that Redis has no room for.
+    /// Reads `digits-digits`; `nil` for everything else, and for numbers that are too large for Redis.
     package init?(_ text: some StringProtocol) { self.init(utf8: text.utf8) }
 
     /// Reads the bytes of an id.
@@ -39,7 +39,7 @@ package struct StreamOffset: Sendable, Hashable {
         return overflow || sumOverflow ? nil : sum
     }
 
-    /// The least id that is greater; `nil` behind the last one that there is.
+    /// The next greater id; `nil` if this is the greatest one.
     package var next: StreamOffset? {
         if self.sequence < .max { return StreamOffset(milliseconds: self.milliseconds, sequence: self.sequence + 1) }
         guard self.milliseconds < .max else { return nil }
