@@ -3,7 +3,7 @@ public import SocketIOWire
 
 /// Carries one namespace's broadcasts, commands and requests to the cluster's other nodes.
 ///
-/// The namespace serves the clients of its own node itself. An adapter speaks only for the *other* nodes and to them.
+/// The namespace serves the clients of its own node itself. An adapter deals only with the *other* nodes.
 /// One instance belongs to one namespace.
 ///
 /// Calls that publish return at once and never fail. An adapter that can't reach the cluster queues messages up to its
