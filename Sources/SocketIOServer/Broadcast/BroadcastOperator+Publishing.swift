@@ -2,18 +2,18 @@ import CoreMetrics
 public import NIOCore
 public import SocketIOWire
 
-/// Sending, with an answer that tells the truth about the other nodes.
+/// Sending with an outcome, which says what is known of the other nodes.
 extension BroadcastOperator {
-    /// Sends an event, and says what became of it on its way to the other nodes.
+    /// Sends an event, and returns the outcome on the way to the other nodes.
     ///
-    /// This node's clients get it once the adapter has taken it, and not at all if it is refused.
+    /// This node's clients get the event once the adapter has taken it, and not at all if the adapter refuses it.
     ///
     /// - Parameters:
     ///   - event: The event's name.
     ///   - arguments: What follows the name.
     ///   - policy: What to do while the cluster is out of reach.
     ///   - timeout: How long to wait for the broker's reply; then the event counts as queued.
-    /// - Returns: What is known: never more. `refused`, too, if the event can't be encoded.
+    /// - Returns: The outcome as far as it is known; `refused` also if the event can't be encoded.
     public func publish<each Argument: Encodable & Sendable>(
         _ event: String,
         _ arguments: repeat each Argument,
@@ -26,8 +26,7 @@ extension BroadcastOperator {
         return await self.perform(.emit(values), whileUnreachable: policy, timeout: timeout)
     }
 
-    /// Sends an event with these arguments, and says what became of it; see
-    /// ``publish(_:_:whileUnreachable:timeout:)``.
+    /// Sends an event with these arguments, and returns the outcome; see ``publish(_:_:whileUnreachable:timeout:)``.
     public func publish(
         _ event: String,
         values: [JSONValue],
@@ -54,11 +53,11 @@ extension BroadcastOperator {
 }
 
 extension Namespace {
-    /// Does all of that on all nodes, in this order, once the adapter has said what becomes of it.
+    /// Does all of these operations on all nodes, in this order, once the adapter has told the outcome.
     ///
-    /// Nothing happens on this node, either, if the adapter refuses.
+    /// If the adapter refuses, nothing happens on this node, either.
     ///
-    /// - Returns: What is known of the other nodes.
+    /// - Returns: The outcome for the other nodes, as far as it is known.
     package func perform(
         _ operations: [ClusterOperation],
         whileUnreachable policy: UnreachablePolicy,
@@ -149,7 +148,7 @@ extension Namespace {
 }
 
 extension Namespace {
-    /// Does all of that on all nodes, in this order, and asks nobody what became of it.
+    /// Does all of these operations on all nodes, in this order, without waiting for the outcome.
     package func tell(_ operations: [ClusterOperation]) {
         for operation in operations {
             var packet: EncodedPacket?

@@ -31,11 +31,11 @@ public final class Namespace: HandlerRegistry, Addressable {
     private let shardOfLoop: [ObjectIdentifier: Int]
     private let handlers: NIOLockedValueBox<HandlerSet>
     private let lastAcknowledgementID = Atomic<Int>(0)
-    /// Who is not meant by what concerns everybody; seldom anybody.
+    /// The sockets that events for everybody do not reach; usually there are none.
     let outsiders: OutsiderRule
     /// Broadcasts of other nodes that wait for acknowledgements of this node's clients.
     let remoteAcknowledgements = Atomic<Int>(0)
-    /// Speaks for and to the other nodes.
+    /// Deals with the other nodes.
     let adapter: any Adapter
 
     /// A namespace.
@@ -44,7 +44,7 @@ public final class Namespace: HandlerRegistry, Addressable {
     ///   - name: Its name, with the leading slash.
     ///   - context: What it needs of its server.
     ///   - parent: Whose child it is.
-    ///   - isAwaitedNoLonger: Runs when nobody is left who was away and might come back.
+    ///   - isAwaitedNoLonger: Runs when no client is left that was away and might come back.
     init(
         name: String,
         context: NamespaceContext,
@@ -142,7 +142,7 @@ public final class Namespace: HandlerRegistry, Addressable {
     /// Runs when rooms of this node come and go and when sockets enter and leave them, as the events of Node's adapters
     /// do.
     ///
-    /// It runs on the loop of the socket, or of whoever asked for the change.
+    /// It runs on the loop of the socket, or on that of the caller who asked for the change.
     ///
     /// Register it before clients connect. Sockets enter and leave the rooms of their own ids, too.
     public func onRoomChange(_ handler: @escaping @Sendable (RoomChange) -> Void) {
@@ -230,12 +230,12 @@ extension Namespace {
     /// The socket of that id, if any node has it.
     ///
     /// This costs less than ``Addressable/fetchSockets()`` for its own room, and ends with the first node that has the
-    /// socket: one that is slow to answer delays the answer only if nobody has it.
+    /// socket. So a slow node delays the answer only if no other node has the socket.
     ///
     /// - Parameters:
     ///   - id: The socket's id.
     ///   - timeout: How long to wait for the other nodes; the adapter's default if `nil`.
-    /// - Returns: What the socket was when it was found.
+    /// - Returns: The socket as it was when it was found.
     /// - Throws: ``ClusterError`` if the socket was not found, and a node has not answered.
     public func findSocket(_ id: String, timeout: TimeAmount? = nil) async throws -> RemoteSocket? {
         if let id = SocketID(id), let socket = await self.socket(id) {

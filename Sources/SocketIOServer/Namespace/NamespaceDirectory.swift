@@ -4,21 +4,22 @@ import SocketIOWire
 
 /// The namespaces of a server: those that it made, and those that clients asked for.
 ///
-/// Asked when a client connects to a namespace, never by a packet of one that has joined. The sockets of a child are
-/// counted, the connecting ones included, so that it can go with the last of them and no client joins one that is going.
+/// It is asked when a client connects to a namespace, and never for a packet of a client that has joined. It counts the
+/// sockets of each child, including those that are connecting. So a child can go with its last socket, and no client
+/// joins a child that is going.
 ///
-/// A child is held by the address whose client came when it had no socket, until it has none again: so nobody can take
-/// all places from the others. Nothing of the application's runs with the lock held.
+/// If a client comes to a child without sockets, the client's address holds the child until it has no socket again. So
+/// one address can't take all places from the others. No code of the application runs with the lock held.
 final class NamespaceDirectory: Sendable {
     /// A client for which a namespace may have to be made.
     struct Client: Sendable {
-        /// What it is counted by; `nil`: it is nobody's, as one behind a proxy that does not say for whom it asks.
+        /// The group of addresses that it counts for; `nil` if that is unknown, as behind a proxy that does not tell.
         let address: AddressGroup?
     }
 
     private struct Child {
         var sockets = 0
-        /// Who holds it, while it has sockets.
+        /// The addresses that hold it, while it has sockets.
         var holder: AddressGroup?
     }
 
@@ -31,11 +32,12 @@ final class NamespaceDirectory: Sendable {
         var namespaces: [UTF8Text: Namespace] = [:]
         var parents: [ParentNamespace] = []
         var children: [UTF8Text: Child] = [:]
-        /// Children that nobody else may enter yet, because the application is being told of them; and who waits for that.
+        /// Children that other clients may not enter yet, because the application is being told of them, and the
+        /// closures that wait for that.
         var beingMade: [UTF8Text: [@Sendable () -> Void]] = [:]
-        /// Children without a socket, to which nobody will come back; the longest idle first.
+        /// Children without a socket to which no client can come back, the longest idle first.
         var idle = ArrivalQueue<UTF8Text>()
-        /// Children without a socket, to which clients that are away may come back; the longest empty first.
+        /// Children without a socket to which clients that are away may come back, the longest empty first.
         var awaited = ArrivalQueue<UTF8Text>()
         /// How many children each address holds.
         var held: [AddressGroup: Int] = [:]
@@ -108,7 +110,7 @@ final class NamespaceDirectory: Sendable {
         self.state.withLockedValue { $0.newNamespaceHandlers.append(handler) }
     }
 
-    /// Who wants to know of new namespaces.
+    /// The handlers for new namespaces.
     var newNamespaceHandlers: [@Sendable (Namespace) -> Void] {
         self.state.withLockedValue { $0.newNamespaceHandlers }
     }
@@ -155,13 +157,13 @@ final class NamespaceDirectory: Sendable {
 
     // MARK: Coming
 
-    /// What becomes of a client that wants to enter a namespace.
+    /// Whether a client may enter a namespace.
     enum Entry {
         /// Its socket counts, until it leaves.
         case entered(Namespace)
         /// There is no such namespace.
         case unknown
-        /// It is not known yet who wants to enter a child that has no sockets: ask again.
+        /// The child has no sockets, so the client has to be named: ask again.
         case unheld
         /// The application is being told of it: ask again when that is done.
         case beingMade
@@ -169,7 +171,7 @@ final class NamespaceDirectory: Sendable {
         case holdsTooMany
     }
 
-    /// A client wants to connect to a namespace: counts its socket if that exists and is open.
+    /// Lets a client into a namespace that exists and is open, and counts its socket.
     ///
     /// - Parameters:
     ///   - name: The namespace's name.
@@ -208,19 +210,19 @@ final class NamespaceDirectory: Sendable {
 
     /// Whether a child may be made.
     enum Reservation {
-        /// It may, and then has to be inserted and opened; the other one has to go for it.
+        /// It may be made, and then has to be inserted and opened. The other child has to go for it.
         case reserved(evicted: Namespace?)
         /// There is one of that name by now, or there is about to be.
         case exists
         case holdsTooMany
-        /// There are too many, all of which have sockets.
+        /// There are too many children, and all of them have sockets.
         case full
     }
 
-    /// Keeps a place for a child, and counts its first socket; until it is open, nobody else enters.
+    /// Keeps a place for a child, and counts its first socket; until it is open, no other client enters.
     ///
-    /// If need be, the child that has been idle for the longest time makes room, or the one that clients have not come
-    /// back to for the longest time.
+    /// If there is no room, the child that has been idle for the longest time goes. If none is idle, it is the one to
+    /// which clients have not come back for the longest time.
     func reserve(_ name: String, for client: Client) -> Reservation {
         let name = UTF8Text(name)
         return self.state.withLockedValue { state in
@@ -242,7 +244,7 @@ final class NamespaceDirectory: Sendable {
     /// Lets everybody enter the namespace for which a place was reserved.
     func open(_ namespace: Namespace) {
         let waiting = self.state.withLockedValue { state in
-            // The application may have made one of that name itself meanwhile, which is nobody's child.
+            // Meanwhile the application may have made a namespace of that name itself, which is no child.
             if namespace.parent == nil, let child = state.children.removeValue(forKey: namespace.text) {
                 state.release(child)
             }
@@ -285,7 +287,7 @@ final class NamespaceDirectory: Sendable {
         }
     }
 
-    /// A child may have nobody left who might come back.
+    /// Takes note that a child may have no client left that can come back.
     ///
     /// - Returns: The child, if it goes.
     func isAwaitedNoLonger(_ namespace: Namespace) -> Namespace? {

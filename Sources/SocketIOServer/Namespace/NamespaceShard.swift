@@ -4,7 +4,7 @@ import NIOCore
 import SocketIOWire
 import Synchronization
 
-/// The part of a namespace that one event loop owns: its sockets, and who of them is in which room.
+/// The part of a namespace that one event loop owns: its sockets, and which of them are in which room.
 ///
 /// Everything that changes here is touched on that loop only, hence no locks on a packet's path.
 final class NamespaceShard: Sendable {
@@ -57,7 +57,7 @@ final class NamespaceShard: Sendable {
         get { self.state.value.handlers }
     }
 
-    /// Who wants to know of rooms; seldom anybody.
+    /// The handlers for changes of rooms; usually there are none.
     var roomObservers: [@Sendable (RoomChange) -> Void] {
         _read { yield self.state.value.roomObservers }
         _modify { yield &self.state.value.roomObservers }

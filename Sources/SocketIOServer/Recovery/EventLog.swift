@@ -4,13 +4,14 @@ import SocketIOWire
 
 /// An event as it was sent, with its offset.
 struct LoggedEvent: Sendable {
-    /// What is special about an event.
+    /// How an event stands in the log.
     enum Kind: Sendable {
-        /// It has an offset and is sent to whom it addresses.
+        /// It has an offset, and is sent to the sockets that it addresses.
         case numbered
-        /// It has none, so nobody can say later whether he has seen it; `number` is that of the last event before it.
+        /// It has no offset, so no client can say later whether it has seen it. `number` is that of the event before
+        /// it.
         case unnumbered
-        /// It has an offset, and was sent without one before.
+        /// It has an offset now, but was sent without one before.
         case late
     }
 
@@ -24,7 +25,7 @@ struct LoggedEvent: Sendable {
     let options: BroadcastOptions
     let time: NIODeadline
 
-    /// What it is counted as: its bytes, and what it takes to find it by its rooms.
+    /// How many bytes it counts as: its own, and those that it takes to find it by its rooms.
     var bytes: Int {
         var bytes = 128 + self.packet.frames.readableBytes
         for room in self.options.rooms { bytes += 96 + room.name.utf8.count }
@@ -35,23 +36,24 @@ struct LoggedEvent: Sendable {
 
 /// The last events of a namespace, in the order of their numbers.
 ///
-/// Of the log of this process alone, which numbers its events without gaps; or of one that the whole cluster keeps, all of
-/// whose events come by here: then the numbers are its offsets. A value behind the lock of ``NamespaceRecovery``.
+/// The log may be this process's own, which numbers its events without gaps. Or the whole cluster keeps it, and all of
+/// its events come by here: then the numbers are its offsets. A value behind the lock of ``NamespaceRecovery``.
 struct EventLog {
     private var events = Deque<LoggedEvent>()
-    /// The numbers of the events for each room, and under `nil` of those for everybody: what a client has missed is found
-    /// without a look at what others have.
+    /// The numbers of the events for each room, and under `nil` of those for everybody.
+    ///
+    /// So what a client has missed is found without a look at events for others.
     private var numbers: [Room?: Deque<Int>] = [:]
     let form: OffsetForm
     /// The number of the last event.
     private(set) var last = 0
-    /// The number of the last event that is not kept any more.
+    /// The number of the last event that was forgotten.
     private(set) var forgotten = 0
-    /// What the events are counted as.
+    /// How many bytes the events count as.
     private(set) var bytes = 0
     /// Which history the numbers belong to: how often the cluster's log has begun anew.
     private(set) var history: UInt32 = 0
-    /// Whether it is not known from where on all events are kept.
+    /// Whether it is unknown from where on all events are kept.
     private var isBroken = false
 
     init(form: OffsetForm) { self.form = form }
@@ -68,7 +70,7 @@ struct EventLog {
 
     /// Keeps an event that has its place in the cluster's log.
     ///
-    /// - Returns: The event; `nil` if its place is none behind the last one, so that something is wrong with the order.
+    /// - Returns: The event; `nil` if its place is not behind the last one, so that the order is wrong.
     mutating func append(
         _ packet: EncodedPacket,
         _ options: BroadcastOptions,
@@ -127,7 +129,7 @@ struct EventLog {
         return event
     }
 
-    /// The cluster's log begins anew behind that offset: what was kept belongs to another history.
+    /// Begins anew behind that offset, because the cluster's log does; what was kept belongs to another history.
     mutating func begin(after tail: EventOffset, isFirst: Bool) {
         self.removeAll()
         if !isFirst { self.history &+= 1 }
@@ -154,7 +156,7 @@ struct EventLog {
         if !numbers.isEmpty { self.numbers[room] = numbers }
     }
 
-    /// Forgets every event, so that nobody is taken for one who missed nothing.
+    /// Forgets every event, so that no client counts as one that missed nothing.
     mutating func forgetAll() {
         self.removeAll()
         switch self.form {

@@ -10,7 +10,7 @@ final class LogPosition: Sendable {
     }
 
     private let state: LoopBound<State>
-    /// Events on their way to the loop's sockets: counted up by whoever holds the log, down on the loop.
+    /// The events on their way to the loop's sockets, counted up with the log's lock held, and down on the loop.
     let inFlight = Atomic<Int>(0)
 
     init(eventLoop: any EventLoop) { self.state = LoopBound(State(), eventLoop: eventLoop) }
@@ -21,23 +21,23 @@ final class LogPosition: Sendable {
         set { self.state.value.last = newValue }
     }
 
-    /// What the loop has asked itself for that waits behind events of other threads.
+    /// How many things that the loop has asked itself for wait behind events of other threads.
     var deferred: Int {
         @inline(__always)
         get { self.state.value.deferred }
         set { self.state.value.deferred = newValue }
     }
 
-    /// An event that was sent on the loop is about to be dealt with there at once; for whoever holds the log.
+    /// Begins to deal with an event at once on the loop on which it was sent; call it with the log's lock held.
     ///
-    /// - Returns: Whether that is possible: nothing is on its way that comes before it.
+    /// - Returns: Whether that is possible, because no earlier event is on its way.
     func begin() -> Bool {
         guard self.deferred == 0, self.inFlight.load(ordering: .relaxed) == 0 else { return false }
         self.inFlight.store(1, ordering: .relaxed)
         return true
     }
 
-    /// An event has been dealt with on the loop.
+    /// Takes note that an event has been dealt with on the loop.
     func end(_ event: LoggedEvent) {
         self.last = event.number
         self.inFlight.wrappingSubtract(1, ordering: .relaxed)

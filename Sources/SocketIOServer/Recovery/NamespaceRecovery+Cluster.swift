@@ -2,17 +2,17 @@ import NIOCore
 import OrderedCollections
 import SocketIOWire
 
-/// What the cluster keeps of clients, so that they may come back to any node.
+/// The sessions that the cluster keeps, so that clients may come back to any node.
 ///
-/// A session is written when its client connects and whenever what it is has changed, at the end of the tick, so that it
-/// outlives this node. All those of connected clients are prolonged together now and then.
+/// A session is written when its client connects, and at the end of each tick in which its rooms or data have changed.
+/// So it outlives this node. The sessions of all connected clients are prolonged together now and then.
 extension NamespaceRecovery {
     /// How often the sessions of connected clients are prolonged.
     private var prolongationInterval: TimeAmount {
         max(.seconds(1), .nanoseconds(self.settings.maxDisconnectionDuration.nanoseconds / 4))
     }
 
-    /// How long they live without that: they outlive this node by as long as a client may be away.
+    /// How long a session lives without that: it outlives this node by the time that a client may be away.
     private var connectedLifetime: TimeAmount {
         self.settings.maxDisconnectionDuration + self.prolongationInterval + self.prolongationInterval
     }
@@ -31,7 +31,7 @@ extension NamespaceRecovery {
 
     // MARK: Telling
 
-    /// A client has a socket on this node now; on its loop.
+    /// Claims the session of a client that has a socket on this node now; on its loop.
     func claims(_ ticket: RecoveryTicket, for socket: Socket) {
         guard self.cluster != nil else { return }
         ticket.claim = UInt64.random(in: .min ... .max)
@@ -39,13 +39,13 @@ extension NamespaceRecovery {
         self.touch(ticket, of: socket)
     }
 
-    /// What a connected client is has changed: the cluster is told of all that changes in this tick; on its loop.
+    /// Tells the cluster, at the end of the tick, that a connected client's rooms or data have changed; on its loop.
     func touch(_ ticket: RecoveryTicket, of socket: Socket) {
         guard let cluster = self.cluster, !ticket.isTouched else { return }
         ticket.isTouched = true
         socket.eventLoop.execute {
             ticket.isTouched = false
-            // If it is gone, its last state has been told; it may have been taken since.
+            // If the socket is gone, its last state has been told, and another node may have taken the session.
             guard socket.state == .connected, socket.ticket === ticket, !ticket.isHandedOver else { return }
             let data = socket.data
             let session = self.withUncountedState { state in
@@ -53,13 +53,13 @@ extension NamespaceRecovery {
                 ticket.suspended = self.position(of: socket.shard, state)
                 return self.session(of: ticket, state, isAway: false)
             }
-            // Who is of another history can't come back until it has been sent something of this one.
+            // A client of another history can't come back until it has been sent an event of this one.
             guard let session else { return cluster.forget(ticket.id) }
             cluster.keep(session, for: self.connectedLifetime)
         }
     }
 
-    /// What is kept of a client; `nil` if it can't come back.
+    /// A client's session as the cluster keeps it; `nil` if the client can't come back.
     ///
     /// With the lock held, on the loop of the ticket's owner or when it has none.
     func session(of ticket: RecoveryTicket, _ state: State, isAway: Bool) -> KeptSession? {
@@ -97,7 +97,7 @@ extension NamespaceRecovery {
 
     // MARK: Handing over
 
-    /// Another node has taken a session.
+    /// Ends a client's connection, because another node has taken the session, and gives the session away.
     func handOver(_ id: SessionID) async -> KeptSession? {
         let owner = self.withUncountedState { $0.sessions[id]?.owner }
         if let owner {

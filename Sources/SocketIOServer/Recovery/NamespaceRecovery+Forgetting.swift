@@ -1,7 +1,7 @@
 import NIOCore
 
 extension NamespaceRecovery {
-    /// Forgets the oldest of what is limited: all namespaces together keep too much, and this one most of it.
+    /// Forgets the oldest of one kind, because all namespaces together keep too much, and this one keeps most of it.
     func forgetOldest(_ kind: RecoveryBudget.Kind) {
         self.withCountedState { state in
             let ticket = state.sessions.longestAway
@@ -27,7 +27,7 @@ extension NamespaceRecovery {
         }
     }
 
-    /// Has what is too old forgotten even if nothing happens any more.
+    /// Schedules that old events and clients are forgotten even if nothing happens any more.
     func scheduleSweep(_ state: inout State) {
         guard !state.isSweepScheduled, !state.isClosed else { return }
         state.isSweepScheduled = true
@@ -43,11 +43,11 @@ extension NamespaceRecovery {
             if state.sessions.awayCount > 0 || !state.log.isEmpty { self.scheduleSweep(&state) }
             return state.sessions.awayCount > 0
         }
-        // A namespace that clients asked for may have been kept for those who were away.
+        // A namespace that clients asked for may have been kept only for clients that were away.
         if !isAwaited { self.isAwaitedNoLonger(self) }
     }
 
-    /// The namespace is over: nothing is kept any more.
+    /// Forgets everything, because the namespace is over.
     func close() {
         self.withState { state in
             state.isClosed = true

@@ -4,9 +4,9 @@ import SocketIOWire
 
 /// Clients that connect, go, and come back.
 extension NamespaceRecovery {
-    /// What is known about a client that says that it was here before.
+    /// What this node knows about a client that says that it was here before.
     enum Claim {
-        /// Nothing, or it was away for too long.
+        /// It knows nothing, or the client was away for too long.
         case unknown
         /// It still has a socket.
         case owned(by: Socket)
@@ -14,7 +14,7 @@ extension NamespaceRecovery {
         case away(RecoveryTicket)
     }
 
-    /// A new client has connected: remembers it from now on; on its loop.
+    /// Remembers a new client that has connected; on its loop.
     func connected(_ socket: Socket) {
         let id = self.context.ids.makeSessionID()
         let ticket = self.withUncountedState { state in
@@ -51,7 +51,7 @@ extension NamespaceRecovery {
 
     /// Gives a client that was away its new socket, which is not connected yet.
     ///
-    /// With the lock held, for until now the data may have changed: another successor may have come and gone.
+    /// It takes the data with the lock held, because another successor may have come, changed the data, and gone.
     ///
     /// - Returns: Whether it was still away.
     func adopt(_ ticket: RecoveryTicket, by socket: Socket) -> Bool {
@@ -64,13 +64,13 @@ extension NamespaceRecovery {
         }
     }
 
-    /// What a client has missed that has come back, which is about to be a member of its rooms again; on its loop.
+    /// The events that a client has missed which is coming back; on its loop, before it is in its rooms again.
     ///
     /// - Parameters:
     ///   - ticket: The client's.
     ///   - offset: The last event that it has seen, by its own account.
-    ///   - older: What the cluster's log had from there on that this node does not keep.
-    /// - Returns: All of it, or `nil` if something may be missing: then it has to be a new client.
+    ///   - older: The events from there on that only the cluster's log had.
+    /// - Returns: All events, or `nil` if some may be missing. Then it has to be a new client.
     func missedEvents(of ticket: RecoveryTicket, since offset: String?, older: OlderEvents?) -> [LoggedEvent]? {
         let number = offset.map { self.form.number(of: $0) }
         // An offset, but none of this log.
@@ -105,28 +105,29 @@ extension NamespaceRecovery {
         return missed
     }
 
-    /// A client that was away has its socket, which is in its rooms; on its loop.
+    /// Takes note that a client is back, and its socket in its rooms; on its loop.
     func returned(_ ticket: RecoveryTicket, to socket: Socket) {
         self.withUncountedState { $0.sessions.expectNoLonger(ticket) }
         self.claims(ticket, for: socket)
     }
 
-    /// A connected socket ends that has a ticket: remembers what it was; on its loop, before it leaves its rooms.
+    /// Remembers the state of a socket with a ticket that is ending; on its loop, before it leaves its rooms.
     func suspend(_ ticket: RecoveryTicket, of socket: Socket) {
         let data = socket.data
         self.withUncountedState { state in
             ticket.data = data
             ticket.suspended = self.position(of: socket.shard, state)
             ticket.holesSeen = state.holes.count
-            // Before it leaves them: what other nodes send to its rooms between must not pass it by.
+            // This comes before it leaves them, so that no event of another node to its rooms is missed between.
             state.sessions.expect(ticket)
         }
         ticket.measure()
     }
 
-    /// A socket has ended that had a ticket: from now on the client may come back; on its loop.
+    /// Lets the client of a socket that has ended come back from now on; on its loop.
     ///
-    /// Only when nothing is left of the socket, whose id its successor has, too: that may be on another loop already.
+    /// Call it only when nothing is left of the socket, because its successor has the same id and may be on another
+    /// loop.
     func release(_ ticket: RecoveryTicket, of socket: Socket, mayComeBack: Bool) {
         enum Outcome {
             case taken, forgotten
@@ -144,7 +145,7 @@ extension NamespaceRecovery {
             state.sessions.left(ticket)
             self.sweep(&state, at: now)
             self.scheduleSweep(&state)
-            // Nobody may look at the ticket later: it may have got its next owner.
+            // The ticket may not be looked at later, because it may have its next owner by then.
             return .away(self.session(of: ticket, state, isAway: true))
         }
         guard let cluster = self.cluster, !ticket.isHandedOver else { return }

@@ -1,16 +1,16 @@
 import NIOCore
 import SocketIOWire
 
-/// Clients of other nodes, or of this one, whose sessions the cluster keeps.
+/// Clients whose sessions the cluster keeps, of this node or another.
 extension NamespaceRecovery {
-    /// What was missed before this node's own copy of the log begins, whom the client was then considered.
+    /// The events that a client missed before this node's own copy of the log begins.
     struct OlderEvents: Sendable {
         var events: [LoggedEvent] = []
-        /// Up to here.
+        /// The last place that was read.
         var end: Int
     }
 
-    /// A client that may go on here, and what it has missed of what this node does not keep.
+    /// A client that may go on here, and the missed events that this node does not keep.
     struct Taken: Sendable {
         let ticket: RecoveryTicket
         let older: OlderEvents?
@@ -44,7 +44,7 @@ extension NamespaceRecovery {
         return Taken(ticket: ticket, older: older)
     }
 
-    /// Nobody has come for what was taken: the connection has ended meanwhile.
+    /// Gives a session back that was taken, because the connection has ended meanwhile.
     func giveBack(_ ticket: RecoveryTicket) {
         let session = self.withUncountedState { state -> KeptSession? in
             guard state.sessions[ticket.id] === ticket, ticket.owner == nil else { return nil }
@@ -60,7 +60,7 @@ extension NamespaceRecovery {
         return nil
     }
 
-    /// Somebody else has the session.
+    /// Forgets a client that is away, because another node has its session.
     private func forgetAway(_ id: SessionID) {
         self.withState { state in
             guard let ticket = state.sessions[id], ticket.owner == nil else { return }
@@ -68,7 +68,7 @@ extension NamespaceRecovery {
         }
     }
 
-    /// The ticket of a client that nobody else has any more: this node's own, if it knows more than the cluster.
+    /// The ticket of a client whose session was taken: this node's own one, if that knows more than the cluster.
     private func ticket(for session: KeptSession, _ seen: Int?) -> RecoveryTicket? {
         let now = self.now
         return self.withState { state in
@@ -100,7 +100,7 @@ extension NamespaceRecovery {
 
     private static let entriesAtOnce = 512
 
-    /// Reads what a client has missed, some at a time, until there is too much of it.
+    /// Reads the events that a client has missed, page by page, until there are too many.
     private func read(
         _ ticket: RecoveryTicket,
         _ start: Int,
@@ -121,7 +121,7 @@ extension NamespaceRecovery {
             for event in page.events where event.offset.position > older.end && event.offset.position <= end {
                 let number = event.offset.position
                 let options = self.outsiders.applied(to: event.options)
-                // Nobody else has the ticket while it is away and taken.
+                // Only this call has the ticket while the client is away and its session is taken.
                 guard self.withUncountedState({ _ in ticket.isAddressed(by: options, number) }) else { continue }
                 let logged = LoggedEvent(
                     number: number,

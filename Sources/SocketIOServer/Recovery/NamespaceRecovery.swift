@@ -4,12 +4,13 @@ import NIOCore
 import SocketIOWire
 import Synchronization
 
-/// Lets a namespace's clients go on where they were: numbers and keeps its events, remembers who was in which rooms.
+/// Lets a namespace's clients go on where they were.
 ///
-/// Every event gets its number with one lock held, and every loop handles events in the order of their numbers; so the
-/// last number that a client has seen says exactly what it has not seen. Either the numbers are this process's own, or the
-/// adapter's transport keeps a log for the whole cluster, and the numbers are its offsets. There is one of these only while
-/// ``SocketServerConfiguration/connectionStateRecovery`` is on: without it, events know nothing of it.
+/// It numbers the namespace's events, keeps them, and remembers which clients were in which rooms. Every event gets its
+/// number with one lock held, and every loop handles events in the order of their numbers. So the last number that a
+/// client has seen tells exactly which events it has not seen. Either the numbers are this process's own, or the
+/// adapter's transport keeps a log for the whole cluster, and the numbers are its offsets. A namespace has a recovery
+/// only while ``SocketServerConfiguration/connectionStateRecovery`` is on. Without it, events cost nothing more.
 final class NamespaceRecovery: Sendable {
     struct State {
         var log: EventLog
@@ -20,7 +21,7 @@ final class NamespaceRecovery: Sendable {
         var isSweepScheduled = false
         var isClosed = false
 
-        /// What is kept, all of it.
+        /// How much is kept.
         var use: RecoveryUse {
             RecoveryUse(
                 events: self.log.count,
@@ -32,7 +33,7 @@ final class NamespaceRecovery: Sendable {
 
     let context: RecoveryContext
     let shards: [NamespaceShard]
-    /// What keeps events and sessions for the whole cluster; `nil` if this process does, for itself.
+    /// The adapter that keeps events and sessions for the whole cluster; `nil` if this process keeps its own.
     let cluster: (any EventLogAdapter)?
     let form: OffsetForm
     let outsiders: OutsiderRule
@@ -46,8 +47,8 @@ final class NamespaceRecovery: Sendable {
     ///   - cluster: The adapter, if it keeps events and sessions.
     ///   - shards: The namespace's shards.
     ///   - index: Where clients count as members who are away.
-    ///   - outsiders: Whom events for everybody do not reach.
-    ///   - isAwaitedNoLonger: Runs when nobody is left who was away and might come back.
+    ///   - outsiders: The sockets that events for everybody do not reach.
+    ///   - isAwaitedNoLonger: Runs when no client is left that was away and might come back.
     init(
         context: RecoveryContext,
         cluster: (any EventLogAdapter)?,
@@ -93,7 +94,9 @@ final class NamespaceRecovery: Sendable {
 
     // MARK: Events
 
-    /// Keeps an event and sends it to the sockets that it addresses; or only sends it, if the cluster's log has not got it.
+    /// Keeps an event and sends it to the sockets that it addresses.
+    ///
+    /// An event that is not in the cluster's log is only sent.
     func broadcast(_ packet: EncodedPacket, options: BroadcastOptions) {
         self.pass { state, now in
             guard self.cluster != nil else { return state.log.append(packet, options, at: now) }
@@ -101,13 +104,14 @@ final class NamespaceRecovery: Sendable {
         }
     }
 
-    /// Has the cluster's log keep an event, and sends it when that has come to it.
+    /// Has the cluster's log keep an event, and sends it when this node's reader has come to it.
     func publish(_ packet: EncodedPacket, _ broadcast: Broadcast, to cluster: any EventLogAdapter) {
         let options = broadcast.options
         cluster.publish(broadcast) { self.arrived(packet, options, at: $0) }
     }
 
-    /// The reader of the cluster's log has come to an event, or an own event has not got into it.
+    /// Takes an event at which the reader of the cluster's log has arrived, or an own event that did not get into the
+    /// log.
     func arrived(
         _ packet: EncodedPacket,
         _ options: BroadcastOptions,
@@ -120,7 +124,7 @@ final class NamespaceRecovery: Sendable {
                 if let event = state.log.append(packet, options, offset: offset, isLate: isLate, at: now) {
                     return event
                 }
-                // Whoever looks for it at its place won't find it.
+                // It has a place in the log at which it could not be found here.
                 state.log.forgetAll()
             }
             return self.unnumbered(&state, packet, options, isLate: isLate, at: now)
@@ -138,7 +142,7 @@ final class NamespaceRecovery: Sendable {
         return state.log.unnumbered(packet, options, isLate ? .late : .unnumbered, at: now)
     }
 
-    /// Has every loop handle an event, behind those that came before.
+    /// Has every loop handle an event, behind the earlier ones.
     private func pass(_ log: (inout State, NIODeadline) -> LoggedEvent) {
         let here = self.shards.first { $0.eventLoop.inEventLoop }
         let now = self.now
@@ -188,7 +192,7 @@ final class NamespaceRecovery: Sendable {
         }
         switch outcome {
         case .notKept:
-            // It has not connected yet, or nobody will come back.
+            // The client has not connected yet, or can't come back.
             socket.onLoop { socket.transmit(packet, compress: compress) }
         case .kept:
             break
@@ -216,16 +220,16 @@ final class NamespaceRecovery: Sendable {
         }
     }
 
-    /// Events of other nodes may be missing: whoever is away is a new client when it comes back.
+    /// Forgets all events, because some of other nodes may be missing: clients that are away now can't go on.
     func forgetEvents() { self.withState { $0.log.forgetAll() } }
 
-    /// The cluster's log begins, or begins anew.
+    /// Takes note that the cluster's log begins, or begins anew.
     func logBegins(_ history: String, after tail: EventOffset) {
         self.withState { state in
             let isFirst = state.history == nil
             state.history = history
             state.log.begin(after: tail, isFirst: isFirst)
-            // Every loop has to hear where it stands now, behind what is on its way.
+            // Every loop has to hear where the log stands now, behind the events that are on their way.
             let event = state.log.unnumbered(PacketEncoder.event("", arguments: []), BroadcastOptions(), at: self.now)
             for shard in self.shards {
                 self.hand(event, to: shard, isOwn: shard.eventLoop.inEventLoop) { shard in

@@ -3,8 +3,9 @@ import Synchronization
 
 /// How much all namespaces of a server keep for clients that are away, and which of them has to forget something.
 ///
-/// Whatever a namespace keeps is counted here as long as it keeps it. When that is too much, the one that keeps most
-/// forgets its oldest, whoever brought the last straw: a busy namespace cannot take from the others what they have.
+/// Everything that a namespace keeps is counted here. When the sum is too large, the namespace that keeps most forgets
+/// its oldest event or client, even if another namespace was the last to add one. So a busy namespace takes nothing
+/// from the others.
 final class RecoveryBudget: Sendable {
     /// What is limited.
     enum Kind: CaseIterable {
@@ -62,8 +63,8 @@ struct RecoveryUse: Equatable {
 
 /// One limit that namespaces share, and which of them has used how much of it.
 ///
-/// They are sorted by the size of what they use, in powers of two: to count costs an addition, and now and then a change
-/// of the class; to find one that uses most, or half of that, costs the same however many there are.
+/// They are sorted by the size of what they use, in powers of two: to count costs an addition, and now and then a
+/// change of the class; to find one that uses most, or half of that, costs the same however many there are.
 final class RecoveryQuota: Sendable {
     /// A namespace's part, which gives back what it has when it goes.
     private struct Member: Sendable {
@@ -71,7 +72,7 @@ final class RecoveryQuota: Sendable {
     }
 
     private struct State {
-        /// Those that use 1, 2 to 3, 4 to 7 and so on, whose turn it was longest ago first; the first class stays empty.
+        /// Those that use 1, 2 to 3, 4 to 7 and so on; in each class, the one whose turn was longest ago comes first.
         var classes = Array(repeating: ArrivalQueue<ObjectIdentifier>(), count: Int.bitWidth + 1)
         var members: [ObjectIdentifier: Member] = [:]
     }

@@ -1,14 +1,14 @@
 import NIOCore
 import SocketIOWire
 
-/// A namespace's clients that may come back, as this node knows them: those that are connected, and those that are away.
+/// The clients of a namespace that this node knows and that may come back, connected or away.
 ///
 /// A value behind the lock of ``NamespaceRecovery``.
 struct SessionRegister {
     private var tickets: [SessionID: RecoveryTicket] = [:]
-    /// Those that are away, the longest first.
+    /// The clients that are away, the longest first.
     private var away = ArrivalQueue<SessionID>()
-    /// What those are counted as.
+    /// How many bytes those count as.
     private(set) var bytes = 0
     /// Where clients count as members who are away.
     private let index: NamespaceIndex
@@ -18,10 +18,10 @@ struct SessionRegister {
     /// How many are away.
     var awayCount: Int { self.away.count }
 
-    /// Who has been away for the longest time.
+    /// The client that has been away for the longest time.
     var longestAway: RecoveryTicket? { self.away.first.flatMap { self.tickets[$0] } }
 
-    /// Who is connected.
+    /// The clients that are connected.
     var connected: [SessionID] { self.tickets.values.lazy.filter { $0.owner != nil }.map(\.id) }
 
     subscript(id: SessionID) -> RecoveryTicket? { self.tickets[id] }
@@ -37,14 +37,14 @@ struct SessionRegister {
         if self.away.remove(ticket.id) { self.bytes -= ticket.bytes }
     }
 
-    /// A client is about to leave its rooms, to which it may come back.
+    /// Lets a client count as a member of its rooms, which it is about to leave and may come back to.
     func expect(_ ticket: RecoveryTicket) {
         self.expectNoLonger(ticket)
         ticket.expectedRooms = [ticket.socketID.room] + ticket.rooms
         self.index.expect(ticket.expectedRooms)
     }
 
-    /// A client is in its rooms again, or won't come back.
+    /// Ends that, because the client is in its rooms again or won't come back.
     func expectNoLonger(_ ticket: RecoveryTicket) {
         self.index.expectNoLonger(ticket.expectedRooms)
         ticket.expectedRooms = []
@@ -65,7 +65,7 @@ struct SessionRegister {
     }
 }
 
-/// Events without a number, which nobody can be sent who was away: whom they addressed, the last ones.
+/// The addressees of the last events without a number, which clients that were away can't be sent later.
 struct EventHoles {
     private static let mostRemembered = 1024
 
@@ -79,7 +79,7 @@ struct EventHoles {
         self.count &+= 1
     }
 
-    /// Whether a client that is away may have missed one.
+    /// Whether a client that is away may have missed such an event.
     func concern(_ ticket: RecoveryTicket) -> Bool {
         let missed = Int(self.count &- ticket.holesSeen)
         guard missed <= self.addressed.count else { return true }

@@ -4,7 +4,7 @@ import SocketIOWire
 
 /// Clients that were here before and want to go on where they were.
 extension ClientConnection {
-    /// What a client says that was here before.
+    /// The claim of a client that says that it was here before.
     struct Return: Sendable {
         let id: SessionID
         /// The last event that it has seen.
@@ -38,7 +38,7 @@ extension ClientConnection {
         }
     }
 
-    /// The client is known: it gets its socket.
+    /// Gives a known client its socket.
     private func comeBack(
         _ claim: Return,
         _ ticket: RecoveryTicket,
@@ -61,13 +61,13 @@ extension ClientConnection {
         }
     }
 
-    /// The client can't go on where it was, so it is a new one.
+    /// Begins anew with a client that can't go on where it was.
     private func lose(_ auth: JSONValue, in namespace: Namespace) {
         self.server.metrics.recovery(succeeded: false)
         self.beginAnew(in: namespace, auth)
     }
 
-    /// The same, when it has its socket already.
+    /// Does the same when the client has its socket already.
     func beginAgain(instead socket: Socket) {
         // The socket ends, and counts no longer; its successor does.
         self.server.directory.enterAgain(socket.namespace)
@@ -75,7 +75,7 @@ extension ClientConnection {
         self.lose(socket.auth, in: socket.namespace)
     }
 
-    /// The client is back before its old connection was known to be lost: ends that first.
+    /// Ends the old connection of a client that is back before this node knew that the connection is lost.
     private func replace(_ old: Socket, _ claim: Return, in namespace: Namespace, _ recovery: NamespaceRecovery) {
         guard claim.attempts > 0, old.client !== self else { return self.lose(claim.auth, in: namespace) }
         var claim = claim

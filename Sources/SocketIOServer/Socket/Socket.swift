@@ -14,9 +14,9 @@ import Synchronization
 ///
 /// Follows sections 3-8 of the Socket.IO protocol as Node's server implements it.
 public final class Socket: @unchecked Sendable {
-    // Invariant behind `@unchecked`: what is `var` here and not inside `shared` is touched on `eventLoop` only;
-    // `session` and `client` are used on `eventLoop` only. Debug builds assert that where a socket is changed. A
-    // `LoopBound` instead would cost every connection one more allocation.
+    // Invariant behind `@unchecked`: what is `var` here and not inside `shared` is touched on `eventLoop` only. The
+    // same is true for `session` and `client`, but for their constants. Debug builds assert that where a socket is
+    // changed. A `LoopBound` instead would cost every connection one more allocation.
 
     enum State { case connecting, connected, disconnected }
 
@@ -46,7 +46,8 @@ public final class Socket: @unchecked Sendable {
     private let ticketReference = AtomicLazyReference<RecoveryTicket>()
     /// Whether the handlers are being told that the socket is about to leave.
     private var isEnding = false
-    /// Marks that a broadcast which walks several rooms has seen this socket; see ``NamespaceShard/deliver(_:options:)``.
+    /// Marks that a broadcast which walks several rooms has seen this socket; see
+    /// ``NamespaceShard/deliver(_:options:)``.
     var visited: UInt32 = 0
     /// Where this socket stands in ``NamespaceShard/connected``.
     var index: Int32 = -1
@@ -86,9 +87,9 @@ public final class Socket: @unchecked Sendable {
     /// Called once, when the socket connects.
     func remember(_ ticket: RecoveryTicket) { _ = self.ticketReference.storeIfNil(ticket) }
 
-    /// Whether nothing that this socket was to be sent before waits behind events of other threads; on its loop.
+    /// Whether no earlier packet for this socket waits behind events of other threads; on its loop.
     ///
-    /// Nothing ever does without recovery, so that costs a packet one look at the socket.
+    /// Without recovery none ever waits, so the check costs a packet one look at the socket.
     @inline(__always)
     var isUpToDate: Bool { self.ticket == nil || self.shard.logPosition.deferred == 0 }
 
@@ -126,7 +127,7 @@ public final class Socket: @unchecked Sendable {
         return try self.shared.withLock { try change(&$0.data) }
     }
 
-    /// If the cluster keeps what the client is, it has to know.
+    /// Tells the cluster, if it keeps the client's session.
     private func dataChanged() {
         guard let recovery = self.namespace.recovery, recovery.cluster != nil else { return }
         self.onLoop {
@@ -209,7 +210,7 @@ extension Socket {
     ///
     /// This node's own events reach the socket from the join on. Those of other nodes do, too, unless the adapter
     /// subscribes to single rooms (`subscriptions: rooms`, or the sharded adapter): then it takes a round trip to the
-    /// broker. While the broker is away this returns at once: what is sent meanwhile is missed, as everything is.
+    /// broker. While the broker is away this returns at once: the socket misses what other nodes send meanwhile.
     public func joinConfirmed(_ rooms: [Room]) async {
         self.join(rooms)
         let adapter = self.namespace.adapter
