@@ -44,7 +44,7 @@ public struct RESPStreamEntry: Sendable, Hashable {
             throw .violation("an entry of a stream without an id")
         }
         var fields: [Field] = []
-        // Null: deleted since it was handed to a consumer.
+        // It is null if the entry was deleted after it had been handed to a consumer.
         let words = elements[1].arrayValue ?? []
         fields.reserveCapacity(words.count / 2)
         for index in stride(from: 0, to: words.count - 1, by: 2) {
@@ -57,7 +57,7 @@ public struct RESPStreamEntry: Sendable, Hashable {
         self.init(id: id, fields: fields)
     }
 
-    /// The id of what may be an entry that can't be used.
+    /// The id of an entry, even if the entry can't be used.
     static func id(of value: RESPValue) -> RESPStreamID? {
         value.arrayValue?.first?.bytes.flatMap { RESPStreamID($0) }
     }
@@ -80,9 +80,9 @@ public struct RESPStreamInfo: Sendable, Hashable {
     public var length: Int
     /// The last id that was given, also if its entry is gone.
     public var lastGeneratedID: RESPStreamID
-    /// The last of the entries that were deleted or trimmed, told by Redis 7 or later.
+    /// The id of the last entry that was deleted; only Redis 7 or later tells it.
     public var maxDeletedID: RESPStreamID?
-    /// How many entries there ever were, told by Redis 7 or later.
+    /// How many entries there ever were; only Redis 7 or later tells it.
     public var entriesAdded: Int?
     /// The first of those that are there.
     public var firstID: RESPStreamID?

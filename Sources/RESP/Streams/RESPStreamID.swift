@@ -2,7 +2,7 @@ public import NIOCore
 
 /// The id of an entry of a stream: a time in milliseconds and a number within it, in the order of the stream.
 public struct RESPStreamID: Sendable, Hashable, Comparable, CustomStringConvertible {
-    /// By the clock of the Redis that made it.
+    /// The time by the clock of the Redis that made it.
     public var milliseconds: UInt64
     /// The number within the millisecond.
     public var sequence: UInt64

@@ -3,9 +3,9 @@ public import NIOCore
 
 /// Where to read a stream from.
 public enum RESPStreamStart: Sendable, Hashable {
-    /// Whatever is added from now on.
+    /// All entries that are added from now on.
     case end
-    /// Whatever comes after an entry.
+    /// All entries behind that one.
     case after(RESPStreamID)
 }
 
@@ -13,23 +13,23 @@ public enum RESPStreamStart: Sendable, Hashable {
 public enum RESPStreamEvent: Sendable {
     /// The connection stands, and reading goes on behind these places.
     ///
-    /// Whoever wants to know whether something in between is lost finds in ``RESPStreamInfo`` what was trimmed.
+    /// ``RESPStreamInfo`` tells whether entries were removed meanwhile.
     case started([RESPStreamPosition])
     /// Entries of one stream, in their order; the buffers are slices of what was read.
     case entries(stream: Int, [RESPStreamEntry])
-    /// An entry that can't be used: it is longer than the limits allow. Reading goes on behind it.
+    /// An entry is longer than the limits allow, so it can't be used; reading goes on behind it.
     case unusable(stream: Int, RESPStreamID, RESPError)
-    /// The connection is lost, or Redis refuses; it is tried again, and nothing is skipped.
+    /// The connection is lost, or Redis refuses; the client tries again, and skips nothing.
     case interrupted(RESPError)
 }
 
-/// How far a stream has been read, and what Redis says of it.
+/// How far a stream has been read, and what Redis says about it.
 public struct RESPStreamPosition: Sendable, Hashable {
     /// The stream's key.
     public var key: String
     /// The last entry that was read, or that was there when reading began.
     public var id: RESPStreamID
-    /// `nil` if there is no such stream, which will be made with its first entry.
+    /// `nil` if there is no such stream yet.
     public var info: RESPStreamInfo?
 }
 
@@ -53,16 +53,17 @@ public final class RESPStreamReader: Sendable {
 extension RESPClient {
     /// Reads streams from now on, on a connection of its own.
     ///
-    /// The connection comes back after a loss as the client's own do, and goes on behind the last entry. It is no part of
-    /// ``state``: ``RESPStreamEvent/started(_:)`` and ``RESPStreamEvent/interrupted(_:)`` tell of it.
+    /// After a loss the connection comes back like the client's own ones, and reading goes on behind the last entry.
+    /// The connection is no part of ``state``: ``RESPStreamEvent/started(_:)`` and ``RESPStreamEvent/interrupted(_:)``
+    /// tell of it.
     ///
     /// - Parameters:
     ///   - keys: The streams, at least one. In a Redis Cluster they have to lie in one slot.
     ///   - start: Where to begin, for all of them.
     ///   - count: How many entries to take of each at once.
-    ///   - block: How long Redis keeps a question for which there is no entry; at most
-    ///     ``RESPConfiguration/keepAliveInterval``, for while it waits nothing else shows that it is alive.
-    ///   - handler: Called on ``eventLoop``: don't block. While it runs nothing more is read.
+    ///   - block: How long Redis waits for entries before it answers that there are none. It is at most
+    ///     ``RESPConfiguration/keepAliveInterval``, because a Redis that waits does not show that it is alive.
+    ///   - handler: Called on ``eventLoop``, so it must not block. While it runs, nothing more is read.
     /// - Returns: The reader, in force until it is cancelled or the client closed.
     public func readStreams(
         _ keys: [String],

@@ -1,8 +1,8 @@
 import NIOCore
 
-/// How far streams have been read: the questions to Redis, and what its answers mean.
+/// How far streams have been read, which questions go to Redis, and what its answers mean.
 ///
-/// A value: takes replies and returns what to do.
+/// It is a value, which takes replies and returns what to do.
 struct StreamCursor {
     enum Event {
         case entries(stream: Int, [RESPStreamEntry])
@@ -10,13 +10,13 @@ struct StreamCursor {
     }
 
     let keys: [String]
-    /// `nil` where the end is not known yet.
+    /// The last id that was read; `nil` while the end is unknown.
     private var ids: [RESPStreamID?]
     private var infos: [RESPStreamInfo?]
     private let names: [ByteBuffer]
     private let configuredCount: Int
     private let block: TimeAmount
-    /// Fewer than what is wanted after a reply that was too long.
+    /// How many entries are asked for; fewer after a reply that was too long.
     private(set) var count: Int
 
     init(keys: [String], start: RESPStreamStart, count: Int, block: TimeAmount) {
@@ -43,12 +43,12 @@ struct StreamCursor {
             + self.keys + self.ids.map { ($0 ?? .zero).description }
     }
 
-    /// Redis has said what it knows of a stream.
+    /// Takes what Redis says about a stream.
     ///
     /// - Throws: ``RESPError`` if the stream can't be read.
     mutating func received(info reply: RESPValue, of stream: Int) throws(RESPError) {
         if case .error(let error) = reply {
-            // Made with its first entry, which comes after 0-0.
+            // The stream will begin with its first entry, which stands behind 0-0.
             guard error.message.utf8.starts(with: "ERR no such key".utf8) else { throw error }
             self.infos[stream] = nil
             self.ids[stream] = self.ids[stream] ?? .zero
@@ -59,10 +59,10 @@ struct StreamCursor {
         self.ids[stream] = self.ids[stream] ?? info.lastGeneratedID
     }
 
-    /// Redis has answered the question for entries.
+    /// Takes Redis's answer to the question for entries.
     ///
-    /// - Returns: What came, in order.
-    /// - Throws: ``RESPError`` if that is no answer to it.
+    /// - Returns: The entries, in order.
+    /// - Throws: ``RESPError`` if that is no such answer.
     mutating func received(_ reply: RESPValue) throws(RESPError) -> [Event] {
         switch reply {
         case .null:
@@ -104,7 +104,7 @@ struct StreamCursor {
         if !entries.isEmpty { events.append(.entries(stream: stream, entries)) }
     }
 
-    /// A reply was longer than the limits: fewer entries at once may fit.
+    /// Asks for fewer entries at once, because a reply was longer than the limits.
     mutating func replyWasTooLong() { self.count = max(1, self.count / 2) }
 
     /// RESP3 writes a map, RESP2 an array of pairs.

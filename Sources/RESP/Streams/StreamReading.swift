@@ -3,12 +3,10 @@ import Logging
 import Metrics
 import NIOCore
 
-/// A connection that does nothing but wait for entries of streams.
+/// A connection that does nothing but wait for entries of streams; confined to its loop.
 ///
-/// It can't answer a question of the keep-alive while Redis keeps it waiting: that is never longer than the interval of
-/// the keep-alive, and the question is answered behind it.
-///
-/// Confined to its loop.
+/// While Redis waits for entries, it answers no question of the keep-alive. It never waits for longer than the interval
+/// of the keep-alive, and answers the question after that.
 final class StreamReading {
     private enum Expected {
         case info(Int)
@@ -138,7 +136,7 @@ extension StreamReading: RESPConnectionOwner {
     func connectionTimerFired(_ connection: RESPConnection, at now: NIODeadline) {}
 }
 
-/// Those who read streams.
+/// The readers of streams.
 extension ClientCore {
     func addReader(_ id: Int, _ cursor: StreamCursor, handler: @escaping @Sendable (RESPStreamEvent) -> Void) {
         guard !self.isClosed else { return handler(.interrupted(CommandQueue.closedError)) }

@@ -11,11 +11,11 @@ import Musl
 import Glibc
 #endif
 
-/// What the connections of a client are encrypted with, made anew when a file has changed.
+/// The contexts for a client's encrypted connections, made anew when a file has changed.
 ///
 /// Files are read on threads that may wait, never on an event loop.
 final class TLSContexts: Sendable {
-    /// The texts of the files that a context was made of.
+    /// The contents of the files from which a context was made.
     private struct Files: Equatable {
         var ca: [UInt8]?
         var certificate: [UInt8]?
@@ -44,7 +44,7 @@ final class TLSContexts: Sendable {
 
     private static func make(_ tls: RESPTLS, _ files: Files) throws(RESPError) -> NIOSSLContext {
         var configuration = TLSConfiguration.makeClientConfiguration()
-        // A Redis that is gone says no farewell.
+        // A Redis that is gone does not close TLS properly.
         configuration.shutdownTimeout = .milliseconds(100)
         configuration.certificateVerification = tls.insecurelySkipsVerification ? .none : .fullVerification
         if let bytes = files.ca {
@@ -68,7 +68,7 @@ final class TLSContexts: Sendable {
         do {
             return try NIOSSLContext(configuration: configuration)
         } catch {
-            // Everything has been read: they don't fit.
+            // All of it could be read, so the certificate and the key don't fit.
             throw Self.error(
                 "the client certificate \(tls.certificateFile ?? "") and the key \(tls.keyFile ?? "") "
                     + "don't belong together"
@@ -87,10 +87,10 @@ final class TLSContexts: Sendable {
         return certificates
     }
 
-    /// Reads a file, whatever it is, up to a megabyte.
+    /// Reads a file of any kind, up to a megabyte.
     private static func read(_ path: String?, _ what: String) throws(RESPError) -> [UInt8]? {
         guard let path else { return nil }
-        // Not blocked by a pipe that nobody writes to.
+        // With O_NONBLOCK, a pipe that nobody writes to does not block this.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw Self.unreadable(path, what, errno) }
         defer { close(descriptor) }

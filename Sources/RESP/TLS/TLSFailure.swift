@@ -5,8 +5,8 @@ extension RESPError {
     /// What an error of TLS means, and what to do about it.
     ///
     /// - Parameters:
-    ///   - error: What the channel reported.
-    ///   - certificate: What Redis showed, if it came to that.
+    ///   - error: The error that the channel reported.
+    ///   - certificate: The certificate that Redis has shown, if any.
     ///   - now: Seconds since 1970.
     /// - Returns: `nil` if it is no error of TLS.
     static func tls(_ error: any Error, certificate: NIOSSLCertificate?, now: Int) -> RESPError? {

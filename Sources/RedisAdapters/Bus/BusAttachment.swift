@@ -4,7 +4,7 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// One namespace's hold on a bus: joining, leaving, publishing and counting, whatever its dialect.
+/// Joins, leaves, publishes and counts for one namespace on a bus, in any dialect.
 final class BusAttachment: Sendable {
     private struct State {
         var subscription: (any ClusterBusSubscription)?
@@ -32,9 +32,9 @@ final class BusAttachment: Sendable {
     /// Subscribes, and proves that messages arrive.
     ///
     /// - Parameters:
-    ///   - receiver: Told when the bus is lost and back, and of the rooms.
+    ///   - receiver: Hears when the bus is lost and back, and tells of the rooms.
     ///   - rooms: The rooms that are subscribed one by one, if they are.
-    ///   - losesEvents: Whether events of others pass this node by while its subscriptions are away.
+    ///   - losesEvents: Whether this node misses events of others while its subscriptions are away.
     ///   - subscribe: Subscribes to everything else.
     ///   - prepare: What is to be done besides, behind the subscription.
     /// - Throws: ``ClusterError`` with what is wrong and what to do.
@@ -48,7 +48,7 @@ final class BusAttachment: Sendable {
         do {
             try await self.link.checkRights()
             try await self.subscription(receiver, rooms, losesEvents: losesEvents, subscribe).confirmed()
-            // A node that can't count the others would find that out with the first question.
+            // Otherwise a node that can't count the others would find that out only with its first question.
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 self.bus.countSubscribers(of: self.countedChannel) { result in
                     continuation.resume(with: result.map { _ in }.mapError { $0 as any Error })
@@ -134,7 +134,7 @@ final class BusAttachment: Sendable {
 
     /// Publishes something long.
     ///
-    /// - Returns: When it takes no memory here any more.
+    /// - Returns: When it takes no memory of this node any more.
     func publishLong(_ message: ByteBuffer, to channel: BusChannel, timeout: TimeAmount) -> EventLoopFuture<Void> {
         let promise = self.bus.eventLoop.makePromise(of: Void.self)
         self.bus.publish([(channel, message)], keeps: false, timeout: timeout) { outcome in

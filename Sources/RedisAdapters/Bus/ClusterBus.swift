@@ -1,23 +1,23 @@
 package import NIOCore
 package import RESP
 
-/// What carries messages between nodes: Redis, or in tests something that can be watched.
+/// Carries messages between nodes: Redis, or in tests an object that can be watched.
 package protocol ClusterBus: Sendable {
-    /// The loop that messages arrive on.
+    /// The loop on which messages arrive.
     var eventLoop: any EventLoop { get }
 
     /// Publishes, or keeps for later, without waiting.
     ///
-    /// - Throws: ``RESPError``: it was not taken.
+    /// - Throws: ``RESPError`` if it was not taken.
     func publish(_ message: ByteBuffer, to channel: BusChannel) throws(RESPError)
 
-    /// Publishes messages, all or none, and says what becomes of them.
+    /// Publishes messages, all or none, and tells their outcome.
     ///
     /// - Parameters:
     ///   - messages: Channels and messages, in order; the channels are all of one kind.
     ///   - keeps: Whether they may wait for a bus that is away.
     ///   - timeout: How long to wait for the bus.
-    ///   - completion: What is known of all of them: the worst; called once.
+    ///   - completion: Called once, with the worst of the outcomes.
     func publish(
         _ messages: [(channel: BusChannel, message: ByteBuffer)],
         keeps: Bool,
@@ -27,11 +27,11 @@ package protocol ClusterBus: Sendable {
 
     /// Which rights are missing.
     ///
-    /// - Returns: Those of which it is known that they are.
-    /// - Throws: `RESPError` if nothing can be known now.
+    /// - Returns: The rights that are certainly missing.
+    /// - Throws: `RESPError` if that can't be found out now.
     func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight]
 
-    /// Proves from now on that messages arrive, and looks after those who subscribe to a channel.
+    /// Proves from now on that messages arrive, and watches the number of subscribers of a channel.
     func watchLink(probeChannel: String, peerChannel: BusChannel) -> any ClusterLinkWatch
 
     /// Subscribes until the subscription is cancelled, over every loss of the connection.
@@ -41,7 +41,7 @@ package protocol ClusterBus: Sendable {
         handler: @escaping @Sendable (RESPMessage) -> Void
     ) -> any ClusterBusSubscription
 
-    /// Makes a list of channels that are subscribed and left as they are wanted, many a second.
+    /// Makes a list of channels that may be subscribed and left many times a second.
     func addRoster(isSharded: Bool, handler: @escaping @Sendable (RESPMessage) -> Void) -> any ClusterBusRoster
 
     /// Counts the connections that subscribe a channel by its name; the completion is called once.
@@ -49,12 +49,12 @@ package protocol ClusterBus: Sendable {
 
     /// Calls the handler with `false` when the bus is lost, and with `true` when everything is subscribed again.
     ///
-    /// - Returns: What ends that.
+    /// - Returns: A closure that ends that.
     func onAvailabilityChange(_ handler: @escaping @Sendable (Bool) -> Void) -> @Sendable () -> Void
 
     /// Calls the handler when messages of subscriptions may have been missed, though the bus is there.
     ///
-    /// - Returns: What ends that.
+    /// - Returns: A closure that ends that.
     func onGap(_ handler: @escaping @Sendable () -> Void) -> @Sendable () -> Void
 }
 
@@ -95,7 +95,7 @@ package protocol ClusterBusRoster: Sendable {
     func cancel() async
 }
 
-/// That somebody wants proof of a bus's link.
+/// A wish for proof that a bus's link works.
 package protocol ClusterLinkWatch: Sendable {
     /// Returns when a message has come back for the first time.
     func proven() async throws

@@ -27,7 +27,7 @@ final class LeaseService: Sendable {
             address: configuration.address,
             configuration: configuration,
             eventLoop: bus.eventLoop,
-            // A lease that Redis does not take is the next one's business.
+            // If Redis does not take a lease, the next one will do.
             send: { try? bus.publish($0, to: channel) }
         )
     }
@@ -35,7 +35,7 @@ final class LeaseService: Sendable {
     /// The other nodes that serve a namespace and say so.
     func peers(of namespace: UTF8Text) -> [ClusterPeer] { self.keeper.peers(of: namespace) }
 
-    /// A namespace joins the cluster, whose nodes it hears already.
+    /// Tells the cluster that a namespace joins, which hears the other nodes already.
     func join(_ namespace: UTF8Text, as id: UTF8Text, _ receiver: ClusterReceiver) async {
         let subscription = self.state.withLockedValue { state in
             state.namespaces.insert(namespace)
@@ -50,7 +50,7 @@ final class LeaseService: Sendable {
         do {
             try await subscription.confirmed()
         } catch {
-            // Without that right nodes are counted, as official nodes are, and none is named.
+            // Without that right nodes are only counted, as official nodes are.
             self.logger.info(
                 "Does not hear which nodes live, so that a node that is missing has no name",
                 metadata: ["redis.channel": "\(self.channel.name)", "error": "\(error)"]
@@ -59,7 +59,7 @@ final class LeaseService: Sendable {
         self.keeper.join(namespace, as: id) { receiver.peersChanged() }
     }
 
-    /// A namespace leaves.
+    /// Tells the cluster that a namespace leaves.
     func leave(_ namespace: UTF8Text) async {
         self.keeper.leave(namespace)
         let subscription = self.state.withLockedValue { state -> (any ClusterBusSubscription)? in

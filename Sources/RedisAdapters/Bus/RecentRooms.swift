@@ -3,13 +3,13 @@ import NIOCore
 import SocketIOWire
 import Synchronization
 
-/// Rooms that somebody was just made to join, on whichever node.
+/// Rooms that this node has just made sockets of other nodes join.
 ///
-/// A node that subscribes to single rooms hears a room a moment after it has carried the command out. What is sent to such
-/// a room until then goes to the channel that every node hears, which every node understands.
+/// A node that subscribes to single rooms hears a room only a moment after it has carried the command out. Until then,
+/// messages to such a room go to the channel that every node hears.
 final class RecentRooms: Sendable {
     private let duration = TimeAmount.seconds(5)
-    /// More than that are not remembered: the oldest are forgotten first.
+    /// If there are more than that, the oldest are forgotten.
     private static let most = 10_000
 
     private struct State {

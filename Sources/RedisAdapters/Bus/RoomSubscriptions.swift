@@ -2,7 +2,7 @@ import NIOConcurrencyHelpers
 import SocketIOServer
 import SocketIOWire
 
-/// Subscribes to the channels of the rooms that this node has somebody in, and to no others.
+/// Subscribes to the channels of the rooms in which this node has sockets, and to no others.
 final class RoomSubscriptions: RoomObserver {
     private let roster: any ClusterBusRoster
     private let isSubscribed: @Sendable (_ room: Room, _ isPrivate: Bool) -> Bool
@@ -28,7 +28,7 @@ final class RoomSubscriptions: RoomObserver {
 
     func roomAppeared(_ room: Room, isPrivate: Bool) {
         guard self.isSubscribed(room, isPrivate) else { return }
-        // With the lock held, or a room that comes and goes could stay.
+        // The lock is held, because otherwise a room that comes and goes could stay subscribed.
         self.rooms.withLockedValue { rooms in
             if rooms.insert(room).inserted { self.roster.insert(self.channel(room), heard: nil) }
         }

@@ -3,7 +3,7 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// What the official adapter for publish/subscribe calls things, and how it writes them: a value.
+/// The names and the formats of the official adapter for publish/subscribe.
 struct ClassicDialect: Sendable {
     let namespace: String
     let uid: String
@@ -96,13 +96,13 @@ struct ClassicDialect: Sendable {
         }
     }
 
-    /// A reply of a length that is found out by writing it.
+    /// A reply whose length is found out by writing it.
     private static func reply(_ message: @escaping @Sendable (ClusterAsker) -> ByteBuffer) -> EncodedReply {
         let byteCount = message(ClusterAsker(nodeID: nil, requestID: nil)).readableBytes
         return EncodedReply(byteCount: byteCount, message: message)
     }
 
-    /// Adds who answers to an answer in JSON; one in MessagePack is a client's, and stays as it is.
+    /// Adds this node's uid to an answer in JSON; an answer in MessagePack is a client's, and stays as it is.
     func signed(_ message: ByteBuffer) -> ByteBuffer {
         guard message.readableBytesView.last == UInt8(ascii: "}"),
             message.readableBytesView.first == UInt8(ascii: "{")
@@ -127,7 +127,7 @@ struct ClassicDialect: Sendable {
 
     /// What the Redis user must be allowed.
     var rights: [ClusterRight] {
-        // A room that only a bug could make, and an answer to nobody: every node lets them pass by.
+        // Only a bug could make this room, and the answer is to no question, so every node ignores both.
         let nobody = BroadcastOptions(rooms: [Room("\u{0}")])
         let toNobody = self.encoder.leave(uid: self.uid, options: nobody, rooms: [])
         let answer = ByteBuffer(string: #"{"requestId":"\#(self.uid)"}"#)

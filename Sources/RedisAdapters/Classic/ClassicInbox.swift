@@ -66,14 +66,14 @@ struct ClassicInbox: Sendable {
 
     private func isOfInterest(_ room: Room, _ receiver: ClusterReceiver) -> Bool {
         if receiver.isOfInterest(room) { return true }
-        // To official nodes the channel of room `42.0` is that of the number 42, whose room is its text here.
+        // For official nodes the channel of room `42.0` belongs to the number 42, whose room is its text here.
         guard let number = room.numericName, number != room else { return false }
         return receiver.isOfInterest(number)
     }
 
-    /// The room that a channel is for; empty for that of the namespace, `nil` if the channel is none of ours.
+    /// The room that a channel is for; empty for the namespace's channel, `nil` for a channel of another kind.
     ///
-    /// There are emitters that leave the last `#` out.
+    /// Some emitters leave the last `#` out.
     private func room(of channel: ByteBuffer) -> Room? {
         let prefix = self.broadcastPrefix.readableBytes
         guard channel.readableBytesView.starts(with: self.broadcastPrefix.readableBytesView) else { return nil }
@@ -88,7 +88,7 @@ struct ClassicInbox: Sendable {
         _ receiver: ClusterReceiver
     ) throws(ClusterProtocolError) {
         let request = try ClusterRequest(parsingClassic: message, namespace: self.namespace)
-        // Our own come back: what they say was done here before they were sent.
+        // This node's own messages come back. It has done what they say before it sent them.
         guard request.uid != self.uid else { return }
         if case .join(_, let rooms) = request.body { self.recent.insert(rooms) }
         receiver.received(request, byteCount: message.readableBytes)
@@ -108,7 +108,7 @@ struct ClassicInbox: Sendable {
 }
 
 extension Room {
-    /// The room of the number that JavaScript takes the name for; `nil` if it is none.
+    /// The room of the number as which JavaScript reads the name; `nil` if the name is no number.
     fileprivate var numericName: Room? {
         let bytes = self.name.utf8.drop { $0 == UInt8(ascii: " ") }
         // A sign, a point or a digit.

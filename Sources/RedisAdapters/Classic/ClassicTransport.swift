@@ -33,7 +33,8 @@ final class ClassicTransport: ClusterTransport {
             namespace: namespace,
             rights: dialect.rights,
             advice: dialect.advice,
-            // A channel like that of a node's answers, for which a user has the right: nobody else listens there.
+            // The channel has the form of one for a node's answers, so that the user has the right. No other node
+            // listens.
             probeChannel: dialect.channels.response(to: "probe-\(dialect.uid)"),
             peerChannel: counted
         )
@@ -117,7 +118,7 @@ final class ClassicTransport: ClusterTransport {
         return self.attachment.publishLong(self.message(reply, to: asker), to: channel, timeout: timeout)
     }
 
-    /// Official nodes don't say who answers, and are not told; others like to know.
+    /// Names this node in an answer, unless an official node asks: these don't name themselves, either.
     private func message(_ reply: EncodedReply, to asker: ClusterAsker) -> ByteBuffer {
         let message = reply.message(asker)
         guard let uid = asker.nodeID, self.peers.contains(where: { $0.nodeID == uid }) else { return message }

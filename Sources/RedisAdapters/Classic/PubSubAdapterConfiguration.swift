@@ -6,20 +6,21 @@ public struct PubSubAdapterConfiguration: Sendable {
     /// The prefix of all channels; the same on every node.
     public var key = "socket.io"
 
-    /// How patient a node is with the others, and how much of what they say it keeps.
+    /// How long a node waits for the others, and how much of their answers it keeps.
     public var cluster = ClusterConfiguration()
 
     /// Which broadcasts reach this node.
     public enum Subscriptions: String, Sendable, Hashable, CaseIterable {
-        /// All of the namespace's, as with official nodes: one pattern stands for all rooms.
+        /// All broadcasts of the namespace, as with official nodes: one pattern stands for all rooms.
         case pattern
-        /// Those for everybody and for several rooms, and those for a single room that somebody of this node is in, or may
-        /// come back to: one subscription a room, the rooms of sockets' ids among them.
+        /// Broadcasts for everybody and for several rooms; and of those for a single room, only the ones for rooms in
+        /// which this node has sockets, or clients that may come back.
         ///
-        /// Nodes with either kind, official ones and their emitters go together. A message for a room that this node does
-        /// not have costs it nothing then. A socket that joins hears other nodes a round trip to Redis later:
-        /// ``Socket/joinConfirmed(_:)-([Room])`` waits for that. Emitters that leave out the last `#` of a room's
-        /// channel, as some in other languages do, are not heard.
+        /// The node has one subscription for each such room, also for the room that each socket has by its id. Messages
+        /// for other rooms cost it nothing. Nodes of both kinds, official nodes and emitters work together. A socket
+        /// that joins hears other nodes one round trip to Redis later: ``Socket/joinConfirmed(_:)-([Room])`` waits for
+        /// that. The node does not hear emitters that leave out the last `#` of a room's channel, as some in other
+        /// languages do.
         case rooms
     }
 
@@ -28,13 +29,13 @@ public struct PubSubAdapterConfiguration: Sendable {
 
     /// Whether this node's answers go to the asking node alone instead of to all nodes.
     ///
-    /// Every node understands both; it spares the others' work in a cluster of many nodes. Nodes with adapters from before
-    /// version 7.1 don't.
+    /// In a cluster of many nodes this spares the others work. Every node understands both, but for those with an
+    /// official adapter before version 7.1.
     public var publishOnSpecificResponseChannel = false
 
-    /// Whether rooms named like integers are written as numbers: those of Node.js nodes that `socket.join(42)`.
+    /// Whether rooms named like integers are written as numbers, as Node.js nodes do after `socket.join(42)`.
     ///
-    /// Either way rooms are received as their decimal text.
+    /// Rooms that arrive as numbers are always read as their decimal text.
     public var writesNumericRooms = false
 
     /// Makes the ids of nodes and of requests.

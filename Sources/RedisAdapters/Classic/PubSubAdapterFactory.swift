@@ -16,19 +16,18 @@ public import SocketIOServer
 /// let server = SocketServer(adapter: PubSubAdapterFactory(client: redis))
 /// ```
 ///
-/// Works with every Redis that is a primary and no node of a Redis Cluster. ACL users need `PUBLISH`, `SUBSCRIBE`,
+/// It works with every Redis that is a primary and no node of a Redis Cluster. ACL users need `PUBLISH`, `SUBSCRIBE`,
 /// `PSUBSCRIBE` and `PUBSUB` and, for the key `socket.io`, the channels `&socket.io#/*`, `&socket.io-request#/*` and
-/// `&socket.io-response#/*`; Redis grants a pattern to subscribe to only in exactly its characters, such as
-/// `&socket.io#/#*` for the namespace `/`. With ``PubSubAdapterConfiguration/Subscriptions/rooms`` they need no
-/// `PSUBSCRIBE`, and no pattern in particular. A start with less fails and names what is missing.
-/// Messages reach other nodes at most once: what is published while a node's connection to Redis is away is
-/// lost to that node.
+/// `&socket.io-response#/*`. To subscribe to a pattern, a user needs a right with exactly the same characters, such as
+/// `&socket.io#/#*` for the namespace `/`. With ``PubSubAdapterConfiguration/Subscriptions/rooms`` they need neither
+/// `PSUBSCRIBE` nor such a right. If a right is missing, the start fails and names it. Messages reach other nodes at
+/// most once: while a node's connection to Redis is away, the node misses what others publish.
 public struct PubSubAdapterFactory: AdapterFactory {
     private let configuration: PubSubAdapterConfiguration
     private let bus: any ClusterBus
     private let logger: Logger
     private let metrics: ClusterMetrics
-    /// Of all namespaces together.
+    /// The memory for answers, for all namespaces together.
     private let budget: AnswerBudget
     private let leases: LeaseService
 
@@ -36,9 +35,9 @@ public struct PubSubAdapterFactory: AdapterFactory {
     ///
     /// - Parameters:
     ///   - configuration: The same key on every node.
-    ///   - client: Connected before the server starts, and closed after it.
-    ///   - logger: For what is ignored or lost; nowhere by default.
-    ///   - metricsFactory: For what is counted.
+    ///   - client: The client. Connect it before the server starts, and close it after the server has ended.
+    ///   - logger: Where lost and ignored messages are logged; nowhere by default.
+    ///   - metricsFactory: Makes the metrics.
     public init(
         configuration: PubSubAdapterConfiguration = PubSubAdapterConfiguration(),
         client: RESPClient,
@@ -77,7 +76,8 @@ public struct PubSubAdapterFactory: AdapterFactory {
         self.budget = AnswerBudget(limit: configuration.cluster.maximumCollectedBytes)
         self.leases = LeaseService(
             bus: bus,
-            // No official node listens there, and whoever may answer on behalf of the main namespace may publish there.
+            // No official node listens on that channel, and a user who may answer for the main namespace may publish
+            // there.
             channel: .plain("\(configuration.key)-response#/#nodes#"),
             configuration: configuration.cluster,
             logger: logger

@@ -7,9 +7,9 @@ import SocketIOServer
 final class ClusterLink: Sendable {
     private let bus: any ClusterBus
     private let namespace: String
-    /// What is needed, each thing alone.
+    /// The rights that are needed, one by one.
     private let rights: [ClusterRight]
-    /// The same in a sentence for whoever has to grant it.
+    /// The same in a sentence for the person who has to grant them.
     private let advice: String
     private let probeChannel: String
     private let peerChannel: BusChannel
@@ -19,10 +19,10 @@ final class ClusterLink: Sendable {
     ///
     /// - Parameters:
     ///   - bus: The way to Redis.
-    ///   - namespace: For whom.
+    ///   - namespace: The namespace.
     ///   - rights: What the Redis user must be allowed.
     ///   - advice: What to grant, in a sentence.
-    ///   - probeChannel: Where this node sends messages to itself; nobody else listens there.
+    ///   - probeChannel: Where this node sends messages to itself; no other node listens there.
     ///   - peerChannel: The channel whose subscribers are the nodes.
     init(
         bus: any ClusterBus,

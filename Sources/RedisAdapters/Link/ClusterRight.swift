@@ -2,9 +2,9 @@ package import NIOCore
 
 /// Something that a node must be allowed to do on Redis.
 package struct ClusterRight: Sendable, Hashable {
-    /// What is done.
+    /// The action.
     package enum Action: Sendable, Hashable {
-        /// With a message that means nothing to anybody, to try it.
+        /// With a message that means nothing to any node, to try it.
         case publish(ByteBuffer)
         case subscribe
         case subscribePattern
@@ -17,9 +17,9 @@ package struct ClusterRight: Sendable, Hashable {
         case other([String])
     }
 
-    /// What is done.
+    /// The action.
     package var action: Action
-    /// With which channel, or pattern.
+    /// The channel or pattern.
     package var name: String
 
     /// A right.

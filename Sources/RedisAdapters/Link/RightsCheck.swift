@@ -3,8 +3,8 @@ import RESP
 
 /// Finds out which rights a Redis user lacks, before anything depends on them.
 ///
-/// `ACL DRYRUN` (Redis 7) tells without doing anything. Where that may not be asked, publishing is tried. Subscribing is not
-/// tried: whoever subscribes is counted by the others and asked; there the adapter's own subscription will tell.
+/// `ACL DRYRUN` (Redis 7) tells without doing anything. If the user may not ask that, publishing is tried. Subscribing
+/// is not tried, because other nodes would count this one and ask it. The adapter's own subscription will tell.
 struct RightsCheck {
     let client: RESPClient
 
@@ -47,12 +47,12 @@ struct RightsCheck {
         } catch let error as RESPError where error.hasServerCode("NOPERM") {
             return false
         } catch let error as RESPError where error.hasServerCode("ERR") {
-            // Whoever is told that something is not there, or is wrong, may ask for it.
+            // If Redis answers that something is not there or is wrong, the user has the right.
             return true
         }
     }
 
-    /// - Returns: `nil` if Redis answers with an error: it doesn't know that, or this user may not ask.
+    /// - Returns: `nil` if Redis answers with an error, because it doesn't know the command or the user may not use it.
     private func reply(words: [String]) async throws -> RESPValue? {
         do {
             return try await self.client.send(RESPCommand(words: words))

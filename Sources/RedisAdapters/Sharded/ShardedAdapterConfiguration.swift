@@ -3,13 +3,15 @@ import SocketIOWire
 
 /// How a ``ShardedAdapterFactory``'s adapters behave: the options of the official adapter, and a few of our own.
 public struct ShardedAdapterConfiguration: Sendable {
-    /// Which rooms have a channel of their own: the same on every node, or they miss each other's broadcasts.
+    /// Which rooms have a channel of their own.
+    ///
+    /// It must be the same on every node; otherwise nodes miss each other's broadcasts.
     public enum SubscriptionMode: String, Sendable, Hashable, CaseIterable {
-        /// None: two channels a namespace, and every node hears every broadcast.
+        /// None: a namespace has two channels, and every node hears every broadcast.
         case `static`
-        /// Those that sockets join, not those of sockets' ids.
+        /// The rooms that sockets join, but not the room that each socket has by its id.
         case dynamic
-        /// All, also those of sockets' ids.
+        /// All rooms, also the room that each socket has by its id.
         case dynamicPrivate = "dynamic-private"
     }
 
@@ -19,12 +21,12 @@ public struct ShardedAdapterConfiguration: Sendable {
     /// Which rooms have a channel of their own; the same on every node.
     public var subscriptionMode = SubscriptionMode.dynamic
 
-    /// Whether rooms named like integers are written as numbers: those of Node.js nodes that `socket.join(42)`.
+    /// Whether rooms named like integers are written as numbers, as Node.js nodes do after `socket.join(42)`.
     ///
-    /// Either way rooms are received as their decimal text.
+    /// Rooms that arrive as numbers are always read as their decimal text.
     public var writesNumericRooms = false
 
-    /// How patient a node is with the others, and how much of what they say it keeps.
+    /// How long a node waits for the others, and how much of their answers it keeps.
     public var cluster = ClusterConfiguration()
 
     /// Makes the ids of nodes and of requests.

@@ -16,16 +16,16 @@ public import SocketIOServer
 /// let server = SocketServer(adapter: ShardedAdapterFactory(client: redis))
 /// ```
 ///
-/// With the mode `dynamic`, which is the default, a message for a room reaches only nodes that somebody is in that room on.
-/// ACL users need `SPUBLISH`, `SSUBSCRIBE`, `PUBLISH`, `SUBSCRIBE` and `PUBSUB` and, for the prefix `socket.io`, the
-/// channels `&socket.io#/*`. A start with less fails and names what is missing. Messages reach other nodes at most once:
-/// what is published while a node's connection to Redis is away is lost to that node.
+/// With the mode `dynamic`, which is the default, a message for a room reaches only nodes that have sockets in that
+/// room. ACL users need `SPUBLISH`, `SSUBSCRIBE`, `PUBLISH`, `SUBSCRIBE` and `PUBSUB` and, for the prefix `socket.io`,
+/// the channels `&socket.io#/*`. If a right is missing, the start fails and names it. Messages reach other nodes at
+/// most once: while a node's connection to Redis is away, the node misses what others publish.
 public struct ShardedAdapterFactory: AdapterFactory {
     private let configuration: ShardedAdapterConfiguration
     private let bus: any ClusterBus
     private let logger: Logger
     private let metrics: ClusterMetrics
-    /// Of all namespaces together.
+    /// The memory for answers, for all namespaces together.
     private let budget: AnswerBudget
     private let leases: LeaseService
 
@@ -33,9 +33,9 @@ public struct ShardedAdapterFactory: AdapterFactory {
     ///
     /// - Parameters:
     ///   - configuration: The same prefix and mode on every node.
-    ///   - client: Connected before the server starts, and closed after it.
-    ///   - logger: For what is ignored or lost; nowhere by default.
-    ///   - metricsFactory: For what is counted.
+    ///   - client: The client. Connect it before the server starts, and close it after the server has ended.
+    ///   - logger: Where lost and ignored messages are logged; nowhere by default.
+    ///   - metricsFactory: Makes the metrics.
     public init(
         configuration: ShardedAdapterConfiguration = ShardedAdapterConfiguration(),
         client: RESPClient,
@@ -74,7 +74,7 @@ public struct ShardedAdapterFactory: AdapterFactory {
         self.budget = AnswerBudget(limit: configuration.cluster.maximumCollectedBytes)
         self.leases = LeaseService(
             bus: bus,
-            // No official node listens there.
+            // No official node listens on that channel.
             channel: .sharded("\(configuration.channelPrefix)#/#swift-node-lease#"),
             configuration: configuration.cluster,
             logger: logger

@@ -2,7 +2,7 @@ import NIOCore
 import SocketIOServer
 import SocketIOWire
 
-/// What the official sharded adapter calls things, and how it writes them: a value.
+/// The names and the formats of the official sharded adapter.
 struct ShardedDialect: Sendable {
     let namespace: String
     let uid: String
@@ -22,7 +22,7 @@ struct ShardedDialect: Sendable {
         )
     }
 
-    /// What tells this node's own messages from others at a glance.
+    /// Recognises this node's own messages without reading them.
     var signature: ClusterSignature { self.encoder.signature }
 
     /// Where a message goes, and its bytes.
@@ -41,7 +41,7 @@ struct ShardedDialect: Sendable {
     /// A reply, to which the id of a request is added.
     func encode(_ reply: ClusterReply) -> EncodedReply { self.encoder.encode(reply) }
 
-    /// Where a reply goes; whoever does not say who it is gets it on the channel that everybody hears.
+    /// Where a reply goes: if the asking node does not say who it is, to the channel that all nodes hear.
     func responseChannel(to asker: ClusterAsker) -> BusChannel {
         .sharded(asker.nodeID.map { self.channels.responses(to: $0.string) } ?? self.channels.namespace)
     }
@@ -50,7 +50,7 @@ struct ShardedDialect: Sendable {
 
     /// What the Redis user must be allowed.
     var rights: [ClusterRight] {
-        // A room that only a bug could make: every node lets it pass by.
+        // Only a bug could make this room, so every node ignores it.
         let nobody = BroadcastOptions(rooms: [Room("\u{0}")])
         let toNobody = self.encoder.sharded(.leave(nobody, rooms: []))
         return [

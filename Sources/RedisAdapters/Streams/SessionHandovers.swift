@@ -2,9 +2,9 @@ import NIOConcurrencyHelpers
 import NIOCore
 import SocketIOWire
 
-/// Answers of other nodes about sessions that they have not ended yet, which somebody here waits for.
+/// The questions of this node about sessions that other nodes have not ended yet, and the answers being made here.
 final class SessionHandovers: Sendable {
-    /// How many questions of other nodes are dealt with at a time: who asks more gets no answer in time.
+    /// How many questions of other nodes are dealt with at a time; further ones get no answer.
     static let mostAnswers = 1_000
 
     private struct State {
@@ -18,7 +18,7 @@ final class SessionHandovers: Sendable {
         self.state.withLockedValue { $0.waiting[requestID] = promise }
     }
 
-    /// An answer has come; only the first one counts.
+    /// Takes an answer; only the first one counts.
     func answered(_ requestID: UTF8Text, _ result: Result<ByteBuffer?, any Error>) {
         let promise = self.state.withLockedValue { $0.waiting.removeValue(forKey: requestID) }
         promise?.completeWith(result)

@@ -1,14 +1,14 @@
 import NIOCore
 import SocketIOWire
 
-/// What Swift nodes tell each other when a client has come to another one; official nodes never see it.
+/// A message between Swift nodes about a client that has come to another node; official nodes never see it.
 ///
-/// A MessagePack array, which no message of the official adapters is: `["take", request, node, session]` and
-/// `["give", request, what is kept, or nil]`.
+/// It is a MessagePack array, as no message of the official adapters is: `["take", request, node, session]` or
+/// `["give", request, session or nil]`.
 enum SessionMessage: Sendable {
-    /// A node has taken a session from what is kept, and asks the one that its client was connected to.
+    /// A node has taken a kept session, and asks the node to which its client was connected.
     case take(requestID: UTF8Text, node: UTF8Text, session: UTF8Text)
-    /// What that node has to say: MessagePack, or nothing if the client can't go on.
+    /// The answer of that node: the session in MessagePack, or nothing if the client can't go on.
     case give(requestID: UTF8Text, ByteBuffer?)
 
     private static let longestText = 256

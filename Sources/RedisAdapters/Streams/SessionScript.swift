@@ -1,12 +1,13 @@
 import NIOCore
 import RESP
 
-/// What Redis does with a session in one step; its keys are the Swift nodes' and the official one.
+/// The scripts with which Redis changes a session in one step; their keys are that of Swift nodes and the official one.
 enum SessionScript {
-    /// Keeps a session, unless somebody else has claimed it: claim, whether that is new, value, lifetime, official form.
+    /// Keeps a session, unless another node has claimed it.
     ///
-    /// Only who is away is visible to Node.js nodes. Both keys expire at the same moment: so it shows whether the official
-    /// one was written with the other, or later by a Node.js node.
+    /// Arguments: claim, whether that is new, value, lifetime, official form. Node.js nodes see only sessions of
+    /// clients that are away. Both keys expire at the same moment. If they don't, a Node.js node has written the
+    /// official one later.
     static let keep = """
         if ARGV[2]=='0' and redis.call('GETRANGE',KEYS[1],0,15)~=ARGV[1] then return 0 end
         redis.call('SET',KEYS[1],ARGV[3],'PX',ARGV[4])
@@ -14,16 +15,16 @@ enum SessionScript {
         return 1
         """
 
-    /// Forgets a session that this node has kept: node.
+    /// Forgets a session that this node has kept; its argument is the node.
     static let forget = """
         local o=redis.call('GET',KEYS[1])
         if o and string.match(o,'^.................([^\\n]*)\\n')==ARGV[1] then return redis.call('DEL',KEYS[1],KEYS[2]) end
         return 0
         """
 
-    /// Takes a session of a namespace out: namespace.
+    /// Takes a session out; its argument is the namespace to which the session must belong.
     ///
-    /// Replies with what Swift nodes have kept, the official form, and whether both were written together.
+    /// It replies with the form of Swift nodes, the official form, and whether both were written together.
     static let take = """
         local o=redis.call('GET',KEYS[1])
         local f=redis.call('GET',KEYS[2])

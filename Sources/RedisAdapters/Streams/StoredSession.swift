@@ -7,15 +7,15 @@ import SocketIOWire
 ///
 /// The header is `<claim, 16 digits><"a" for away, or "c"><node>\n<namespace>\n`.
 struct StoredSession: Sendable {
-    /// Which node's it is.
+    /// The node that has written it.
     var node: UTF8Text
-    /// What is kept.
+    /// The session.
     var session: KeptSession
 
     /// The longest that is written or read.
     static let greatestLength = StreamSession.greatestLength
 
-    /// The value to store; `nil` if it is nothing that a node could read again.
+    /// The value to store; `nil` if it is too long to be read again, or has no record.
     static func value(_ session: KeptSession, node: String, namespace: String) -> ByteBuffer? {
         guard let record = session.record, let body = Self.body(of: session) else { return nil }
         var value = ByteBuffer()
@@ -25,7 +25,7 @@ struct StoredSession: Sendable {
         return value.readableBytes <= Self.greatestLength ? value : nil
     }
 
-    /// What is known of a session, without the header.
+    /// The session without the header.
     static func body(of session: KeptSession) -> ByteBuffer? {
         guard let json = session.json else { return nil }
         var bytes = ByteBuffer()

@@ -2,7 +2,7 @@ import NIOCore
 import RESP
 import SocketIOWire
 
-/// What tells one history of a Redis from another.
+/// Tells one history of a Redis from another.
 enum StreamHistory {
     /// Reads the reply of `INFO replication`.
     static func replicationID(of reply: RESPValue) -> Result<UTF8Text, RESPError> {
@@ -19,16 +19,16 @@ enum StreamHistory {
 
 /// Whether a stream still has everything behind a place.
 enum StreamContinuity: Equatable {
-    /// Nothing behind it was ever removed.
+    /// Nothing behind the place was ever removed.
     case whole
-    /// Entries behind it may have been removed from the stream's beginning, or from its middle.
+    /// Entries behind the place may have been removed, from the stream's beginning or from its middle.
     case trimmed
     /// The stream has never had such a place: it is another one of this name.
     case another
 
     /// - Parameters:
     ///   - info: What Redis says of the stream; `nil` if there is none.
-    ///   - id: The place: everything up to there is known.
+    ///   - id: The place; everything up to it is known.
     init(of info: RESPStreamInfo?, readThrough id: RESPStreamID) {
         guard let info else {
             self = id == .zero ? .whole : .another
@@ -41,7 +41,7 @@ enum StreamContinuity: Equatable {
         if let deleted = info.maxDeletedID, deleted > id {
             self = .trimmed
         } else if let first = info.firstID {
-            // What was removed from the beginning stood before the first one that is left.
+            // Entries that were removed from the beginning stood before the first one that is left.
             self = first <= id.next ?? id ? .whole : .trimmed
         } else {
             self = info.lastGeneratedID == id ? .whole : .trimmed
@@ -49,7 +49,7 @@ enum StreamContinuity: Equatable {
     }
 }
 
-/// An entry that nobody reads: so that there is a first one, behind which nothing is missing.
+/// An entry that no node reads, so that a stream has a first entry behind which nothing is missing.
 ///
 /// Official nodes skip entries without a namespace.
 enum StreamAnchor {

@@ -5,19 +5,19 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// One namespace of those whose entries a ``StreamHub`` reads; called on the bus's loop.
+/// A namespace whose entries a ``StreamHub`` reads; called on the bus's loop.
 protocol StreamMember: AnyObject, Sendable {
     var namespace: UTF8Text { get }
     /// The stream that its entries are added to.
     var stream: String { get }
-    /// Whether it has to know where its log begins.
+    /// Whether it keeps a log, and has to hear where that begins.
     var keepsLog: Bool { get }
 
-    /// The reader stands behind that entry, in a history of that name.
+    /// Takes note that the reader stands behind that entry, in a history of that name.
     func logBegins(_ history: String, after id: RESPStreamID)
-    /// The reader has come to an entry of this namespace; in its own stream, or in another one.
+    /// Takes an entry of this namespace, from its own stream or from another one.
     func received(_ entry: StreamEntry, at id: RESPStreamID, isInLog: Bool)
-    /// Entries may be gone that were not read.
+    /// Takes note that entries may be gone which were not read.
     func entriesAreMissing()
 }
 
@@ -42,7 +42,7 @@ final class StreamHub: Sendable {
         }
     }
 
-    /// Returns when the end of the streams is known, behind which the member's entries are read.
+    /// Returns when the end of the streams is known; the member's entries behind it are read.
     ///
     /// - Throws: ``RESPError`` if the streams can't be read.
     func join(_ member: any StreamMember) async throws {
@@ -59,19 +59,19 @@ final class StreamHub: Sendable {
         await reader?.cancel()
     }
 
-    /// Something looks as if the stream were another one, or shorter than what was read.
+    /// Checks a stream, because it may be another one now, or end before the place that was read.
     func look(after stream: String) { self.onLoop { $0.look(after: stream) } }
 
-    /// Under which replication id the streams are read.
+    /// The replication id under which the streams are read.
     ///
-    /// - Returns: `nil` while that is not known.
+    /// - Returns: `nil` while that is unknown.
     func replicationID() async -> UTF8Text? {
         let promise = self.bus.eventLoop.makePromise(of: UTF8Text?.self)
         self.onLoop { promise.succeed($0.replicationID) }
         return try? await promise.futureResult.get()
     }
 
-    /// Redis has said under which replication id it writes.
+    /// Takes note of the replication id under which Redis writes.
     func saw(_ replicationID: UTF8Text) { self.onLoop { $0.saw(replicationID) } }
 
     // MARK: What the reader and Redis say

@@ -7,7 +7,7 @@ import SocketIOWire
 
 /// The state of a ``StreamHub``; on its loop only.
 final class StreamHubReading {
-    /// Who is told of the reader's events.
+    /// The hub, which hears the reader's events.
     weak var hub: StreamHub?
     let keys: [String]
     private let configuration: StreamsAdapterConfiguration
@@ -17,15 +17,15 @@ final class StreamHubReading {
     var members: [UTF8Text: any StreamMember] = [:]
     private var waiting: [(member: any StreamMember, promise: EventLoopPromise<Void>)] = []
     private var reader: (any StreamsBusReader)?
-    /// Which reader counts: what an earlier one still says does not.
+    /// The number of the current reader; the events of earlier readers are ignored.
     var generation = 0
     /// How far each stream has been read; empty until that is known.
     var positions: [RESPStreamID] = []
-    /// Under which replication id the streams are read; `nil` while that is not known, or does not matter.
+    /// The replication id under which the streams are read; `nil` while it is unknown, or does not matter.
     var replicationID: UTF8Text?
-    /// What tells this life of the streams from an earlier one under the same replication id.
+    /// A text that differs from that of an earlier life of the streams under the same replication id.
     var life = ""
-    /// Streams that are being looked after, and from where they are to be looked after again.
+    /// The streams that are being checked, and the place from which each is to be checked again.
     var looking: [Int: RESPStreamID?] = [:]
 
     init(configuration: StreamsAdapterConfiguration, bus: any StreamsBus, metrics: ClusterMetrics, logger: Logger) {
@@ -50,7 +50,7 @@ final class StreamHubReading {
         if self.reader == nil, self.waiting.count == 1 { self.prepare(keepsLog: member.keepsLog) }
     }
 
-    /// - Returns: The reader, if nobody needs it any more.
+    /// - Returns: The reader, if no member needs it any more.
     func leave(_ member: any StreamMember) -> (any StreamsBusReader)? {
         if self.members[member.namespace] === member { self.members[member.namespace] = nil }
         for index in self.waiting.indices.reversed() where self.waiting[index].member === member {
@@ -76,10 +76,10 @@ final class StreamHubReading {
 
     // MARK: The reader
 
-    /// Whether the reader waits for the answer under which history it reads.
+    /// Whether the replication id is asked for, before there is a reader.
     var isPreparing: Bool { self.reader == nil && !self.waiting.isEmpty }
 
-    /// Starts to read; where a log is kept, behind the question under which history.
+    /// Starts to read; if a log is kept, it first asks for the replication id.
     private func prepare(keepsLog: Bool) {
         guard keepsLog else { return self.start(from: .end) }
         self.askForReplicationID()
@@ -119,7 +119,7 @@ final class StreamHubReading {
         case .unusable(let stream, let id, let error):
             self.advance(stream, to: id)
             self.reject(ClusterProtocolError(.undecodable, error.message), at: id, of: stream)
-            // Whose it was, nobody can tell.
+            // It is unknown whose entry it was.
             for member in self.members.values { member.entriesAreMissing() }
         case .interrupted(let error): if self.positions.isEmpty { self.fail(error) }
         }
@@ -151,7 +151,7 @@ final class StreamHubReading {
             // The last member may have gone in the middle.
             guard self.generation == generation else { return }
         }
-        // So many that some before them may have been removed before they were read.
+        // There are so many that others before them may have been removed before they were read.
         if entries.count >= self.configuration.readCount { self.look(at: stream, from: before) }
     }
 

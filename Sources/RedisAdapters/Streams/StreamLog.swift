@@ -3,14 +3,14 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// What keeps account of a namespace's stream as a log, while clients may come back; called on the bus's loop.
+/// Keeps account of a namespace's stream as a log, while clients may come back; called on the bus's loop.
 protocol StreamLog: AnyObject, Sendable {
-    /// The reader stands behind that entry, in a history of that name.
+    /// Takes note that the reader stands behind that entry, in a history of that name.
     func begins(_ history: String, after id: RESPStreamID)
-    /// The reader has come to an entry that this node has added.
+    /// Takes an entry that this node has added, when the reader comes to it.
     func readOwn(_ entry: StreamEntry, at id: RESPStreamID)
-    /// Another node's event has come; `nil`: it stands nowhere in the log.
+    /// Takes another node's event; it has no place in the log if `id` is `nil`.
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions, at id: RESPStreamID?)
-    /// A message of another Swift node to this one alone.
+    /// Takes a message of another Swift node to this one alone.
     func received(_ message: ByteBuffer)
 }

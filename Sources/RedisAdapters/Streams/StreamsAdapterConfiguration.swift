@@ -3,13 +3,13 @@ public import SocketIOServer
 
 /// How a ``StreamsAdapterFactory``'s adapters behave: the options of the official adapter, and a few of our own.
 public struct StreamsAdapterConfiguration: Sendable {
-    /// The key of the stream, or with several streams what their keys begin with; the same on every node.
+    /// The key of the stream, or the beginning of the keys if there are several streams; the same on every node.
     public var streamName = "socket.io"
 
     /// How many streams the namespaces are spread over; the same on every node.
     ///
-    /// The events of a namespace are always in one. Official nodes write the events of some namespaces to streams that they
-    /// don't read (`socket.io--1`); a Swift node reads these, too.
+    /// The events of a namespace are always in one stream. Official nodes write the events of some namespaces to
+    /// streams that they don't read (`socket.io--1`). A Swift node reads these, too.
     public var streamCount = 1
 
     /// The prefix of the channels for questions and answers; the same on every node.
@@ -18,33 +18,34 @@ public struct StreamsAdapterConfiguration: Sendable {
     /// Whether questions and answers travel on sharded channels (`SPUBLISH`, Redis 7); the same on every node.
     public var usesShardedPubSub = false
 
-    /// About how many entries a stream keeps: clients that have missed more can't go on where they were.
+    /// About how many entries a stream keeps; clients that have missed more can't go on where they were.
     public var maximumLength = 10_000
 
     /// How many entries to read of each stream at once.
     public var readCount = 100
 
-    /// How long Redis keeps a question for new entries; at most the keep-alive interval of the client.
+    /// How long Redis waits for new entries before it answers; at most the keep-alive interval of the client.
     public var blockTime: TimeAmount = .seconds(5)
 
-    /// What the keys of sessions begin with: of clients that are away and may come back; the same on every node.
+    /// The beginning of the keys of sessions, for clients that may come back; the same on every node.
     public var sessionKeyPrefix = "sio:session:"
 
-    /// Whether bytes are written to the stream as JSON, as Node's `Buffer` shows itself there, so that clients get an object
-    /// instead of bytes.
+    /// Whether bytes are written to the stream as JSON, in the form of Node's `Buffer`.
+    ///
+    /// Then clients get an object instead of bytes.
     public var onlyPlaintext = false
 
-    /// How patient a node is with the others, and how much of what they say it keeps.
+    /// How long a node waits for the others, and how much of their answers it keeps.
     public var cluster = ClusterConfiguration()
 
-    /// For how long an own event waits for its place in the stream, before this node's clients get it without an offset.
+    /// How long an own event waits for its place in the stream, before this node's clients get it without an offset.
     ///
-    /// Only if clients may come back; otherwise this node's clients never wait.
+    /// This matters only if clients may come back. Otherwise this node's clients never wait.
     public var offsetPatience: TimeAmount = .milliseconds(250)
 
-    /// Whether rooms named like integers are written as numbers: those of Node.js nodes that `socket.join(42)`.
+    /// Whether rooms named like integers are written as numbers, as Node.js nodes do after `socket.join(42)`.
     ///
-    /// Either way rooms are received as their decimal text.
+    /// Rooms that arrive as numbers are always read as their decimal text.
     public var writesNumericRooms = false
 
     /// Makes the ids of nodes and of requests.

@@ -4,8 +4,8 @@ public import RESP
 public import SocketIOServer
 import SocketIOWire
 
-/// Connects servers over a Redis stream, with the messages of the official `@socket.io/redis-streams-adapter`: Swift and
-/// Node.js nodes form one cluster.
+/// Connects servers over a Redis stream, with the messages of the official `@socket.io/redis-streams-adapter`: Swift
+/// and Node.js nodes form one cluster.
 ///
 /// ```swift
 /// import RESP
@@ -19,18 +19,18 @@ import SocketIOWire
 /// let server = SocketServer(configuration: configuration, adapter: StreamsAdapterFactory(client: redis))
 /// ```
 ///
-/// A node that loses Redis for a while reads afterwards what the others have sent meanwhile. With
-/// ``SocketServerConfiguration/connectionStateRecovery`` a client that was away may go on where it was on any node, and gets
-/// all that it has missed; or it is told that it can't. Events then reach this node's clients in the order of the stream,
-/// a moment later than without.
+/// If a node loses Redis for a while, it reads afterwards what the others have sent meanwhile. With
+/// ``SocketServerConfiguration/connectionStateRecovery`` a client that was away may go on where it was, on any node. It
+/// gets everything that it has missed, or is told that it can't go on. Events then reach this node's clients in the
+/// order of the stream, a moment later than without recovery.
 ///
 /// ACL users need `XADD`, `XREAD`, `XINFO`, `PUBLISH`, `SUBSCRIBE` and `PUBSUB`, the key `~socket.io` and the channels
-/// `&socket.io#*`. While clients may come back they also need `XRANGE`, `INFO`, `EVAL`, `GET`, `GETRANGE`, `SET`, `DEL`, `PTTL`
-/// and `PEXPIRE`, and the keys `~sio:session:*` and `~swift:{sio:session:*`. With sharded channels they need `SPUBLISH` and
-/// `SSUBSCRIBE`, too.
+/// `&socket.io#*`. While clients may come back they also need `XRANGE`, `INFO`, `EVAL`, `GET`, `GETRANGE`, `SET`,
+/// `DEL`, `PTTL` and `PEXPIRE`, and the keys `~sio:session:*` and `~swift:{sio:session:*`. With sharded channels they
+/// need `SPUBLISH` and `SSUBSCRIBE`, too.
 ///
-/// Works with every Redis from version 5 that is a primary and no node of a Redis Cluster. A start with too few rights
-/// fails and names what is missing. Questions to other nodes, and events that are acknowledged, reach other nodes at most
+/// It works with every Redis from version 5 that is a primary and no node of a Redis Cluster. If a right is missing,
+/// the start fails and names it. Questions to other nodes, and events with acknowledgement, reach other nodes at most
 /// once, as with every adapter.
 public struct StreamsAdapterFactory: AdapterFactory {
     private let configuration: StreamsAdapterConfiguration
@@ -39,16 +39,16 @@ public struct StreamsAdapterFactory: AdapterFactory {
     private let leases: LeaseService
     private let logger: Logger
     private let metrics: ClusterMetrics
-    /// Of all namespaces together.
+    /// The memory for answers, for all namespaces together.
     private let budget: AnswerBudget
 
     /// Makes a factory for a server's namespaces, which share the client.
     ///
     /// - Parameters:
     ///   - configuration: The same names and counts on every node.
-    ///   - client: Connected before the server starts, and closed after it.
-    ///   - logger: For what is ignored or lost; nowhere by default.
-    ///   - metricsFactory: For what is counted.
+    ///   - client: The client. Connect it before the server starts, and close it after the server has ended.
+    ///   - logger: Where lost and ignored messages are logged; nowhere by default.
+    ///   - metricsFactory: Makes the metrics.
     public init(
         configuration: StreamsAdapterConfiguration = StreamsAdapterConfiguration(),
         client: RESPClient,
@@ -81,7 +81,7 @@ public struct StreamsAdapterFactory: AdapterFactory {
         self.budget = AnswerBudget(limit: configuration.cluster.maximumCollectedBytes)
         self.leases = LeaseService(
             bus: bus,
-            // No official node listens there.
+            // No official node listens on that channel.
             channel: BusChannel(
                 name: "\(configuration.channelPrefix)#/#swift-node-lease#",
                 isSharded: configuration.usesShardedPubSub

@@ -3,15 +3,15 @@ import NIOCore
 import RESP
 import SocketIOServer
 
-/// What is known of an entry on its way into a stream.
+/// How far an entry is on its way into a stream.
 enum AppendProgress: Sendable {
-    /// Redis is away; it waits.
+    /// It waits, because Redis is away.
     case queued
     /// It is in the stream.
     case added(RESPStreamID)
-    /// It does not get there.
+    /// It does not get into the stream.
     case refused(RESPError)
-    /// Nobody knows.
+    /// Nobody knows whether it is in the stream.
     case unconfirmed(RESPError)
 
     init(_ outcome: RESPKeptOutcome) {
@@ -22,7 +22,7 @@ enum AppendProgress: Sendable {
         }
     }
 
-    /// The reply of `XADD`, or of another command, which stands nowhere.
+    /// The reply of `XADD`, or of another command, which has no place in a stream.
     init(_ reply: RESPValue) {
         switch reply {
         case .error(let error): self = .refused(error)
@@ -32,15 +32,15 @@ enum AppendProgress: Sendable {
 }
 
 extension StreamsBus {
-    /// Sends commands that add entries, all or none, and says what becomes of them.
+    /// Sends commands that add entries, all or none, and tells their outcome.
     ///
     /// - Parameters:
     ///   - commands: Not empty.
     ///   - policy: What to do while Redis is away or silent.
     ///   - timeout: How long to wait for the replies.
-    ///   - progress: Called on the loop with the index of the command that something is known of, never before this
-    ///     returned.
-    ///   - completion: Called once with the worst of all, maybe before the last progress.
+    ///   - progress: Called on the loop with the index of a command whenever something becomes known of it, but never
+    ///     before this has returned.
+    ///   - completion: Called once with the worst outcome, maybe before the last progress.
     func append(
         _ commands: [RESPCommand],
         whileUnreachable policy: UnreachablePolicy,
@@ -56,7 +56,7 @@ extension StreamsBus {
         }
         switch policy {
         case .refuse:
-            // What fails before this has returned was not sent.
+            // A command that fails before this has returned was not sent.
             let (isOnLoop, hasReturned) = (eventLoop.inEventLoop, NIOLockedValueBox(false))
             self.execute(commands, isTransaction: commands.count > 1, timeout: timeout) { result in
                 let wasSent = isOnLoop ? hasReturned.withLockedValue { $0 } : eventLoop.inEventLoop
@@ -88,7 +88,7 @@ extension StreamsBus {
     }
 }
 
-/// What becomes of several entries together: the worst.
+/// The outcome of several entries together, which is the worst of theirs.
 private final class AppendTicket: Sendable {
     private struct State {
         var missing: Set<Int>
@@ -122,6 +122,6 @@ private final class AppendTicket: Sendable {
         if let (completion, outcome) = completion { completion(outcome) }
     }
 
-    /// What has no reply yet may still be executed.
+    /// Settles the commands without a reply as queued, because they may still be executed.
     func timeOut() { for index in self.state.withLockedValue({ $0.missing }) { self.settle(index, as: .queued) } }
 }

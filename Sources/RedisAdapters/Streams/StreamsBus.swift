@@ -1,9 +1,10 @@
 package import NIOCore
 package import RESP
 
-/// What carries the messages of the streams adapter: Redis, or in tests something that can be watched.
+/// Carries the messages of the streams adapter: Redis, or in tests an object that can be watched.
 package protocol StreamsBus: ClusterBus {
-    /// Reads streams from now on; the handler is called on ``ClusterBus/eventLoop``, and never before this returned.
+    /// Reads streams from now on; the handler is called on ``ClusterBus/eventLoop``, and never before this has
+    /// returned.
     func readStreams(
         _ keys: [String],
         from start: RESPStreamStart,
@@ -12,19 +13,19 @@ package protocol StreamsBus: ClusterBus {
         handler: @escaping @Sendable (RESPStreamEvent) -> Void
     ) -> any StreamsBusReader
 
-    /// Sends a command that may wait for Redis, in the order of all that is sent.
+    /// Sends a command that may wait for Redis; commands are sent in the order of the calls.
     ///
     /// - Parameters:
     ///   - command: Executed at most once.
-    ///   - completion: What became of it; called once, on the loop, never before this returned.
+    ///   - completion: Called once with the outcome, on the loop, and never before this has returned.
     /// - Returns: Whether it is on its way, or kept for later.
-    /// - Throws: ``RESPError``: it was not taken, and nothing is called.
+    /// - Throws: ``RESPError`` if it was not taken. Then the completion is not called.
     func keep(
         _ command: RESPCommand,
         completion: @escaping @Sendable (RESPKeptOutcome) -> Void
     ) throws(RESPError) -> RESPClient.PublishStatus
 
-    /// Sends commands that do not wait for Redis; the completion is called once, maybe before this returned.
+    /// Sends commands that do not wait for Redis; the completion is called once, maybe before this has returned.
     ///
     /// - Parameters:
     ///   - commands: In order.
@@ -39,7 +40,7 @@ package protocol StreamsBus: ClusterBus {
     )
 }
 
-/// Somebody who reads streams.
+/// A reader of streams.
 package protocol StreamsBusReader: Sendable {
     /// Ends it; returns when the handler will not be called any more.
     func cancel() async

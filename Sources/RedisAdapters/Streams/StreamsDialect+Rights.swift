@@ -2,7 +2,7 @@ import NIOCore
 import RESP
 import SocketIOWire
 
-/// What a node needs of Redis.
+/// The rights that a node needs on Redis.
 extension StreamsDialect {
     /// What the Redis user must be allowed; each is tried with a command that changes nothing.
     ///
@@ -72,10 +72,11 @@ extension StreamsDialect {
 
 /// The keys of sessions.
 extension StreamsDialect {
-    /// Where Node.js nodes keep a session, and where Swift nodes keep what they know besides.
+    /// The key under which Node.js nodes keep a session, and the one under which Swift nodes keep what they know
+    /// besides.
     ///
-    /// Whatever a client calls its session, it can't make a Node.js node read the second. In a Redis Cluster both are in one
-    /// slot.
+    /// A client can't choose the id of a session so that a Node.js node reads the second key. In a Redis Cluster both
+    /// are in one slot.
     func sessionKeys(of id: String) -> (own: String, official: String) {
         let official = "\(self.configuration.sessionKeyPrefix)\(id)"
         return (self.hasTag ? "swift:\(official)" : "swift:{\(official)}", official)

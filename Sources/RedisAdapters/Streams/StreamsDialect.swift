@@ -3,13 +3,13 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// What the official streams adapter calls things, and how it writes them: a value.
+/// The names and the formats of the official streams adapter.
 struct StreamsDialect: Sendable {
     let namespace: String
     let uid: String
-    /// The stream that the namespace's messages are added to.
+    /// The stream to which the namespace's messages are added.
     let stream: String
-    /// Those that they may be read from: official nodes count differently.
+    /// The streams from which they may be read: official nodes may add them to another one.
     let streams: [String]
     let channels: ClusterChannels
     let encoder: ClusterEncoder
@@ -35,22 +35,22 @@ struct StreamsDialect: Sendable {
         ]
     }
 
-    /// What this node gets its answers on.
+    /// The channel on which this node gets its answers.
     var responseChannel: String { self.channels.responses(to: self.uid) }
 
-    /// A channel of the kind that questions and answers travel on.
+    /// A channel of the kind on which questions and answers travel.
     func bus(_ name: String) -> BusChannel {
         BusChannel(name: name, isSharded: self.configuration.usesShardedPubSub)
     }
 
-    /// What every node hears, and whose subscribers are the nodes.
+    /// The channel that every node hears, and whose subscribers are the nodes.
     var namespaceChannel: BusChannel { self.bus(self.channels.namespace) }
-    /// Where this node sends messages to itself: nobody else listens there, and a user has the right.
+    /// The channel on which this node sends messages to itself; no other node listens, and the user has the right.
     var probeChannel: String { self.channels.responses(to: "probe-\(self.uid)") }
 
     // MARK: Messages
 
-    /// Which way a message travels.
+    /// The way on which a message travels.
     enum Way: Sendable {
         /// In the stream, as an entry of these fields and values.
         case stream([ByteBuffer])

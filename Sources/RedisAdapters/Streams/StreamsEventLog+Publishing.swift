@@ -4,7 +4,7 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// What this node's namespace sends, from any thread.
+/// Sending for this node's namespace, from any thread.
 extension StreamsEventLog {
     /// Adds an event to the stream; `deliver` is called once, at its place or without one.
     func publish(_ broadcast: Broadcast, deliver: @escaping Deliver) {
@@ -25,7 +25,7 @@ extension StreamsEventLog {
         if setsTimer { self.setTimer(at: deadline) }
     }
 
-    /// The same for several operations, with what is known of them; `deliver` is called for events of the log only.
+    /// Does the same with several operations, and tells their outcome; `deliver` is called for events of the log only.
     func publish(
         _ operations: [ClusterOperation],
         whileUnreachable policy: UnreachablePolicy,

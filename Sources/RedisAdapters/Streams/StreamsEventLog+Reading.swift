@@ -3,16 +3,16 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// What a client has missed.
+/// Reading the events that a client has missed.
 extension StreamsEventLog {
-    /// How many entries are read at once at most: the longest ones fit into a reply.
+    /// How many entries are read at once: even the longest ones fit into a reply then.
     private static let mostEntries = 128
 
     func events(after offset: EventOffset, through end: EventOffset, limit: Int) async throws -> EventPage? {
         guard let first = RESPStreamID(offset).next else { return nil }
         let count = max(1, min(limit, Self.mostEntries))
         let stream = RESPCommand.Argument.string(self.dialect.stream)
-        // In this order: what was removed while it was read shows in what Redis says of the stream afterwards.
+        // The order matters: if entries were removed meanwhile, the answer to XINFO behind them shows it.
         let replies = try await self.bus.execute(
             [
                 RESPCommand(
@@ -44,7 +44,7 @@ extension StreamsEventLog {
             do throws(RESPError) {
                 entry = try RESPStreamEntry(element)
             } catch {
-                // Too long to be read: nobody can tell whose it is.
+                // The entry is too long to be read, so it is unknown whom it is for.
                 return nil
             }
             if let event = self.event(entry) { page.events.append(event) }
@@ -53,7 +53,7 @@ extension StreamsEventLog {
         return page
     }
 
-    /// The event that an entry is; `nil` if it is none that clients are sent again.
+    /// The event of an entry; `nil` if it has none that clients are sent again.
     private func event(_ entry: RESPStreamEntry) -> EventPage.Event? {
         guard !StreamAnchor.isOne(entry), let offset = EventOffset(entry.id),
             let read = try? StreamEntry(fields: entry.fields.flatMap { [$0.name, $0.value] }),

@@ -6,7 +6,7 @@ import SocketIOWire
 
 /// Sessions of clients, kept in Redis.
 extension StreamsEventLog {
-    /// How many are prolonged in one piece.
+    /// How many sessions are prolonged in one piece.
     private static let mostAtOnce = 1_000
 
     func keep(_ session: KeptSession, for lifetime: TimeAmount) {
@@ -28,7 +28,7 @@ extension StreamsEventLog {
         )
         self.write(command) { [weak self] error in
             self?.logger.debug("Could not keep a session", metadata: ["error": "\(error.brief)"])
-            // What was kept before is not true any more.
+            // The state that was kept before is outdated.
             self?.forget(session.id)
         }
     }
@@ -97,11 +97,11 @@ extension StreamsEventLog {
             guard record.isAway else { return try await self.handedOver(stored) }
             if official != nil, together.integerValue == 1 { return stored.session }
         }
-        // A Node.js node has taken it since, and maybe kept it again.
+        // A Node.js node has taken the session since, and may have kept it again.
         return try official.map { text throws(ClusterProtocolError) in try KeptSession(parsing: text) }
     }
 
-    /// Asks the node that the client was connected to, if that is another one and lives.
+    /// Asks the node to which the client was connected, if that is another node and lives.
     private func handedOver(_ stored: StoredSession) async throws(ClusterProtocolError) -> KeptSession? {
         guard stored.node != UTF8Text(self.dialect.uid) else { return stored.session }
         let eventLoop = self.bus.eventLoop
@@ -121,7 +121,7 @@ extension StreamsEventLog {
             isTransaction: false,
             timeout: .seconds(1)
         ) { [handovers] result in
-            // Nobody listens there: the node is dead, or has left the cluster.
+            // No node listens on that channel: it is dead, or has left the cluster.
             guard case .success(let replies) = result, replies.first?.integerValue != 0 else {
                 return handovers.answered(requestID, .failure(RESPError(code: .disconnected, message: "nobody there")))
             }

@@ -8,7 +8,7 @@ import SocketIOWire
 
 /// A namespace's stream as the log of its events.
 ///
-/// All that it tells its host it tells on the bus's loop, in the order of the stream.
+/// It calls its host on the bus's loop, in the order of the stream.
 final class StreamsEventLog: StreamLog {
     typealias Deliver = @Sendable (EventOffset?) -> Void
 
@@ -24,7 +24,7 @@ final class StreamsEventLog: StreamLog {
     struct State {
         var own = OwnEvents()
         var delivers: [Int: Deliver] = [:]
-        /// The last entry that the reader has come to, of those that are this namespace's.
+        /// The last entry of this namespace that the reader has come to.
         var position = RESPStreamID.zero
         /// When the next timer fires.
         var timerAt: NIODeadline?
@@ -64,11 +64,11 @@ final class StreamsEventLog: StreamLog {
         case .refused, .unconfirmed: self.metrics.unpublished.increment()
         case .added, .queued: break
         }
-        // The stream is another one, which begins before what was read; or the entry is gone already.
+        // Either the stream is another one, which begins before the place that was read, or the entry is gone already.
         if isPassed { self.hub.look(after: self.dialect.stream) }
     }
 
-    /// Changes what is known, and calls those who get their events so.
+    /// Changes the account of own events, and delivers the events that are due.
     private func change(_ body: (inout State, inout [OwnEvents.Action]) -> Void) {
         let calls = self.state.withLockedValue { state in
             var actions: [OwnEvents.Action] = []
@@ -96,7 +96,7 @@ final class StreamsEventLog: StreamLog {
         var next: NIODeadline?
         self.change { state, actions in
             state.own.tick(at: now, &actions)
-            // Another one is to come.
+            // Another timer is to come.
             if let timerAt = state.timerAt, timerAt > now { return }
             next = state.own.nextDeadline
             state.timerAt = next
@@ -118,7 +118,7 @@ final class StreamsEventLog: StreamLog {
             isPlaced = state.own.read(id, entry.data ?? ByteBuffer(), &actions)
         }
         guard !isPlaced, let offset = EventOffset(id) else { return }
-        // Late, or volatile.
+        // It is late, or volatile.
         guard case .broadcast(let broadcast)? = try? entry.content(), broadcast.takesOffset,
             let options = broadcast.options,
             let packet = try? broadcast.payload.packet(for: self.dialect.namespace)

@@ -3,13 +3,13 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// What arrives for one namespace, from the stream and on its channels; on the bus's loop.
+/// Takes what arrives for one namespace, from the stream and on its channels; on the bus's loop.
 final class StreamsReceiver: StreamMember {
     let namespace: UTF8Text
     let stream: String
     private let name: String
     private let nodeID: UTF8Text
-    /// The same as it stands in entries: compared without making strings.
+    /// The same as it stands in entries, so that it is compared without making strings.
     private let uid: ByteBuffer
     private let signature: ClusterSignature
     private let responseChannel: ByteBuffer
@@ -53,7 +53,7 @@ final class StreamsReceiver: StreamMember {
     func received(_ message: RESPMessage) {
         guard !self.signature.isOn(message.payload) else { return }
         if SessionMessage.isOne(message.payload) {
-            // Nobody else is to get it, and official nodes write no such thing.
+            // No other node is to get it, and official nodes write no such message.
             if message.channel == self.responseChannel { self.log?.received(message.payload) }
             return
         }
@@ -88,7 +88,7 @@ final class StreamsReceiver: StreamMember {
     private func received(_ broadcast: ClusterBroadcast, at id: RESPStreamID?) throws(ClusterProtocolError) {
         guard let options = broadcast.options else { return self.receiver.filtered() }
         if let log = self.log {
-            // All of them: a client that is away on another node may come back to this one.
+            // Every event is kept, because a client that is away on another node may come back to this one.
             let packet = try broadcast.payload.packet(for: self.name)
             self.receiver.delivered()
             return log.deliver(packet, options: options, at: broadcast.takesOffset ? id : nil)

@@ -4,7 +4,7 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// What the namespace sends, from any thread.
+/// Sending for the namespace, from any thread.
 extension StreamsTransport {
     func send(_ message: OutgoingMessage) throws(ClusterError) {
         switch self.dialect.encode(message) {
@@ -44,7 +44,7 @@ extension StreamsTransport {
     func encode(_ reply: ClusterReply) -> EncodedReply { self.dialect.encode(reply) }
 
     func send(_ reply: EncodedReply, to asker: ClusterAsker) throws(ClusterError) {
-        // Whoever does not say who he is can't be answered.
+        // A node that does not say who it is can't be answered.
         guard let channel = self.channel(to: asker) else { return }
         try self.attachment.publish(reply.message(asker), to: channel)
     }

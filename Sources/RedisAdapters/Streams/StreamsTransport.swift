@@ -4,8 +4,8 @@ import RESP
 import SocketIOServer
 import SocketIOWire
 
-/// Carries a namespace's messages as the official streams adapter does: what is to be done in a stream, questions and
-/// answers over channels.
+/// Carries a namespace's messages as the official streams adapter does: broadcasts and commands in a stream, questions
+/// and answers over channels.
 final class StreamsTransport: ClusterTransport {
     let dialect: StreamsDialect
     let bus: any StreamsBus
@@ -62,7 +62,7 @@ final class StreamsTransport: ClusterTransport {
 
     func start(_ receiver: ClusterReceiver) async throws {
         let member = StreamsReceiver(dialect: self.dialect, log: self.log, receiver: receiver)
-        // What is in the stream does not get lost with the connection; the hub looks after that.
+        // Entries of the stream are not lost with the connection; the hub looks after that.
         try await self.attachment.start(receiver, losesEvents: false) {
             self.bus.addSubscription(
                 patterns: [],

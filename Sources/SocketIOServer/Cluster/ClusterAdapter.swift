@@ -7,14 +7,14 @@ import Synchronization
 
 /// One namespace's part in a cluster, whatever carries its messages.
 ///
-/// What is told to the other nodes goes to the transport at once, from any thread. What is asked is kept account of on the
-/// namespace's loop.
+/// Messages that tell the other nodes something go to the transport at once, from any thread. Questions are kept
+/// account of on the namespace's loop.
 package final class ClusterAdapter: Adapter {
     let context: ClusterContext
     let core: LoopConfined<ClusterCore>
     private let receiver: ClusterReceiver
     private let lastWaiter = Atomic<Int>(0)
-    /// Whether it was said that messages are not taken.
+    /// Whether the log says already that messages are not taken.
     private let hasLoggedRefusal = Atomic<Bool>(false)
 
     /// Makes an adapter.
@@ -93,7 +93,7 @@ package final class ClusterAdapter: Adapter {
         return outcome
     }
 
-    /// Whether an event is one that a server emits itself: its listeners would trip over arguments of ours.
+    /// Whether an event is one that a server emits itself: its listeners would misread our arguments.
     private func isReserved(_ arguments: [JSONValue]) -> Bool {
         guard case .string(let event)? = arguments.first, ClusterProtocol.isReservedAmongServers(event) else {
             return false
@@ -102,7 +102,9 @@ package final class ClusterAdapter: Adapter {
         return true
     }
 
-    /// Sends what nobody waits for: a failure is counted, and logged once until the broker takes messages again.
+    /// Sends a message without an outcome for the caller.
+    ///
+    /// A failure is counted. It is logged once until the broker takes messages again.
     private func tell(_ message: OutgoingMessage) {
         do throws(ClusterError) {
             try self.context.transport.send(message)
@@ -160,7 +162,7 @@ package final class ClusterAdapter: Adapter {
         return try await self.wait { $0.ask($1, inquiry, wanted: wanted, until: deadline, $2) }
     }
 
-    /// Asks something on the loop, and waits; a caller whose task is cancelled is not waited for.
+    /// Asks something on the loop, and waits until there is an answer or the caller's task is cancelled.
     private func wait(
         _ ask: @escaping @Sendable (ClusterCore, Int, EventLoopPromise<ClusterCore.Answers>) -> Void
     ) async throws -> ClusterCore.Answers {
@@ -168,7 +170,7 @@ package final class ClusterAdapter: Adapter {
         let promise = self.context.eventLoop.makePromise(of: ClusterCore.Answers.self)
         return try await withTaskCancellationHandler {
             self.core.execute { ask($0, id, promise) }
-            // Cancelled before it was asked: nobody would notice until the timeout.
+            // It was cancelled before it was asked, which would otherwise show only at the timeout.
             if Task.isCancelled { self.core.execute { $0.cancel(id) } }
             return try await promise.futureResult.get()
         } onCancel: {

@@ -1,6 +1,6 @@
-/// What the cluster answered, and who has not.
+/// What the cluster answered, and which nodes have not.
 public struct ClusterAnswer<Value: Sendable>: Sendable {
-    /// What came; everything if nobody is missing.
+    /// The answers that came; all of them if no node is missing.
     public var value: Value
     /// The nodes that have not answered, as far as they are known.
     public var missing: [ClusterNode]

@@ -1,8 +1,8 @@
-/// The other nodes that a broadcast has gone to whose clients acknowledge it.
+/// The other nodes to which a broadcast with acknowledgements has gone.
 public struct ClusterAudience: Sendable, Hashable {
-    /// How many there are; each reports how many clients it has sent the event to.
+    /// How many there are; each reports to how many clients it has sent the event.
     public var nodes: Int
-    /// Those of them that have not answered for some time, so that nobody should wait for their reports.
+    /// Those of them that have not answered for some time, so that the caller should not wait for their reports.
     public var silent: [ClusterNode]
 
     /// So many nodes.
@@ -14,8 +14,8 @@ public struct ClusterAudience: Sendable, Hashable {
     init(_ roll: ClusterRoll) {
         let named = roll.peers.filter(\.isSilent).map(\.node)
         let silent = named + Array(repeating: ClusterNode(), count: min(roll.silent, 1_000))
-        // Whoever says that it lives will report, whatever was counted: Redis does not count this node while its
-        // subscriptions are gone, and this node may not know that yet.
+        // A node that says that it lives will report, even if the count is smaller: while this node's subscriptions are
+        // gone, Redis does not count it, and this node may not know that yet.
         let nodes = max(roll.others, roll.peers.count { !$0.isSilent })
         self.init(nodes: nodes, silent: Array(silent.prefix(max(0, nodes))))
     }

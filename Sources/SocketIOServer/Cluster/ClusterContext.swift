@@ -12,13 +12,15 @@ struct ClusterContext: Sendable {
     /// How many bytes of answers are kept: of all namespaces together.
     let budget: AnswerBudget
     let logger: Logger
-    /// What this node waits for, as far as transports need to know.
+    /// The questions that this node waits for, as far as transports need to know.
     let awaited = AwaitedQuestions()
 
     var eventLoop: any EventLoop { self.host.eventLoop }
     var now: NIODeadline { self.host.eventLoop.now }
 
-    /// Sends a reply without waiting; one that is not taken is not awaited any more when the broker is back.
+    /// Sends a reply without waiting.
+    ///
+    /// A reply that is not taken is dropped, because the asking node won't wait for it when the broker is back.
     func reply(_ reply: EncodedReply, to asker: ClusterAsker) {
         do throws(ClusterError) {
             try self.transport.send(reply, to: asker)

@@ -2,11 +2,11 @@ import CoreMetrics
 import NIOCore
 import SocketIOWire
 
-/// What one namespace asks the cluster and answers it: carries out what the books say; on the namespace's loop.
+/// Carries out what the books of one namespace's questions and answers say; on the namespace's loop.
 final class ClusterCore {
     typealias Answers = QuestionBook.Answers
 
-    /// Who waits for what the clients of other nodes say.
+    /// The callers that wait for acknowledgements of other nodes' clients.
     struct Listener {
         let onClientCount: @Sendable (Int) -> Void
         let onAcknowledgement: @Sendable (JSONValue?) -> Void
@@ -62,13 +62,13 @@ final class ClusterCore {
         self.change { $0.ask(id, inquiry, arguments: arguments, at: $1, until: deadline, &$2) }
     }
 
-    /// Somebody does not want to know any more.
+    /// Ends the wait of a caller that does not want the answer any more.
     func cancel(_ id: Int) {
         self.change { $0.cancel(id, at: $1, &$2) }
         self.waiters.removeValue(forKey: id)?.fail(CancellationError())
     }
 
-    /// Has the book of questions changed, and does what it says.
+    /// Changes the book of questions, and does what it says.
     private func change(_ body: (inout QuestionBook, NIODeadline, inout [QuestionBook.Action]) -> Void) {
         var actions: [QuestionBook.Action] = []
         body(&self.questions, self.context.now, &actions)
@@ -197,7 +197,7 @@ final class ClusterCore {
         self.change { $0.tick(at: $1, &$2) }
     }
 
-    /// Looks after the nodes again and again until nothing is awaited: one look for all that is.
+    /// Looks after the nodes again and again until nothing is awaited, with one look for all questions.
     private func lookLater() {
         guard self.nextLook == nil, !self.isClosed else { return }
         let interval = self.context.configuration.livenessInterval
@@ -220,9 +220,9 @@ final class ClusterCore {
 
     // MARK: The end
 
-    /// Asks nothing more, and answers those who wait.
+    /// Asks nothing more, and answers the nodes that wait.
     ///
-    /// - Returns: When they have their answers.
+    /// - Returns: When these have their answers.
     func close() -> EventLoopFuture<Void> {
         self.isClosed = true
         self.wake?.timer.cancel()

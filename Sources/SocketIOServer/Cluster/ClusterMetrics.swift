@@ -2,9 +2,9 @@ package import Metrics
 
 /// What the adapters of one server count.
 package struct ClusterMetrics: Sendable {
-    /// Broadcasts of other nodes that had somebody to go to here.
+    /// Broadcasts of other nodes that were delivered to sockets of this node.
     package let delivered: Counter
-    /// Broadcasts to rooms that nobody here is in.
+    /// Broadcasts to rooms in which this node has no sockets.
     package let filtered: Counter
     /// Questions that not every node answered in time.
     package let timeouts: Counter
@@ -19,7 +19,7 @@ package struct ClusterMetrics: Sendable {
     /// Makes the counters.
     ///
     /// - Parameters:
-    ///   - factory: Who counts.
+    ///   - factory: Makes the counters.
     ///   - reasons: Why a message of another node may be ignored.
     package init(factory: any MetricsFactory, reasons: [String]) {
         self.delivered = Counter(label: "socketio_cluster_broadcasts_received_total", factory: factory)

@@ -2,7 +2,7 @@ package import SocketIOWire
 
 /// A node of the cluster, as far as it is known.
 public struct ClusterNode: Sendable, Hashable, CustomStringConvertible {
-    /// What the node calls itself; `nil` for one of which only that it exists is known, as Node.js nodes are.
+    /// What the node calls itself; `nil` for a node that is only counted, as Node.js nodes are.
     public var id: String?
     /// Where it listens, such as `10.0.0.7:3000`, if it said so.
     public var address: String?
@@ -24,12 +24,12 @@ public struct ClusterNode: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// Another node that serves a namespace and is known by name, because it tells from time to time that it lives.
+/// Another node that serves a namespace and is known by name, because it says from time to time that it lives.
 package struct ClusterPeer: Sendable, Hashable {
     /// What it calls itself in the namespace's messages.
     package var nodeID: UTF8Text
     package var node: ClusterNode
-    /// It has not told for a while that it lives: it is asked, and not waited for.
+    /// Whether it has not said for a while that it lives: then it is asked, but not waited for.
     package var isSilent: Bool
 
     package init(nodeID: UTF8Text, node: ClusterNode, isSilent: Bool) {
@@ -39,7 +39,7 @@ package struct ClusterPeer: Sendable, Hashable {
     }
 }
 
-/// Who is there to answer a question.
+/// The nodes that are there to answer a question.
 package struct ClusterRoll: Sendable {
     /// How many other nodes there are.
     package var others: Int

@@ -3,7 +3,7 @@ import Logging
 import NIOCore
 package import SocketIOWire
 
-/// What a transport hands over whatever arrives to.
+/// Takes everything that arrives at a transport.
 ///
 /// Broadcasts and commands take effect at once, in the order in which they arrive. Questions and answers go to the
 /// namespace's loop.
@@ -21,29 +21,29 @@ package final class ClusterReceiver: Sendable {
     /// The namespace's name.
     package var namespace: String { self.context.host.name }
 
-    /// Tells a transport which rooms this node has somebody in.
+    /// Tells a transport in which rooms this node has sockets.
     package func observeRooms(_ observer: (any RoomObserver)?) { self.context.host.observeRooms(observer) }
 
     // MARK: Broadcasts
 
-    /// Whether somebody here is in that room, may come back to it, or is about to join it.
+    /// Whether a client of this node is in that room, may come back to it, or is about to join it.
     package func isOfInterest(_ room: Room) -> Bool {
         self.context.host.hasLocalMembers(of: room) || self.joins.contains(room)
     }
 
-    /// A broadcast of another node that has somebody to go to here.
+    /// Delivers a broadcast of another node to this node's sockets.
     package func deliver(_ packet: EncodedPacket, options: BroadcastOptions) {
         self.context.metrics.delivered.increment()
         self.context.host.deliver(packet, options: options)
     }
 
-    /// A broadcast of another node is handed to this node's clients by somebody else.
+    /// Counts a broadcast of another node that is delivered in another way.
     package func delivered() { self.context.metrics.delivered.increment() }
 
-    /// A broadcast was left out unread, because nobody here is meant.
+    /// Counts a broadcast that was left unread, because it addresses no socket of this node.
     package func filtered() { self.context.metrics.filtered.increment() }
 
-    /// A message was ignored.
+    /// Counts and logs a message that was ignored.
     package func rejected(_ reason: String, _ error: any Error, from channel: @autoclosure () -> String) {
         self.context.metrics.rejected(reason)
         self.context.logger.debug(
@@ -54,7 +54,7 @@ package final class ClusterReceiver: Sendable {
 
     // MARK: Requests
 
-    /// A command or a question of another node, or of an emitter; not of this node itself.
+    /// Takes a command or a question of another node or an emitter, but not of this node itself.
     ///
     /// - Parameters:
     ///   - request: What is asked.
@@ -83,12 +83,12 @@ package final class ClusterReceiver: Sendable {
         }
     }
 
-    /// Official nodes leave the flags of these aside.
+    /// The options without their flags, which official nodes ignore here.
     private static func unflagged(_ options: BroadcastOptions) -> BroadcastOptions {
         BroadcastOptions(rooms: options.rooms, except: options.except)
     }
 
-    /// Carries a command of an old node out, and says so, if the socket is here.
+    /// Carries a command of an old node out and confirms it, if the socket is here.
     private func command(_ socket: String, _ asker: ClusterAsker, _ body: (BroadcastOptions) -> Void) {
         guard self.context.host.hasLocalSocket(socket) else { return }
         body(BroadcastOptions(rooms: [Room(socket)]))
@@ -108,7 +108,7 @@ package final class ClusterReceiver: Sendable {
     private func deliver(_ arguments: [JSONValue], _ options: BroadcastOptions?, _ asker: ClusterAsker) {
         let context = self.context
         guard let options, !arguments.isEmpty else { return context.reply(.clientCount(0), to: asker) }
-        // Only how long to wait is of use.
+        // Of the flags, only the timeout matters here.
         let timeout =
             options.flags.timeoutMilliseconds.map { TimeAmount.milliseconds(Int64($0)) }
             ?? context.configuration.requestsTimeout
@@ -125,15 +125,16 @@ package final class ClusterReceiver: Sendable {
 
     /// What this node asked with that id; `nil` if it asked nothing, or waits no longer.
     ///
-    /// Callable from any thread. Every node may get every answer, and most are for others: this spares reading them.
+    /// Callable from any thread. Every node may get every answer, and most are for others. With this a node need not
+    /// read those.
     package func question(of requestID: UTF8Text) -> ClusterResponse.Question? { self.context.awaited[requestID] }
 
-    /// A node answers.
+    /// Takes the answer of another node.
     ///
     /// - Parameters:
-    ///   - answer: What it says.
-    ///   - requestID: What it answers.
-    ///   - node: Who says so, if the message tells.
+    ///   - answer: The answer.
+    ///   - requestID: The id of the question.
+    ///   - node: Which node answers, if the message tells.
     ///   - byteCount: How long the message was.
     package func received(
         _ answer: ClusterResponse.Answer,
@@ -146,19 +147,19 @@ package final class ClusterReceiver: Sendable {
 
     // MARK: The link
 
-    /// The broker was lost, or everything is subscribed again.
+    /// Takes note that the broker was lost, or that everything is subscribed again.
     ///
     /// - Parameters:
-    ///   - isAvailable: Whether it is there.
-    ///   - losesEvents: Whether what others published meanwhile has passed this node by.
+    ///   - isAvailable: Whether the broker is there.
+    ///   - losesEvents: Whether this node misses what others have published meanwhile.
     package func availabilityChanged(_ isAvailable: Bool, losesEvents: Bool = true) {
         if isAvailable, losesEvents { self.context.host.eventsMayBeMissing() }
         self.core.execute { $0.availabilityChanged(isAvailable) }
     }
 
-    /// Others may have published something that did not arrive.
+    /// Takes note that others may have published something that did not arrive.
     package func eventsMayBeMissing() { self.context.host.eventsMayBeMissing() }
 
-    /// A node has come, gone, fallen silent or spoken again.
+    /// Takes note that a node has come, gone, fallen silent or spoken again.
     package func peersChanged() { self.core.execute { $0.look() } }
 }

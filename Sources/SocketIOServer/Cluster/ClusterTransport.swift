@@ -1,10 +1,10 @@
 package import NIOCore
 package import SocketIOWire
 
-/// Carries one namespace's messages to the other nodes, and theirs to this one: a dialect, and the way that it travels.
+/// Carries one namespace's messages between this node and the others: a dialect, and the way that it travels.
 ///
-/// The cluster core decides what is asked and answered, and knows nothing of channels, bytes or Redis. A transport knows
-/// nothing of questions: it hands everything that arrives to its ``ClusterReceiver``.
+/// The cluster core decides what is asked and answered, and knows nothing of channels, bytes or Redis. A transport
+/// knows nothing of questions: it hands everything that arrives to its ``ClusterReceiver``.
 package protocol ClusterTransport: AnyObject, Sendable {
     /// What this node calls itself in this namespace.
     var nodeID: UTF8Text { get }
@@ -12,16 +12,16 @@ package protocol ClusterTransport: AnyObject, Sendable {
     /// Makes the id of a request.
     func makeRequestID() -> String
 
-    /// The other nodes that are known by name; those that are not known by name only count.
+    /// The other nodes that are known by name; the others are only counted.
     var peers: [ClusterPeer] { get }
 
     /// Whether a broadcast that clients acknowledge keeps its flags on other nodes; official adapters differ.
     var honoursFlagsOfAcknowledged: Bool { get }
 
-    /// Whether this node hears only what is sent to rooms that somebody of it is in.
+    /// Whether this node hears only messages to rooms in which it has sockets.
     var subscribesToRooms: Bool { get }
 
-    /// Returns when this node hears what others send to these rooms, or can't because the broker is away.
+    /// Returns when this node hears messages to these rooms, or can't because the broker is away.
     func confirmSubscriptions(to rooms: [Room]) async
 
     /// Joins the cluster; returns when this node hears what others send, and they hear what it sends.
@@ -37,14 +37,14 @@ package protocol ClusterTransport: AnyObject, Sendable {
     /// - Throws: ``ClusterError`` if it was not taken.
     func send(_ message: OutgoingMessage) throws(ClusterError)
 
-    /// Sends messages, all or none, and returns when it is known what becomes of them.
+    /// Sends messages, all or none, and returns when their outcome is known.
     func send(
         _ messages: [OutgoingMessage],
         whileUnreachable policy: UnreachablePolicy,
         timeout: TimeAmount
     ) async -> PublishOutcome
 
-    /// Writes a reply, once for all who asked the same.
+    /// Writes a reply, once for all nodes that asked the same.
     func encode(_ reply: ClusterReply) -> EncodedReply
 
     /// Sends a reply without waiting.
@@ -99,23 +99,23 @@ package enum ClusterReply: Sendable {
     /// Old nodes of Node.js ask for these.
     case socketIDs([String])
     case rooms(Set<Room>)
-    /// Another server's event was answered; `nil`: with nothing.
+    /// The answer to another server's event; `nil` if that was nothing.
     case serverSide(JSONValue?)
     /// How many clients were sent a broadcast that they acknowledge.
     case clientCount(Int)
-    /// The first argument of a client's acknowledgement; `nil`: it had none.
+    /// The first argument of a client's acknowledgement; `nil` if it had none.
     case acknowledgement(JSONValue?)
     /// It was carried out.
     case done
-    /// This node does not answer, and says why.
+    /// This node refuses to answer, for that reason.
     case refusal(of: ClusterResponse.Question, reason: String)
 }
 
 /// A reply in the transport's own form, to which the id of a request is added.
 package struct EncodedReply: Sendable {
-    /// What a message with the reply is long, the rest of it left out.
+    /// How many bytes of a message the reply takes.
     package let byteCount: Int
-    /// Whether every node gets the reply, whoever asked.
+    /// Whether every node gets the reply, and not only the one that asked.
     package let isForAll: Bool
     /// Makes the message for a request.
     package let message: @Sendable (ClusterAsker) -> ByteBuffer
@@ -131,11 +131,11 @@ package struct EncodedReply: Sendable {
     }
 }
 
-/// Who asks this node something.
+/// The node that asks this node something.
 package struct ClusterAsker: Sendable {
-    /// What the asking node calls itself; some don't say.
+    /// What the node calls itself; some don't say.
     package var nodeID: UTF8Text?
-    /// What the answer names; it means something to the asking node alone.
+    /// The id that the answer repeats; only the asking node knows what it means.
     package var requestID: JSONValue?
 
     package init(nodeID: UTF8Text?, requestID: JSONValue?) {

@@ -1,12 +1,12 @@
 import NIOConcurrencyHelpers
 import SocketIOWire
 
-/// Sockets that another node makes join rooms, to which it may broadcast in the same breath.
+/// The rooms that sockets of this node are joining at another node's command.
 ///
-/// Sockets join on their own loops, a moment later than the command has arrived; until then their rooms have to look as if
-/// they had members.
+/// The other node may broadcast to such a room at once. But sockets join on their own loops, a moment after the command
+/// has arrived. Until then the room counts as having members.
 final class RemoteJoins: Sendable {
-    /// Rooms that sockets of this node are being made to join, by how many commands.
+    /// For each such room, the number of commands.
     private let joining = NIOLockedValueBox<[Room: Int]>([:])
 
     func join(_ options: BroadcastOptions, _ rooms: [Room], _ host: any AdapterHost) {
@@ -14,7 +14,7 @@ final class RemoteJoins: Sendable {
             for room in rooms { joining[room, default: 0] += 1 }
         }
         host.addLocalSockets(options, rooms: rooms)
-        // A question to every loop, behind the command, about sockets in a room that only a bug could make.
+        // A question to every loop, behind the command. It asks for a room that only a bug could make.
         host.localSockets(BroadcastOptions(rooms: [Self.nobodysRoom])).whenComplete { _ in
             self.joining.withLockedValue { joining in
                 for room in rooms {
@@ -27,6 +27,6 @@ final class RemoteJoins: Sendable {
 
     private static let nobodysRoom = Room("\u{0}")
 
-    /// Whether somebody is about to be in that room.
+    /// Whether a socket is about to be in that room.
     func contains(_ room: Room) -> Bool { self.joining.withLockedValue { $0[room] != nil } }
 }

@@ -3,12 +3,11 @@ import Logging
 import NIOCore
 import SocketIOWire
 
-/// Answers the questions of other nodes: a few at a time, equal ones together, and none with more than fits; on the
-/// namespace's loop.
+/// Answers the questions of other nodes; on the namespace's loop.
 ///
-/// Whoever may publish to the broker may ask, as often as it likes. Questions that ask the same and are waiting get one
-/// answer, which is looked up and written once. What is too large, or too much at once, is refused in a form that official
-/// nodes take for an empty answer.
+/// Everybody who may publish to the broker may ask, as often as they like. So the desk makes a few answers at a time.
+/// Questions that wait and ask the same get one answer, which is looked up and written once. The desk refuses answers
+/// that are too large, and questions when too many wait. Official nodes read a refusal as an empty answer.
 final class AnswerDesk {
     /// What is asked; `nil` for nobody's sockets.
     enum Question: Hashable, Sendable {
@@ -21,7 +20,7 @@ final class AnswerDesk {
 
     /// How many answers are made at a time.
     private static let mostWorkers = 2
-    /// An answer that is longer has to wait until the broker has it, and until those before it have had their time.
+    /// Answers that are longer leave one after the other, each when the broker has taken the one before it.
     private static let longBytes = 64 * 1024
 
     private let context: ClusterContext
@@ -29,15 +28,15 @@ final class AnswerDesk {
     private var workers = 0
     /// When the long answers that have been given have had their time.
     private var isFreeAt = NIODeadline.uptimeNanoseconds(0)
-    /// Set when this node leaves: it answers those who wait, and nobody else.
+    /// Set when this node leaves: it answers the nodes that wait, and no others.
     private var ended: EventLoopPromise<Void>?
 
     init(context: ClusterContext) { self.context = context }
 
-    /// How many wait.
+    /// How many questions wait.
     var waiting: Int { self.line.count }
 
-    /// Answers those who wait, and then nobody any more.
+    /// Answers the questions that wait, and then no others.
     ///
     /// - Returns: When that is done.
     func close() -> EventLoopFuture<Void> {
@@ -53,7 +52,7 @@ final class AnswerDesk {
     ///
     /// - Parameters:
     ///   - question: What is asked.
-    ///   - asker: Who asks.
+    ///   - asker: The node that asks.
     ///   - byteCount: How long the question was.
     func take(_ question: Question, of asker: ClusterAsker, byteCount: Int) {
         let place = AnswerLine.Place(asker: asker, bytes: byteCount, time: self.context.now)
@@ -87,12 +86,12 @@ final class AnswerDesk {
 
     // MARK: Sending
 
-    /// Sends a reply to all who asked: a short one at once, long ones one after the other.
+    /// Sends a reply to all nodes that asked: a short one at once, long ones one after the other.
     private func send(_ reply: EncodedReply, _ places: ArraySlice<AnswerLine.Place>) {
         var rest = places
         while let place = rest.popFirst() {
             let isLong = reply.byteCount > Self.longBytes
-            // Nobody waits long for a node that leaves.
+            // A node that leaves sends no long answers, because it should not take long.
             let isWanted = self.isWaiting(place) && !(isLong && self.isClosing)
             if isWanted, isLong {
                 return self.sendLong(reply, to: place) { [self, rest] in
@@ -120,13 +119,15 @@ final class AnswerDesk {
         }
     }
 
-    /// Whether it can be that somebody waits for the answer.
+    /// Whether the asking node may still wait for the answer.
     private func isWaiting(_ place: AnswerLine.Place) -> Bool {
         let patience = TimeAmount.nanoseconds(2 * self.context.configuration.requestsTimeout.nanoseconds)
         return self.context.now <= place.time + patience
     }
 
-    /// How long the asking node needs to read what it was sent before: brokers cut off who falls behind too far.
+    /// How long the asking node needs to read the long answers before this one.
+    ///
+    /// A broker cuts off a node that falls too far behind.
     private func pause(for bytes: Int) -> TimeAmount {
         let now = self.context.now
         // Four of the largest answers in a second.

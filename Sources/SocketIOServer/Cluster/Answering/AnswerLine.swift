@@ -1,9 +1,9 @@
 import DequeModule
 import NIOCore
 
-/// Those who wait for this node's answers, in order; who asks the same waits together.
+/// The nodes that wait for this node's answers, in order; those that ask the same wait together.
 struct AnswerLine {
-    /// Somebody who waits.
+    /// A node that waits.
     struct Place: Sendable {
         let asker: ClusterAsker
         /// How long the question was.
@@ -21,7 +21,7 @@ struct AnswerLine {
     private(set) var count = 0
     private var bytes = 0
 
-    /// Adds somebody at the end.
+    /// Adds a node at the end.
     ///
     /// - Returns: Whether there is room.
     mutating func append(_ place: Place, for question: AnswerDesk.Question) -> Bool {
@@ -33,7 +33,7 @@ struct AnswerLine {
         return true
     }
 
-    /// The next question; who asks the same from now on gets another answer, because things may change meanwhile.
+    /// Takes out the next question; a node that asks the same from now on gets a new answer.
     mutating func next() -> (AnswerDesk.Question, [Place])? {
         guard let question = self.questions.popFirst(), let places = self.places.removeValue(forKey: question) else {
             return nil
@@ -41,7 +41,7 @@ struct AnswerLine {
         return (question, places)
     }
 
-    /// Those have their answer, or need none any more.
+    /// Takes note that nodes have their answer, or need none any more.
     mutating func answered(_ places: [Place]) {
         self.count -= places.count
         for place in places { self.bytes -= place.bytes }

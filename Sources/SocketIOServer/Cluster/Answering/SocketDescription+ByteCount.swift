@@ -2,7 +2,7 @@ import OrderedCollections
 import SocketIOWire
 
 extension SocketDescription {
-    /// How long the socket is in an answer, roughly: what has to be written is counted, escapes are not.
+    /// How long the socket is in an answer, roughly: without escapes.
     var byteCount: Int {
         var bytes = 48 + self.id.utf8.count + self.handshake.byteCount + self.data.byteCount
         for room in self.rooms { bytes += 3 + room.name.utf8.count }

@@ -1,7 +1,7 @@
 import NIOCore
 import SocketIOWire
 
-/// Broadcasts of this node that clients of other nodes acknowledge: who still has to report.
+/// Broadcasts of this node that clients of other nodes acknowledge, and the nodes that still have to report.
 struct AcknowledgementBook {
     /// What is to be done.
     enum Action {
@@ -31,7 +31,7 @@ struct AcknowledgementBook {
         var hasAllReports: Bool { self.roll?.isComplete ?? false }
     }
 
-    /// More nodes than there are, and more clients than one has: both are said by others.
+    /// More nodes than there are, and more clients than one node has: other nodes may claim anything.
     private static let mostEarlyReports = 10_000
     private static let mostClients = 1 << 32
 
@@ -52,9 +52,7 @@ struct AcknowledgementBook {
     /// Whether that is a broadcast of ours whose clients are waited for.
     func isAwaited(_ id: UTF8Text) -> Bool { self.pending[id] != nil }
 
-    /// The nodes were counted, after the broadcast was sent.
-    ///
-    /// - Returns: Who will report, and who is not waited for.
+    /// Takes note of the nodes, which are counted after the broadcast was sent.
     mutating func counted(_ id: UTF8Text, _ roll: ClusterRoll, _ actions: inout [Action]) {
         guard var broadcast = self.pending.removeValue(forKey: id) else { return }
         broadcast.roll = RollCall(roll)
@@ -76,7 +74,7 @@ struct AcknowledgementBook {
             if broadcast.early.count < Self.mostEarlyReports { broadcast.early.append((count, node)) }
             return
         }
-        // Nothing if there are not so many nodes, or it said so before.
+        // It does not count if there are not so many nodes, or if the node has reported before.
         guard !broadcast.hasAllReports, broadcast.roll?.hasHeard(node) == false else { return }
         broadcast.roll?.heard(node)
         broadcast.clients += min(max(count, 0), Self.mostClients)
@@ -95,7 +93,7 @@ struct AcknowledgementBook {
         self.forgetIfOver(id, &actions)
     }
 
-    /// A node that has gone sent the broadcast to nobody, so its report need not be waited for.
+    /// Ends the wait for nodes that have gone: such a node has sent the broadcast to no client.
     mutating func looked(_ roll: ClusterRoll, _ actions: inout [Action]) {
         for id in self.pending.keys.sorted() {
             guard let before = self.pending[id]?.roll, !before.isComplete else { continue }

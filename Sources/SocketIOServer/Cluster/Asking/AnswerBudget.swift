@@ -1,6 +1,6 @@
 import Synchronization
 
-/// How many bytes of other nodes' answers are kept while more of them are awaited: of all namespaces together.
+/// How many bytes of other nodes' answers are kept while more are awaited, for all namespaces together.
 package final class AnswerBudget: Sendable {
     package let limit: Int
     private let used = Atomic<Int>(0)

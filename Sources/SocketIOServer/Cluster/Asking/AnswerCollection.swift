@@ -1,11 +1,11 @@
 import SocketIOWire
 
-/// The answers to one question: what came, who is waited for, who is missing.
+/// The answers to one question, and the nodes that are waited for or missing.
 ///
-/// Some messages say whose they are; those of the official classic adapter don't. What can be told is told: an answer must
-/// be one to the question, and what was answered before is not counted again. Sockets and rooms tell, because a socket is
-/// on one node only, and a node that has a room has a socket. Two empty answers without a name may be two nodes' or one
-/// node's: they count as two.
+/// Some answers name their node; those of the official classic adapter don't. An answer must fit the question, and a
+/// repeated answer is not counted again. An answer without a name is recognised by its sockets or rooms, because a
+/// socket is on one node only, and a node that has a room has a socket. Two empty answers without a name may come from
+/// two nodes or from one: they count as two.
 struct AnswerCollection {
     /// What was answered so far.
     struct Answers: Sendable {
@@ -14,12 +14,12 @@ struct AnswerCollection {
         var values: [JSONValue?] = []
     }
 
-    /// What an answer did.
+    /// What happened to an answer.
     enum Effect {
         case counted
         /// It was counted before.
         case repeated
-        /// It has no list: it counts, but a moment later, because a complete one may follow.
+        /// It has no list. It counts, but only after a moment, because a complete one may follow.
         case provisional
     }
 
@@ -27,9 +27,9 @@ struct AnswerCollection {
     private(set) var roll: RollCall
     /// Answers without a list.
     private var provisional = 0
-    /// Why a node did not tell what it was asked.
+    /// Why a node refused to answer.
     private(set) var refusal: String?
-    /// The sockets of all answers, and what tells the answers that name rooms apart.
+    /// The sockets of all answers, and the hashes by which answers with rooms are told apart.
     private var knownSockets: Set<UTF8Text> = []
     private var knownRooms: Set<Int> = []
 
@@ -43,9 +43,9 @@ struct AnswerCollection {
     /// Takes an answer.
     ///
     /// - Parameters:
-    ///   - answer: What was answered.
-    ///   - node: Who answered, if the message says so.
-    /// - Returns: What that did.
+    ///   - answer: The answer.
+    ///   - node: Which node answered, if the message says so.
+    /// - Returns: What happened to it.
     mutating func add(_ answer: ClusterResponse.Answer, from node: UTF8Text?) -> Effect {
         guard !self.roll.hasHeard(node) else { return .repeated }
         switch answer {

@@ -3,7 +3,7 @@ import NIOCore
 
 /// What is to happen when, the earliest first.
 ///
-/// Nothing is taken out before its time: whoever asks for what is due finds out whether it still matters.
+/// Nothing is taken out before its time. The caller that takes out what is due finds out whether it still matters.
 struct DeadlineQueue<Key> {
     private struct Entry: Comparable {
         let deadline: NIODeadline

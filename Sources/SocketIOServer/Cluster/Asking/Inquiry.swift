@@ -1,13 +1,13 @@
 import NIOCore
 import SocketIOWire
 
-/// Something that can be asked of the other nodes; equal inquiries at the same time are asked once.
+/// Something that this node can ask the others; it asks equal inquiries at the same time once.
 enum Inquiry: Hashable, Sendable {
     case sockets(BroadcastOptions)
     case rooms
-    /// Whether a node has one of some sockets, which each of those who ask names.
+    /// Whether a node has one of some sockets; each caller names one.
     case search
-    /// An event for the servers; each has a number of its own, so no two are equal.
+    /// An event for the servers. Each has a number of its own, so no two are equal.
     case serverSideEmit(Int)
 
     /// What official nodes call it.
@@ -32,7 +32,7 @@ enum Inquiry: Hashable, Sendable {
         switch self {
         // The answers may be large.
         case .sockets, .rooms: .milliseconds(250)
-        // They are small, and somebody waits for each.
+        // They are small, and a caller waits for each.
         case .search: .milliseconds(5)
         case .serverSideEmit: .zero
         }

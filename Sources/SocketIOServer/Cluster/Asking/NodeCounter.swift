@@ -1,8 +1,8 @@
 import NIOCore
 
-/// Counts the nodes that serve a namespace, and knows when the count is to be doubted; on the namespace's loop.
+/// Counts the nodes that serve a namespace, and knows when the count is uncertain; on the namespace's loop.
 ///
-/// However many ask for the count at the same time, the broker is asked once.
+/// If several callers ask for the count at the same time, the broker is asked once.
 final class NodeCounter {
     private struct Waiter {
         let deadline: NIODeadline
@@ -11,14 +11,14 @@ final class NodeCounter {
 
     private let transport: any ClusterTransport
     private let eventLoop: any EventLoop
-    /// For how long after a loss of the broker counts are doubted.
+    /// For how long after a loss of the broker counts are uncertain.
     private let grace: TimeAmount
     private var waiters: [Waiter] = []
     private var isAsking = false
-    /// The nodes counted when there was no doubt.
+    /// The last count that was certain.
     private var lastCount: Int?
     private var isAvailable = true
-    /// Until when counts are doubted.
+    /// Until when counts are uncertain.
     private var unstableUntil: NIODeadline?
     /// How many nodes without a name have not answered for a while.
     private(set) var silent = 0
@@ -29,7 +29,7 @@ final class NodeCounter {
         self.grace = grace
     }
 
-    /// How many wait for a count.
+    /// How many callers wait for a count.
     var waiting: Int { self.waiters.count }
 
     /// The broker was lost, or is back.
@@ -38,21 +38,21 @@ final class NodeCounter {
         self.isAvailable = isAvailable
     }
 
-    /// So many nodes without a name have not answered; `nil`: one of them has, after all.
+    /// Takes note that so many nodes without a name have not answered; `nil`: one of them has after all.
     func silent(_ count: Int?) { self.silent = count ?? max(0, self.silent - 1) }
 
-    /// Who is there besides this node.
+    /// The other nodes.
     func roll(of count: Int) -> ClusterRoll {
         ClusterRoll(others: max(0, count - 1), peers: self.transport.peers, silent: self.silent)
     }
 
     /// The nodes, this one included.
     ///
-    /// After a loss of the broker, nodes that are late in coming back would be overlooked: so it waits for as many as there
-    /// were, as long as that is likely.
+    /// After a loss of the broker, a count would overlook nodes that come back late. So it waits until as many are
+    /// there as before, or until the grace is over.
     func count(until deadline: NIODeadline, _ done: @escaping (Result<Int, ClusterError>) -> Void) {
-        // The broker may answer while our own subscriptions are away: then this node counts for nothing, and would not hear
-        // the others.
+        // The broker may answer while this node's own subscriptions are away. Then this node is not counted, and would
+        // not hear the others.
         guard self.isAvailable else {
             return done(
                 .failure(ClusterError(code: .unreachable, message: "the connection to Redis is being restored"))
@@ -62,9 +62,9 @@ final class NodeCounter {
         self.ask()
     }
 
-    /// The count, if it tells which nodes have gone; `nil` while it doesn't.
+    /// The count, if it is certain; otherwise `nil`.
     func reliableCount(_ done: @escaping (Int?) -> Void) {
-        // A broker that is away tells nothing about the nodes. And the count is doubted for a while after that.
+        // A broker that is away tells nothing about the nodes, and the count is uncertain for a while after that.
         guard self.isAvailable, self.unstableUntil.map({ self.eventLoop.now >= $0 }) ?? true else { return done(nil) }
         self.count(until: self.eventLoop.now) { done(try? $0.get()) }
     }
@@ -98,7 +98,7 @@ final class NodeCounter {
         for waiter in waiters { waiter.done(.success(count)) }
     }
 
-    /// Counts again a moment later for those who can wait.
+    /// Counts again a moment later for the callers that can wait.
     private func doubt(_ waiters: [Waiter], _ count: Int, until unstableUntil: NIODeadline) {
         let now = self.eventLoop.now
         self.waiters = waiters.filter { $0.deadline > now } + self.waiters

@@ -4,16 +4,16 @@ import SocketIOWire
 
 /// What the other nodes say.
 extension QuestionBook {
-    /// What is asked with that id; `nil` if it is none of ours, or nobody waits any more.
+    /// What was asked with that id; `nil` if this node did not ask it, or no caller waits any more.
     func inquiry(_ id: UTF8Text) -> Inquiry? { self.open[id]?.inquiry }
 
-    /// A node answers.
+    /// Takes a node's answer.
     ///
     /// - Parameters:
-    ///   - answer: What it says.
+    ///   - answer: The answer.
     ///   - id: The question.
-    ///   - node: Who answers, if the message says so.
-    ///   - bytes: What the answer counts for in the budget, which has taken it.
+    ///   - node: Which node answers, if the message says so.
+    ///   - bytes: How many bytes of the budget the answer has taken.
     ///   - now: The time.
     ///   - actions: What is to be done.
     mutating func answered(
@@ -45,9 +45,9 @@ extension QuestionBook {
         if isOver { self.complete(id, at: now, &actions) }
     }
 
-    /// Tells those who search for these sockets.
+    /// Tells the callers that search for these sockets.
     ///
-    /// - Returns: The sockets that somebody searches for: who is only in a room of that name is not meant.
+    /// - Returns: The sockets that are searched for. Sockets that are only in a room of that name are not meant.
     private mutating func found(
         _ sockets: [SocketDescription],
         _ open: inout Open,
@@ -67,7 +67,7 @@ extension QuestionBook {
         return wanted
     }
 
-    /// A node answers that was not waited for any more: it speaks again.
+    /// Takes note that a node speaks again, because it answers after the question has ended.
     private mutating func answeredLate(_ id: UTF8Text, _ actions: inout [Action]) {
         guard let count = self.unanswered[id] else { return }
         self.unanswered[id] = count > 1 ? count - 1 : nil
@@ -75,7 +75,7 @@ extension QuestionBook {
         actions.append(.silent(nil))
     }
 
-    /// There is no memory left for an answer.
+    /// Ends a question, because there is no memory left for an answer.
     mutating func refuse(_ id: UTF8Text, limit: Int, at now: NIODeadline, _ actions: inout [Action]) {
         guard let open = self.close(id, at: now, &actions) else { return }
         let message =
@@ -84,7 +84,7 @@ extension QuestionBook {
         self.resolve(open.waiters, .failure(.incomplete(.refused, message, open.collection)), &actions)
     }
 
-    /// So many other nodes are alive: ends the questions that only nodes have not answered that have gone.
+    /// Ends the questions that only nodes have not answered which have gone.
     mutating func looked(_ roll: ClusterRoll, at now: NIODeadline, _ actions: inout [Action]) {
         // In an order that is the same in every run.
         for id in self.open.keys.sorted() {

@@ -2,17 +2,17 @@ import NIOCore
 import OrderedCollections
 import SocketIOWire
 
-/// How questions, and those who wait, come to an end.
+/// How questions and the waits of callers end.
 extension QuestionBook {
     /// Whether nothing is asked.
     var isIdle: Bool { self.open.isEmpty }
 
-    /// Every node has answered that will.
+    /// Ends a question that every node has answered which is waited for.
     mutating func complete(_ id: UTF8Text, at now: NIODeadline, _ actions: inout [Action]) {
         guard let open = self.open[id] else { return }
         let (name, collection) = (open.inquiry.name, open.collection)
         let roll = collection.roll
-        // Whoever answers later speaks again.
+        // A node that answers later speaks again.
         if !roll.isComplete, open.endsAt == nil { self.remember(id, missing: roll.missingWithoutName, &actions) }
         _ = self.close(id, at: now, &actions)
         let result: Result<Answers, ClusterError>
@@ -30,7 +30,7 @@ extension QuestionBook {
         self.resolve(open.waiters, result, &actions)
     }
 
-    /// The question could not be sent.
+    /// Ends a question that could not be sent.
     mutating func failed(_ id: UTF8Text, _ error: ClusterError, at now: NIODeadline, _ actions: inout [Action]) {
         guard let open = self.close(id, at: now, &actions) else { return }
         self.resolve(open.waiters, .failure(error), &actions)
@@ -47,7 +47,7 @@ extension QuestionBook {
         return open
     }
 
-    /// Somebody's time is up.
+    /// Ends the wait of a caller whose time is up.
     mutating func timeOut(_ id: Int, at now: NIODeadline, _ actions: inout [Action]) {
         guard let waiter = self.waiters[id] else { return }
         let collection = waiter.question.flatMap { self.open[$0]?.collection }
@@ -64,13 +64,13 @@ extension QuestionBook {
         self.leave(id, waiter, at: now, &actions)
     }
 
-    /// Somebody does not want to know any more.
+    /// Ends the wait of a caller that does not want the answer any more.
     mutating func cancel(_ id: Int, at now: NIODeadline, _ actions: inout [Action]) {
         guard let waiter = self.waiters.removeValue(forKey: id) else { return }
         self.leave(id, waiter, at: now, &actions)
     }
 
-    /// Somebody waits no longer; a question that nobody waits for ends.
+    /// Takes a caller out of its question, which ends if no other caller waits for it.
     private mutating func leave(_ id: Int, _ waiter: Waiter, at now: NIODeadline, _ actions: inout [Action]) {
         guard let question = waiter.question else {
             self.groups[waiter.inquiry]?.waiters.remove(id)

@@ -2,12 +2,13 @@ import NIOCore
 import OrderedCollections
 import SocketIOWire
 
-/// What this node asks the others: who waits for which answers.
+/// What this node asks the others, and which callers wait for which answers.
 ///
-/// A value: what happens goes in, actions come out. Who asks the same while a question is under way shares the next one, which is asked when that has been answered, or a
-/// moment later if a node is slow to answer. It never shares one that was asked before: the answers might be older than
-/// what the caller has done itself. Searches for single sockets go together in one question, and each ends with the
-/// first node that has its socket.
+/// It is a value, which takes what happens and returns actions. Callers that ask the same while a question is under way
+/// share the next question. That one is asked when the first has been answered, or a moment later if a node is slow. A
+/// caller never shares a question that was asked before its call: the answers might be older than what the caller has
+/// done itself. Searches for single sockets go together in one question, and each ends with the first node that has its
+/// socket.
 struct QuestionBook {
     typealias Answers = AnswerCollection.Answers
 
@@ -19,15 +20,15 @@ struct QuestionBook {
         case resolve([Int], Result<Answers, ClusterError>)
         /// So many bytes of answers are not kept any more.
         case release(Int)
-        /// Somebody's time is up.
+        /// The time of a caller is up.
         case countTimeout
-        /// So many nodes without a name do not answer; `nil` where one of them has, after all.
+        /// So many nodes without a name do not answer; `nil`: one of them has answered after all.
         case silent(Int?)
         /// Answers to that question are not wanted any more.
         case forget(UTF8Text)
     }
 
-    /// Somebody who waits.
+    /// A caller that waits.
     struct Waiter {
         let inquiry: Inquiry
         /// The socket that is searched for.
@@ -36,7 +37,7 @@ struct QuestionBook {
         var question: UTF8Text?
     }
 
-    /// Those who will be asked for together, and what is under way of the same.
+    /// The callers whose question will be asked next, and how many equal questions are under way.
     struct Group {
         var waiters: Set<Int> = []
         /// The arguments of an event for the servers.
@@ -58,7 +59,7 @@ struct QuestionBook {
         var collection: AnswerCollection
         /// What is counted in the budget.
         var bytes = 0
-        /// When the question ends though nodes have answered without a list.
+        /// When the question ends if nodes have answered without a list.
         var endsAt: NIODeadline?
     }
 
@@ -72,7 +73,7 @@ struct QuestionBook {
     static let mostSearched = 256
     /// How long a complete answer may take after one without a list.
     static let provisionalGrace = TimeAmount.milliseconds(100)
-    /// How many questions are remembered that not everybody has answered.
+    /// How many questions are remembered that not all nodes have answered.
     private static let mostRemembered = 64
 
     let namespace: String
@@ -92,7 +93,7 @@ struct QuestionBook {
 
     // MARK: Asking
 
-    /// Somebody asks.
+    /// Takes a caller's question.
     ///
     /// - Parameters:
     ///   - id: A number of its own.
@@ -143,7 +144,7 @@ struct QuestionBook {
         actions.append(.count(inquiry))
     }
 
-    /// The nodes were counted: asks for all who wait by then.
+    /// Asks for all callers that wait, because the nodes have been counted.
     ///
     /// - Parameters:
     ///   - inquiry: For what they were counted.
@@ -176,7 +177,7 @@ struct QuestionBook {
         case .success(let roll): collection = AnswerCollection(roll)
         case .failure(let error): return self.resolve(taken, .failure(error), &actions)
         }
-        // Nobody else is there.
+        // There is no other node.
         if collection.roll.expected == 0 { return self.resolve(taken, .success(Answers()), &actions) }
         let question = UTF8Text(requestID)
         for id in taken { self.waiters[id]?.question = question }
@@ -188,7 +189,7 @@ struct QuestionBook {
         actions.append(.send(requestID: requestID, message, for: inquiry))
     }
 
-    /// The time of somebody, or of something, has come.
+    /// Does what is due.
     mutating func tick(at now: NIODeadline, _ actions: inout [Action]) {
         while let timer = self.timers.popDue(at: now) {
             switch timer {
@@ -208,12 +209,12 @@ struct QuestionBook {
         if !waiting.isEmpty { actions.append(.resolve(waiting.sorted(), result)) }
     }
 
-    /// Forgets a group that nobody is in; when the last search began has to be known for the next one.
+    /// Forgets an empty group, but not that of searches: the next search has to know when the last one began.
     mutating func tidy(_ inquiry: Inquiry) {
         if inquiry != .search, self.groups[inquiry]?.isIdle ?? false { self.groups[inquiry] = nil }
     }
 
-    /// Remembers that nodes have not answered, so that it shows when they do.
+    /// Remembers that nodes have not answered, to notice when they do.
     mutating func remember(_ question: UTF8Text, missing count: Int, _ actions: inout [Action]) {
         guard count > 0 else { return }
         self.unanswered[question] = count

@@ -1,6 +1,6 @@
 import SocketIOWire
 
-/// Who has answered a question, who is waited for, and who is missing: a value.
+/// Which nodes have answered a question, which are waited for, and which are missing.
 ///
 /// Nodes that are known by name are told apart. Of the others only how many there are is known.
 struct RollCall {
@@ -17,7 +17,7 @@ struct RollCall {
 
     init(_ roll: ClusterRoll) {
         self.peers = Dictionary(roll.peers.map { ($0.nodeID, $0) }, uniquingKeysWith: { $1 })
-        // Whoever says that it lives, lives, whatever was counted.
+        // A node that says that it lives counts, even if Redis has counted fewer.
         self.expected = max(roll.others, roll.peers.count { !$0.isSilent })
         self.silent = roll.silent
     }
@@ -76,11 +76,11 @@ struct RollCall {
 
     // MARK: While it waits
 
-    /// So many other nodes are alive now, and these of them are known by name.
+    /// Takes note of how many other nodes are alive now, and which of them are known by name.
     ///
-    /// A node that has gone will not answer. Answers without a name don't say whose they are, so a node that has gone may
-    /// have answered before: only when as many answers are here as nodes live, and none has come since the last look, is
-    /// it over. Nodes with a name that have fallen silent are not waited for any more.
+    /// A node that has gone will not answer. But it may have answered before it went, and an answer without a name does
+    /// not tell. So the question is over only when there are as many answers as living nodes, and none has come since
+    /// the last look. Nodes with a name that have fallen silent are not waited for any more.
     mutating func looked(_ roll: ClusterRoll, provisional: Int = 0) {
         defer { self.heardSinceLook = false }
         let now = Dictionary(roll.peers.map { ($0.nodeID, $0) }, uniquingKeysWith: { $1 })

@@ -4,23 +4,23 @@ import SocketIOWire
 
 /// Connects servers over a broker of your own: you write a ``ClusterDriver``, which carries bytes.
 ///
-/// Its adapters do everything that those for Redis do: acknowledgements of all nodes' clients, `fetchSockets`, events between
-/// servers. They tell who has not answered.
+/// Its adapters do everything that the adapters for Redis do: acknowledgements of all nodes' clients, `fetchSockets`,
+/// events between servers. They name the nodes that have not answered.
 public struct ClusterAdapterFactory: AdapterFactory {
     private let driver: any ClusterDriver
     private let configuration: ClusterConfiguration
     private let logger: Logger
     private let metrics: ClusterMetrics
-    /// Of all namespaces together.
+    /// The memory for answers, for all namespaces together.
     private let budget: AnswerBudget
 
     /// Makes a factory for a server's namespaces, which share the driver.
     ///
     /// - Parameters:
-    ///   - driver: Connected before the server starts, and closed after it.
-    ///   - configuration: How patient a node is with the others.
-    ///   - logger: For what is ignored or lost; nowhere by default.
-    ///   - metricsFactory: For what is counted.
+    ///   - driver: The driver. Connect it before the server starts, and close it after the server has ended.
+    ///   - configuration: How long a node waits for the others.
+    ///   - logger: Where lost and ignored messages are logged; nowhere by default.
+    ///   - metricsFactory: Makes the metrics.
     public init(
         driver: any ClusterDriver,
         configuration: ClusterConfiguration = ClusterConfiguration(),

@@ -15,7 +15,7 @@ package struct ClusterEnvelopeReader: Sendable {
     /// - Parameters:
     ///   - receiver: Takes what messages say.
     ///   - uid: This node's own id.
-    ///   - signature: What tells this node's own messages from others at a glance.
+    ///   - signature: Recognises this node's own messages.
     ///   - onJoin: Told of the rooms that others make sockets join.
     package init(
         receiver: ClusterReceiver,
@@ -32,7 +32,7 @@ package struct ClusterEnvelopeReader: Sendable {
 
     /// Takes a message.
     package func received(_ message: ByteBuffer, from channel: @autoclosure () -> String) {
-        // Our own come back: what they say was done here before they were sent.
+        // This node's own messages come back. It has done what they say before it sent them.
         guard !self.signature.isOn(message) else { return }
         do throws(ClusterProtocolError) {
             try self.read(message)
@@ -67,7 +67,7 @@ package struct ClusterEnvelopeReader: Sendable {
         }
     }
 
-    /// Whether it can be that somebody here is addressed: a broadcast to a single room says to which.
+    /// Whether a broadcast may address sockets of this node, by its single room if it has one.
     private func isOfInterest(_ options: BroadcastOptions) -> Bool {
         options.rooms.count != 1 || self.receiver.isOfInterest(options.rooms[0])
     }

@@ -54,7 +54,7 @@ final class DriverTransport: ClusterTransport {
             do throws(ClusterError) {
                 try self.send(message)
             } catch {
-                // Some are on their way: nobody knows what the other nodes have.
+                // Some are on their way, so it is unknown what the other nodes have.
                 guard index == 0 else { return .unconfirmed(reason: error.message) }
                 return .refused(reason: error.message)
             }

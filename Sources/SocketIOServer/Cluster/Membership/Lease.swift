@@ -2,7 +2,7 @@ package import NIOCore
 import OrderedCollections
 package import SocketIOWire
 
-/// What a node tells the others of itself from time to time: that it lives, and as whom.
+/// What a node tells the others from time to time: that it lives, and what it calls itself.
 ///
 /// JSON text on a channel of its own, which Node.js nodes don't listen to.
 package struct Lease: Sendable, Hashable {
@@ -12,16 +12,16 @@ package struct Lease: Sendable, Hashable {
     package var address: String?
     /// Changes with the namespaces.
     package var version: Int
-    /// What it calls itself in each namespace; `nil`: as before.
+    /// What it calls itself in each namespace; `nil` if that has not changed.
     package var namespaces: [UTF8Text: UTF8Text]?
-    /// It asks the others to say at once who they are.
+    /// Whether it asks the others to say at once who they are.
     package var isHello = false
-    /// It leaves.
+    /// Whether it leaves.
     package var isGoodbye = false
 
-    /// Names and ids that are longer belong to nobody.
+    /// A lease with a longer name or id is ignored.
     private static let longestName = 256
-    /// A node names no more namespaces than that: in others it is only counted.
+    /// A node names no more namespaces than that; in the others it is only counted.
     static let mostNamespaces = 1_000
     /// A message that is longer is no lease.
     private static let longestMessage = 1024 * 1024

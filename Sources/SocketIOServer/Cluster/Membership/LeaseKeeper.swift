@@ -2,15 +2,15 @@ import NIOConcurrencyHelpers
 package import NIOCore
 package import SocketIOWire
 
-/// Tells the other nodes that this one lives, and knows which of them do: for all namespaces of a server's adapters.
+/// Tells the other nodes that this one lives, and knows which of them do, for all namespaces of a server's adapters.
 ///
-/// What it hears may come on any thread. It beats on a loop from the first namespace that joins to the last that leaves.
+/// It may be called on any thread. It beats on a loop, from the first namespace that joins to the last that leaves.
 package final class LeaseKeeper: Sendable {
     private struct State {
         var table: NodeTable
         var namespaces: [UTF8Text: UTF8Text] = [:]
         var version = 0
-        /// Who wants to know of changes, by namespace.
+        /// The closures that hear of changes, by namespace.
         var observers: [UTF8Text: @Sendable () -> Void] = [:]
         var beat: Scheduled<Void>?
         var lastBeat: NIODeadline?
@@ -24,18 +24,18 @@ package final class LeaseKeeper: Sendable {
     private let eventLoop: any EventLoop
     private let interval: TimeAmount
     private let send: @Sendable (ByteBuffer) -> Void
-    /// What this node calls itself, whatever it serves.
+    /// What this node calls itself, for all namespaces.
     package let node: UTF8Text
     private let state: NIOLockedValueBox<State>
 
     /// Makes a keeper.
     ///
     /// - Parameters:
-    ///   - node: What this node calls itself: no other one does.
+    ///   - node: What this node calls itself, and no other node does.
     ///   - address: Where this node listens, if that is known.
-    ///   - configuration: How often it beats, and when others are silent.
+    ///   - configuration: How often it beats, and when other nodes count as silent.
     ///   - eventLoop: Where it beats.
-    ///   - send: Publishes a lease to all nodes; what is lost is lost.
+    ///   - send: Publishes a lease to all nodes; a lost lease is not sent again.
     package init(
         node: UTF8Text,
         address: String?,
@@ -52,7 +52,7 @@ package final class LeaseKeeper: Sendable {
         self.state = NIOLockedValueBox(state)
     }
 
-    /// A namespace joins the cluster: the others are told, and asked who they are.
+    /// Tells the others that a namespace joins the cluster, and asks who they are.
     ///
     /// - Parameters:
     ///   - namespace: Its name.
@@ -71,7 +71,7 @@ package final class LeaseKeeper: Sendable {
         self.beatLater()
     }
 
-    /// A namespace leaves.
+    /// Tells the others that a namespace leaves.
     package func leave(_ namespace: UTF8Text) {
         let (lease, beat) = self.state.withLockedValue { state -> (Lease?, Scheduled<Void>?) in
             guard state.namespaces.removeValue(forKey: namespace) != nil else { return (nil, nil) }
@@ -92,7 +92,7 @@ package final class LeaseKeeper: Sendable {
         self.state.withLockedValue { $0.table.peers(of: namespace) }
     }
 
-    /// A message on the leases' channel.
+    /// Takes a message on the leases' channel.
     package func received(_ message: ByteBuffer) {
         guard let lease = Lease(parsing: message), lease.node != self.node else { return }
         let now = self.eventLoop.now
@@ -102,7 +102,8 @@ package final class LeaseKeeper: Sendable {
             guard change.isAsked || change.isUnknown, !state.namespaces.isEmpty else { return (observers, nil) }
             state.owesFull = true
             state.owesHello = state.owesHello || change.isUnknown
-            // Whoever may publish may ask, as often as it likes: at once now and then, otherwise with the next beat.
+            // Everybody who may publish may ask, as often as they like. So this node answers at once now and then, and
+            // otherwise with the next beat.
             if let last = state.lastFull, now - last < self.interval { return (observers, nil) }
             return (observers, Self.nextLease(&state, self.node, at: now))
         }
@@ -125,7 +126,7 @@ package final class LeaseKeeper: Sendable {
         let (lease, observers) = self.state.withLockedValue { state -> (Lease?, [@Sendable () -> Void]) in
             state.beat = nil
             guard !state.namespaces.isEmpty else { return (nil, []) }
-            // Whoever was frozen has heard nobody, and nobody is silent by that.
+            // If this node was frozen, it has heard no node, so none of them counts as silent for that.
             if let last = state.lastBeat, now - last > .nanoseconds(self.interval.nanoseconds * 2) {
                 state.table.excuse(at: now)
             }
@@ -138,7 +139,7 @@ package final class LeaseKeeper: Sendable {
         self.beatLater()
     }
 
-    /// Whoever is asked says it in full; whoever does not know asks the same way.
+    /// A full lease if this node was asked; it also asks the others if it does not know one of them.
     private static func nextLease(_ state: inout State, _ node: UTF8Text, at now: NIODeadline) -> Lease {
         var lease = Self.lease(state, node, isFull: state.owesFull)
         lease.isHello = state.owesHello

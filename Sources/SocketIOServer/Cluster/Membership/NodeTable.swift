@@ -1,13 +1,13 @@
 import NIOCore
 package import SocketIOWire
 
-/// The other nodes that tell that they live.
+/// The other nodes that say that they live.
 ///
-/// A value: leases and the time go in; who is there comes out.
+/// It is a value, which takes leases and the time, and tells which nodes are there.
 package struct NodeTable: Sendable {
     /// What a lease, or the time, has changed.
     package struct Change: Equatable, Sendable {
-        /// Somebody has come, gone, fallen silent, or speaks again.
+        /// A node has come, gone, fallen silent, or speaks again.
         package var isVisible = false
         /// This node should say at once who it is.
         package var isAsked = false
@@ -26,13 +26,13 @@ package struct NodeTable: Sendable {
 
     /// This node.
     private let own: UTF8Text
-    /// For how long a node is taken for alive that says nothing.
+    /// For how long a node that says nothing counts as alive.
     private let duration: TimeAmount
     private var entries: [UTF8Text: Entry] = [:]
     /// How many namespaces all of them name.
     private var namespaceCount = 0
 
-    /// More nodes than there are, and more namespaces: anybody may say anything.
+    /// More nodes and namespaces than there are, because everybody who may publish may claim anything.
     private static let mostNodes = 10_000
     private static let mostNamespaces = 50_000
 
@@ -41,7 +41,7 @@ package struct NodeTable: Sendable {
         self.duration = duration
     }
 
-    /// Takes what a node says.
+    /// Takes a node's lease.
     package mutating func heard(_ lease: Lease, at now: NIODeadline) -> Change {
         var change = Change(isAsked: lease.isHello)
         guard lease.node != self.own else { return Change() }
@@ -82,9 +82,9 @@ package struct NodeTable: Sendable {
         return change
     }
 
-    /// Looks who has fallen silent, and forgets who has been for long.
+    /// Finds the nodes that have fallen silent, and forgets those that have been silent for long.
     ///
-    /// - Returns: Whether somebody has.
+    /// - Returns: Whether there was one.
     package mutating func look(at now: NIODeadline) -> Bool {
         var hasChanged = false
         for (id, entry) in self.entries {
@@ -105,7 +105,7 @@ package struct NodeTable: Sendable {
         return true
     }
 
-    /// This node has not listened for a while: nobody has fallen silent by that.
+    /// Lets no node count as silent, because this node has not listened for a while.
     package mutating func excuse(at now: NIODeadline) {
         for id in self.entries.keys { self.entries[id]?.lastHeard = now }
     }
