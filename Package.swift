@@ -202,8 +202,8 @@ let targets: [Target] = [
         name: "SocketIONodeTests",
         dependencies: [
             "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RedisAdapters", "RESP",
-            "SocketIOWire", "SocketIOTestSupport", nioCore, nioEmbedded, nioHTTP1, nioPosix, nioConcurrency, lifecycle,
-            logging, ordered,
+            "SocketIOWire", "SocketIOTestSupport", yams, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioConcurrency,
+            lifecycle, logging, ordered,
         ],
         swiftSettings: settings
     ),

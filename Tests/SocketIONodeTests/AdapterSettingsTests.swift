@@ -53,7 +53,7 @@ struct AdapterSettingsTests {
         for type in NodeConfiguration.AdapterType.allCases where type != .memory {
             let redis = try #require(load("adapter: {type: \(type.rawValue), redis: {url: \"redis://h\"}}").node.redis)
             var cluster = ClusterConfiguration()
-            cluster.address = redis.address
+            cluster.address = redis.cluster.address
             #expect(redis.classic.cluster == cluster && redis.shardedAdapter.cluster == cluster)
             let (classic, sharded) = (PubSubAdapterConfiguration(), ShardedAdapterConfiguration())
             #expect(redis.classic.key == classic.key && redis.classic.subscriptions == classic.subscriptions)
@@ -77,7 +77,7 @@ struct AdapterSettingsTests {
     ])
     func addressForOtherNodes(host: String, port: Int, address: String) {
         let listen = NodeConfiguration.Listen(host: host, port: port, threads: 1)
-        #expect(NodeConfiguration.Redis.address(of: listen, hostName: "web-1") == address)
+        #expect(NodeConfiguration.Adapter.address(of: listen, hostName: "web-1") == address)
     }
 
     /// The shortest grace after which something happens decides how often the link is proven.
@@ -86,7 +86,7 @@ struct AdapterSettingsTests {
             let yaml = "adapter: {type: redis, redis: {url: \"redis://h\", \(settings)}}"
             return try #require(load(yaml).node.redis).connection.probe
         }
-        let short = NodeConfiguration.Redis.probe(grace: .milliseconds(400))
+        let short = NodeConfiguration.Adapter.probe(grace: .milliseconds(400))
         #expect(try probe("readinessGrace: 1m, whenLost: stopAccepting, whenLostGrace: 400ms") == short)
         #expect(try probe("readinessGrace: 400ms, whenLost: notReady, whenLostGrace: 1m") == short)
         #expect(try probe("readinessGrace: 400ms, whenLostGrace: 100ms") == short)

@@ -6,7 +6,10 @@ import Testing
 
 @Suite struct CommandLineTests {
     @Test(arguments: [
-        (["pubish"], "There is no command 'pubish'. The commands are serve, check-config, emit, raw, token, health."),
+        (
+            ["pubish"],
+            "There is no command 'pubish'. The commands are serve, check-config, config, emit, raw, token, health."
+        ),
         (["tokn"], "There is no command 'tokn'. Did you mean 'token'?"),
         (["serve", "now"], "There is no command 'now'."),
     ])

@@ -65,7 +65,7 @@ struct ConfigurationDefaults {
         #expect(load("listen:\nheartbeat: ~\ngateway: {}\n").problems.isEmpty)
     }
 
-    /// The table repeats the defaults of the libraries; this keeps the two the same.
+    /// A node without a configuration is a server and a gateway as the libraries make them.
     @Test func defaultsAreThoseOfTheLibraries() {
         let node = load().node
         #expect(Self.dump(node.gateway) == Self.dump(GatewayConfiguration()))
@@ -81,14 +81,6 @@ struct ConfigurationDefaults {
         return text
     }
 
-    /// `config/node.yaml` is made from the table: `socketio-node check-config --template > config/node.yaml`.
-    @Test func committedFileIsTheTemplate() throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let file = try String(contentsOf: root.appending(path: "config/node.yaml"), encoding: .utf8)
-        #expect(file == ConfigurationTemplate.text)
-    }
-
     @Test func templateIsCorrectAndChangesNothing() {
         let loaded = load(ConfigurationTemplate.text)
         #expect(loaded.problems == [])
@@ -97,9 +89,7 @@ struct ConfigurationDefaults {
     }
 
     @Test func clusterFileNeedsOnlyItsSecrets() throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let file = try String(contentsOf: root.appending(path: "config/cluster.yaml"), encoding: .utf8)
+        let file = try RepositoryFile.text("config/cluster.yaml")
         let environment = ["SOCKETIO_ADAPTER_REDIS_URL": "redis://redis:6379"]
         let loaded = load(file, environment: environment)
         #expect(loaded.problems == [])
@@ -274,7 +264,7 @@ struct ConfigurationSecrets {
             "gateway: {apiTokenSalt: \"\(self.secret)\", authentication: {jwt: {secret: \"\(self.secret)\"}}}"
         )
         #expect(good.problems == [])
-        let effective = ConfigurationTemplate.effective(good.settings).joined(separator: "\n")
+        let effective = EffectiveConfiguration.lines(good.settings).joined(separator: "\n")
         #expect(!effective.contains("horse"))
         #expect(effective.contains("gateway.apiTokenSalt = (hidden)    (node.yaml:1:"))
     }

@@ -127,7 +127,7 @@ struct ReadinessTests {
     /// Whatever the grace is, a probe that is not answered is noticed within it.
     @Test(arguments: [400, 1000, 5000, 60_000])
     func probesFitIntoTheGrace(milliseconds: Int64) {
-        let probe = NodeConfiguration.Redis.probe(grace: .milliseconds(milliseconds))
+        let probe = NodeConfiguration.Adapter.probe(grace: .milliseconds(milliseconds))
         #expect(probe.interval + probe.timeout < .milliseconds(milliseconds))
         #expect(probe.interval >= .milliseconds(50))
     }

@@ -23,7 +23,7 @@ struct CheckConfig: AsyncParsableCommand {
         let loaded = try self.options.loadOrExit()
         for warning in loaded.warnings { StandardError.write("warning: \(warning)") }
         if self.effective {
-            for line in ConfigurationTemplate.effective(loaded.settings) { print(line) }
+            for line in EffectiveConfiguration.lines(loaded.settings) { print(line) }
         } else {
             print("\(loaded.file ?? "The configuration (no file given)") is correct.")
         }

@@ -12,7 +12,9 @@ struct NodeCommand: AsyncParsableCommand {
             configuration is wrong.
             """,
         version: NodeVersion.text,
-        subcommands: [Serve.self, CheckConfig.self, Emit.self, Raw.self, TokenCommand.self, Health.self],
+        subcommands: [
+            Serve.self, CheckConfig.self, ConfigCommand.self, Emit.self, Raw.self, TokenCommand.self, Health.self,
+        ],
         defaultSubcommand: Serve.self
     )
 }

@@ -1,6 +1,6 @@
 import OrderedCollections
 
-/// Where a value came from, for messages and for `check-config --effective`.
+/// Where a value came from, for messages, `check-config --effective` and `config show --origin`.
 enum SettingOrigin: Sendable, Hashable {
     case file(path: String, line: Int, column: Int)
     case environment(name: String)

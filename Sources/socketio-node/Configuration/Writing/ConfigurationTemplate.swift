@@ -1,14 +1,15 @@
-import OrderedCollections
-
-/// The table of settings as people read it.
+/// The commented configuration file.
 enum ConfigurationTemplate {
     /// `config/node.yaml`: every key, its meaning and its default.
     static var text: String {
         var lines = [
+            "# yaml-language-server: $schema=\(ConfigurationSchema.fileName)",
+            "#",
             "# Configuration of socketio-node: every key with its default. Nothing here is required.",
             "#",
             "#   socketio-node serve --config config/node.yaml",
             "#   socketio-node check-config --config config/node.yaml     every error at once",
+            "#   socketio-node config show --origin                       every value, and where it comes from",
             "#",
             "# Each key can also be set in the environment and by a flag; flags win over the environment, the environment",
             "# over this file. listen.port is SOCKETIO_LISTEN_PORT and --set listen.port=…; adapter.redis.requestsTimeout is",
@@ -16,6 +17,9 @@ enum ConfigurationTemplate {
             "#",
             "# Durations carry their unit (ms, s, m, h, d), sizes may (KB, MB, KiB, MiB). A secret can be read from a file",
             "# instead, by its second key `…File`.",
+            "#",
+            "# docs/configuration.md is the reference. Editors read \(ConfigurationSchema.fileName) beside this file;",
+            "# `socketio-node config schema` prints it.",
         ]
         for field in SettingTable.root {
             lines.append("")
@@ -34,12 +38,12 @@ enum ConfigurationTemplate {
             lines.append("\(indent)# \(field.example ?? "\(field.name): …")")
             lines.append("\(indent)# \(field.name)File: /run/secrets/\(field.name)")
         default:
-            if let text = field.default {
-                lines.append("\(indent)\(field.name): \(text)")
+            if let literal = field.default {
+                lines.append("\(indent)\(field.name): \(literal.yaml)")
             } else {
                 lines.append("\(indent)# \(field.name): …")
             }
-            if let members = Self.entryFields(of: field.kind) {
+            if let members = field.kind.entryFields {
                 lines.append("\(indent)#   Each entry:")
                 Self.describe(members, indent: indent + "#     ", into: &lines)
             }
@@ -50,19 +54,11 @@ enum ConfigurationTemplate {
         }
     }
 
-    /// The keys of the entries of a map.
-    private static func entryFields(of kind: SettingKind) -> [SettingField]? {
-        switch kind {
-        case .map(_, .record(let fields)), .map(_, .shorthand(_, let fields)): fields
-        default: nil
-        }
-    }
-
     private static func describe(_ fields: [SettingField], indent: String, into lines: inout [String]) {
         for field in fields {
             let value =
                 switch (field.default, field.isRequired) {
-                case (let text?, _): " (\(text))"
+                case (let literal?, _): " (\(literal.yaml))"
                 case (nil, true): " (required)"
                 case (nil, false): ""
                 }
@@ -73,7 +69,7 @@ enum ConfigurationTemplate {
             for (index, line) in Self.wrap(text, width: 112 - indent.count).enumerated() {
                 lines.append(indent + (index == 0 ? "" : "  ") + line)
             }
-            if let members = Self.entryFields(of: field.kind) {
+            if let members = field.kind.entryFields {
                 Self.describe(members, indent: indent + "  ", into: &lines)
             }
         }
@@ -90,39 +86,5 @@ enum ConfigurationTemplate {
             line += line.isEmpty ? String(word) : " \(word)"
         }
         return lines + [line]
-    }
-
-    /// Every key that is set, with its value and origin.
-    static func effective(_ settings: Setting) -> [String] {
-        var lines: [String] = []
-        Self.write(settings, kind: .record(SettingTable.root), into: &lines)
-        return lines
-    }
-
-    private static func write(_ setting: Setting, kind: SettingKind, into lines: inout [String]) {
-        switch (kind, setting.value) {
-        case (.record(let fields), .members(let members)), (.shorthand(_, let fields), .members(let members)):
-            for field in fields {
-                if let member = members[field.name] { Self.write(member, kind: field.kind, into: &lines) }
-            }
-        case (.map(_, let element), .members(let members)) where !members.isEmpty:
-            for member in members.values { Self.write(member, kind: element, into: &lines) }
-        case (_, .unset):
-            break
-        default:
-            lines.append("\(setting.path) = \(Self.text(setting, kind))    (\(setting.origin))")
-        }
-    }
-
-    private static func text(_ setting: Setting, _ kind: SettingKind) -> String {
-        switch setting.value {
-        case .unset: "null"
-        case .bool(let value): "\(value)"
-        case .integer(let value): if case .duration = kind { "\(value)ms" } else { "\(value)" }
-        case .text(let value): kind.isSecret ? "(hidden)" : value
-        case .list(let elements): "[" + elements.map { Self.text($0, .text(.any)) }.joined(separator: ", ") + "]"
-        case .members(let members):
-            "{" + members.map { "\($0.key): \(Self.text($0.value, .text(.any)))" }.joined(separator: ", ") + "}"
-        }
     }
 }

@@ -2,6 +2,10 @@
 struct TextRule: Sendable {
     /// Completes "expected …": `a path that begins with /`.
     var expectation: String
+    /// What editors can check of it, as a regular expression of JavaScript: it matches every text that is accepted.
+    var pattern: String
+    /// A text that is accepted.
+    var example: String
     /// Whether what is wrong may be a secret that was put in the wrong place, and must not be quoted.
     var hidesValue = false
     var accepts: @Sendable (String) -> Bool
@@ -31,46 +35,6 @@ indirect enum SettingKind: Sendable {
     case listOrTree
 }
 
-/// One key of the configuration: the parser, the environment's names, `check-config` and `config/node.yaml` come from
-/// these entries and nowhere else.
-struct SettingField: Sendable {
-    var name: String
-    var kind: SettingKind
-    /// The default as it is written in YAML; `nil`: none.
-    var `default`: String?
-    var isRequired = false
-    /// What the key means, for `config/node.yaml`.
-    var summary: String
-    /// A longer YAML value to show as a comment where the default is empty.
-    var example: String?
-
-    init(
-        _ name: String,
-        _ kind: SettingKind,
-        default: String? = nil,
-        required: Bool = false,
-        _ summary: String,
-        example: String? = nil
-    ) {
-        self.name = name
-        self.kind = kind
-        self.default = `default`
-        self.isRequired = required
-        self.summary = summary
-        self.example = example
-    }
-
-    /// A secret's second key, which names the file that holds it.
-    var fileField: SettingField? {
-        guard case .secret = self.kind else { return nil }
-        return SettingField(
-            self.name + "File",
-            .text(.nonEmpty),
-            "A file that holds `\(self.name)`, instead of writing it here."
-        )
-    }
-}
-
 extension SettingKind {
     /// Completes "expected …".
     var expectation: String {
@@ -82,9 +46,9 @@ extension SettingKind {
                 : "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .duration(let range):
             range.upperBound == Int.max
-                ? "a duration with its unit (ms, s, m, h), \(Duration.text(range.lowerBound)) or more"
-                : "a duration with its unit (ms, s, m, h) from \(Duration.text(range.lowerBound)) to "
-                    + Duration.text(range.upperBound)
+                ? "a duration with its unit (ms, s, m, h), \(Self.duration(range.lowerBound)) or more"
+                : "a duration with its unit (ms, s, m, h) from \(Self.duration(range.lowerBound)) to "
+                    + Self.duration(range.upperBound)
         case .bytes(let range):
             range.upperBound == Int.max
                 ? "a number of bytes (also KB, MB, KiB, MiB), \(range.lowerBound) or more"
@@ -102,13 +66,25 @@ extension SettingKind {
 
     var isSecret: Bool { if case .secret = self { true } else { false } }
 
-    /// Whether a wrong value is not to be quoted.
+    /// Whether a wrong value is not to be quoted: it may be a secret that stands one level too high.
     var hidesValue: Bool {
         switch self {
         case .secret: true
         case .text(let rule): rule.hidesValue
-        case .bool, .integer, .duration, .bytes, .choice, .list, .map, .record, .shorthand, .scalarOr, .listOrTree:
-            false
+        case .list(let element), .map(_, let element): element.hidesValue
+        case .record(let fields), .shorthand(_, let fields): fields.contains { $0.kind.hidesValue }
+        case .scalarOr(let scalar, let collection): scalar.hidesValue || collection.hidesValue
+        case .bool, .integer, .duration, .bytes, .choice, .listOrTree: false
+        }
+    }
+
+    /// The keys of the entries of a map or list.
+    var entryFields: [SettingField]? {
+        switch self {
+        case .map(_, .record(let fields)), .map(_, .shorthand(_, let fields)), .list(.record(let fields)): fields
+        case .bool, .integer, .duration, .bytes, .text, .secret, .choice, .list, .map, .record, .shorthand, .scalarOr,
+            .listOrTree:
+            nil
         }
     }
 
@@ -119,14 +95,8 @@ extension SettingKind {
         case .list, .map, .record, .shorthand, .scalarOr, .listOrTree: false
         }
     }
-}
 
-extension Duration {
-    /// Milliseconds as a configuration writes them: `25s`, `300ms`.
-    fileprivate static func text(_ milliseconds: Int) -> String {
-        if milliseconds > 0, milliseconds.isMultiple(of: 3_600_000) { return "\(milliseconds / 3_600_000)h" }
-        if milliseconds > 0, milliseconds.isMultiple(of: 60_000) { return "\(milliseconds / 60_000)m" }
-        if milliseconds > 0, milliseconds.isMultiple(of: 1000) { return "\(milliseconds / 1000)s" }
-        return "\(milliseconds)ms"
+    private static func duration(_ milliseconds: Int) -> String {
+        milliseconds == 0 ? "0ms" : SettingLiteral.duration(milliseconds).yaml
     }
 }
