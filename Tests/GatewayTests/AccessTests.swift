@@ -100,11 +100,12 @@ import Testing
     }
 
     @Test func tokensAreFoundByTheirKeyAlone() {
-        let table = TokenTable(Samples.configuration.apiTokens)
-        #expect(table.token(forKey: Samples.key("Full"), salt: Samples.salt)?.name == "Full")
-        #expect(table.token(forKey: Samples.key("Full"), salt: Samples.salt + "x") == nil)
-        #expect(table.token(forKey: "", salt: Samples.salt) == nil)
-        #expect(table.token(forKey: Samples.token("Full", .fullAccess).hash, salt: Samples.salt) == nil)
+        let table = TokenTable(Samples.configuration.apiTokens, salt: Samples.salt)
+        #expect(table.token(forKey: Samples.key("Full"))?.name == "Full")
+        let other = TokenTable(Samples.configuration.apiTokens, salt: Samples.salt + "x")
+        #expect(other.token(forKey: Samples.key("Full")) == nil)
+        #expect(table.token(forKey: "") == nil)
+        #expect(table.token(forKey: Samples.token("Full", .fullAccess).hash) == nil)
     }
 
     @Test func comparisonLooksAtEveryByte() {

@@ -312,8 +312,8 @@ func makeToken(
     ) async throws -> AuthenticatedPrincipal {
         var configuration = Samples.configuration
         change(&configuration)
-        let model = try await GatewayModel(configuration, hooks: hooks)
-        return try await Authenticator(model: model, hooks: hooks)
+        let rules = try await Rules(configuration, hooks: hooks)
+        return try await Authenticator(rules: rules.access, hooks: hooks)
             .authenticate(.init(auth: auth, handshake: [:], address: "::1"), now: now)
     }
 

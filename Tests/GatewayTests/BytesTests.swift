@@ -69,8 +69,8 @@ private func auth(id: String, role: String = "authenticated") -> JSONValue {
     ) async throws -> AuthenticatedPrincipal {
         var configuration = Samples.configuration
         change(&configuration)
-        let model = try await GatewayModel(configuration, hooks: hooks)
-        return try await Authenticator(model: model, hooks: hooks)
+        let rules = try await Rules(configuration, hooks: hooks)
+        return try await Authenticator(rules: rules.access, hooks: hooks)
             .authenticate(.init(auth: auth, handshake: [:], address: "::1"), now: 500)
     }
 
@@ -107,8 +107,8 @@ private func auth(id: String, role: String = "authenticated") -> JSONValue {
             Samples.token(one, .custom, scopes: scopes), Samples.token(two, .custom, scopes: Samples.scopes("io.raw")),
         ]
         #expect(configuration.validate() == [])
-        let model = try await GatewayModel(configuration, hooks: GatewayHooks())
-        let plan = try model.plan(
+        let rules = try await Rules(configuration, hooks: GatewayHooks())
+        let plan = try rules.plan(
             LifecycleEvent(event: "update", schema: "api::article.article", data: ["id": 1]),
             now: 0
         )
@@ -119,10 +119,12 @@ private func auth(id: String, role: String = "authenticated") -> JSONValue {
         // What a socket's data says.
         for (text, scopes) in [(one, 1), (two, 0)] {
             let record = PrincipalRecord(["kind": "user", "userId": 1, "role": .string(RoomName.slug(text))])
-            #expect(model.principal(of: record).role?.scopes.count == scopes)
+            #expect(rules.access.principal(of: record).role?.scopes.count == scopes)
         }
         #expect(
-            model.validToken(forKey: Samples.key(one), now: 0)?.slug.utf8.elementsEqual(RoomName.slug(one).utf8) == true
+            rules.access.tokens.validToken(forKey: Samples.key(one), now: 0)?.slug.utf8.elementsEqual(
+                RoomName.slug(one).utf8
+            ) == true
         )
         // Namespaces.
         let namespace = GatewayNamespace(name: "x", roles: [one], tokens: [one])
@@ -251,7 +253,7 @@ private let pile = "a" + String(repeating: "\u{301}", count: 40_000) + String(re
         var configuration = Samples.configuration
         configuration.contentTypes[0].unknownFields = .keep
         configuration.events.sensitivePatterns = ["*\u{323}\u{323}x"]
-        let model = try await GatewayModel(configuration, hooks: GatewayHooks())
+        let rules = try await Rules(configuration, hooks: GatewayHooks())
         var members = JSONObject()
         for (index, text) in self.piles.enumerated() { members[text] = .int(index) }
         var entry = members
@@ -265,7 +267,7 @@ private let pile = "a" + String(repeating: "\u{301}", count: 40_000) + String(re
         let data = JSONValue.object(entry)
         let quick = try await self.isQuick {
             let event = LifecycleEvent(event: "update", schema: "api::article.article", data: data)
-            let outcome = try model.plan(event, now: 0).report.outcome
+            let outcome = try rules.plan(event, now: 0).report.outcome
             #expect(outcome == .sent)
         }
         #expect(quick)
@@ -274,13 +276,13 @@ private let pile = "a" + String(repeating: "\u{301}", count: 40_000) + String(re
     @Test func owners() async throws {
         var configuration = Samples.configuration
         configuration.contentTypes[0].ownerField = "author"
-        let model = try await GatewayModel(configuration, hooks: GatewayHooks())
+        let rules = try await Rules(configuration, hooks: GatewayHooks())
         var memory = EntityMemory(capacity: 10)
         let list = JSONValue.array(self.values().map { ["id": 5, "documentId": $0, "author": [$0, ["id": $0]]] })
         let quick = try await self.isQuick {
             for data in [list, list[0] ?? .null] {
                 let event = LifecycleEvent(event: "update", schema: "api::article.article", data: data)
-                let outcome = try model.plan(event, now: 0).report.outcome
+                let outcome = try rules.plan(event, now: 0).report.outcome
                 #expect(outcome == .sent)
             }
             for text in self.piles {
@@ -294,27 +296,27 @@ private let pile = "a" + String(repeating: "\u{301}", count: 40_000) + String(re
     }
 
     @Test func events() async throws {
-        let model = try await GatewayModel(Samples.configuration, hooks: GatewayHooks())
+        let rules = try await Rules(Samples.configuration, hooks: GatewayHooks())
         var ids = RecentIDs(capacity: 10)
         let quick = await self.isQuick {
             for text in self.piles {
                 let schema = SchemaReference(uid: text)
                 let error = #expect(throws: GatewayError.self) {
-                    try model.plan(LifecycleEvent(event: "update", schema: schema, data: 1), now: 0)
+                    try rules.plan(LifecycleEvent(event: "update", schema: schema, data: 1), now: 0)
                 }
                 #expect((error?.message.utf8.count ?? 0) < 500)
                 #expect(throws: GatewayError.self) {
-                    try model.plan(LifecycleEvent(event: text, schema: "api::article.article", data: 1), now: 0)
+                    try rules.plan(LifecycleEvent(event: text, schema: "api::article.article", data: 1), now: 0)
                 }
                 let isNew = ids.insert(text)
                 #expect(isNew)
                 #expect(!Ability(Samples.scopes("*.update", "api::a.a.find")).allows(text, on: text))
                 #expect(!RoomName.isInternal(Room(text)))
                 #expect(RoomName.slug(text).utf8.count == text.utf8.count)
-                #expect(model.role(claim: .string(text)) == nil)
+                #expect(rules.access.roles.role(claim: .string(text)) == nil)
                 #expect(PrincipalRecord(["kind": .string(text)]) == nil)
                 let record = PrincipalRecord(["kind": "user", "userId": 1, "role": .string(text)])
-                #expect(model.principal(of: record).user == nil)
+                #expect(rules.access.principal(of: record).user == nil)
                 #expect(Glob("*\u{301}*z").matches(text) == text.utf8.elementsEqual(self.piles[2].utf8))
             }
         }
@@ -329,8 +331,8 @@ private let pile = "a" + String(repeating: "\u{301}", count: 40_000) + String(re
         configuration.authentication.jwt?.algorithms = ["HS256"]
         var hooks = GatewayHooks()
         hooks.strategies["magic"] = { _, _ in nil }
-        let model = try await GatewayModel(configuration, hooks: hooks)
-        let authenticator = Authenticator(model: model, hooks: hooks)
+        let rules = try await Rules(configuration, hooks: hooks)
+        let authenticator = Authenticator(rules: rules.access, hooks: hooks)
         var auths: [JSONValue] = []
         for text in self.values().prefix(1) {
             auths.append(["strategy": text, "token": text])

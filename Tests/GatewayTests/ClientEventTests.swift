@@ -260,18 +260,18 @@ import Testing
 
     @Test func budgetsFillUpAgain() {
         var budget = ClientBudget()
-        var limits = GatewayConfiguration.Limits()
-        limits.questions = RateLimit(perSecond: 2, burst: 4)
+        let questions = RateLimit(perSecond: 2, burst: 4)
+        let changes = GatewayConfiguration.Limits().changes
         let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
-        for _ in 0..<4 { #expect(budget.take(.questions, 1, limits, at: start) == .taken) }
-        guard case .refused(let wait) = budget.take(.questions, 1, limits, at: start) else {
+        for _ in 0..<4 { #expect(budget.take(.questions, 1, of: questions, at: start) == .taken) }
+        guard case .refused(let wait) = budget.take(.questions, 1, of: questions, at: start) else {
             Issue.record("The fifth question at once was not refused")
             return
         }
         #expect((500...501).contains(wait))
-        #expect(budget.take(.changes, 1, limits, at: start) == .taken)
-        #expect(budget.take(.questions, 1, limits, at: start + .milliseconds(Int64(wait))) == .taken)
-        #expect(budget.take(.questions, 1, limits, at: start + .milliseconds(Int64(wait))) != .taken)
+        #expect(budget.take(.changes, 1, of: changes, at: start) == .taken)
+        #expect(budget.take(.questions, 1, of: questions, at: start + .milliseconds(Int64(wait))) == .taken)
+        #expect(budget.take(.questions, 1, of: questions, at: start + .milliseconds(Int64(wait))) != .taken)
     }
 
     /// What is said of errors that are not the client's: never nothing, and never what a hook said.

@@ -121,7 +121,7 @@ import Testing
         configuration.apiTokenSalt = "hunter3"
         configuration.apiTokens[0].hash = "hunter4"
         let error = await #expect(throws: GatewayError.self) {
-            try await GatewayModel(configuration, hooks: GatewayHooks())
+            try await Rules(configuration, hooks: GatewayHooks())
         }
         #expect(error?.code == .invalidConfiguration)
         #expect(error?.problems.count == 4)
@@ -132,15 +132,15 @@ import Testing
         var configuration = Samples.configuration
         configuration.entitySubscriptions.requireVerification = true
         let error = await #expect(throws: GatewayError.self) {
-            try await GatewayModel(configuration, hooks: GatewayHooks())
+            try await Rules(configuration, hooks: GatewayHooks())
         }
         #expect(error?.problems.map(\.path) == ["entitySubscriptions.requireVerification"])
         var hooks = GatewayHooks()
         hooks.verifyEntity = { _, _ in true }
-        _ = try await GatewayModel(configuration, hooks: hooks)
+        _ = try await Rules(configuration, hooks: hooks)
         hooks = GatewayHooks()
         hooks.findEntity = { _, _ in ["id": 1] }
-        _ = try await GatewayModel(configuration, hooks: hooks)
+        _ = try await Rules(configuration, hooks: hooks)
     }
 
     @Test(arguments: Field.typeNames)

@@ -20,14 +20,14 @@ private struct SimulatedSocket {
         }
     }
 
-    private func model(
+    private func rules(
         _ mode: SubscriptionMode,
         change: (inout GatewayConfiguration) -> Void = { _ in }
-    ) async throws -> GatewayModel {
+    ) async throws -> Rules {
         var configuration = Samples.configuration
         configuration.entitySubscriptions.mode = mode
         change(&configuration)
-        return try await GatewayModel(configuration, hooks: GatewayHooks())
+        return try await Rules(configuration, hooks: GatewayHooks())
     }
 
     private func socket(
@@ -57,7 +57,7 @@ private struct SimulatedSocket {
         var generator = SeededGenerator(seed: UInt64(seed))
         let delivery = ContentType.Delivery.allCases.randomElement(using: &generator)!
         let hasOwner = Bool.random(using: &generator)
-        let model = try await self.model(mode) { configuration in
+        let rules = try await self.rules(mode) { configuration in
             configuration.contentTypes[0].delivery = delivery
             if hasOwner { configuration.contentTypes[0].ownerField = "owner" }
         }
@@ -66,7 +66,7 @@ private struct SimulatedSocket {
             let event = events.randomElement(using: &generator)!
             var data: JSONValue = ["id": 5, "documentId": "abc", "title": "t", "author": ["id": 1], "owner": 1]
             if Int.random(in: 0..<5, using: &generator) == 0 { data = [data] }
-            let plan = try model.plan(
+            let plan = try rules.plan(
                 LifecycleEvent(event: event, schema: SchemaReference(uid: Samples.article), data: data),
                 now: 0
             )
@@ -109,9 +109,9 @@ private struct SimulatedSocket {
         ] as [(SubscriptionMode, String, [EntityRef], Bool)]
     )
     func subscriptions(_ mode: SubscriptionMode, _ event: String, _ entities: [EntityRef], _ hears: Bool) async throws {
-        let model = try await self.model(mode)
+        let rules = try await self.rules(mode)
         let data: JSONValue = ["id": 5, "documentId": "abc", "title": "t"]
-        let plan = try model.plan(LifecycleEvent(event: event, schema: "api::article.article", data: data), now: 0)
+        let plan = try rules.plan(LifecycleEvent(event: event, schema: "api::article.article", data: data), now: 0)
         let socket = self.socket("io-role-public", mode, entities: entities)
         #expect(self.received(plan, socket).count == (hears ? 1 : 0))
         #expect(self.received(plan, self.socket("io-role-nobody", mode, entities: entities)).isEmpty)
@@ -145,11 +145,11 @@ private struct SimulatedSocket {
         for (mode, delivery) in [
             (SubscriptionMode.narrow, ContentType.Delivery.roles), (.narrow, .entity), (.additive, .entity),
         ] {
-            let model = try await self.model(mode) { $0.contentTypes[0].delivery = delivery }
+            let rules = try await self.rules(mode) { $0.contentTypes[0].delivery = delivery }
             var memory = EntityMemory(capacity: 10)
-            let type = try #require(model.schema.contentType(Samples.article))
+            let type = try #require(rules.content.schema.contentType(Samples.article))
             if let earlier { memory.learn(type.identity(of: try #require(earlier.objectValue))) }
-            let plan = try model.plan(
+            let plan = try rules.plan(
                 LifecycleEvent(event: "update", schema: "api::article.article", data: data),
                 now: 0,
                 completing: memory.completed
@@ -165,9 +165,9 @@ private struct SimulatedSocket {
     }
 
     @Test func whatIsOnlyNowMadeIsForThoseWhoNamedIt() async throws {
-        let model = try await self.model(.narrow) { $0.contentTypes[0].delivery = .entity }
+        let rules = try await self.rules(.narrow) { $0.contentTypes[0].delivery = .entity }
         let event = LifecycleEvent(event: "create", schema: "api::article.article", data: ["documentId": "abc"])
-        let plan = try model.plan(event, now: 0)
+        let plan = try rules.plan(event, now: 0)
         for (id, count) in [("abc", 1), ("5", 0), ("xyz", 0)] {
             let socket = self.socket("io-role-public", .narrow, entities: [EntityRef(uid: Samples.article, id: id)])
             #expect(self.received(plan, socket).count == count)
@@ -176,7 +176,7 @@ private struct SimulatedSocket {
 
     /// The owners of a list's entries each get theirs, once, and nothing of others.
     @Test func ownersOfAListGetTheirs() async throws {
-        let model = try await self.model(.narrow) { configuration in
+        let rules = try await self.rules(.narrow) { configuration in
             configuration.contentTypes[0].ownerField = "author"
             configuration.roles[2].scopes.append(Scope("\(Samples.article).update:any")!)
         }
@@ -184,7 +184,7 @@ private struct SimulatedSocket {
             ["id": 1, "author": ["id": 8]], ["id": 2, "author": 9], ["id": 3, "author": "8"], ["id": 4],
             ["id": 5, "author": [["id": 9], 8]], [["id": 6, "author": 9]], 7, ["id": 8, "author": .null],
         ]
-        let plan = try model.plan(LifecycleEvent(event: "update", schema: "api::article.article", data: list), now: 0)
+        let plan = try rules.plan(LifecycleEvent(event: "update", schema: "api::article.article", data: list), now: 0)
         let member: Room = "io-role-authenticated"
         func ids(of user: EntityID) -> [[JSONValue?]] {
             let socket = self.socket(member, .narrow, rooms: [RoomName.owner(user, audience: member)])
@@ -201,9 +201,9 @@ private struct SimulatedSocket {
 
     @Test func entityDeliveryReachesSubscribersOnly() async throws {
         for mode in SubscriptionMode.allCases {
-            let model = try await self.model(mode) { $0.contentTypes[0].delivery = .entity }
+            let rules = try await self.rules(mode) { $0.contentTypes[0].delivery = .entity }
             for event in ["create", "update"] {
-                let plan = try model.plan(
+                let plan = try rules.plan(
                     LifecycleEvent(event: event, schema: "api::article.article", data: ["id": 5, "documentId": "abc"]),
                     now: 0
                 )
@@ -218,12 +218,12 @@ private struct SimulatedSocket {
     }
 
     @Test func ownersReceiveTheirOwnAndThoseWithAnyReceiveAll() async throws {
-        let model = try await self.model(.narrow) { configuration in
+        let rules = try await self.rules(.narrow) { configuration in
             configuration.contentTypes[0].ownerField = "author"
             configuration.roles[2].scopes.append(Scope("\(Samples.article).update:any")!)
         }
         let data: JSONValue = ["id": 5, "author": ["id": 9]]
-        let plan = try model.plan(LifecycleEvent(event: "update", schema: "api::article.article", data: data), now: 0)
+        let plan = try rules.plan(LifecycleEvent(event: "update", schema: "api::article.article", data: data), now: 0)
         let member: Room = "io-role-authenticated"
         #expect(self.received(plan, self.socket(member, .narrow)).isEmpty)
         #expect(self.received(plan, self.socket(member, .narrow, entities: [Self.five])).isEmpty)
@@ -247,8 +247,8 @@ private struct SimulatedSocket {
     ) async throws -> EventPlan {
         var configuration = Samples.configuration
         change(&configuration)
-        let model = try await GatewayModel(configuration, hooks: GatewayHooks())
-        return try model.plan(LifecycleEvent(event: event, schema: schema, data: data), now: now)
+        let rules = try await Rules(configuration, hooks: GatewayHooks())
+        return try rules.plan(LifecycleEvent(event: event, schema: schema, data: data), now: now)
     }
 
     private func rooms(_ plan: EventPlan) -> Set<Room> {
@@ -288,10 +288,10 @@ private struct SimulatedSocket {
     }
 
     @Test func rememberedGroupsAreForgottenWhenATokenExpires() async throws {
-        let model = try await GatewayModel(Samples.configuration, hooks: GatewayHooks())
+        let rules = try await Rules(Samples.configuration, hooks: GatewayHooks())
         let event = LifecycleEvent(event: "update", schema: "api::article.article", data: ["id": 1])
-        #expect(self.rooms(try model.plan(event, now: 0)).contains("io-token-late"))
-        #expect(!self.rooms(try model.plan(event, now: 1000)).contains("io-token-late"))
+        #expect(self.rooms(try rules.plan(event, now: 0)).contains("io-token-late"))
+        #expect(!self.rooms(try rules.plan(event, now: 1000)).contains("io-token-late"))
     }
 
     @Test func reasonsToSendNothing() async throws {

@@ -125,7 +125,8 @@ import Testing
                 made = true
                 return "sent"
             }
-            cluster[0].io.tell(try cluster[0].io.rawPublication(event: "x", rooms: nil, data: 1), outcome: outcome())
+            let events = cluster[0].io.events
+            events.tell(try events.rawPublication(event: "x", rooms: nil, data: 1), outcome: outcome())
             #expect(!made)
             #expect(lines.all == [])
         }

@@ -380,10 +380,10 @@ import Testing
                     + Samples.scopes("*.update")
             ),
         ]
-        let model = try await GatewayModel(configuration, hooks: GatewayHooks())
+        let rules = try await Rules(configuration, hooks: GatewayHooks())
         let type = world.types[0]
         let entry = world.entry(type.fields, depth: 4, type: type.uid)
-        let plan = try model.plan(
+        let plan = try rules.plan(
             LifecycleEvent(event: "update", schema: SchemaReference(uid: type.uid), data: entry),
             now: 0
         )

@@ -2,9 +2,7 @@ import EngineIO
 import Incidents
 public import Logging
 public import Metrics
-import NIOConcurrencyHelpers
-import NIOCore
-import OrderedCollections
+public import NIOCore
 public import SocketIOServer
 import SocketIOWire
 
@@ -30,29 +28,18 @@ import Foundation
 /// Every method applies to the whole cluster, no matter to which node a socket is connected. A method that needs
 /// answers of other nodes throws `ClusterError` if one of them does not answer in time.
 public final class IO: Sendable {
-    /// The server that the gateway stands on.
-    public let server: SocketServer
-    /// The main namespace.
-    ///
-    /// All methods without a namespace's name apply to it.
-    let main: Namespace
-    let hooks: GatewayHooks
-    let logger: Logger
-    let metrics: GatewayMetrics
-    /// What the log is told of refusals and failures.
-    let incidents: IncidentLog
-    /// Unix time in seconds.
-    let now: @Sendable () -> Double
-    let connections: ConnectionRegistry
-
-    private let current: NIOLockedValueBox<GatewayModel>
-    let eventIDs: EventIDMemory
-    let entities: NIOLockedValueBox<EntityMemory>
-    let limiter: NIOLockedValueBox<FailureLimiter>
-    /// Names of rooms that look like ids of sockets but were found to be none.
-    ///
-    /// Ids are random, so they will never be one.
-    let harmlessRooms: NIOLockedValueBox<RecentIDs>
+    /// What all parts need.
+    let context: GatewayContext
+    /// Decides who may connect.
+    let gatekeeper: Gatekeeper
+    /// Finds sockets in the cluster.
+    let sockets: SocketDirectory
+    /// Knows who follows what.
+    let subscriptions: Subscriptions
+    /// Sends what back ends publish.
+    let events: EventPublisher
+    /// Grants what clients ask for.
+    private let requests: ClientRequests
 
     /// Puts the gateway on a server: its checks, its events, its namespaces.
     ///
@@ -76,77 +63,60 @@ public final class IO: Sendable {
         metricsFactory: any MetricsFactory = MetricsSystem.factory,
         clock: (@Sendable () -> Double)? = nil
     ) async throws -> IO {
-        let model = try await GatewayModel(configuration, hooks: hooks)
+        let rules = try await Rules(configuration, hooks: hooks)
+        let incidents = IncidentLog(logger: logger, source: "Gateway", eventLoop: server.sockets.eventLoop)
         let io = IO(
-            server: server,
-            model: model,
-            hooks: hooks,
-            logger: logger,
-            metricsFactory: metricsFactory,
-            now: clock ?? { Date().timeIntervalSince1970 }
+            GatewayContext(
+                server: server,
+                rules: RulesInForce(rules, eventLoops: server.sockets.eventLoops),
+                hooks: hooks,
+                logger: logger,
+                metrics: GatewayMetrics(factory: metricsFactory, incidents: incidents),
+                incidents: incidents,
+                now: clock ?? { Date().timeIntervalSince1970 }
+            )
         )
         // The limits for an address and the gateway's checks must agree on which address a client has.
         server.engine.trust(configuration.security.trustedProxies.compactMap { AddressRange($0) })
-        io.registerConnections()
-        io.registerClientEvents()
-        io.registerServerEvents()
-        io.registerReceipts()
-        io.registerEntityEvents()
+        io.gatekeeper.register()
+        io.requests.register()
+        io.events.register()
+        io.subscriptions.register()
         return io
     }
 
-    private init(
-        server: SocketServer,
-        model: GatewayModel,
-        hooks: GatewayHooks,
-        logger: Logger,
-        metricsFactory: any MetricsFactory,
-        now: @escaping @Sendable () -> Double
-    ) {
-        self.server = server
-        self.main = server.sockets
-        self.hooks = hooks
-        self.logger = logger
-        self.incidents = IncidentLog(logger: logger, source: "Gateway", eventLoop: server.sockets.eventLoop)
-        self.metrics = GatewayMetrics(factory: metricsFactory, incidents: self.incidents)
-        self.now = now
-        self.current = NIOLockedValueBox(model)
-        let configuration = model.configuration
-        self.eventIDs = EventIDMemory(capacity: configuration.events.rememberedEventIDs)
-        self.entities = NIOLockedValueBox(
-            EntityMemory(capacity: configuration.entitySubscriptions.rememberedIDs)
+    private init(_ context: GatewayContext) {
+        let budgets = ClientBudgets()
+        self.context = context
+        self.gatekeeper = Gatekeeper(context, budgets: budgets)
+        self.sockets = SocketDirectory(context)
+        self.subscriptions = Subscriptions(context, sockets: self.sockets, budgets: budgets)
+        self.events = EventPublisher(context, subscriptions: self.subscriptions)
+        self.requests = ClientRequests(
+            context,
+            sockets: self.sockets,
+            subscriptions: self.subscriptions,
+            events: self.events,
+            budgets: budgets
         )
-        self.limiter = NIOLockedValueBox(
-            FailureLimiter(
-                maximum: configuration.authentication.maximumFailures,
-                length: configuration.authentication.failureWindow
-            )
-        )
-        self.harmlessRooms = NIOLockedValueBox(RecentIDs(capacity: 10_000))
-        self.connections = ConnectionRegistry(eventLoop: server.sockets.eventLoop)
     }
 
-    var model: GatewayModel { self.current.withLockedValue { $0 } }
+    /// The server that the gateway stands on.
+    public var server: SocketServer { self.context.server }
 
     /// The configuration in force.
-    public var configuration: GatewayConfiguration { self.model.configuration }
+    public var configuration: GatewayConfiguration { self.context.configuration }
 
     /// The API token that a key belongs to, for services that check the keys of their own callers; `nil` if no token is
     /// valid now.
     ///
     /// The comparison takes constant time, and uses the configuration in force.
     public func apiToken(forKey key: String) -> APIToken? {
-        self.model.validToken(forKey: key, now: self.now())
+        self.context.rules.value.access.tokens.validToken(forKey: key, now: self.context.now())
     }
 
     /// The namespaces that the gateway looks after: `main`, and the configured ones by their bare names.
-    public var namespaces: [String: Namespace] {
-        var namespaces = ["main": self.main]
-        for namespace in self.configuration.namespaces {
-            namespaces[namespace.name] = self.server.of(namespace.name)
-        }
-        return namespaces
-    }
+    public var namespaces: [String: Namespace] { self.context.namespaces }
 
     /// Puts another configuration into force, and does not disturb clients that are connected.
     ///
@@ -156,33 +126,49 @@ public final class IO: Sendable {
     /// - Throws: ``GatewayError`` with every problem of the new configuration. The old one stays in force then.
     public func reload(_ configuration: GatewayConfiguration) async throws {
         var configuration = configuration
-        let old = self.configuration
-        configuration.authentication.mode = old.authentication.mode
-        configuration.namespaces = old.namespaces
-        configuration.security.trustedProxies = old.security.trustedProxies
-        let model = try await GatewayModel(configuration, hooks: self.hooks)
-        self.current.withLockedValue { $0 = model }
+        let installed = self.configuration
+        configuration.authentication.mode = installed.authentication.mode
+        configuration.namespaces = installed.namespaces
+        configuration.security.trustedProxies = installed.security.trustedProxies
+        let rules = try await Rules(configuration, hooks: self.context.hooks)
+        let old = await self.context.rules.replace(by: rules)
         let valid = Set(configuration.apiTokens.filter { !$0.isRevoked }.map { UTF8Text($0.slug) })
-        for token in old.apiTokens where !token.isRevoked && !valid.contains(UTF8Text(token.slug)) {
-            self.expelLocally(RoomName.token(token.slug), reason: "Token revoked")
+        for token in old.configuration.apiTokens where !token.isRevoked && !valid.contains(UTF8Text(token.slug)) {
+            self.context.expelMembers(of: RoomName.token(token.slug), reason: "Token revoked")
         }
     }
 
-    private func expelLocally(_ room: Room, reason: String) {
-        for namespace in self.namespaces.values {
-            let sockets = namespace.to(room).local
-            sockets.emit(Self.disconnectEvent, values: [["reason": .string(reason)]])
-            sockets.disconnectSockets(closingConnection: true)
-        }
-    }
-
-    /// The event that a client gets before the server disconnects it.
+    /// The verbs, with an answer that says what has happened on the other nodes.
     ///
-    /// It has `{reason}`.
-    static let disconnectEvent = "io:disconnect"
+    /// - Parameters:
+    ///   - policy: What to do while the cluster is out of reach.
+    ///   - timeout: How long the broker may take to confirm a message before it counts as queued.
+    ///   - wantsReceipt: Whether to ask every node how many clients it sent an event to.
+    /// - Returns: The verbs.
+    public func publisher(
+        whileUnreachable policy: UnreachablePolicy = .queue,
+        timeout: TimeAmount = .seconds(2),
+        wantsReceipt: Bool = false
+    ) -> Publisher {
+        Publisher(io: self, whileUnreachable: policy, timeout: timeout, wantsReceipt: wantsReceipt)
+    }
 
-    /// The time as JavaScript writes it: `2026-01-31T12:00:00.000Z`.
-    var isoTime: JSONValue {
-        (try? JSONValue(encoding: Date(timeIntervalSince1970: self.now()))) ?? .null
+    /// Runs `body` once for each id, as long as the node remembers the id.
+    ///
+    /// The node remembers an id only if `body` has published something. A caller that repeats a request which is still
+    /// under way waits for it.
+    ///
+    /// - Parameters:
+    ///   - id: The id that the publisher gave its event.
+    ///   - scope: What the id belongs to.
+    ///   - body: Does the work, and says whether it has published anything.
+    /// - Returns: What `body` returned; `nil` if the work was done before.
+    /// - Throws: What `body` throws. The id is not remembered then.
+    package func once<Result: Sendable>(
+        _ id: String,
+        scope: [String],
+        _ body: () async throws -> (result: Result, hasPublished: Bool)
+    ) async throws -> Result? {
+        try await self.events.eventIDs.once(EventIDMemory.Key(id, scope: scope), body)
     }
 }

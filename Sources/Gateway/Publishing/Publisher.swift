@@ -25,6 +25,8 @@ public struct Publisher: Sendable {
     /// Whether to ask every node how many clients it sent an event to.
     public var wantsReceipt: Bool
 
+    private var events: EventPublisher { self.io.events }
+
     // MARK: Events
 
     /// Sends an event that a back end has reported; see ``IO/emit(_:)``.
@@ -33,19 +35,19 @@ public struct Publisher: Sendable {
     public func emit(_ event: LifecycleEvent) async throws -> (PublishReport, EmitReport) {
         let id = event.eventID.map { EventIDMemory.Key($0, scope: []) }
         guard let id else { return try await self.emitAlways(event) }
-        let result = try await self.io.eventIDs.once(id) {
+        let result = try await self.events.eventIDs.once(id) {
             let result = try await self.emitAlways(event)
             return (result, result.0.delivery != .nobody)
         }
         if let result { return result }
-        let plan = try self.io.plan(event, onlyHere: false)
+        let plan = try self.events.plan(event, onlyHere: false)
         return (PublishReport(.nobody), EmitReport(.repeated, event: plan.report.event))
     }
 
     private func emitAlways(_ event: LifecycleEvent) async throws -> (PublishReport, EmitReport) {
-        let plan = try self.io.plan(event, onlyHere: false)
-        let report = try await self.confirm(self.io.publication(of: plan, onlyHere: false))
-        self.io.note(plan.report)
+        let plan = try self.events.plan(event, onlyHere: false)
+        let report = try await self.confirm(self.events.publication(of: plan, onlyHere: false))
+        self.events.note(plan.report)
         return (report, plan.report)
     }
 
@@ -58,7 +60,7 @@ public struct Publisher: Sendable {
     /// - Returns: What happened to it.
     /// - Throws: ``GatewayError`` for a name that cannot be sent, `ClusterError` if the message was refused.
     public func raw(event: String, rooms: [Room]? = nil, data: JSONValue) async throws -> PublishReport {
-        try await self.confirm(self.io.rawPublication(event: event, rooms: rooms, data: data))
+        try await self.confirm(self.events.rawPublication(event: event, rooms: rooms, data: data))
     }
 
     /// Sends an event to sockets of a namespace.
@@ -76,7 +78,8 @@ public struct Publisher: Sendable {
         rooms: [Room]? = nil,
         data: JSONValue
     ) async throws -> PublishReport? {
-        guard let publication = try self.io.namespacePublication(name, event: event, rooms: rooms, data: data) else {
+        guard let publication = try self.events.namespacePublication(name, event: event, rooms: rooms, data: data)
+        else {
             return nil
         }
         return try await self.confirm(publication)
@@ -86,7 +89,7 @@ public struct Publisher: Sendable {
     ///
     /// - Returns: `nil` if there is no such socket.
     public func sendPrivateMessage(_ socketID: String, event: String, data: JSONValue) async throws -> PublishReport? {
-        let publication = try self.io.messagePublication(socketID, event: event, data: data)
+        let publication = try self.events.messagePublication(socketID, event: event, data: data)
         guard try await self.mayExist(socketID) else { return nil }
         return try await self.confirm(publication)
     }
@@ -95,14 +98,14 @@ public struct Publisher: Sendable {
     ///
     /// - Returns: `nil` if there is no such socket.
     public func broadcast(_ socketID: String, event: String, data: JSONValue) async throws -> PublishReport? {
-        let publication = try self.io.broadcastPublication(socketID, event: event, data: data)
-        guard try await self.io.find(socketID) != nil else { return nil }
+        let publication = try self.events.broadcastPublication(socketID, event: event, data: data)
+        guard try await self.io.sockets.find(socketID) != nil else { return nil }
         return try await self.confirm(publication)
     }
 
     /// Sends an event to all sockets of a user.
     public func sendToUser(_ userID: EntityID, event: String, data: JSONValue) async throws -> PublishReport {
-        try await self.confirm(self.io.userPublication(userID, event: event, data: data))
+        try await self.confirm(self.events.userPublication(userID, event: event, data: data))
     }
 
     /// Sends an event to those who have subscribed to an entry; see ``IO/emitToEntity(_:_:event:data:)``.
@@ -112,7 +115,7 @@ public struct Publisher: Sendable {
         event: String,
         data: JSONValue
     ) async throws -> PublishReport {
-        try await self.confirm(self.io.entityPublication(uid, id, event: event, data: data))
+        try await self.confirm(self.events.entityPublication(uid, id, event: event, data: data))
     }
 
     // MARK: Sockets
@@ -121,7 +124,7 @@ public struct Publisher: Sendable {
     ///
     /// - Returns: `nil` if there is no such socket.
     public func joinRoom(_ socketID: String, _ room: Room) async throws -> PublishReport? {
-        guard let socket = try await self.io.find(socketID) else { return nil }
+        guard let socket = try await self.io.sockets.find(socketID) else { return nil }
         return try await self.move(socket, .join([room]))
     }
 
@@ -131,7 +134,7 @@ public struct Publisher: Sendable {
     ///
     /// - Returns: `nil` if there is no such socket.
     public func leaveRoom(_ socketID: String, _ room: Room) async throws -> PublishReport? {
-        guard let socket = try await self.io.find(socketID) else { return nil }
+        guard let socket = try await self.io.sockets.find(socketID) else { return nil }
         return try await self.move(socket, .leave([room]))
     }
 
@@ -139,13 +142,15 @@ public struct Publisher: Sendable {
     ///
     /// - Returns: `nil` if there is no such socket.
     public func disconnectSocket(_ socketID: String, reason: String) async throws -> PublishReport? {
-        guard let socket = try await self.io.find(socketID) else { return nil }
-        return try await self.confirm(self.io.disconnection(of: [self.io.main], room: socket.room, reason: reason))
+        guard let socket = try await self.io.sockets.find(socketID) else { return nil }
+        return try await self.confirm(
+            self.io.context.disconnection(of: [self.io.context.main], room: socket.room, reason: reason)
+        )
     }
 
     /// Tells all sockets of a user why, and disconnects them, in all of the gateway's namespaces.
     public func disconnectUser(_ userID: EntityID, reason: String) async throws -> PublishReport {
-        try await self.confirm(self.io.userDisconnection(userID, reason: reason))
+        try await self.confirm(self.events.userDisconnection(userID, reason: reason))
     }
 
     /// Subscribes a socket to an entry; see ``IO/subscribeToEntity(_:_:_:)``.
@@ -154,7 +159,7 @@ public struct Publisher: Sendable {
         _ uid: String,
         _ id: EntityID
     ) async throws -> (EntitySubscriptionResult, PublishReport?) {
-        let (result, socket, rooms) = try await self.io.subscription(socketID, uid, id)
+        let (result, socket, rooms) = try await self.io.subscriptions.subscription(socketID, uid, id)
         guard result.success, let socket else { return (result, nil) }
         return (result, try await self.move(socket, .join(rooms)))
     }
@@ -165,7 +170,7 @@ public struct Publisher: Sendable {
         _ uid: String,
         _ id: EntityID
     ) async throws -> (EntitySubscriptionResult, PublishReport?) {
-        let (result, socket, rooms) = try await self.io.unsubscription(socketID, uid, id)
+        let (result, socket, rooms) = try await self.io.subscriptions.unsubscription(socketID, uid, id)
         guard result.success, let socket else { return (result, nil) }
         return (result, try await self.move(socket, .leave(rooms)))
     }
@@ -177,7 +182,7 @@ public struct Publisher: Sendable {
     /// If nobody can say, and the message may wait, the answer is yes.
     private func mayExist(_ socketID: String) async throws -> Bool {
         do {
-            return try await self.io.find(socketID) != nil
+            return try await self.io.sockets.find(socketID) != nil
         } catch let error as ClusterError where error.code == .unreachable && self.whileUnreachable == .queue {
             return true
         }
@@ -198,14 +203,14 @@ public struct Publisher: Sendable {
 
     private func move(_ socket: FoundSocket, _ move: Move) async throws -> PublishReport {
         var publication = Publication()
-        publication.add(move.action, self.io.main.to(socket.room), self.io.main)
+        publication.add(move.action, self.io.context.main.to(socket.room), self.io.context.main)
         if let local = socket.local {
             // On this node it is done at once, in the order of this task's calls.
             switch move {
             case .join(let rooms): local.join(rooms)
             case .leave(let rooms): for room in rooms { local.leave(room) }
             }
-            self.io.tell(publication, outcome: PublishReport.Delivery.published.rawValue)
+            self.events.tell(publication, outcome: PublishReport.Delivery.published.rawValue)
             return PublishReport(.published)
         }
         return try await self.confirm(publication)
@@ -214,7 +219,7 @@ public struct Publisher: Sendable {
     /// Sends it, and waits until it is known what happens to it.
     private func confirm(_ publication: Publication) async throws -> PublishReport {
         guard !publication.isEmpty else {
-            self.io.tell(publication, outcome: PublishReport.Delivery.nobody.rawValue)
+            self.events.tell(publication, outcome: PublishReport.Delivery.nobody.rawValue)
             return PublishReport(.nobody)
         }
         var outcome = PublishOutcome.localOnly
@@ -226,52 +231,16 @@ public struct Publisher: Sendable {
             )
             if case .refused(let reason) = one {
                 let count = publication.parts.count
-                self.io.tell(publication, outcome: "refused: \(reason)")
+                self.events.tell(publication, outcome: "refused: \(reason)")
                 let done = index == 0 ? "nothing was sent" : "only \(index) of \(count) namespaces were told"
                 throw ClusterError(code: .unreachable, message: "The other nodes were not told (\(reason)); \(done).")
             }
             outcome = outcome.combined(with: one)
         }
         let delivery = PublishReport.Delivery(outcome)
-        self.io.tell(publication, outcome: delivery.rawValue)
-        let receipt = self.wantsReceipt ? await self.io.receipt(for: publication, outcome) : nil
+        self.events.tell(publication, outcome: delivery.rawValue)
+        let receipt = self.wantsReceipt ? await self.events.receipt(for: publication, outcome) : nil
         return PublishReport(delivery, receipt: receipt)
-    }
-}
-
-extension IO {
-    /// The verbs, with an answer that says what has happened on the other nodes.
-    ///
-    /// - Parameters:
-    ///   - policy: What to do while the cluster is out of reach.
-    ///   - timeout: How long the broker may take to confirm a message before it counts as queued.
-    ///   - wantsReceipt: Whether to ask every node how many clients it sent an event to.
-    /// - Returns: The verbs.
-    public func publisher(
-        whileUnreachable policy: UnreachablePolicy = .queue,
-        timeout: TimeAmount = .seconds(2),
-        wantsReceipt: Bool = false
-    ) -> Publisher {
-        Publisher(io: self, whileUnreachable: policy, timeout: timeout, wantsReceipt: wantsReceipt)
-    }
-
-    /// Runs `body` once for each id, as long as the node remembers the id.
-    ///
-    /// The node remembers an id only if `body` has published something. A caller that repeats a request which is still
-    /// under way waits for it.
-    ///
-    /// - Parameters:
-    ///   - id: The id that the publisher gave its event.
-    ///   - scope: What the id belongs to.
-    ///   - body: Does the work, and says whether it has published anything.
-    /// - Returns: What `body` returned; `nil` if the work was done before.
-    /// - Throws: What `body` throws. The id is not remembered then.
-    package func once<Result: Sendable>(
-        _ id: String,
-        scope: [String],
-        _ body: () async throws -> (result: Result, hasPublished: Bool)
-    ) async throws -> Result? {
-        try await self.eventIDs.once(EventIDMemory.Key(id, scope: scope), body)
     }
 }
 

@@ -8,6 +8,9 @@ extension Namespace {
     /// One of the server's loops, for timers that belong to no connection.
     package var eventLoop: any EventLoop { self.shards[0].eventLoop }
 
+    /// All of the server's loops.
+    package var eventLoops: [any EventLoop] { self.shards.map(\.eventLoop) }
+
     func hasLocalMembers(of room: Room) -> Bool { self.index.hasMembers(of: room) }
 
     /// Delivers an event to this node's matching sockets.

@@ -3,13 +3,8 @@ import SocketIOWire
 
 /// Finds out whose credentials these are.
 struct Authenticator: Sendable {
-    let model: GatewayModel
+    let rules: AccessRules
     let hooks: GatewayHooks
-
-    /// The longest API token that is looked at, in bytes.
-    ///
-    /// A key has 256 bytes.
-    static let maximumTokenBytes = 1024
 
     /// The principal of a client.
     ///
@@ -19,10 +14,8 @@ struct Authenticator: Sendable {
         let credentials = Credentials(request.auth, customStrategies: Set(custom))
         switch credentials.strategy {
         case .visitor:
-            guard let role = self.model.role(type: self.model.configuration.authentication.publicRole) else {
-                if self.model.configuration.security.requireAuthentication {
-                    throw ConnectionRefusal.authenticationRequired
-                }
+            guard let role = self.rules.roles.role(type: UTF8Text(self.rules.publicRole)) else {
+                if self.rules.requiresAuthentication { throw ConnectionRefusal.authenticationRequired }
                 throw ConnectionRefusal.noValidRoom
             }
             return AuthenticatedPrincipal(.visitor(role))
@@ -41,9 +34,8 @@ struct Authenticator: Sendable {
     }
 
     private func jwt(_ token: String, now: Double) async throws -> AuthenticatedPrincipal {
-        guard let verifier = self.model.verifier, let jwt = self.model.configuration.authentication.jwt else {
-            throw ConnectionRefusal.invalidToken
-        }
+        guard let verifier = self.rules.verifier else { throw ConnectionRefusal.invalidToken }
+        let jwt = verifier.configuration
         let claims: JSONObject
         do {
             claims = try verifier.verify(token, now: now)
@@ -68,10 +60,10 @@ struct Authenticator: Sendable {
         let role: Role
         if let name = user.role.map({ JSONValue.string($0) }) ?? claims.claim(jwt.claims.role), !name.isNull {
             // A role that is not configured does not count as the default role, because it may be meant to allow less.
-            guard let found = self.model.role(claim: name) else { throw ConnectionRefusal.invalidCredentials }
+            guard let found = self.rules.roles.role(claim: name) else { throw ConnectionRefusal.invalidCredentials }
             role = found
         } else {
-            guard let found = self.model.role(type: self.model.configuration.authentication.defaultRole) else {
+            guard let found = self.rules.roles.role(type: UTF8Text(self.rules.defaultRole)) else {
                 throw ConnectionRefusal.noValidRoom
             }
             role = found
@@ -81,9 +73,7 @@ struct Authenticator: Sendable {
     }
 
     private func apiToken(_ key: String, now: Double) throws(ConnectionRefusal) -> AuthenticatedPrincipal {
-        guard key.utf8.count <= Self.maximumTokenBytes,
-            let token = self.model.tokens.token(forKey: key, salt: self.model.configuration.apiTokenSalt)
-        else { throw .invalidCredentials }
+        guard let token = self.rules.tokens.token(forKey: key) else { throw .invalidCredentials }
         guard !token.isExpired(at: now) else { throw .tokenExpired }
         return AuthenticatedPrincipal(.token(token), expiresAt: token.expiresAt)
     }

@@ -1,5 +1,3 @@
-import EngineIO
-
 /// Why the gateway refuses a client.
 ///
 /// The texts are part of the protocol, because clients compare them.
@@ -79,40 +77,5 @@ enum ConnectionRefusal: Error, Hashable {
         case .invalidToken, .invalidCredentials, .tokenExpired: true
         default: false
         }
-    }
-}
-
-/// The checks that need only the address and the principal of a connection, in the order in which they are made.
-struct ConnectionChecks: Sendable {
-    private let whitelist: [AddressRange]
-    private let blacklist: [AddressRange]
-    private let maximumConnections: Int?
-    private let requiresAuthentication: Bool
-
-    init(_ security: GatewayConfiguration.Security) {
-        self.whitelist = security.ipWhitelist.compactMap { AddressRange($0) }
-        self.blacklist = security.ipBlacklist.compactMap { AddressRange($0) }
-        self.maximumConnections = security.maximumConnections
-        self.requiresAuthentication = security.requireAuthentication
-    }
-
-    /// Whether a client at that address may connect, to a node with so many sockets.
-    func check(address: String, connections: Int) throws(ConnectionRefusal) {
-        let parsed = IPAddress(address)
-        if !self.whitelist.isEmpty {
-            guard let parsed, self.whitelist.contains(where: { $0.contains(parsed) }) else { throw .notWhitelisted }
-        }
-        if !self.blacklist.isEmpty, parsed.map({ address in self.blacklist.contains { $0.contains(address) } }) ?? true
-        {
-            // If the address is unknown, it may be a blacklisted one.
-            throw .blacklisted
-        }
-        if let maximum = self.maximumConnections, connections >= maximum { throw .maximumConnections }
-    }
-
-    /// Whether that principal may connect.
-    func check(_ principal: Principal) throws(ConnectionRefusal) {
-        if self.requiresAuthentication && !principal.isAuthenticated { throw .authenticationRequired }
-        if let role = principal.role, !role.canConnect { throw .roleNotAllowed(role.type) }
     }
 }

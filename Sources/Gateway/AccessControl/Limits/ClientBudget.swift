@@ -1,5 +1,7 @@
 import NIOCore
-import SocketIOServer
+
+import struct SocketIOServer.RateLimit
+import struct SocketIOServer.TokenBucket
 
 /// How much a client may still ask for: a token bucket for each kind of wish.
 struct ClientBudget: Sendable {
@@ -17,12 +19,12 @@ struct ClientBudget: Sendable {
     mutating func take(
         _ kind: Kind,
         _ count: Int,
-        _ limits: GatewayConfiguration.Limits,
+        of rate: RateLimit,
         at now: NIODeadline
     ) -> TokenBucket.Answer {
         switch kind {
-        case .questions: self.questions.take(count, of: limits.questions, at: now)
-        case .changes: self.changes.take(count, of: limits.changes, at: now)
+        case .questions: self.questions.take(count, of: rate, at: now)
+        case .changes: self.changes.take(count, of: rate, at: now)
         }
     }
 }

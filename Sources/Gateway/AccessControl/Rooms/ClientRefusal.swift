@@ -1,5 +1,4 @@
 import OrderedCollections
-import SocketIOServer
 import SocketIOWire
 
 /// Why a client's wish is refused: the `error` of its acknowledgement.
@@ -31,25 +30,6 @@ struct ClientRefusal: Error, Hashable {
     ///
     /// The text says what happened.
     static func internalError(_ reason: String) -> ClientRefusal { ClientRefusal("Internal error: \(reason)") }
-
-    /// What a client is told if its wish has failed.
-    init(_ error: any Error) {
-        switch error {
-        case let refusal as ClientRefusal:
-            self = refusal
-        case let error as ClusterError where error.code == .timeout || error.code == .incomplete:
-            self = .internalError("not every node of the cluster has answered in time")
-        case let error as ClusterError where error.code == .unreachable:
-            self = .internalError("the other nodes of the cluster cannot be reached")
-        case let error as ClusterError where error.code == .closed:
-            self = .internalError("this server is shutting down")
-        case is ClusterError:
-            self = .internalError("the other nodes of the cluster could not be asked")
-        default:
-            // The error of a hook is for the log and not for the client.
-            self = .internalError("the application could not decide")
-        }
-    }
 
     // Rooms
     static let invalidRoomName = ClientRefusal("Invalid room name")

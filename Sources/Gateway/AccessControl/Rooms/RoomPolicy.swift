@@ -2,7 +2,23 @@ import SocketIOWire
 
 /// Which rooms clients may join and leave by themselves.
 struct RoomPolicy: Sendable {
-    let rooms: GatewayConfiguration.Rooms
+    /// What holds for all roles.
+    struct Settings: Sendable, Hashable {
+        /// Whether names of rooms may contain `:`.
+        var allowsColon: Bool
+        /// Whether names of rooms may contain `.`.
+        var allowsDot: Bool
+        /// The longest name of a room, in bytes.
+        var maximumNameLength: Int
+        /// The most rooms that a client may be in, besides the gateway's own.
+        var maximumRoomsPerSocket: Int
+        /// Whether clients may make rooms of their own; it decides only about the words of a refusal.
+        var hasPrivateRooms: Bool
+        /// Rooms that every authenticated socket joins.
+        var defaultRooms: Set<Room>
+    }
+
+    private let settings: Settings
     /// The rooms that the server puts sockets of some role into.
     ///
     /// Others may not join them, unless their role allows it.
@@ -11,18 +27,16 @@ struct RoomPolicy: Sendable {
     private let autoJoinedByRole: [UTF8Text: Set<Room>]
     /// Which rooms each role may join, by its type.
     private let patterns: [UTF8Text: [Glob]]
-    private let defaultRooms: Set<Room>
 
-    init(_ configuration: GatewayConfiguration) {
-        self.rooms = configuration.rooms
+    init(_ roles: [Role], settings: Settings) {
+        self.settings = settings
         self.patterns = Dictionary(
-            configuration.roles.map { (UTF8Text($0.type), $0.joinPolicy.map { Glob($0) }) }
+            roles.map { (UTF8Text($0.type), $0.joinPolicy.map { Glob($0) }) }
         ) { first, _ in first }
         self.autoJoinedByRole = Dictionary(
-            configuration.roles.map { (UTF8Text($0.type), Set($0.autoJoin.map { Room($0) })) }
+            roles.map { (UTF8Text($0.type), Set($0.autoJoin.map { Room($0) })) }
         ) { first, _ in first }
-        self.defaultRooms = Set(configuration.rooms.defaultRooms.map { Room($0) })
-        self.autoJoined = self.autoJoinedByRole.values.reduce(self.defaultRooms) { $0.union($1) }
+        self.autoJoined = self.autoJoinedByRole.values.reduce(settings.defaultRooms) { $0.union($1) }
     }
 
     /// The room that a client wants to join, if its name and role allow it.
@@ -34,7 +48,7 @@ struct RoomPolicy: Sendable {
         socketID: String,
         joined: some Sequence<Room>
     ) throws(ClientRefusal) -> Room {
-        let name = try self.name(payload, allowingColon: self.rooms.allowsColon)
+        let name = try self.name(payload, allowingColon: self.settings.allowsColon)
         guard !RoomName.isReserved(name) else { throw .reservedRoom }
         let room = Room(name)
         let role = principal.role.map { UTF8Text($0.type) }
@@ -43,7 +57,7 @@ struct RoomPolicy: Sendable {
             || role.flatMap { self.patterns[$0] }?.contains { $0.matches(name) } ?? false
         if !isGranted {
             // The text is part of the protocol. Without private rooms nobody makes rooms of their own.
-            guard self.rooms.enablePrivateRooms else { throw .privateRoomsDisabled }
+            guard self.settings.hasPrivateRooms else { throw .privateRoomsDisabled }
             throw self.autoJoined.contains(room) ? .reservedRoom : .joinDenied
         }
         let own = Room(socketID)
@@ -53,7 +67,9 @@ struct RoomPolicy: Sendable {
             if other == room { return room }
             if !RoomName.isReserved(other.name) && other != own { count += 1 }
         }
-        guard count < self.rooms.maximumRoomsPerSocket else { throw .maximumRooms(self.rooms.maximumRoomsPerSocket) }
+        guard count < self.settings.maximumRoomsPerSocket else {
+            throw .maximumRooms(self.settings.maximumRoomsPerSocket)
+        }
         return room
     }
 
@@ -61,18 +77,18 @@ struct RoomPolicy: Sendable {
     func roomToLeave(_ payload: JSONValue?, socketID: String) throws(ClientRefusal) -> Room {
         let name = try self.name(payload, allowingColon: true)
         let room = Room(name)
-        guard !RoomName.isReserved(name) || self.defaultRooms.contains(room), room != Room(socketID) else {
+        guard !RoomName.isReserved(name) || self.settings.defaultRooms.contains(room), room != Room(socketID) else {
             throw .reservedRoom
         }
         return room
     }
 
     private func name(_ payload: JSONValue?, allowingColon: Bool) throws(ClientRefusal) -> String {
-        guard let name = payload?.stringValue, !name.isEmpty, name.utf8.count <= self.rooms.maximumNameLength else {
+        guard let name = payload?.stringValue, !name.isEmpty, name.utf8.count <= self.settings.maximumNameLength else {
             throw .invalidRoomName
         }
         guard
-            RoomName.hasValidCharacters(name, allowingColon: allowingColon, allowingDot: self.rooms.allowsDot)
+            RoomName.hasValidCharacters(name, allowingColon: allowingColon, allowingDot: self.settings.allowsDot)
         else { throw .invalidRoomCharacters }
         return name
     }

@@ -1,30 +1,20 @@
 import SocketIOWire
 
-/// A wish to follow an entity, after all checks that need nobody else.
-struct SubscriptionRequest: Sendable, Hashable {
-    var entity: EntityRef
-    /// The id in the type in which the client sent it, for the answer.
-    var id: JSONValue
-
-    /// `{success: true, room, uid, id}`.
-    var success: JSONValue {
-        ["success": true, "room": .string(self.entity.room.name), "uid": .string(self.entity.uid), "id": self.id]
-    }
-}
-
-/// What somebody who follows an entity may see of it.
-enum Follower: Sendable, Hashable {
-    /// Its events, no matter who owns it.
-    case anyone
-    /// Its events, because the subscriber owns it.
-    case owner(EntityID)
-    /// Nothing until the owner is known. It is `nil` if the subscriber is no user and so can never be the owner.
-    case undecided(EntityID?)
-}
-
 /// Which entities clients may follow.
 struct SubscriptionPolicy: Sendable {
-    let settings: GatewayConfiguration.EntitySubscriptions
+    /// What holds for all clients.
+    struct Settings: Sendable, Hashable {
+        /// Whether clients may subscribe at all.
+        var isEnabled: Bool
+        /// Whether a client that follows some entries of a type still hears of the others.
+        var mode: SubscriptionMode
+        /// The most entries that a client may follow.
+        var maximumSubscriptionsPerSocket: Int
+        /// If there are any, clients may follow only entries of these types.
+        var allowedContentTypes: [String]
+    }
+
+    let settings: Settings
 
     /// Checks a client's wish, in the order of the possible answers.
     ///
@@ -38,7 +28,7 @@ struct SubscriptionPolicy: Sendable {
         schema: Schema
     ) throws(ClientRefusal) -> SubscriptionRequest {
         guard let payload, payload.objectValue != nil else { throw .invalidPayload }
-        guard self.settings.enabled else { throw .subscriptionsDisabled }
+        guard self.settings.isEnabled else { throw .subscriptionsDisabled }
         let (uid, id) = try Self.parameters(payload)
         guard let uid = uid.stringValue, ContentType.isValidUID(uid) else { throw .invalidUID }
         guard let entityID = EntityID(id), EntityRef.isValidID(entityID.text) else { throw .invalidEntityID }
@@ -76,7 +66,7 @@ struct SubscriptionPolicy: Sendable {
     /// - Returns: The entity and the answer. The entity is `nil` if nobody can have subscribed to it.
     func cancellation(_ payload: JSONValue?) throws(ClientRefusal) -> (entity: EntityRef?, success: JSONValue) {
         guard let payload, payload.objectValue != nil else { throw .invalidPayload }
-        guard self.settings.enabled else { throw .subscriptionsDisabled }
+        guard self.settings.isEnabled else { throw .subscriptionsDisabled }
         let (uid, id) = try Self.parameters(payload)
         guard let uid = uid.stringValue, let entityID = EntityID(id) else { throw .missingEntity }
         let entity = EntityRef(uid: uid, id: entityID.text)

@@ -129,38 +129,3 @@ public struct APIToken: Sendable, Hashable {
         return bytes
     }
 }
-
-/// Whether two byte strings are equal.
-///
-/// How long that takes depends on their lengths alone.
-func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-    guard left.count == right.count else { return false }
-    var difference: UInt8 = 0
-    for index in left.indices {
-        difference |= left[index] ^ right[index]
-    }
-    return difference == 0
-}
-
-/// The tokens of a configuration, ready for comparison.
-struct TokenTable: Sendable {
-    private var entries: [(digest: [UInt8], token: APIToken)] = []
-
-    init(_ tokens: [APIToken]) {
-        self.entries = tokens.compactMap { token in
-            APIToken.bytes(ofHash: token.hash).map { (digest: $0, token: token) }
-        }
-    }
-
-    /// The token of a key.
-    ///
-    /// It compares every entry, even if an earlier one has matched, so that the time tells nothing about a key.
-    func token(forKey key: String, salt: String) -> APIToken? {
-        let digest = APIToken.digest(of: key, salt: salt)
-        var found: APIToken?
-        for entry in self.entries where constantTimeEqual(entry.digest, digest) {
-            found = entry.token
-        }
-        return found
-    }
-}

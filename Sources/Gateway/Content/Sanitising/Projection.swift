@@ -11,9 +11,12 @@ struct Projection: Sendable, Hashable {
         private let allow: Set<UTF8Text>?
         private let deny: Set<UTF8Text>
 
-        init(_ rule: Role.FieldRule) {
-            self.allow = rule.allow.map { Set($0.map { UTF8Text($0) }) }
-            self.deny = Set(rule.deny.map { UTF8Text($0) })
+        /// - Parameters:
+        ///   - allow: The only fields that the audience sees; `nil` stands for all.
+        ///   - deny: Fields that it does not see in any case.
+        init(allow: Set<String>?, deny: Set<String>) {
+            self.allow = allow.map { Set($0.map { UTF8Text($0) }) }
+            self.deny = Set(deny.map { UTF8Text($0) })
         }
 
         func permits(_ field: UTF8Text) -> Bool {
@@ -25,16 +28,4 @@ struct Projection: Sendable, Hashable {
     let visibleTargets: Set<UTF8Text>
     /// The rules for fields that may apply, by the uid of a type or component.
     let rules: [UTF8Text: Rule]
-
-    init(visibleTargets: Set<String> = [], rules: [String: Role.FieldRule] = [:]) {
-        self.visibleTargets = Set(visibleTargets.map { UTF8Text($0) })
-        self.rules = Dictionary(uniqueKeysWithValues: rules.map { (UTF8Text($0.key), Rule($0.value)) })
-    }
-
-    /// Makes the projection of an audience for a type whose entries can contain these types.
-    init(of audience: Audience, reach: Reach) {
-        self.visibleTargets = reach.targets.filter { audience.ability.canFind($0.string) }
-        let rules = audience.fields.map { (UTF8Text($0.key), Rule($0.value)) }
-        self.rules = Dictionary(uniqueKeysWithValues: rules.filter { reach.shapes.contains($0.0) })
-    }
 }

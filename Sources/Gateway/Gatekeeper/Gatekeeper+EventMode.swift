@@ -5,12 +5,15 @@ import SocketIOServer
 import SocketIOWire
 
 /// In event mode, clients connect first, and then authenticate with the event `authenticate`.
-extension IO {
+extension Gatekeeper {
     /// Lets a client connect that has not authenticated yet.
     func tolerate(_ socket: Socket) async throws {
-        let address = self.address(of: socket)
-        try self.model.checks.check(address: address, connections: self.main.localSocketCount)
-        let node = self.configuration.nodeName
+        let address = self.context.address(of: socket)
+        try self.context.rules(for: socket).access.checks.check(
+            address: address,
+            connections: self.context.main.localSocketCount
+        )
+        let node = self.context.rules(for: socket).configuration.nodeName
         socket.updateData { data in
             var object = PrincipalRecord.unauthorized.merged(into: data).objectValue ?? [:]
             object["address"] = .string(address)
@@ -22,7 +25,10 @@ extension IO {
 
     /// Lets the client send nothing but `authenticate`, for a limited time.
     func awaitAuthentication(of socket: Socket) {
-        self.connections.beginAuthentication(of: socket, timeout: self.configuration.authentication.timeout)
+        self.connections.beginAuthentication(
+            of: socket,
+            timeout: self.context.rules(for: socket).configuration.authentication.timeout
+        )
         let connections = self.connections
         socket.use { event in
             guard event.name != "authenticate", !connections.isAuthenticated(event.socket) else { return }
@@ -32,14 +38,14 @@ extension IO {
     }
 
     func registerAuthentication() {
-        self.main.on("authenticate") { (socket: Socket, payload: JSONValue?) async -> JSONValue in
+        self.context.main.on("authenticate") { (socket: Socket, payload: JSONValue?) async -> JSONValue in
             await self.authenticate(socket, payload: payload)
         }
     }
 
     func authenticationTimedOut(_ socket: Socket) {
         guard self.connections.advance(socket, { $0.timedOut() }) == true else { return }
-        self.metrics.refused(.authenticationTimeout)
+        self.context.metrics.refused(.authenticationTimeout)
         socket.disconnect(closingConnection: true)
     }
 
@@ -49,22 +55,22 @@ extension IO {
         }
         let refusal: EventAuthentication.Refusal
         do {
-            let address = self.address(of: socket)
+            let address = self.context.address(of: socket)
             guard let found = try await self.principal(of: socket, payload: payload, address: address) else {
                 throw ConnectionRefusal.invalidCredentials
             }
-            try self.model.checks.check(found.principal)
+            try self.context.rules(for: socket).access.checks.check(found.principal)
             guard self.connections.advance(socket, { $0.succeeded() }) == true else {
                 return ClientRefusal("Authentication came too late").answer
             }
             self.welcome(socket, found, address: address)
             return ["success": true, "id": .string(socket.id.description)]
         } catch let reason as ConnectionRefusal {
-            self.metrics.refused(reason.reason)
-            self.logger.debug(
+            self.context.metrics.refused(reason.reason)
+            self.context.logger.debug(
                 "A client was not let in",
                 metadata: [
-                    "sio.socket.id": "\(socket.id)", "address": "\(self.address(of: socket))",
+                    "sio.socket.id": "\(socket.id)", "address": "\(self.context.address(of: socket))",
                     "reason": "\(reason.reason.rawValue)",
                 ]
             )
@@ -75,13 +81,16 @@ extension IO {
                 refusal = .refused(reason)
             }
         } catch {
-            self.metrics.refused(.error)
+            self.context.metrics.refused(.error)
             self.authenticationFailed(socket, error)
             refusal = .failure
         }
         if self.connections.advance(socket, { $0.failed() }) == true {
             // This is sent on the connection itself and before its end, so that it arrives.
-            socket.emit("unauthenticated", values: [["message": .string(refusal.message), "time": self.isoTime]])
+            socket.emit(
+                "unauthenticated",
+                values: [["message": .string(refusal.message), "time": self.context.isoTime]]
+            )
             socket.disconnect(closingConnection: true)
         }
         return ClientRefusal(refusal.message).answer
@@ -95,7 +104,7 @@ extension IO {
     ) async throws -> AuthenticatedPrincipal? {
         var auth = socket.handshake.auth
         if let payload, payload["token"] != nil { auth = payload }
-        if let authenticate = self.hooks.authenticate {
+        if let authenticate = self.context.hooks.authenticate {
             let handshake = Self.describe(socket.handshake, auth: socket.handshake.auth)
             return try await authenticate(.init(auth: auth, handshake: handshake, address: address))
         }
@@ -106,12 +115,12 @@ extension IO {
     private func welcome(_ socket: Socket, _ found: AuthenticatedPrincipal, address: String) {
         self.connections.endAuthentication(of: socket)
         socket.leave(RoomName.unauthorized)
-        socket.emit("ping", values: [["time": self.isoTime]])
+        socket.emit("ping", values: [["time": self.context.isoTime]])
         self.settle(socket, found, address: address)
         self.watchCredentials(of: socket)
         socket.emit(
             "authenticated",
-            values: [["id": .string(socket.id.description), "time": self.isoTime]]
+            values: [["id": .string(socket.id.description), "time": self.context.isoTime]]
         )
         self.tellHook(socket)
     }

@@ -1,10 +1,9 @@
-import NIOConcurrencyHelpers
 import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
 /// Rooms that clients join and leave by themselves.
-extension IO {
+extension ClientRequests {
     func joinRoom(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
         let room = try await self.roomToJoin(socket, payload)
         await socket.joinConfirmed(room)
@@ -12,18 +11,21 @@ extension IO {
     }
 
     private func roomToJoin(_ socket: Socket, _ payload: JSONValue?) async throws -> Room {
-        let principal = self.principal(of: socket)
-        let room = try self.model.roomPolicy.roomToJoin(
+        let principal = self.context.principal(of: socket)
+        let room = try self.context.rules(for: socket).access.roomPolicy.roomToJoin(
             payload,
             principal: principal,
             socketID: socket.id.description,
             joined: socket.rooms
         )
-        try self.countChanges(of: socket)
-        if try await self.isSocketID(room.name, { try await self.find($0, for: socket) }) {
+        try self.countChange(of: socket)
+        let isSocketID = try await self.sockets.isSocketID(room.name) {
+            try await self.sockets.find($0, for: socket, self.budgets)
+        }
+        if isSocketID {
             throw ClientRefusal.reservedRoom
         }
-        if let allowJoin = self.hooks.allowJoin {
+        if let allowJoin = self.context.hooks.allowJoin {
             guard try await allowJoin(room.name, socket.id.description, principal) else {
                 throw ClientRefusal.joinDenied
             }
@@ -31,19 +33,12 @@ extension IO {
         return room
     }
 
-    /// Whether a room's name is the id of a socket.
-    ///
-    /// Its members would read that socket's private messages.
-    func isSocketID(_ name: String, _ find: (String) async throws -> FoundSocket?) async throws -> Bool {
-        guard SocketID(name) != nil, !self.harmlessRooms.withLockedValue({ $0.contains(name) }) else { return false }
-        if try await find(name) != nil { return true }
-        self.harmlessRooms.withLockedValue { _ = $0.insert(name) }
-        return false
-    }
-
     func leaveRoom(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
-        let room = try self.model.roomPolicy.roomToLeave(payload, socketID: socket.id.description)
-        try self.countChanges(of: socket)
+        let room = try self.context.rules(for: socket).access.roomPolicy.roomToLeave(
+            payload,
+            socketID: socket.id.description
+        )
+        try self.countChange(of: socket)
         socket.leave(room)
         return ["success": true, "room": .string(room.name)]
     }
@@ -75,12 +70,12 @@ extension IO {
     /// Handles `{rooms: [name]}`: the client leaves those rooms that it may leave.
     func leaveRooms(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
         let names = try Self.roomList(payload)
-        let policy = self.model.roomPolicy
+        let policy = self.context.rules(for: socket).access.roomPolicy
         var left: [JSONValue] = []
         for name in names {
             do {
                 let room = try policy.roomToLeave(name, socketID: socket.id.description)
-                try self.countChanges(of: socket)
+                try self.countChange(of: socket)
                 socket.leave(room)
                 left.append(.string(room.name))
             } catch  where error.retryAfterMilliseconds == nil {

@@ -3,13 +3,13 @@ import SocketIOServer
 import SocketIOWire
 
 /// Messages of one client to another.
-extension IO {
+extension ClientRequests {
     /// The longest private message, in UTF-16 code units as JavaScript counts them.
     private static let maximumMessageLength = 10_000
 
     func privateMessage(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
         guard let payload, payload.objectValue != nil else { throw ClientRefusal.invalidPayload }
-        let settings = self.configuration.rooms
+        let settings = self.context.rules(for: socket).configuration.rooms
         guard settings.enablePrivateRooms else { throw ClientRefusal.privateMessagesDisabled }
         guard let target = payload["to"]?.stringValue, !target.isEmpty, let message = payload["message"],
             !message.isNull
@@ -19,8 +19,10 @@ extension IO {
         }
         // It looks for nobody to whom it could not write anyway.
         guard settings.messagePolicy != .nobody else { throw ClientRefusal.joinDenied }
-        guard let receiver = try await self.find(target, for: socket) else { throw ClientRefusal.targetNotFound }
-        let principal = self.principal(of: socket)
+        guard let receiver = try await self.sockets.find(target, for: socket, self.budgets) else {
+            throw ClientRefusal.targetNotFound
+        }
+        let principal = self.context.principal(of: socket)
         let isAllowed = settings.messagePolicy.allows(
             from: socket.rooms,
             audience: principal.audienceRoom,
@@ -28,19 +30,19 @@ extension IO {
             defaultRooms: settings.defaultRooms
         )
         guard isAllowed else { throw ClientRefusal.joinDenied }
-        self.send(
+        self.events.send(
             Publication(
                 "private-message",
                 [
                     "from": .string(socket.id.description),
                     "fromUser": .string(principal.user?.username ?? "anonymous"), "message": .string(text),
-                    "timestamp": .int(Int(self.now() * 1000)),
+                    "timestamp": .int(Int(self.context.now() * 1000)),
                 ],
-                to: self.main.to(receiver.room),
-                in: self.main
+                to: self.context.main.to(receiver.room),
+                in: self.context.main
             )
         )
-        self.logger.debug(
+        self.context.logger.debug(
             "A client has written to another",
             metadata: [
                 "sio.socket.id": "\(socket.id)", "user": "\(principal.user.map { "\($0.id)" } ?? "none")",

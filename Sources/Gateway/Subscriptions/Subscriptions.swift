@@ -3,20 +3,37 @@ import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
-/// What this node knows about entries: which ids belong to the same entry, and who owns it.
-extension IO {
+/// Entries that sockets follow, and what this node knows about entries: which ids belong to the same entry, and who owns
+/// it.
+final class Subscriptions: Sendable {
+    let context: GatewayContext
+    let sockets: SocketDirectory
+    let budgets: ClientBudgets
+    private let entities: NIOLockedValueBox<EntityMemory>
+
+    init(_ context: GatewayContext, sockets: SocketDirectory, budgets: ClientBudgets) {
+        self.context = context
+        self.sockets = sockets
+        self.budgets = budgets
+        self.entities = NIOLockedValueBox(
+            EntityMemory(capacity: context.configuration.entitySubscriptions.rememberedIDs)
+        )
+    }
+
     /// The server-side event with which a node tells the others who owns entries.
-    static let entityEvent = "io:entity"
+    private static let entityEvent = "io:entity"
 
     /// Remembers what an event says about its entries, and tells the other nodes who owns them.
     func learn(from event: LifecycleEvent, onlyHere: Bool) {
-        guard let type = self.model.schema.contentType(event.schema.uid), type.isRemembered else { return }
+        guard let type = self.context.rules.value.content.schema.contentType(event.schema.uid), type.isRemembered else {
+            return
+        }
         let identities = Self.identities(in: event.data, of: type)
         self.learn(identities, of: type)
         let owned = identities.filter { $0.owners != nil && !$0.ids.isEmpty }
         guard !onlyHere, !owned.isEmpty else { return }
         // This cannot fail, because it encodes nothing but texts.
-        try? self.main.serverSideEmit(Self.entityEvent, JSONValue.array(owned.map(\.value)))
+        try? self.context.main.serverSideEmit(Self.entityEvent, JSONValue.array(owned.map(\.value)))
     }
 
     /// Remembers ids and owners, and makes sure that only owners follow entries that only they may see.
@@ -61,14 +78,14 @@ extension IO {
         for id in identity.texts {
             let entity = EntityRef(uid: identity.uid, id: id)
             let theirs = owners.map { RoomName.ownersOnly(entity, user: $0) }
-            self.main.to(RoomName.ownersOnly(entity)).except(theirs).local.socketsLeave([entity.room])
-            if !theirs.isEmpty { self.main.to(theirs).local.socketsJoin([entity.room]) }
+            self.context.main.to(RoomName.ownersOnly(entity)).except(theirs).local.socketsLeave([entity.room])
+            if !theirs.isEmpty { self.context.main.to(theirs).local.socketsJoin([entity.room]) }
         }
     }
 
-    func registerEntityEvents() {
-        self.main.onServerSide(Self.entityEvent) { arguments, reply in
-            let schema = self.model.schema
+    func register() {
+        self.context.main.onServerSide(Self.entityEvent) { arguments, reply in
+            let schema = self.context.rules.value.content.schema
             for identity in arguments.first?.arrayValue?.compactMap(EntityIdentity.init) ?? [] {
                 guard let type = schema.contentType(identity.uid) else { continue }
                 self.learn([identity], of: type)
@@ -81,30 +98,4 @@ extension IO {
 extension ContentType {
     /// Whether there is anything to remember about its entries.
     fileprivate var isRemembered: Bool { self.idFields.count > 1 || self.ownerField != nil }
-}
-
-extension EntityIdentity {
-    /// `{uid, ids: [[field, id]], owners: [id]}`.
-    fileprivate var value: JSONValue {
-        [
-            "uid": .string(self.uid),
-            "ids": .array(self.ids.map { [.string($0.field.string), .string($0.text.string)] }),
-            "owners": .array(self.owners?.map(\.value) ?? []),
-        ]
-    }
-
-    /// Reads what another node tells; `nil` if it is something else.
-    fileprivate init?(_ value: JSONValue) {
-        guard let uid = value["uid"]?.stringValue, let ids = value["ids"]?.arrayValue,
-            let owners = value["owners"]?.arrayValue, ids.count <= EntityMemory.maximumOthers
-        else { return nil }
-        self.init(uid: uid)
-        for id in ids {
-            guard let parts = id.arrayValue, parts.count == 2, let field = parts[0].stringValue,
-                let text = parts[1].stringValue, EntityRef.isValidID(text)
-            else { return nil }
-            self.ids.append(ID(field: field, text: text))
-        }
-        self.owners = owners.compactMap { EntityID($0) }
-    }
 }

@@ -6,7 +6,7 @@ import SocketIOWire
 /// What the log is told at debug of everything that is published: to whom, under which name, and what became of it.
 ///
 /// Never what it says, nor anything of who asked for it but its name.
-extension IO {
+extension EventPublisher {
     /// How many names a line has at most; how many more there are it says.
     private static let namesInALine = 8
     /// How long a name may be, in bytes.
@@ -25,9 +25,9 @@ extension IO {
     ///   - outcome: What became of it, in a word.
     func tell(_ publication: Publication, outcome: @autoclosure () -> String) {
         // Nobody makes texts that nobody reads.
-        guard self.logger.logLevel <= .debug else { return }
+        guard self.context.logger.logLevel <= .debug else { return }
         guard !publication.isEmpty else {
-            self.logger.debug(
+            self.context.logger.debug(
                 "Published nothing: nobody is addressed",
                 metadata: ["outcome": "\(PublishReport.Delivery.nobody.rawValue)"]
             )
@@ -53,7 +53,7 @@ extension IO {
             ]
             if !events.isEmpty { metadata["sio.event"] = Self.names(events.map(\.string)) }
             if !except.isEmpty { metadata["sio.rooms.except"] = Self.names(except.map(\.name)) }
-            self.logger.debug("Published", metadata: metadata)
+            self.context.logger.debug("Published", metadata: metadata)
         }
     }
 

@@ -1,5 +1,7 @@
-import EngineIO
 import NIOCore
+
+import struct EngineIO.AddressGroup
+import struct EngineIO.IPAddress
 
 /// Finds addresses that fail to authenticate too often.
 ///

@@ -3,15 +3,15 @@ import SocketIOServer
 import SocketIOWire
 
 /// Receipts tell to how many clients of each node an event was sent.
-extension IO {
+extension EventPublisher {
     /// The server-side event with which a node asks the others to how many clients they sent a publication.
     ///
     /// It follows the publication on the same way. It has `[{rooms, except}]`, one for each event, and the answer is a
     /// number.
-    static let countEvent = "io:count"
+    private static let countEvent = "io:count"
 
     func registerReceipts() {
-        for namespace in self.namespaces.values {
+        for namespace in self.context.namespaces.values {
             namespace.onServerSide(Self.countEvent) { [weak namespace] arguments, reply in
                 guard let namespace, let reply else { return }
                 let counts = (arguments.first?.arrayValue ?? []).prefix(Self.maximumEvents)
@@ -63,7 +63,7 @@ extension IO {
             answers = try await namespace.serverSideEmitWithAck(
                 Self.countEvent,
                 question,
-                timeout: self.configuration.clusterTimeout
+                timeout: self.context.configuration.clusterTimeout
             )
         } catch let error as ClusterError where error.isPartial {
             answers = error.partialResponses

@@ -1,20 +1,19 @@
 import Incidents
-import Logging
-import NIOConcurrencyHelpers
 import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
-/// Entities that clients follow.
-extension IO {
+/// Entries that clients follow of their own will.
+extension Subscriptions {
     func subscribe(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
-        let model = self.model
-        let principal = self.principal(of: socket)
-        let ability = model.ability(of: principal)
-        let policy = SubscriptionPolicy(settings: model.configuration.entitySubscriptions)
-        let request = try policy.request(payload, ability: ability, joined: socket.rooms, schema: model.schema)
-        try self.countChanges(of: socket)
-        guard let type = model.schema.contentType(request.entity.uid) else { throw ClientRefusal.typeNotFound }
+        let rules = self.context.rules(for: socket)
+        let principal = self.context.principal(of: socket)
+        let ability = rules.access.ability(of: principal)
+        let policy = rules.access.subscriptionPolicy
+        let schema = rules.content.schema
+        let request = try policy.request(payload, ability: ability, joined: socket.rooms, schema: schema)
+        try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits)
+        guard let type = schema.contentType(request.entity.uid) else { throw ClientRefusal.typeNotFound }
         try await self.verify(request.entity, type, principal)
         func follower() throws(ClientRefusal) -> Follower {
             let owners = self.owners(of: request.entity, type)
@@ -42,10 +41,10 @@ extension IO {
     /// Asks the application whether an entity exists, and remembers the answer.
     private func verify(_ entity: EntityRef, _ type: ContentType, _ principal: Principal) async throws(ClientRefusal) {
         do {
-            if let verifyEntity = self.hooks.verifyEntity, try await !verifyEntity(entity, principal) {
+            if let verifyEntity = self.context.hooks.verifyEntity, try await !verifyEntity(entity, principal) {
                 throw ClientRefusal.entityNotFound
             }
-            guard let findEntity = self.hooks.findEntity else { return }
+            guard let findEntity = self.context.hooks.findEntity else { return }
             guard case .object(let entry)? = try await findEntity(entity, principal) else {
                 throw ClientRefusal.entityNotFound
             }
@@ -53,7 +52,7 @@ extension IO {
         } catch let refusal as ClientRefusal {
             throw refusal
         } catch {
-            self.incidents.record(
+            self.context.incidents.record(
                 "The hook that verifies entities failed",
                 reason: "hook",
                 pace: .failures,
@@ -64,9 +63,10 @@ extension IO {
     }
 
     func unsubscribe(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
-        let policy = SubscriptionPolicy(settings: self.configuration.entitySubscriptions)
+        let rules = self.context.rules(for: socket)
+        let policy = rules.access.subscriptionPolicy
         let (entity, success) = try policy.cancellation(payload)
-        try self.countChanges(of: socket)
+        try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits)
         if let entity { socket.leave(policy.roomsToLeave(of: entity, joined: socket.rooms)) }
         return success
     }

@@ -1,0 +1,96 @@
+import Incidents
+import Logging
+import NIOCore
+import SocketIOServer
+import SocketIOWire
+
+/// What clients may ask for.
+///
+/// The answer to each event is `{success: true, …}` or `{success: false, error}`.
+final class ClientRequests: Sendable {
+    let context: GatewayContext
+    let sockets: SocketDirectory
+    let subscriptions: Subscriptions
+    let events: EventPublisher
+    let budgets: ClientBudgets
+
+    init(
+        _ context: GatewayContext,
+        sockets: SocketDirectory,
+        subscriptions: Subscriptions,
+        events: EventPublisher,
+        budgets: ClientBudgets
+    ) {
+        self.context = context
+        self.sockets = sockets
+        self.subscriptions = subscriptions
+        self.events = events
+        self.budgets = budgets
+    }
+
+    func register() {
+        self.on(.joinRoom) { requests, socket, payload in try await requests.joinRoom(socket, payload) }
+        self.on(.leaveRoom) { requests, socket, payload in try requests.leaveRoom(socket, payload) }
+        self.on(.getRooms) { requests, socket, _ in requests.rooms(of: socket) }
+        self.on(.subscribeEntity) { requests, socket, payload in
+            try await requests.subscriptions.subscribe(socket, payload)
+        }
+        self.on(.unsubscribeEntity) { requests, socket, payload in
+            try requests.subscriptions.unsubscribe(socket, payload)
+        }
+        self.on(.getEntitySubscriptions) { _, socket, _ in EntitySubscriptions(rooms: socket.rooms).value }
+        self.on(.privateMessage) { requests, socket, payload in try await requests.privateMessage(socket, payload) }
+        if self.context.configuration.authentication.mode == .event {
+            self.on(.join) { requests, socket, payload in try await requests.joinRooms(socket, payload) }
+            self.on(.leave) { requests, socket, payload in try requests.leaveRooms(socket, payload) }
+        }
+    }
+
+    /// Handles an event of the main namespace.
+    ///
+    /// A client's events wait for each other, so that its wishes are granted in the order in which they came.
+    private func on(
+        _ event: ClientEvent,
+        _ handler: @escaping @Sendable (ClientRequests, Socket, JSONValue?) async throws -> JSONValue
+    ) {
+        self.context.main.on(event.rawValue) { (socket: Socket, payload: JSONValue?) async -> JSONValue in
+            do {
+                return try await handler(self, socket, payload)
+            } catch {
+                return self.refusal(error, socket, event: event).answer
+            }
+        }
+    }
+
+    /// What a client is told if its wish has failed.
+    ///
+    /// If that is not the client's fault, it is logged.
+    func refusal(_ error: any Error, _ socket: Socket, event: ClientEvent) -> ClientRefusal {
+        let refusal = ClientRefusal(error)
+        if let retryAfter = refusal.retryAfterMilliseconds {
+            self.context.metrics.limited(event)
+            self.context.logger.debug(
+                "A client asks too often",
+                metadata: [
+                    "sio.socket.id": "\(socket.id)", "sio.event": "\(event.rawValue)", "retryAfter": "\(retryAfter)",
+                ]
+            )
+        } else if !(error is ClientRefusal) {
+            self.context.incidents.record(
+                "Clients' events could not be handled",
+                reason: event.rawValue,
+                pace: .failures,
+                details: ["sio.socket.id": "\(socket.id)", "error": "\(error)"]
+            )
+        }
+        return refusal
+    }
+
+    // MARK: Limits
+
+    /// Counts a change of rooms that a client asks for.
+    func countChange(of socket: Socket) throws(ClientRefusal) {
+        let limits = self.context.rules(for: socket).configuration.limits
+        try self.budgets.spend(.changes, 1, of: socket, limits: limits)
+    }
+}

@@ -1,0 +1,91 @@
+import NIOCore
+import OrderedCollections
+import SocketIOServer
+import SocketIOWire
+
+/// In handshake mode, clients prove who they are before they are connected.
+extension Gatekeeper {
+    /// Finds out who a client is, before it is connected.
+    func admit(_ socket: Socket, to namespace: GatewayNamespace?) async throws {
+        let address = self.context.address(of: socket)
+        let checks = self.context.rules(for: socket).access.checks
+        try checks.check(
+            address: address,
+            connections: namespace == nil ? self.context.main.localSocketCount : 0
+        )
+        let authenticated: AuthenticatedPrincipal
+        if let namespace {
+            authenticated = try await self.principal(of: socket, in: namespace, address: address)
+        } else {
+            authenticated = try await self.authenticate(socket, auth: socket.handshake.auth, address: address)
+        }
+        try checks.check(authenticated.principal)
+        self.settle(socket, authenticated, address: address)
+    }
+
+    /// The principal in another namespace.
+    ///
+    /// It is that of the credentials given there, or else that of the main namespace.
+    private func principal(
+        of socket: Socket,
+        in namespace: GatewayNamespace,
+        address: String
+    ) async throws -> AuthenticatedPrincipal {
+        let found: AuthenticatedPrincipal
+        let auth = socket.handshake.auth
+        if Credentials(auth).strategy == .visitor, let main = await socket.sibling(in: self.context.main.name),
+            let record = PrincipalRecord(main.data), record.kind != .unauthorized
+        {
+            found = AuthenticatedPrincipal(
+                self.context.rules(for: socket).access.principal(of: record),
+                expiresAt: record.expiresAt
+            )
+        } else {
+            found = try await self.authenticate(socket, auth: auth, address: address)
+        }
+        if namespace.requireAuth && !found.principal.isAuthenticated {
+            throw ConnectionRefusal.namespaceAuthenticationRequired(namespace.name)
+        }
+        try namespace.check(found.principal)
+        return found
+    }
+
+    /// Checks credentials.
+    ///
+    /// Bad ones count against the address.
+    ///
+    /// Good ones are never refused because of others at the same address, because everybody behind a proxy or a
+    /// company's router shares one address.
+    func authenticate(_ socket: Socket, auth: JSONValue, address: String) async throws -> AuthenticatedPrincipal {
+        let request = GatewayHooks.Request(
+            auth: auth,
+            handshake: Self.describe(socket.handshake, auth: auth),
+            address: address
+        )
+        do {
+            let rules = self.context.rules(for: socket).access
+            return try await Authenticator(rules: rules, hooks: self.context.hooks).authenticate(
+                request,
+                now: self.context.now()
+            )
+        } catch let refusal as ConnectionRefusal where refusal.isFailedAuthentication {
+            let now = socket.eventLoop.now
+            let isOneTooMany = self.countFailure(of: address, at: now)
+            throw isOneTooMany ? ConnectionRefusal.tooManyAttempts : refusal
+        }
+    }
+
+    static func describe(_ handshake: Handshake, auth: JSONValue) -> JSONValue {
+        [
+            "headers": .object(
+                JSONObject(handshake.headers.map { (UTF8Text($0.name), .string($0.value)) }) { _, last in last }
+            ),
+            "query": .object(
+                JSONObject(handshake.query.map { (UTF8Text($0.name), .string($0.value)) }) { _, last in last }
+            ),
+            "address": .string(handshake.address), "xdomain": .bool(handshake.isCrossDomain),
+            "secure": .bool(handshake.isSecure), "issued": .int(handshake.issued), "url": .string(handshake.url),
+            "auth": auth,
+        ]
+    }
+}

@@ -1,0 +1,79 @@
+import Incidents
+import Logging
+import NIOCore
+import OrderedCollections
+import SocketIOServer
+import SocketIOWire
+
+/// What happens to a client that was let in, until its credentials expire.
+extension Gatekeeper {
+    /// Writes down who a socket is and puts it into its rooms.
+    func settle(_ socket: Socket, _ authenticated: AuthenticatedPrincipal, address: String) {
+        let principal = authenticated.principal
+        let record = PrincipalRecord(principal, expiresAt: authenticated.expiresAt)
+        let rules = self.context.rules(for: socket)
+        let node = rules.configuration.nodeName
+        socket.updateData { data in
+            var object = record.merged(into: data).objectValue ?? [:]
+            object["address"] = .string(address)
+            object["node"] = node.map { .string($0) }
+            data = .object(object)
+        }
+        socket.join(rules.rooms(of: principal))
+        self.context.metrics.admitted(record.kind)
+        self.context.logger.debug(
+            "A client was let in",
+            metadata: [
+                "sio.socket.id": "\(socket.id)", "address": "\(address)", "kind": "\(record.kind)",
+                "user": "\(principal.user.map { "\($0.id)" } ?? "none")",
+                "role": "\(principal.role?.type ?? "none")",
+            ]
+        )
+    }
+
+    func connected(_ socket: Socket) {
+        self.watchCredentials(of: socket)
+        self.tellHook(socket)
+    }
+
+    /// Tells the application that the gateway has let a client in.
+    func tellHook(_ socket: Socket) {
+        guard let clientConnected = self.context.hooks.clientConnected else { return }
+        let principal = self.context.principal(of: socket)
+        let incidents = self.context.incidents
+        // Nobody waits for this task. It ends when the application's function does.
+        Task {
+            do {
+                try await clientConnected(socket.id.description, principal)
+            } catch {
+                incidents.record(
+                    "The hook for connected clients failed",
+                    reason: "hook",
+                    pace: .failures,
+                    details: ["sio.socket.id": "\(socket.id)", "error": "\(error)"]
+                )
+            }
+        }
+    }
+
+    // MARK: Expiry
+
+    /// Makes sure that a socket does not outlive its credentials.
+    func watchCredentials(of socket: Socket) {
+        guard let expiry = PrincipalRecord(socket.data)?.expiresAt, expiry.isFinite else { return }
+        let seconds = min(max(expiry - self.context.now(), 0), 1e9)
+        // Rather a little late than early, because a deadline that comes early has to be set again.
+        self.connections.watchCredentials(of: socket, for: .milliseconds(Int64(seconds * 1000) + 1))
+    }
+
+    func credentialsExpired(_ socket: Socket) {
+        guard socket.isConnected, let expiry = PrincipalRecord(socket.data)?.expiresAt else { return }
+        guard expiry <= self.context.now() else {
+            self.watchCredentials(of: socket)
+            return
+        }
+        self.context.metrics.expelled(.tokenExpired)
+        let isMain = socket.namespace.name == self.context.main.name
+        self.context.expel(socket, reason: ConnectionRefusal.tokenExpired.message, closingConnection: isMain)
+    }
+}

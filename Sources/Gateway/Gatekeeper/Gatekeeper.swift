@@ -1,0 +1,131 @@
+import EngineIO
+import Incidents
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import SocketIOServer
+import SocketIOWire
+
+/// Decides who may connect, and sees to it that nobody outlives his credentials.
+///
+/// What is right it learns from ``AccessRules``; here that is joined to sockets.
+final class Gatekeeper: Sendable {
+    let context: GatewayContext
+    let connections: ConnectionRegistry
+    /// How much each client may still ask for.
+    let budgets: ClientBudgets
+    private let limiter: NIOLockedValueBox<FailureLimiter>
+
+    init(_ context: GatewayContext, budgets: ClientBudgets) {
+        let authentication = context.configuration.authentication
+        self.context = context
+        self.budgets = budgets
+        self.connections = ConnectionRegistry(eventLoop: context.main.eventLoop)
+        self.limiter = NIOLockedValueBox(
+            FailureLimiter(maximum: authentication.maximumFailures, length: authentication.failureWindow)
+        )
+    }
+
+    /// Makes every connection to the gateway's namespaces pass its checks.
+    func register() {
+        self.connections.onExpiry(
+            credentials: { [weak self] in self?.credentialsExpired($0) },
+            authentication: { [weak self] in self?.authenticationTimedOut($0) }
+        )
+        let mode = self.context.configuration.authentication.mode
+        // The handlers keep the gateway alive. So nothing changes if the application forgets its reference.
+        self.context.main.use { socket in
+            let former = PrincipalRecord(socket.data)
+            try await self.answer(socket) { gatekeeper in
+                switch mode {
+                case .handshake: try await gatekeeper.admit(socket, to: nil)
+                case .event: try await gatekeeper.tolerate(socket)
+                }
+            }
+            try Self.checkRecovery(of: socket, former)
+        }
+        self.context.main.onConnection { socket in
+            switch mode {
+            case .handshake: self.connected(socket)
+            case .event: self.awaitAuthentication(of: socket)
+            }
+        }
+        self.context.main.onDisconnect { socket, _ in self.forget(socket) }
+        for configured in self.context.configuration.namespaces {
+            let namespace = self.context.server.of(configured.name)
+            guard configured.inheritsChecks else { continue }
+            namespace.use { socket in
+                let former = PrincipalRecord(socket.data)
+                try await self.answer(socket) { gatekeeper in
+                    try await gatekeeper.admit(socket, to: configured)
+                }
+                try Self.checkRecovery(of: socket, former)
+            }
+            namespace.onConnection { socket in self.connected(socket) }
+            namespace.onDisconnect { socket, _ in self.forget(socket) }
+        }
+        if mode == .event {
+            // What anybody sends to everybody, even an emitter of another language, is not for clients that have not
+            // yet authenticated.
+            self.context.main.keepOut(membersOf: RoomName.unauthorized)
+            self.registerAuthentication()
+        }
+    }
+
+    /// Lets a client that comes back go on where it was only if it still is who it was.
+    ///
+    /// What it has missed, and the rooms that it was in, were meant for that one. Somebody else is a new client.
+    private static func checkRecovery(of socket: Socket, _ former: PrincipalRecord?) throws {
+        guard socket.isRecovered else { return }
+        guard let former, let current = PrincipalRecord(socket.data), current.isSamePrincipal(as: former) else {
+            throw RecoveryRefusal()
+        }
+    }
+
+    /// Turns refusals into the errors that clients see.
+    private func answer(_ socket: Socket, _ body: (Gatekeeper) async throws -> Void) async throws {
+        do {
+            try await body(self)
+        } catch let refusal as ConnectionRefusal {
+            self.context.metrics.refused(refusal.reason)
+            self.context.logger.debug(
+                "A client was not let in",
+                metadata: [
+                    "sio.socket.id": "\(socket.id)", "address": "\(self.context.address(of: socket))",
+                    "reason": "\(refusal.reason.rawValue)",
+                ]
+            )
+            throw ConnectError(refusal.message)
+        } catch {
+            // A hook failed. Its error is for the log and not for the client.
+            self.context.metrics.refused(.error)
+            self.authenticationFailed(socket, error)
+            throw ConnectError(ConnectionRefusal.invalidCredentials.message)
+        }
+    }
+
+    /// What checks credentials has failed, so that nobody knows who a client is.
+    func authenticationFailed(_ socket: Socket, _ error: any Error) {
+        self.context.incidents.record(
+            "Clients could not be authenticated",
+            reason: "hook",
+            pace: .failures,
+            details: [
+                "sio.socket.id": "\(socket.id)", "address": "\(self.context.address(of: socket))", "error": "\(error)",
+            ]
+        )
+    }
+
+    /// Counts an address's failure to authenticate.
+    ///
+    /// - Returns: Whether it was one too many.
+    func countFailure(of address: String, at now: NIODeadline) -> Bool {
+        self.limiter.withLockedValue { $0.failed(address, at: now) }
+    }
+
+    /// The client has left.
+    private func forget(_ socket: Socket) {
+        self.budgets.forget(socket)
+        self.connections.forget(socket)
+    }
+}

@@ -1,0 +1,109 @@
+import Incidents
+import Logging
+import NIOConcurrencyHelpers
+import SocketIOServer
+import SocketIOWire
+
+/// Works out what the verbs of back ends send, and sends it.
+final class EventPublisher: Sendable {
+    let context: GatewayContext
+    let subscriptions: Subscriptions
+    let eventIDs: EventIDMemory
+
+    init(_ context: GatewayContext, subscriptions: Subscriptions) {
+        self.context = context
+        self.subscriptions = subscriptions
+        self.eventIDs = EventIDMemory(capacity: context.configuration.events.rememberedEventIDs)
+    }
+
+    /// Listens to the other processes of the cluster.
+    func register() {
+        self.registerLifecycleEvents()
+        self.registerReceipts()
+    }
+
+    // MARK: Events of content types
+
+    /// Works out what to send for an event, and sends it.
+    ///
+    /// If every node does so, each sends only to its own sockets.
+    @discardableResult
+    func emit(_ event: LifecycleEvent, onlyHere: Bool) throws(GatewayError) -> EmitReport {
+        var plan = try self.plan(event, onlyHere: onlyHere)
+        if let id = event.eventID, !plan.variants.isEmpty {
+            let isNew = self.eventIDs.insert(EventIDMemory.Key(id, scope: []))
+            if !isNew { plan = EventPlan(report: EmitReport(.repeated, event: plan.report.event)) }
+        }
+        self.send(self.publication(of: plan, onlyHere: onlyHere))
+        self.note(plan.report)
+        return plan.report
+    }
+
+    /// Works out what to send for an event.
+    func plan(_ event: LifecycleEvent, onlyHere: Bool) throws(GatewayError) -> EventPlan {
+        self.subscriptions.learn(from: event, onlyHere: onlyHere)
+        return try self.context.rules.value.plan(
+            event,
+            now: self.context.now(),
+            completing: self.subscriptions.completed
+        )
+    }
+
+    func publication(of plan: EventPlan, onlyHere: Bool) -> Publication {
+        var publication = Publication()
+        for variant in plan.variants {
+            for delivery in variant.deliveries {
+                var target = self.context.main.to(delivery.rooms)
+                if !delivery.except.isEmpty { target = target.except(delivery.except) }
+                if onlyHere { target = target.local }
+                publication.emit(plan.report.event, variant.argument, to: target, in: self.context.main)
+            }
+        }
+        return publication
+    }
+
+    /// Counts and logs what became of an event.
+    func note(_ report: EmitReport) {
+        self.context.metrics.event(report)
+        if !report.failures.isEmpty {
+            self.context.incidents.record(
+                "Events could not be made fit for everybody who may receive them",
+                reason: "sanitiser",
+                count: report.failures.count,
+                pace: .failures,
+                details: ["sio.event": "\(report.event)", "error": "\(report.failures[0])"]
+            )
+        }
+    }
+
+    // MARK: Events from other processes
+
+    /// The server-side event with which a process of the cluster reports lifecycle events.
+    private static let lifecycleEvent = "io:emit"
+
+    /// Every node hears of the event and sends it to its own sockets.
+    ///
+    /// So each socket gets it once, and nothing is published a second time.
+    func registerLifecycleEvents() {
+        self.context.main.onServerSide(Self.lifecycleEvent) { arguments, reply in
+            let answer = self.handleLifecycleEvent(arguments.first ?? .null)
+            reply?(answer)
+        }
+    }
+
+    private func handleLifecycleEvent(_ value: JSONValue) -> JSONValue {
+        do {
+            let report = try self.emit(LifecycleEvent(value), onlyHere: true)
+            return ["success": true, "event": .string(report.event), "outcome": .string(report.outcome.rawValue)]
+        } catch {
+            self.context.metrics.malformedEvent()
+            self.context.incidents.record(
+                "Lifecycle events from other processes were dropped",
+                reason: "malformed",
+                pace: .failures,
+                details: ["error": "\(error)"]
+            )
+            return ["success": false, "error": .string("\(error)")]
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import SocketIOWire
+
+/// All rules that are in force together: a configuration, prepared, so that everything that can be worked out once is
+/// worked out once.
+///
+/// They never change. ``RulesInForce`` replaces them by others.
+final class Rules: Sendable {
+    /// Counts up with each replacement, from 1.
+    let version: Int
+    let configuration: GatewayConfiguration
+    let content: ContentRules
+    let access: AccessRules
+    /// Whether there is a content type whose events reach only the owners of entries.
+    let hasOwnedTypes: Bool
+
+    private init(
+        version: Int,
+        configuration: GatewayConfiguration,
+        content: ContentRules,
+        access: AccessRules,
+        hasOwnedTypes: Bool
+    ) {
+        self.version = version
+        self.configuration = configuration
+        self.content = content
+        self.access = access
+        self.hasOwnedTypes = hasOwnedTypes
+    }
+
+    /// The first rules, or rules that are to replace others.
+    ///
+    /// - Throws: ``GatewayError`` with every problem of the configuration.
+    convenience init(_ configuration: GatewayConfiguration, hooks: GatewayHooks) async throws {
+        let problems = configuration.validate() + configuration.problems(with: hooks)
+        guard problems.isEmpty else { throw GatewayError(problems) }
+        self.init(
+            version: 1,
+            configuration: configuration,
+            content: ContentRules(configuration),
+            access: try await AccessRules(configuration),
+            hasOwnedTypes: configuration.contentTypes.contains { $0.ownerField != nil }
+        )
+    }
+
+    /// The same rules under another number.
+    func numbered(_ version: Int) -> Rules {
+        Rules(
+            version: version,
+            configuration: self.configuration,
+            content: self.content,
+            access: self.access,
+            hasOwnedTypes: self.hasOwnedTypes
+        )
+    }
+
+    /// Works out what to send for an event, and to whom.
+    ///
+    /// - Parameters:
+    ///   - event: The event.
+    ///   - now: The time, because tokens expire.
+    ///   - complete: Adds to an identity what is known from earlier events.
+    /// - Returns: What to send, and a report.
+    /// - Throws: ``GatewayError`` for a content type that is not configured, and for names that cannot be sent.
+    func plan(
+        _ event: LifecycleEvent,
+        now: Double,
+        completing complete: (EntityIdentity) -> EntityIdentity = { $0 }
+    ) throws(GatewayError) -> EventPlan {
+        try self.content.plan(
+            event,
+            receivers: { event, type in
+                self.access.audiences.groups(
+                    event: event,
+                    type: type,
+                    reach: self.content.schema.reach(from: type.uid),
+                    now: now
+                )
+            },
+            completing: complete
+        )
+    }
+
+    /// The rooms of the gateway that a socket of that principal is in.
+    func rooms(of principal: Principal) -> [Room] {
+        self.access.rooms(of: principal, hasOwnedTypes: self.hasOwnedTypes)
+    }
+}
+
+extension GatewayConfiguration {
+    /// What this configuration asks for and no hook gives.
+    fileprivate func problems(with hooks: GatewayHooks) -> [ConfigurationProblem] {
+        guard self.entitySubscriptions.requireVerification, hooks.verifyEntity == nil, hooks.findEntity == nil else {
+            return []
+        }
+        return [
+            ConfigurationProblem(
+                path: "entitySubscriptions.requireVerification",
+                value: "true",
+                advice:
+                    "needs something that knows which entities exist; set it to false, or give the gateway a verifyEntity or findEntity hook"
+            )
+        ]
+    }
+}
