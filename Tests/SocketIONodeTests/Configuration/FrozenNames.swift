@@ -167,19 +167,25 @@ struct FrozenNames {
         for (path, variable) in Self.names { #expect(SettingNames.environmentName(of: path) == variable) }
     }
 
-    /// A variable and a flag of that name are taken for that setting.
-    @Test func variablesAndFlagsAreRead() {
-        for (path, variable) in Self.names {
-            // Wrong for all but texts, which take it.
-            let byVariable = load(environment: [variable: "{"], files: ["{": "{"])
-            let byFlag = load(flags: ["\(path)={"], files: ["{": "{"])
-            #expect(byVariable.warnings.isEmpty)
+    /// A variable and a flag of that name are taken for that setting; a secret and its file in two goes.
+    @Test(arguments: [false, true])
+    func variablesAndFlagsAreRead(files: Bool) {
+        let secrets = Set(Self.names.map(\.path)).filter { Self.names.map(\.path).contains($0 + "File") }
+        let names = Self.names.filter { name in
+            files ? secrets.contains { $0 + "File" == name.path } : !secrets.contains { $0 + "File" == name.path }
+        }
+        #expect(names.count == (files ? secrets.count : Self.names.count - secrets.count))
+        // Wrong for all but texts, which take it.
+        let environment = Dictionary(uniqueKeysWithValues: names.map { ($0.variable, "{") })
+        let byVariable = load(environment: environment, files: ["{": "{"])
+        let byFlag = load(flags: names.map { "\($0.path)={" }, files: ["{": "{"])
+        #expect(byVariable.warnings.isEmpty)
+        let (settings, flagSettings) = ("\(byVariable.settings)", "\(byFlag.settings)")
+        for (path, variable) in names {
             let isTold = byVariable.problems.contains { $0.hasPrefix("environment \(variable): \(path)") }
-            let isTaken = "\(byVariable.settings)".contains("origin: environment \(variable),")
-            #expect(isTold || isTaken, "\(variable)")
+            #expect(isTold || settings.contains("origin: environment \(variable),"), "\(variable)")
             let isFlagTold = byFlag.problems.contains { $0.hasPrefix("flag --set \(path): \(path)") }
-            let isFlagTaken = "\(byFlag.settings)".contains("origin: flag --set \(path),")
-            #expect(isFlagTold || isFlagTaken, "\(path)")
+            #expect(isFlagTold || flagSettings.contains("origin: flag --set \(path),"), "\(path)")
         }
     }
 }
