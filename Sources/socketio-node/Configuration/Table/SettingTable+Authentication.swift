@@ -64,7 +64,7 @@ extension SettingTable {
                 \.jwt.keys,
                 Self.jwtKey,
                 .live,
-                "Further keys, for other algorithms or while keys are changed.",
+                "Further keys, for other algorithms or while keys are changed: a secret, a public key or a key set each.",
                 example: """
                     keys:
                       - {id: "2026", publicKeyFile: /etc/socketio/issuer.pem}
@@ -115,15 +115,15 @@ extension SettingTable {
     private static let jwtKey = SettingEntry<NodeConfiguration.JWT.Key>(
         [
             .optionalText("id", \.id, .nonEmpty, .live, "The `kid` by which tokens name this key."),
-            .secret("secret", \.secret, .jwtSecret, .live, "A shared secret, or"),
+            .secret("secret", \.secret, .jwtSecret, .live, "A shared secret."),
             .secret(
                 "publicKey",
                 \.publicKey,
                 .nonEmpty,
                 .live,
-                "a public key as PEM (RSA, P-256, P-384, P-521, Ed25519), or"
+                "A public key as PEM (RSA, P-256, P-384, P-521, Ed25519)."
             ),
-            .secret("keySet", \.keySet, .nonEmpty, .live, "a JSON Web Key Set."),
+            .secret("keySet", \.keySet, .nonEmpty, .live, "A JSON Web Key Set."),
         ],
         make: { _ in NodeConfiguration.JWT.Key() }
     )

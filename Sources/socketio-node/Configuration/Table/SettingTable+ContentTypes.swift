@@ -49,7 +49,7 @@ extension SettingTable {
 
     private static let contentType: [SettingDeclaration<ContentType>] =
         [
-            Self.fields(\.fields, "The fields: `name: type`, or `name: {type: …}` with:"),
+            Self.fields(\.fields, "The fields: `name: type`, or `name: {type: …}` with more keys."),
             Self.unknownFields(\.unknownFields),
         ] + Self.names + Self.delivery
 
