@@ -20,8 +20,10 @@ extension EngineSession: ByteHolder {
     /// The bytes that have arrived and wait: the rest of a body, and parts of a message.
     private var pendingBytes: Int {
         guard self.state != .closed else { return 0 }
-        guard case .polling(let polling) = self.link, let rest = polling.rest else { return self.partialBytes }
-        return self.partialBytes + rest.remainingBytes
+        guard case .polling(let polling) = self.link, let rest = polling.rest else {
+            return Int(self.partialBytes)
+        }
+        return Int(self.partialBytes) + rest.remainingBytes
     }
 
     /// Tells the loop how many bytes have arrived and wait.
@@ -29,7 +31,7 @@ extension EngineSession: ByteHolder {
 
     /// Tells how many bytes are kept of a message that is not complete.
     package func keeps(partialBytes count: Int) {
-        self.partialBytes = count
+        self.partialBytes = UInt32(clamping: count)
         self.notePendingBytes()
     }
 }

@@ -56,7 +56,7 @@ extension EngineSession: TimerTarget {
         case .webSocket(let handler):
             // Only bytes that had to wait show that the peer reads. Bytes that fit into the kernel's buffer show
             // nothing.
-            if self.drainedBytes >= 0 && self.handedBytes - handler.bufferedBytes > self.drainedBytes { return .taking }
+            if self.progress.hasTaken(buffered: handler.bufferedBytes) { return .taking }
             return self.hasReceived ? .sending : .none
         case .polling(let polling):
             return polling.hasProgressed() ? .taking : .none
@@ -67,6 +67,10 @@ extension EngineSession: TimerTarget {
         self.hasReceived = false
         guard case .webSocket(let handler) = self.link else { return }
         let buffered = handler.bufferedBytes
-        self.drainedBytes = buffered > 0 || self.outbox.bytes > 0 ? self.handedBytes - buffered : -1
+        if buffered > 0 || self.outbox.bytes > 0 {
+            self.progress.watch(buffered: buffered)
+        } else {
+            self.progress.stopWatching()
+        }
     }
 }

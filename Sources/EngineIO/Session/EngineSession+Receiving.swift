@@ -59,7 +59,7 @@ extension EngineSession {
             }
             self.heartbeat.clientAnswered()
             self.hasReceived = false
-            self.drainedBytes = -1
+            self.progress.stopWatching()
             self.awaitNextPing()
             if type == .ping { self.enqueue(.pong) }
         case .close:

@@ -251,13 +251,13 @@ extension EngineSession {
         }
         if self.outbox.isEmpty {
             guard let frames = self.loop.direct.take(from: self) else { return }
-            self.handedBytes += frames.count
+            self.progress.handed(frames.count)
             handler.writeAndFlush(frames)
             self.loop.direct.giveBack(frames)
         } else if self.outbox.isSingle, self.loop.direct.owner !== self, let packet = self.outbox.first {
             self.outbox.removeFirst()
             let frames = self.frames(of: packet, handler)
-            self.handedBytes += frames.readableBytes
+            self.progress.handed(frames.readableBytes)
             handler.writeAndFlush(frames)
         } else {
             self.flushSeveral(to: handler)
@@ -279,7 +279,7 @@ extension EngineSession {
             if packet.frames.readableBytes >= Self.shareSize {
                 self.outbox.removeFirst()
                 let frames = self.frames(of: packet, handler)
-                self.handedBytes += frames.readableBytes
+                self.progress.handed(frames.readableBytes)
                 handler.writeAndFlush(frames)
             } else {
                 batch.clear(minimumCapacity: min(self.outbox.bytes, Self.batchSize))
@@ -288,7 +288,7 @@ extension EngineSession {
                     frames.withUnsafeBytes { _ = batch.writeBytes($0) }
                     self.loop.direct.giveBack(frames)
                 }
-                self.handedBytes += batch.readableBytes
+                self.progress.handed(batch.readableBytes)
                 handler.writeAndFlush(batch)
             }
         }

@@ -21,18 +21,20 @@ public final class EngineSession {
         case webSocket(WebSocketHandler)
     }
 
+    // The properties are in an order that leaves few gaps, because every connection has a session.
+
     /// The session's id; secret.
     public let id: SessionID
     /// The request that began the session.
     public let request: HandshakeRequest
-    /// The client's version of the protocol: 4, or 3 if ``EngineConfiguration/allowEIO3`` lets such clients in.
-    public let protocolVersion: Int
     package let loop: EngineLoop
     let server: EngineServer
     @exclusivity(unchecked) var delegate: (any EngineSessionDelegate)?
     @exclusivity(unchecked) var link: Link
 
     package var timerLinks = TimerLinks()
+    /// The bytes of an incomplete message, as the layer above tells them.
+    var partialBytes: UInt32 = 0
 
     /// The packets that wait to be sent.
     ///
@@ -42,12 +44,9 @@ public final class EngineSession {
     @exclusivity(unchecked) var queuedHolding: Holding?
     /// The session's entry in the budget of received bytes, if bytes wait.
     var requestHolding: Holding?
-    /// The bytes of an incomplete message, as the layer above tells them.
-    var partialBytes = 0
-    /// How many bytes were given to the channel in all.
-    @exclusivity(unchecked) var handedBytes = 0
-    /// How many of them the kernel had taken at the last deadline, if some were waiting then.
-    var drainedBytes = -1
+    /// How far the kernel is with the session's bytes.
+    @exclusivity(unchecked) var progress = SendProgress()
+    var controlRate = ControlRate()
 
     /// Where the session is in its life.
     @exclusivity(unchecked) public private(set) var state = State.open
@@ -57,10 +56,10 @@ public final class EngineSession {
     @exclusivity(unchecked) var isOverflowing = false
     /// The form of packets for the session's WebSocket.
     @exclusivity(unchecked) var form: WebSocketForm
-    var controlRate = ControlRate()
     /// Whether bytes arrived since the last deadline.
     @exclusivity(unchecked) var hasReceived = false
     var isPaused = false
+    private let version: UInt8
 
     init(
         id: SessionID,
@@ -73,13 +72,16 @@ public final class EngineSession {
     ) {
         self.id = id
         self.request = request
-        self.protocolVersion = protocolVersion
+        self.version = UInt8(clamping: protocolVersion)
         self.heartbeat = Heartbeat(isClientDriven: protocolVersion == 3)
         self.loop = loop
         self.server = server
         self.link = link
         self.form = WebSocketForm(isVersion3: protocolVersion == 3, isTextOnly: isTextOnly)
     }
+
+    /// The client's version of the protocol: 4, or 3 if ``EngineConfiguration/allowEIO3`` lets such clients in.
+    public var protocolVersion: Int { Int(self.version) }
 
     /// The loop that the session lives on.
     public var eventLoop: any EventLoop { self.loop.eventLoop }

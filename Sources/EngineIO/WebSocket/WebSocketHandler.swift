@@ -29,22 +29,30 @@ final class WebSocketHandler: @unchecked Sendable {
         case echo
     }
 
+    // The properties are in an order that leaves few gaps, because every connection has a handler.
+
     private let loop: EngineLoop
     @exclusivity(unchecked) private var context: ChannelHandlerContext?
     @exclusivity(unchecked) private var decoder = WebSocketDecoder()
+    @exclusivity(unchecked) private var role = Role.none
+    /// The connection's place in the count of its address.
+    private var ticket: ConnectionTicket?
+    /// The connection's entry in the budget of received bytes, if bytes wait.
+    @exclusivity(unchecked) private var requestHolding: Holding?
+    /// Bytes that came while no messages were decoded, or while one was being handled.
+    @exclusivity(unchecked) private var undecoded: Undecoded?
+    /// How much more may be decoded before the loop's other connections have their turn.
+    @exclusivity(unchecked) private var turnBytes = Int32(WebSocketHandler.longestTurn)
     /// The connection's socket, while the channel has it open.
     @exclusivity(unchecked) private var descriptor = SocketDescriptor.none
-    /// Whether bytes may wait in the channel.
-    @exclusivity(unchecked) private var mayHaveBacklog: Bool
     /// The answer to the handshake.
     ///
     /// It leaves with the first write.
     @exclusivity(unchecked) private var handshakeAnswer: ByteBuffer?
-    @exclusivity(unchecked) private var role = Role.none
+    /// Whether bytes may wait in the channel.
+    @exclusivity(unchecked) private var mayHaveBacklog: Bool
     /// The window for compressed messages to the peer; 0 if there is no compression.
     let windowBits: UInt8
-    /// The connection's place in the count of its address.
-    private var ticket: ConnectionTicket?
     /// Whether the connection has come from another loop, so that its first byte is read alone.
     var hasMoved = false
     /// Whether the channel takes more bytes.
@@ -55,14 +63,15 @@ final class WebSocketHandler: @unchecked Sendable {
     @exclusivity(unchecked) private var isReading = true
     /// Whether the messages of a read are being handed out.
     @exclusivity(unchecked) private var isDecoding = false
-    /// The connection's entry in the budget of received bytes, if bytes wait.
-    @exclusivity(unchecked) private var requestHolding: Holding?
-    /// Bytes that came while no messages were decoded, or while one was being handled.
-    @exclusivity(unchecked) private var undecoded: ByteBuffer?
     /// Whether the peer has sent its last byte.
     private var isInputClosed = false
-    /// How much more may be decoded before the loop's other connections have their turn.
-    @exclusivity(unchecked) private var turnBytes = WebSocketHandler.longestTurn
+
+    /// Bytes that wait to be decoded. They are in an object of their own, because few connections have any.
+    private final class Undecoded {
+        var bytes: ByteBuffer
+        init(_ bytes: ByteBuffer) { self.bytes = bytes }
+    }
+
     /// This is some reads.
     ///
     /// More can come only from compressed messages, or from bytes that had to wait.
@@ -260,8 +269,8 @@ final class WebSocketHandler: @unchecked Sendable {
     private func keep(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         // This is a copy, because the loop reads into the same buffer again.
-        var undecoded = self.undecoded.take() ?? ByteBuffer()
-        undecoded.writeImmutableBuffer(bytes)
+        let undecoded = self.undecoded ?? Undecoded(ByteBuffer())
+        undecoded.bytes.writeImmutableBuffer(bytes)
         self.undecoded = undecoded
         self.noteKeptBytes()
     }
@@ -278,10 +287,10 @@ final class WebSocketHandler: @unchecked Sendable {
             self.keep(input)
             input.moveReaderIndex(to: input.writerIndex)
         } else if input.readableBytes > 0 {
-            self.undecoded = input
+            self.undecoded = Undecoded(input)
             input = ByteBuffer()
         }
-        if let later { self.keep(later) }
+        if let later { self.keep(later.bytes) }
         guard self.isReading else { return }
         if self.turnBytes > 0 { self.decodeSoon() } else { self.decodeInNextTurn() }
     }
@@ -298,7 +307,11 @@ final class WebSocketHandler: @unchecked Sendable {
 
     private func decodeRest() {
         guard self.isReading else { return }
-        if var bytes = self.undecoded.take() { self.decode(&bytes, isNew: false) }
+        if let undecoded = self.undecoded.take() {
+            var bytes = undecoded.bytes
+            undecoded.bytes = ByteBuffer()
+            self.decode(&bytes, isNew: false)
+        }
         guard self.isReading, self.undecoded == nil else { return }
         self.isInputClosed ? self.context?.close(promise: nil) : self.setAutoRead(true)
     }
@@ -320,7 +333,7 @@ final class WebSocketHandler: @unchecked Sendable {
         var pongs: ByteBuffer?
         var controlFrames = 0
         let rules = self.windowBits == 0 ? self.loop.webSocketRules : self.loop.compressingRules
-        self.turnBytes = Self.longestTurn
+        self.turnBytes = Int32(Self.longestTurn)
         do throws(WebSocketError) {
             while self.isReading, self.turnBytes > 0,
                 let event = try decoder.next(from: &input, payload: &payload, rules: rules)
@@ -332,7 +345,7 @@ final class WebSocketHandler: @unchecked Sendable {
                     continue
                 }
                 if let frames = pongs.take() { self.send(pongs: frames) }
-                self.turnBytes -= payload.readableBytes
+                self.turnBytes = Int32(clamping: Int(self.turnBytes) - payload.readableBytes)
                 switch event {
                 case .text:
                     if let session { session.received(text: payload) } else { self.received(text: payload) }
@@ -390,7 +403,7 @@ final class WebSocketHandler: @unchecked Sendable {
         case .none, .closing: return
         }
         let message = try self.loop.compression.inflate(bytes, limit: self.loop.webSocketRules.maximumMessageBytes)
-        self.turnBytes -= message.readableBytes
+        self.turnBytes = Int32(clamping: Int(self.turnBytes) - message.readableBytes)
         guard isText else { return self.received(binary: message) }
         guard message.isValidUTF8 else { throw .invalidUTF8 }
         self.received(text: message)
@@ -432,7 +445,7 @@ final class WebSocketHandler: @unchecked Sendable {
 
 extension WebSocketHandler: ByteHolder {
     func heldBytes(of kind: ByteBudget.Kind) -> Int {
-        kind == .request ? self.decoder.keptBytes + (self.undecoded?.readableBytes ?? 0) : 0
+        kind == .request ? self.decoder.keptBytes + (self.undecoded?.bytes.readableBytes ?? 0) : 0
     }
 
     @inline(__always)

@@ -11,7 +11,7 @@ import SocketIOWire
 ///
 /// Follows section 3 of the protocol description: the first packet of a namespace is CONNECT, anything sent to a
 /// namespace that is not joined ends the connection.
-final class ClientConnection: EngineSessionDelegate, TimerTarget {
+final class ClientConnection: EngineSessionDelegate {
     let session: EngineSession
     let server: SocketServer
     @exclusivity(unchecked) private(set) var decoder = PacketDecoder()
@@ -23,24 +23,21 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     var pending: [UTF8Text] = []
     /// Whether the client has joined a namespace at least once.
     @exclusivity(unchecked) private(set) var hasJoined = false
-    /// Whether the client's packets and bytes are held against ``SocketLimits``.
-    private let isRateLimited: Bool
-    private var rates = ConnectionRates()
+    /// What the client has sent, if its packets or bytes are held against ``SocketLimits``.
+    private let meter: Meter?
     /// How many reasons there are to read nothing more.
-    @exclusivity(unchecked) private var pauses = 0
-    /// Waits until the bytes that have come are within their rate.
-    private var debt: Scheduled<Void>?
+    @exclusivity(unchecked) private var pauses: Int32 = 0
     /// What the client's handlers have still to do.
     @exclusivity(unchecked) var backlog = Backlog()
-    /// The place of the connect timeout, later that of attachments, in the loop's timers.
-    var timerLinks = TimerLinks()
+    /// The connect timeout, later that of attachments. Most of the time there is none.
+    private var patience: Patience?
 
     init(session: EngineSession, server: SocketServer) {
         self.session = session
         self.server = server
         let limits = server.configuration.limits
-        self.isRateLimited = limits.packetRate != nil || limits.byteRate != nil
-        session.timers.schedule(self, in: server.configuration.connectTimeout)
+        self.meter = limits.packetRate != nil || limits.byteRate != nil ? Meter() : nil
+        self.wait(server.configuration.connectTimeout)
     }
 
     var sockets: [Socket] { (self.first.map { [$0] } ?? []) + self.others }
@@ -125,20 +122,20 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     }
 
     /// Counts a message's bytes; a client that has sent too many is not read from until they are within its rate.
-    private func spend(_ count: Int) {
+    private func spend(_ count: Int, _ meter: Meter) {
         guard let rate = self.server.configuration.limits.byteRate else { return }
-        self.rates.spend(bytes: count, of: rate, self.now)
-        guard self.debt == nil, self.awaitPayment(of: rate) else { return }
+        meter.rates.spend(bytes: count, of: rate, self.now)
+        guard meter.debt == nil, self.awaitPayment(of: rate, meter) else { return }
         self.pauseReading(.byteRate)
     }
 
     /// - Returns: Whether there is a debt to wait for.
-    private func awaitPayment(of rate: RateLimit) -> Bool {
-        guard let time = self.rates.byteDebt(of: rate, self.now) else { return false }
+    private func awaitPayment(of rate: RateLimit, _ meter: Meter) -> Bool {
+        guard let time = meter.rates.byteDebt(of: rate, self.now) else { return false }
         // What comes later can be more than what is known now, so the time is only when to look again.
-        self.debt = self.session.eventLoop.assumeIsolated().scheduleTask(in: min(time, .hours(1))) {
-            self.debt = nil
-            if !self.awaitPayment(of: rate) { self.resumeReading() }
+        meter.debt = self.session.eventLoop.assumeIsolated().scheduleTask(in: min(time, .hours(1))) {
+            meter.debt = nil
+            if !self.awaitPayment(of: rate, meter) { self.resumeReading() }
         }
         return true
     }
@@ -146,10 +143,10 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     // MARK: From the connection
 
     func session(_ session: EngineSession, didReceiveText text: consuming ByteBuffer) {
-        if self.isRateLimited { self.spend(text.readableBytes) }
+        if let meter = self.meter { self.spend(text.readableBytes, meter) }
         do {
             let outline = try self.decoder.outline(of: text, limits: self.packetLimits)
-            if outline.type == .event, !self.isRateLimited {
+            if outline.type == .event, self.meter == nil {
                 // The way of most packets, on which nothing is made but what the handler gets.
                 if let socket = self.connectedSocket(for: outline, text) { socket.receive(outline, text) }
             } else if let packet = self.decoder.packet(outline, text) {
@@ -173,11 +170,11 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     }
 
     func session(_ session: EngineSession, didReceiveBinary bytes: ByteBuffer) {
-        if self.isRateLimited { self.spend(bytes.readableBytes) }
+        if let meter = self.meter { self.spend(bytes.readableBytes, meter) }
         do {
             if let packet = try self.decoder.decode(binary: bytes, limits: self.packetLimits) {
                 self.session.keeps(partialBytes: 0)
-                if self.hasJoined { self.session.timers.cancel(self) }
+                if self.hasJoined { self.stopWaiting() }
                 self.handle(packet)
             } else {
                 self.awaitAttachment()
@@ -198,8 +195,8 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     }
 
     func sessionDidClose(_ session: EngineSession, reason: CloseReason, description: String?) {
-        self.stopConnectTimer()
-        self.debt?.cancel()
+        self.stopWaiting()
+        self.meter?.debt?.cancel()
         self.pending = []
         self.closeAll(DisconnectReason(rawValue: reason.rawValue, details: description))
     }
@@ -209,10 +206,23 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
         self.session.keeps(partialBytes: self.decoder.keptBytes)
         // Before that the connect timeout runs.
         guard self.hasJoined else { return }
-        self.session.timers.schedule(self, in: self.server.configuration.attachmentTimeout)
+        self.wait(self.server.configuration.attachmentTimeout)
     }
 
-    func timerFired(at now: NIODeadline) {
+    /// Waits for the client for so long, from now on.
+    private func wait(_ time: TimeAmount) {
+        let patience = self.patience ?? Patience(for: self)
+        self.patience = patience
+        self.session.timers.schedule(patience, in: time)
+    }
+
+    private func stopWaiting() {
+        guard let patience = self.patience.take() else { return }
+        self.session.timers.cancel(patience)
+    }
+
+    fileprivate func waitedInVain() {
+        self.patience = nil
         // The attachments may have come, and not been read.
         if self.hasJoined, self.pauses > 0 { return self.awaitAttachment() }
         self.server.metrics.rejected(self.hasJoined ? "attachment_timeout" : "connect_timeout")
@@ -222,7 +232,7 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     // MARK: Packets
 
     private func handle(_ packet: consuming Packet) {
-        if self.isRateLimited, !self.isWithinRates(packet) { return }
+        if let meter = self.meter, !self.isWithinRates(packet, meter) { return }
         switch packet.type {
         case .event, .binaryEvent:
             guard let socket = self.connectedSocket(for: packet) else { return }
@@ -253,8 +263,8 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     }
 
     /// Whether the client may send this packet now; refuses it otherwise.
-    private func isWithinRates(_ packet: Packet) -> Bool {
-        switch self.rates.take(self.server.configuration.limits, self.now) {
+    private func isWithinRates(_ packet: Packet, _ meter: Meter) -> Bool {
+        switch meter.rates.take(self.server.configuration.limits, self.now) {
         case .within: return true
         case .beyond(let limit, let isNews):
             self.refuse(packet, limit, isNews: isNews)
@@ -343,12 +353,8 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     func joined() {
         guard !self.hasJoined else { return }
         self.hasJoined = true
-        self.stopConnectTimer()
+        self.stopWaiting()
         if self.decoder.isWaitingForAttachments { self.awaitAttachment() }
-    }
-
-    private func stopConnectTimer() {
-        self.session.timers.cancel(self)
     }
 
     // MARK: Closing
@@ -362,5 +368,26 @@ final class ClientConnection: EngineSessionDelegate, TimerTarget {
     /// Ends every socket of the connection.
     func closeAll(_ reason: DisconnectReason) {
         for socket in self.sockets { socket.close(reason) }
+    }
+}
+
+extension ClientConnection {
+    /// What a client has sent, for its rates. Only a connection with rates has one.
+    fileprivate final class Meter {
+        var rates = ConnectionRates()
+        /// Waits until the bytes that have come are within their rate.
+        var debt: Scheduled<Void>?
+    }
+
+    /// Waits for a client, which has to join a namespace, or to send attachments.
+    ///
+    /// It is an object of its own, because a connection waits only for a moment of its life.
+    fileprivate final class Patience: TimerTarget {
+        var timerLinks = TimerLinks()
+        private let connection: ClientConnection
+
+        init(for connection: ClientConnection) { self.connection = connection }
+
+        func timerFired(at now: NIODeadline) { self.connection.waitedInVain() }
     }
 }
