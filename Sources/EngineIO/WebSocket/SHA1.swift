@@ -1,3 +1,5 @@
+import NIOCore
+
 /// SHA-1 (FIPS 180-4), for the answer to a WebSocket's key (RFC 6455, section 4.2.2).
 ///
 /// There it is a checksum and no secret.
@@ -13,34 +15,28 @@ enum SHA1 {
         var e: UInt32 = 0xC3D2_E1F0
     }
 
-    /// The 20 bytes of the digest.
-    static func digest(of bytes: [UInt8]) -> [UInt8] {
-        let padding = (119 - bytes.count % 64) % 64
-        let bitCount = UInt64(bytes.count) * 8
-        var message = bytes
-        message.reserveCapacity(bytes.count + padding + 9)
-        message.append(0x80)
-        for _ in 0..<padding { message.append(0) }
-        for shift in stride(from: 56, through: 0, by: -8) {
-            message.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(shift)))
-        }
-
+    /// The 20 bytes of the digest of two pieces in a row.
+    static func digest(of first: Bytes, _ second: Bytes = Bytes(start: nil, count: 0)) -> ByteBuffer {
+        let count = first.count + second.count
+        let paddedCount = (count + 9 + 63) / 64 * 64
         var state = State()
-        message.withUnsafeBufferPointer { message in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: paddedCount) { message in
+            message.initialize(repeating: 0)
+            for (index, byte) in first.enumerated() { message[index] = byte }
+            for (index, byte) in second.enumerated() { message[first.count + index] = byte }
+            message[count] = 0x80
+            for (index, shift) in stride(from: 56, through: 0, by: -8).enumerated() {
+                message[paddedCount - 8 + index] = UInt8(truncatingIfNeeded: (UInt64(count) * 8) >> UInt64(shift))
+            }
             withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 80) { words in
-                for start in stride(from: 0, to: message.count, by: 64) {
-                    self.add(message.part(start..<start + 64), to: &state, words)
+                for start in stride(from: 0, to: paddedCount, by: 64) {
+                    self.add(Bytes(rebasing: message[start..<start + 64]), to: &state, words)
                 }
             }
         }
-        return [UInt8](unsafeUninitializedCapacity: 20) { digest, count in
-            for word in [state.a, state.b, state.c, state.d, state.e] {
-                for shift in stride(from: 24, through: 0, by: -8) {
-                    digest[count] = UInt8(truncatingIfNeeded: word >> UInt32(shift))
-                    count += 1
-                }
-            }
-        }
+        var digest = ByteBufferAllocator().buffer(capacity: 20)
+        digest.writeMultipleIntegers(state.a, state.b, state.c, state.d, state.e)
+        return digest
     }
 
     private static func add(_ block: Bytes, to state: inout State, _ words: UnsafeMutableBufferPointer<UInt32>) {

@@ -20,9 +20,19 @@ struct SocketDescriptor {
     private init(value: CInt) { self.value = value }
 
     /// The channel's socket if it is a stream socket of the system; otherwise ``none``.
+    ///
+    /// `withUnsafeTransportIfAvailable` does the same. But its cast to a protocol with a given transport took a twentieth
+    /// of what a new connection costs, because the runtime looks through the names of types each time.
     init(of channel: any Channel) {
-        let handle = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable { (handle: CInt) in handle }
-        self.value = (handle ?? nil) ?? -1
+        guard let core = channel._channelCore as? any NIOTransportAccessibleChannelCore else {
+            self.value = -1
+            return
+        }
+        self.value = Self.descriptor(of: core) ?? -1
+    }
+
+    private static func descriptor(of core: some NIOTransportAccessibleChannelCore) -> CInt? {
+        (try? core.withUnsafeTransport { $0 as? CInt }) ?? nil
     }
 
     var isValid: Bool { self.value >= 0 }

@@ -102,7 +102,10 @@ final class UpgradeRequest {
     }
 
     private static func digest(of key: String) -> ByteBuffer {
-        ByteBuffer(bytes: SHA1.digest(of: Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)))
+        let suffix: StaticString = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        return key.withBytes { key in
+            suffix.withUTF8Buffer { SHA1.digest(of: key, $0) }
+        }
     }
 
     /// 22 characters of base64 and `==`.
