@@ -54,7 +54,9 @@ public final class HandshakeRequest: Sendable {
 
     deinit { self.memory.deallocate() }
 
-    /// Reads the texts. The object lives as long as the closure runs.
+    /// Reads the texts.
+    ///
+    /// The object lives as long as the closure runs.
     private func withTexts<Result>(_ body: (Bytes) -> Result) -> Result {
         withExtendedLifetime(self) {
             body(

@@ -66,7 +66,9 @@ final class WebSocketHandler: @unchecked Sendable {
     /// Whether the peer has sent its last byte.
     private var isInputClosed = false
 
-    /// Bytes that wait to be decoded. They are in an object of their own, because few connections have any.
+    /// Bytes that wait to be decoded.
+    ///
+    /// They are in an object of their own, because few connections have any.
     private final class Undecoded {
         var bytes: ByteBuffer
         init(_ bytes: ByteBuffer) { self.bytes = bytes }

@@ -29,7 +29,9 @@ final class ClientConnection: EngineSessionDelegate {
     @exclusivity(unchecked) private var pauses: Int32 = 0
     /// What the client's handlers have still to do.
     @exclusivity(unchecked) var backlog = Backlog()
-    /// The connect timeout, later that of attachments. Most of the time there is none.
+    /// The connect timeout, later that of attachments.
+    ///
+    /// Most of the time there is none.
     private var patience: Patience?
 
     init(session: EngineSession, server: SocketServer) {
@@ -372,7 +374,9 @@ final class ClientConnection: EngineSessionDelegate {
 }
 
 extension ClientConnection {
-    /// What a client has sent, for its rates. Only a connection with rates has one.
+    /// What a client has sent, for its rates.
+    ///
+    /// Only a connection with rates has one.
     fileprivate final class Meter {
         var rates = ConnectionRates()
         /// Waits until the bytes that have come are within their rate.
