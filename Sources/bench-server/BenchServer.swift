@@ -6,12 +6,13 @@ import RedisAdapters
 import SocketIOServer
 import SocketIOWire
 
-/// The server that the load generator measures: three events, public API only.
+/// The server that the load generator measures: four events, public API only.
 ///
 ///     bench-server PORT [REDIS_URL] [--adapter redis|sharded|streams] [--subscriptions rooms] [--recovery SECONDS]
 ///         [--loops N] [--async]
 ///
-/// `echo` acknowledges with its argument, `join` joins a room, `broadcast` sends `msg` to a room. With a Redis URL
+/// `echo` acknowledges with its argument, `join` joins a room, `broadcast` sends `msg` to a room, `sockets` is answered
+/// with how many sockets the whole cluster has in a room. With a Redis URL
 /// several of them form a cluster; `--adapter` says by which adapter, `--subscriptions rooms` that the adapter `redis`
 /// hears only the rooms that it has somebody in. `--recovery` says for how long a client may be away. With `--async` the
 /// handler of `echo` is asynchronous; `--loops` says how many event loops there are; one if it does not, as what it is
@@ -43,6 +44,9 @@ enum BenchServer {
         io.sockets.on("join") { (socket: Socket, room: String) in socket.join(Room(room)) }
         io.sockets.on("broadcast") { (_: Socket, room: String, value: JSONValue) in
             io.sockets.to(Room(room)).emit("msg", value)
+        }
+        io.sockets.on("sockets") { (_: Socket, room: String) async throws -> Int in
+            try await io.sockets.in(Room(room)).fetchSockets().count
         }
         print("listening on http://127.0.0.1:\(port)/socket.io/")
         try await io.run()
