@@ -143,7 +143,8 @@ import Testing
         }
     }
 
-    /// What comes where something else was before has no place in this node's copy: nothing of that is trusted any more.
+    /// What comes where something else was before has no place in this node's copy: nothing of that is trusted any
+    /// more.
     @Test func eventsOutOfOrderAreNotKept() async throws {
         try await RecoveryCluster.run(1) { nodes, log in
             let recovery = try #require(nodes[0].io.sockets.recovery)
@@ -168,8 +169,9 @@ import Testing
             nodes[0].io.sockets.to("r").emit("missed")
             nodes[0].io.sockets.to("other").emit("never")
             await log.settle()
-            let ids = ["abcdefghijklmnopqrs0", "abcdefghijklmnopqrs1", "abcdefghijklmnopqrs2", "abcdefghijklmnopqrs3"]
-            for (id, offset) in zip(ids, [seen, "5-5", nil, "junk"]) {
+            // Anything may stand where clients send an offset; the beginning has nothing before it.
+            for (number, offset) in [seen, "5-5", nil, "junk", "0-0", "0-1", "8796093022207-1048575"].enumerated() {
+                let id = "abcdefghijklmnopqrs\(number)"
                 let client = try await TestClient.connect(to: nodes[0].address)
                 let session = KeptSession(
                     id: try #require(SessionID(id)),

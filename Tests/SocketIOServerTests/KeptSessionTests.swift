@@ -59,6 +59,12 @@ struct KeptSessionTests {
         "１-0", "8796093022208-0", "1-1048576", "18446744073709551616-0", "0-99999999999999999999999999999999999999",
     ]) func otherTextsAreNoOffsets(_ text: String) { #expect(EventOffset(text) == nil) }
 
+    /// Offsets are computed from what clients send, too.
+    @Test func nothingStandsBeforeTheBeginning() {
+        #expect(EventOffset(position: -1) == .start)
+        #expect(EventOffset(position: .min).text == "0-0")
+    }
+
     @Test func offsetsAreInTheOrderOfTheLog() throws {
         let offsets = [try Self.offset(1, 9), try Self.offset(2), try Self.offset(2, 1), try Self.offset(10)]
         #expect(offsets.shuffled().sorted() == offsets)

@@ -1,7 +1,7 @@
 /// Where an event stands in a log that the whole cluster keeps.
 ///
-/// It has the form of a Redis stream's entry ids: a time in milliseconds, and a sequence among what came in the same
-/// one. A log that only counts uses the sequence, or the time, alone. Offsets compare in the order of the log.
+/// It has the form of the ids of a Redis stream's entries: a time in milliseconds, and a number that counts the entries
+/// of the same millisecond. A log that only counts uses one of the two parts. Offsets compare in the order of the log.
 public struct EventOffset: Hashable, Comparable, Sendable {
     /// Both parts in one number, so that a client's ticket holds few bytes: 43 bits of time, 20 bits of sequence.
     let position: Int
@@ -10,12 +10,13 @@ public struct EventOffset: Hashable, Comparable, Sendable {
     private static let mostMilliseconds: UInt64 = 1 << 43 - 1
     private static let mostSequence: UInt64 = 1 << sequenceBits - 1
 
-    init(position: Int) { self.position = position }
+    /// The offset at that place; a place before the beginning counts as the beginning.
+    init(position: Int) { self.position = max(0, position) }
 
     /// The offset of those parts.
     ///
-    /// - Returns: `nil` for a time after the year 2248, or more than a million events in one millisecond: an event at
-    ///   such a place goes out without an offset.
+    /// - Returns: `nil` for a time after the year 2248, and for the events of one millisecond behind the first million.
+    ///   An event at such a place is sent without an offset.
     public init?(milliseconds: UInt64, sequence: UInt64) {
         guard milliseconds <= Self.mostMilliseconds, sequence <= Self.mostSequence else { return nil }
         self.position = Int(milliseconds << UInt64(Self.sequenceBits) | sequence)
@@ -49,7 +50,7 @@ public struct EventOffset: Hashable, Comparable, Sendable {
 
     /// The time, in milliseconds.
     public var milliseconds: UInt64 { UInt64(self.position) >> UInt64(Self.sequenceBits) }
-    /// The place among what came in the same millisecond.
+    /// The place among the events of the same millisecond.
     public var sequence: UInt64 { UInt64(self.position) & Self.mostSequence }
 
     /// Such as `1732172345678-0`.

@@ -4,8 +4,8 @@ import NIOCore
 import SocketIOServer
 import SocketIOWire
 
-/// A log and the sessions of a cluster whose nodes are servers of this process, for the main namespace; healthy or ill as
-/// the test wants it.
+/// A log and the sessions of a cluster whose nodes are servers of this process, for the main namespace; healthy or ill
+/// as the test wants it.
 ///
 /// It holds what ``EventLogAdapter`` demands: one order, own events at their place, sessions that are taken once.
 final class InProcessEventLog: Sendable {
@@ -263,7 +263,9 @@ final class InProcessEventLog: Sendable {
         }
 
         func events(after offset: EventOffset, through end: EventOffset, limit: Int) async throws -> EventPage? {
-            self.log.state.withLockedValue { state in
+            // As texts, as they would travel.
+            guard let offset = EventOffset(offset.text), let end = EventOffset(end.text) else { return nil }
+            return self.log.state.withLockedValue { state in
                 state.pages += 1
                 guard offset >= state.trimmed, end <= state.last else { return nil }
                 let entries = state.entries.filter { $0.offset > offset && $0.offset <= end }.prefix(min(limit, 3))
