@@ -7,9 +7,11 @@ import SocketIOWire
 extension StreamHubReading {
     /// The connection is back: looks whether everything is there that was not read.
     func resumed(_ positions: [RESPStreamPosition]) {
-        for (stream, position) in positions.enumerated() {
-            self.check(stream, position.info, readThrough: position.id)
+        let others = positions.indices.filter { stream in
+            self.check(stream, positions[stream].info, readThrough: positions[stream].id)
         }
+        // Once for all of them: a new reader does not know yet how far it has read.
+        if !others.isEmpty { self.restart(from: .end) }
         if self.replicationID != nil { self.askForReplicationID() }
     }
 
@@ -47,20 +49,30 @@ extension StreamHubReading {
         guard case .success(let replies) = result, let reply = replies.first,
             case .success(let info) = StreamAnchor.info(reply)
         else { return }
-        self.check(stream, info, readThrough: position)
+        if self.check(stream, info, readThrough: position) { self.restart(from: .end) }
     }
 
-    private func check(_ stream: Int, _ info: RESPStreamInfo?, readThrough position: RESPStreamID) {
+    /// Looks at one stream, and tells its namespaces if entries are missing.
+    ///
+    /// - Returns: Whether the reader has to begin anew, because what is added to the stream may stand before what was
+    ///   read. The reader would wait for ever.
+    private func check(_ stream: Int, _ info: RESPStreamInfo?, readThrough position: RESPStreamID) -> Bool {
         switch StreamContinuity(of: info, readThrough: position) {
-        case .whole: return
-        case .trimmed: self.entriesAreMissing(in: stream, "were removed before they were read")
+        case .whole: return false
+        case .trimmed:
+            self.entriesAreMissing(in: stream, "were removed before they were read")
+            return false
         case .another:
             self.entriesAreMissing(in: stream, "may be gone with an earlier stream of this name")
-            guard let info else { return self.anchor(stream) }
-            // What is added to it may stand before what was read: the reader would wait for ever.
-            guard info.lastGeneratedID < self.positions[stream] else { return }
+            guard let info else {
+                self.anchor(stream)
+                return false
+            }
+            guard self.positions.indices.contains(stream), info.lastGeneratedID < self.positions[stream] else {
+                return false
+            }
             self.life = " \(info.lastGeneratedID)"
-            self.restart(from: .end)
+            return true
         }
     }
 
@@ -103,7 +115,7 @@ extension StreamHubReading {
             self.start(from: .end)
         case (.failure(let error), true): self.fail(error)
         case (.success(let id), false): self.saw(id)
-        // The connection for commands may come back later than the one that reads. Whoever reads what was missed asks, too.
+        // The connection for commands may come back later than the one that reads. Reading missed events asks, too.
         case (.failure, false):
             self.bus.eventLoop.scheduleTask(in: .milliseconds(500)) { [weak hub = self.hub] in hub?.ask(generation) }
         }

@@ -60,9 +60,13 @@ final class LogCluster: Sendable {
     static func run(
         _ count: Int = 2,
         readCount: Int = 100,
+        streamCount: Int = 1,
         _ body: (LogCluster) async throws -> Void
     ) async throws {
-        let cluster = try LogCluster(count) { $0.readCount = readCount }
+        let cluster = try LogCluster(count) { configuration in
+            configuration.readCount = readCount
+            configuration.streamCount = streamCount
+        }
         for node in cluster.nodes { try await node.adapter.start() }
         await cluster.settle()
         for node in cluster.nodes { node.host.forget() }
