@@ -109,6 +109,32 @@ struct StreamsOwnEventsTests {
         #expect(account.own.isEmpty)
     }
 
+    /// What can't come any more is not looked for: an outage must not keep the bytes of all that was sent in it.
+    @Test(arguments: [true, false]) func whatIsDroppedTakesNoMemory(_ wasQueued: Bool) {
+        let account = Account()
+        // Nobody knows whether this one comes, so it keeps its place before all others.
+        account.fail(account.add("first"), isCertain: false)
+        for _ in 0..<100 {
+            let number = account.add(String(repeating: "x", count: 1_000))
+            if wasQueued { account.own.delayed(number, &account.actions) }
+            account.fail(number)
+        }
+        #expect(account.actions.count == 101)
+        #expect(account.own.bytes == 5)
+    }
+
+    /// So may what may still come: the oldest are forgotten, and are late if they come.
+    @Test func settledEventsAreBoundedInBytes() {
+        let account = Account()
+        let length = 1_048_576
+        let data = String(repeating: "x", count: length)
+        for _ in 0..<(OwnEvents.mostBytes / length + 5) {
+            account.own.delayed(account.add(data), &account.actions)
+            #expect(account.own.bytes <= OwnEvents.mostBytes)
+        }
+        #expect(account.actions.count == OwnEvents.mostBytes / length + 5)
+    }
+
     @Test func fallbacks() {
         let account = Account()
         let ifLate = account.add("a", otherwise: .deliverIfLate)

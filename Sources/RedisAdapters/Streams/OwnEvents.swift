@@ -4,18 +4,18 @@ import RESP
 
 /// This node's own events on their way into the stream, until its reader comes to them.
 ///
-/// Entries stand in the stream in the order in which they were sent. An event is known again by its offset, once Redis has
-/// told that, and by its bytes before: the reader has another connection, and may be faster than the reply.
+/// Entries stand in the stream in the order in which they were sent. An event is known again by its offset, once Redis
+/// has told that, and by its bytes before: the reader has another connection, and may be faster than the reply.
 ///
-/// A value: takes what happens, and returns who gets what.
+/// It is a value, which takes what happens and returns which clients get which events.
 struct OwnEvents {
     /// What to do with an event that is not in the stream in time.
     enum Fallback: Equatable, Sendable {
         /// This node's clients get it without an offset.
         case deliver
-        /// The same, but never if Redis refuses it: whoever sent it is told.
+        /// The same, but never if Redis refuses it. Then the sender is told.
         case deliverIfLate
-        /// The same, when whoever sent it waits no longer: nobody else waits for that.
+        /// The same, but only when the sender waits no longer. Other events do not wait for this one.
         case deliverAtLast
     }
 
@@ -50,8 +50,12 @@ struct OwnEvents {
 
     /// How many are kept of those that this node's clients have already, so that they are known again.
     static let mostSettled = 10_000
+    /// How many bytes all of them may have while some of them are settled.
+    static let mostBytes = 64 * 1024 * 1024
 
     private var events = Deque<Event>()
+    /// How many bytes of data are kept.
+    private(set) var bytes = 0
     /// The number of the first of them.
     private var first = 0
     /// The number of the first of them for which there is something to do.
@@ -78,6 +82,9 @@ struct OwnEvents {
     /// - Returns: Its number.
     mutating func add(_ data: ByteBuffer, until deadline: NIODeadline, otherwise fallback: Fallback) -> Int {
         self.events.append(Event(data: data, deadline: deadline, fallback: fallback))
+        self.bytes += data.readableBytes
+        // While Redis is away, nobody but this would forget older ones.
+        self.trim()
         return self.first + self.events.count - 1
     }
 
@@ -94,7 +101,7 @@ struct OwnEvents {
     mutating func added(_ number: Int, at offset: RESPStreamID) -> Bool {
         guard let index = self.index(number), self.events[index].state != .gone else { return false }
         self.events[index].offset = offset
-        self.events[index].data = ByteBuffer()
+        self.forgetData(index)
         return self.events[index].state == .waiting
     }
 
@@ -114,7 +121,10 @@ struct OwnEvents {
     ///   - actions: What to do is added here.
     mutating func failed(_ number: Int, isCertain: Bool, _ actions: inout [Action]) {
         guard let index = self.index(number) else { return }
-        if isCertain { self.events[index].mayCome = false }
+        if isCertain {
+            self.events[index].mayCome = false
+            self.forgetData(index)
+        }
         switch (self.events[index].state, self.events[index].fallback) {
         case (.waiting, .deliver): self.events[index].state = .due
         case (.waiting, .deliverIfLate) where isCertain, (.waiting, .deliverAtLast) where isCertain:
@@ -133,7 +143,8 @@ struct OwnEvents {
 
     /// The reader has come to an own entry.
     ///
-    /// - Returns: Whether the event has got its place so; otherwise this node's clients have it, or it is none of these.
+    /// - Returns: Whether the event has got its place so; otherwise this node's clients have it, or it is none of
+    ///   these.
     mutating func read(_ offset: RESPStreamID, _ data: ByteBuffer, _ actions: inout [Action]) -> Bool {
         guard let index = self.match(offset, data) else { return false }
         // Those before it do not come any more.
@@ -141,6 +152,7 @@ struct OwnEvents {
         self.flush(before: index, &actions)
         let isWaiting = self.events[index].state == .waiting || self.events[index].state == .due
         if isWaiting { actions.append(.deliver(self.first + index, offset)) }
+        for passed in 0...index { self.forgetData(passed) }
         self.events.removeFirst(index + 1)
         self.first += index + 1
         self.open = max(self.open, self.first)
@@ -185,7 +197,7 @@ struct OwnEvents {
                 guard self.events[index].fallback == .deliverAtLast else { break loop }
                 isFirst = false
             case .due:
-                self.events[index].state = .settled
+                self.events[index].state = self.events[index].mayCome ? .settled : .gone
                 actions.append(.deliver(self.first + index, nil))
             case .settled, .gone: break
             }
@@ -196,11 +208,20 @@ struct OwnEvents {
 
     private mutating func trim() {
         while let event = self.events.first,
-            event.state == .gone || event.state == .settled && self.events.count > Self.mostSettled
+            event.state == .gone || event.state == .settled && self.isTooMuch
         {
+            self.forgetData(0)
             self.events.removeFirst()
             self.first += 1
         }
         self.open = max(self.open, self.first)
+    }
+
+    private var isTooMuch: Bool { self.events.count > Self.mostSettled || self.bytes > Self.mostBytes }
+
+    /// The event is not looked for by its bytes any more.
+    private mutating func forgetData(_ index: Int) {
+        self.bytes -= self.events[index].data.readableBytes
+        self.events[index].data = ByteBuffer()
     }
 }
