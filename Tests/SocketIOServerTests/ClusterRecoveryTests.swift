@@ -270,4 +270,29 @@ import Testing
         try other.close()
         #expect(log.writes == 8)
     }
+
+    /// A client in many rooms that goes in and out of one of them does not have all of them written each time.
+    @Test func longSessionsAreWrittenAtAPace() throws {
+        let log = InProcessEventLog()
+        let server = StillServer(configuration: RecoveryCluster.configuration(), adapter: log.node(0))
+        server.io.sockets.recovery?.logBegins("first", after: log.last)
+        server.io.sockets.onConnection { socket in socket.join((0..<900).map { Room("\($0)") }) }
+        server.io.sockets.on("move") { (socket: Socket, number: Int) in
+            if number % 2 == 0 { socket.join("x") } else { socket.leave("x") }
+        }
+        let client = try server.join()
+        #expect(log.writes == 1)
+        for number in 0..<100 { try client.send("42[\"move\",\(number)]") }
+        #expect(log.writes == 1)
+        server.loop.advanceTime(by: .seconds(1))
+        #expect(log.writes == 2)
+        // When it has been quiet for long enough, the next change is told at once.
+        try client.send("42[\"move\",0]")
+        #expect(log.writes == 3)
+        // And its end in any case.
+        try client.send("42[\"move\",1]")
+        try client.close()
+        server.loop.advanceTime(by: .seconds(1))
+        #expect(log.writes == 4)
+    }
 }

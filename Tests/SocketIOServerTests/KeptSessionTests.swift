@@ -83,6 +83,21 @@ struct KeptSessionTests {
         #expect(KeptSession(json: try self.parsed(try #require(other.json))) == other)
     }
 
+    /// Whoever wrote it, and however long it is: the time for it grows as its length does.
+    @Test(.timeLimit(.minutes(1))) func longSessionIsTakenOver() throws {
+        var session = try Self.session()
+        session.record?.stays = try (0..<200_000).map { number in
+            let left = number % 2 == 0 ? try Self.offset(UInt64(number) + 1) : nil
+            return KeptSession.Stay(room: Room("\(number)"), joined: .start, left: left)
+        }
+        let ticket = RecoveryTicket(session, nil, history: 0)
+        #expect(ticket.rooms.count == 100_000)
+        #expect(ticket.pastStays > 0 && ticket.pastStays <= 256)
+        // Those that were forgotten are not taken for known.
+        let forgotten = ticket.stays.values.flatMap(\.past).map(\.left).min() ?? 0
+        #expect(ticket.completeFrom > 0 && ticket.completeFrom < forgotten)
+    }
+
     /// The client's own room comes first, as in Node, and is none of those that it has joined.
     @Test func officialFormIsThatOfNode() throws {
         let session = try Self.session()

@@ -36,17 +36,21 @@ extension NamespaceRecovery {
         guard self.cluster != nil else { return }
         ticket.claim = UInt64.random(in: .min ... .max)
         ticket.isNewClaim = true
+        // What the last socket was to tell, it won't tell any more.
+        ticket.isTouched = false
         self.touch(ticket, of: socket)
     }
 
     /// Tells the cluster, at the end of the tick, that a connected client's rooms or data have changed; on its loop.
+    ///
+    /// A long session is told later, so that no client can have it written again and again.
     func touch(_ ticket: RecoveryTicket, of socket: Socket) {
         guard let cluster = self.cluster, !ticket.isTouched else { return }
         ticket.isTouched = true
-        socket.eventLoop.execute {
-            ticket.isTouched = false
-            // If the socket is gone, its last state has been told, and another node may have taken the session.
+        let write: @Sendable () -> Void = {
+            // If the socket is gone, its last state has been told. Then the ticket may have another owner, on another loop.
             guard socket.state == .connected, socket.ticket === ticket, !ticket.isHandedOver else { return }
+            ticket.isTouched = false
             let data = socket.data
             let session = self.withUncountedState { state in
                 ticket.data = data
@@ -56,8 +60,19 @@ extension NamespaceRecovery {
             // A client of another history can't come back until it has been sent an event of this one.
             guard let session else { return cluster.forget(ticket.id) }
             cluster.keep(session, for: self.connectedLifetime)
+            ticket.measure()
+            guard ticket.bytes > Self.shortSession else { return }
+            ticket.quietUntil = socket.eventLoop.now + .microseconds(Int64(ticket.bytes))
+        }
+        if ticket.quietUntil > socket.eventLoop.now {
+            socket.eventLoop.scheduleTask(deadline: ticket.quietUntil, write)
+        } else {
+            socket.eventLoop.execute(write)
         }
     }
+
+    /// Sessions of so many bytes are told as often as they change; longer ones with a megabyte a second.
+    private static var shortSession: Int { 8_192 }
 
     /// A client's session as the cluster keeps it; `nil` if the client can't come back.
     ///

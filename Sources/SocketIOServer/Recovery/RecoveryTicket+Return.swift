@@ -1,14 +1,14 @@
 import OrderedCollections
 import SocketIOWire
 
-/// What a client may be sent that comes back, as what it was sent before says.
+/// Where a client that comes back may go on, by what it was sent before.
 extension RecoveryTicket {
     /// Where to go on.
     ///
     /// - Parameter offset: The last event that the client has seen, by its own account.
     /// - Returns: The last event that the client certainly need not be sent again, or `nil` if that can't be told.
     func start(after offset: Int?) -> Int? {
-        // Nobody unsees an event; and who was sent some without a number can't say what he has seen.
+        // A client can't unsee an event. And a client that was sent events without a number can't say what it has seen.
         guard !self.isBehind else { return nil }
         if let seen = self.seen, offset.map({ $0 < seen }) ?? true { return nil }
         let start: Int
@@ -28,10 +28,10 @@ extension RecoveryTicket {
         return start >= self.completeFrom ? start : nil
     }
 
-    /// Up to here everything was dealt with that the client should have got, if it has seen all of it.
+    /// The last event that was dealt with, if the client has seen everything that it was sent.
     private func end(max offset: Int) -> Int { self.isExact ? Swift.max(offset, self.suspended) : offset }
 
-    /// It is known now where the log stands to which the client has been connected before.
+    /// Takes note of where the log stands, which was not known when the client connected.
     func begins(at tail: Int) {
         guard self.lastSent == nil, self.connected < tail else { return }
         (self.connected, self.told, self.suspended) = (tail, tail, tail)
@@ -39,7 +39,7 @@ extension RecoveryTicket {
         self.pastStays = 0
     }
 
-    /// An event is about to be sent to the client.
+    /// Takes note that an event is about to be sent to the client.
     @inline(__always)
     func sends(_ event: LoggedEvent) {
         if event.history == self.history, !self.isBehind, event.kind == .numbered {
@@ -70,7 +70,7 @@ extension RecoveryTicket {
         self.lastSent = event.number
     }
 
-    /// An event that the client was sent without an offset, or has not been sent, turns out to have one.
+    /// Takes note that an event which the client was sent without an offset, or was not sent, has one after all.
     func arrivedLate(_ event: LoggedEvent) {
         guard event.history == self.history else { return }
         self.completeFrom = max(self.completeFrom, event.number)
@@ -81,8 +81,8 @@ extension RecoveryTicket {
     /// A client that comes from another node.
     ///
     /// - Parameters:
-    ///   - session: What the cluster has kept.
-    ///   - seen: The last event that it has seen; what a Node.js node has kept says nothing of events.
+    ///   - session: The session that the cluster has kept.
+    ///   - seen: The last event that the client has seen; a session of a Node.js node does not tell.
     ///   - history: The number that the log's history has here.
     convenience init(_ session: KeptSession, _ seen: Int?, history: UInt32) {
         let connected = session.record?.connected.position ?? (seen ?? 1) - 1
@@ -105,9 +105,6 @@ extension RecoveryTicket {
         self.isBehind = record.isBehind
         self.isExact = record.isAway
         self.claim = record.claim
-        for stay in record.stays {
-            self.joined(stay.room, at: stay.joined.position)
-            if let left = stay.left { self.left(stay.room, at: left.position) }
-        }
+        self.adopt(record.stays)
     }
 }

@@ -4,8 +4,9 @@ import SocketIOWire
 
 /// What is known about one client so that it can come back: from its connection on, not only from its disconnection.
 final class RecoveryTicket: @unchecked Sendable {
-    // Invariant behind `@unchecked`: everything but `id` and `socketID` is touched on the loop of `owner` while there is
-    // one, and otherwise by whoever holds the log's lock; `owner` itself is touched with that lock held only.
+    // Invariant behind `@unchecked`: while there is an `owner`, everything but `id` and `socketID` is touched only on
+    // the loop of that socket. While there is none, it is touched only with the log's lock held. `owner` itself is
+    // always touched with that lock held. A ticket knows neither the loop nor the lock, so it can't assert this.
 
     /// When the client was in a room.
     struct Stays {
@@ -53,7 +54,8 @@ final class RecoveryTicket: @unchecked Sendable {
     var expectedRooms: [Room] = []
     var stays: OrderedDictionary<Room, Stays> = [:]
     var pastStays = 0
-    /// Who has not seen this event or a later one can't go on: from here on ``stays`` is complete.
+    /// If the client has seen neither this event nor a later one, it can't go on: only from here on is ``stays``
+    /// complete.
     var completeFrom = 0
     /// Which of the log's histories all of these numbers belong to.
     var history: UInt32 = 0
@@ -65,13 +67,15 @@ final class RecoveryTicket: @unchecked Sendable {
     var isExact = true
     /// Whether the cluster is about to be told what has changed.
     var isTouched = false
+    /// Until when changes are not told, because the session is long and was told shortly before.
+    var quietUntil = NIODeadline.uptimeNanoseconds(0)
     /// Whether another node has taken the session.
     var isHandedOver = false
-    /// What proves to the cluster that this node has the session.
+    /// The number that proves to the cluster that this node has the session.
     var claim: UInt64 = 0
-    /// Whether the cluster has heard nothing of it yet.
+    /// Whether the cluster has not heard of that number yet.
     var isNewClaim = false
-    /// What the ticket is counted as while the client is away.
+    /// How many bytes the ticket counts as while the client is away.
     private(set) var bytes = 0
 
     init(id: SessionID, socketID: SocketID, connected: Int, history: UInt32 = 0, data: JSONValue) {
@@ -102,6 +106,25 @@ final class RecoveryTicket: @unchecked Sendable {
         stays.past.append((joined, number))
         self.stays[room] = stays
         self.pastStays += 1
+        self.limitPastStays()
+    }
+
+    /// Takes over stays that were kept elsewhere: however many there are, the oldest are forgotten once.
+    func adopt(_ kept: [KeptSession.Stay]) {
+        for stay in kept {
+            var stays = self.stays[stay.room] ?? Stays()
+            if let left = stay.left {
+                stays.past.append((stay.joined.position, left.position))
+                self.pastStays += 1
+            } else if stays.joined == nil {
+                stays.joined = stay.joined.position
+            }
+            self.stays[stay.room] = stays
+        }
+        self.limitPastStays()
+    }
+
+    private func limitPastStays() {
         if self.pastStays > Self.rememberedStays { self.forgetOldStays() }
     }
 
@@ -110,7 +133,7 @@ final class RecoveryTicket: @unchecked Sendable {
     /// Keeps a client that goes in and out of rooms from being remembered at length.
     private func forgetOldStays() {
         let ends = self.stays.values.flatMap { $0.past.map(\.left) }.sorted()
-        let limit = ends[ends.count / 2]
+        let limit = ends[ends.count - Self.rememberedStays / 2 - 1]
         self.completeFrom = max(self.completeFrom, limit)
         self.stays = self.stays.compactMapValues { stays in
             var stays = stays
@@ -120,7 +143,7 @@ final class RecoveryTicket: @unchecked Sendable {
         self.pastStays = self.stays.values.reduce(0) { $0 + $1.past.count }
     }
 
-    /// Where events may have been sent that the client should have got: everywhere, to itself, to its rooms.
+    /// Where events for the client were sent: to everybody, to itself, and to its rooms.
     var audience: [(room: Room?, stays: Stays)] {
         var always = Stays()
         always.joined = self.connected
@@ -146,7 +169,7 @@ final class RecoveryTicket: @unchecked Sendable {
             || options.rooms.contains { room in room == own || self.stays[room]?.cover(number) ?? false }
     }
 
-    /// Works out what the ticket takes: the names of rooms and the data are the application's, or its clients'.
+    /// Works out how much memory the ticket takes; applications and clients choose the names of rooms and the data.
     func measure() {
         var bytes = 512 + 48 * self.pastStays + self.data.footprint
         for room in self.stays.keys { bytes += 96 + room.name.utf8.count }
