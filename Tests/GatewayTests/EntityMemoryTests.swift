@@ -44,6 +44,20 @@ import Testing
         #expect(memory.owners(uid: "api::a.a", id: "abc", fields: ["id", "documentId"]) == [])
     }
 
+    /// A publisher chooses how many owners an entry has, and how long their ids are.
+    @Test func manyOwnersAreUnknown() {
+        let most = EntityMemory.maximumOwners
+        let few = (0..<most).map { EntityID.string("\($0)") }
+        let long = [EntityID.string(String(repeating: "x", count: EntityMemory.maximumOwnerBytes + 1))]
+        for (owners, isKnown) in [(few, true), (few + ["one more"], false), (few, true), (long, false)] {
+            var memory = EntityMemory(capacity: 10)
+            memory.learn(self.identity([("documentId", "abc"), ("id", "5")], owners: [1]))
+            memory.learn(self.identity([("id", "5")], owners: owners))
+            // The old ones are not taken for the owners, either.
+            #expect(memory.owners(uid: "api::a.a", id: "abc", fields: ["documentId"]) == (isKnown ? owners : nil))
+        }
+    }
+
     @Test(arguments: 0..<20)
     func memoryIsBounded(_ seed: Int) {
         var generator = SeededGenerator(seed: UInt64(seed))

@@ -21,6 +21,12 @@ struct EntityMemory: Sendable {
     ///
     /// The latest ones are kept.
     static let maximumOthers = 16
+    /// The most owners that are remembered of one entry.
+    ///
+    /// The owners of an entry with more, or with longer ids, count as unknown. A publisher chooses both.
+    static let maximumOwners = 256
+    /// The most bytes that their ids may have together.
+    static let maximumOwnerBytes = 8_192
 
     private let capacity: Int
     private var entries: [Key: Entry] = [:]
@@ -49,11 +55,17 @@ struct EntityMemory: Sendable {
             }
         }
         guard let owners = identity.owners else { return }
+        let remembered = Self.areFew(owners) ? owners : nil
         // The owners are the same for each of the entry's ids.
         for id in self.completed(identity).ids {
             let key = Key(uid: UTF8Text(identity.uid), id: id)
-            if self.entries[key] != nil { self.entries[key]?.owners = owners }
+            if self.entries[key] != nil { self.entries[key]?.owners = remembered }
         }
+    }
+
+    private static func areFew(_ owners: [EntityID]) -> Bool {
+        owners.count <= self.maximumOwners
+            && owners.reduce(0) { $0 + $1.text.utf8.count } <= self.maximumOwnerBytes
     }
 
     /// Completes an identity: it gets the remembered ids for the fields that it lacks, and the remembered owners if it
