@@ -16,10 +16,10 @@ public import SocketIOWire
 /// try await emitter.flush()                     // before the process ends
 /// ```
 ///
-/// The nodes of a cluster all have one adapter, and the emitter has to use the same: ``Transport``. `Emitter(redis)` is for
-/// the classic one, `Emitter(redis, transport: .sharded())` and `Emitter(redis, transport: .streams())` are for the others.
-/// The messages are those of the official emitters, for Swift and Node.js nodes alike. A value: keep it, copy it, use it
-/// from any thread.
+/// The nodes of a cluster all have one adapter, and the emitter has to use the same: ``Transport``. `Emitter(redis)` is
+/// for the classic one, `Emitter(redis, transport: .sharded())` and `Emitter(redis, transport: .streams())` are for the
+/// others. The messages are those of the official emitters, for Swift and Node.js nodes alike. A value: keep it, copy
+/// it, use it from any thread.
 ///
 /// Every call returns at once: `.sent` if the message is on its way to Redis, `.queued` if Redis is away and the
 /// message waits for it, within the bounds of `RESPConfiguration.Queue`. A call throws if nobody will ever get the
@@ -77,7 +77,8 @@ public struct Emitter: Sendable {
         flush: @escaping @Sendable (TimeAmount?) async throws -> Void = { _ in }
     ) {
         self.transport = transport
-        self.dialect = EmitterDialect(transport, namespace: namespace.hasPrefix("/") ? namespace : "/" + namespace)
+        let isWhole = namespace.utf8.first == UInt8(ascii: "/")
+        self.dialect = EmitterDialect(transport, namespace: isWhole ? namespace : "/" + namespace)
         self.post = send
         self.flush = flush
     }
@@ -173,8 +174,8 @@ public struct Emitter: Sendable {
     ///
     /// - Parameters:
     ///   - event: Its name.
-    ///   - arguments: Its arguments. Over publish/subscribe, bytes arrive as `{"type":"Buffer","data":[…]}`, because this
-    ///     travels as JSON there.
+    ///   - arguments: Its arguments. Over publish/subscribe, bytes arrive as `{"type":"Buffer","data":[…]}`, because
+    ///     this travels as JSON there.
     /// - Returns: Whether it is on its way, or waits for Redis.
     /// - Throws: ``EmitterError``: no server will get it.
     @discardableResult

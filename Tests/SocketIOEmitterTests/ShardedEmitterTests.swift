@@ -60,6 +60,14 @@ struct ShardedEmitterTests {
         #expect(channels == expected)
     }
 
+    /// A slash with an accent behind it is a slash.
+    @Test(arguments: ["\u{301}x", "/\u{301}x"]) func namesAreReadAsBytes(_ namespace: String) throws {
+        let commands = try Self.published(.static) { emitter in _ = try emitter.of(namespace).emit("e") }
+        var names: [[UInt8]] = []
+        for case .publishSharded(let channel, _) in commands { names.append(Array(channel.utf8)) }
+        #expect(names == [Array("socket.io#/\u{301}x#".utf8)])
+    }
+
     @Test func texts() throws {
         let commands = try Self.published(.dynamic) { emitter in
             try emitter.to("r").except("x").volatile.emit("hello", 1)

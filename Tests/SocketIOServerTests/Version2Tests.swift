@@ -69,6 +69,18 @@ import Testing
         }
     }
 
+    /// An accent behind the question mark makes one character of both, and takes nothing of the name.
+    @Test func namesOfNamespacesEndAtAByte() async throws {
+        try await self.run { io in
+            io.of("/admin").use { _ in }
+        } _: { _, address in
+            let client = try await self.connect(to: address)
+            #expect(await client.next() == .text("40"))
+            try await client.send("40/admin?\u{301}x=1,")
+            #expect(await client.next() == .text("40/admin,"))
+        }
+    }
+
     @Test func refusalOfTheMainNamespaceIsAText() async throws {
         try await self.run { io in
             io.use { _ in throw ConnectError("not you") }

@@ -73,7 +73,7 @@ extension Gatekeeper {
             return
         }
         self.context.metrics.expelled(.tokenExpired)
-        let isMain = socket.namespace.name == self.context.main.name
+        let isMain = socket.namespace === self.context.main
         self.context.expel(socket, reason: ConnectionRefusal.tokenExpired.message, closingConnection: isMain)
     }
 }

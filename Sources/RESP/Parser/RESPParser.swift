@@ -176,7 +176,8 @@ package struct RESPParser: Sendable {
             return .value(.double(number))
         case UInt8(ascii: "("):
             let text = self.takeText(end)
-            let digits = text.utf8.dropFirst(text.hasPrefix("-") || text.hasPrefix("+") ? 1 : 0)
+            let isSigned = text.utf8.first.map { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") } ?? false
+            let digits = text.utf8.dropFirst(isSigned ? 1 : 0)
             guard !digits.isEmpty, digits.allSatisfy({ (48...57).contains($0) }) else {
                 throw .violation("a big number that is no number")
             }

@@ -4,7 +4,7 @@ import SocketIOWire
 
 /// Which namespace a client gets into, which of them begin with it, and which end with the last one.
 extension NamespaceDirectory {
-    /// What becomes of a client that wants to connect to a namespace.
+    /// Whether a client may connect to a namespace.
     enum Admission {
         /// The namespace exists, and counts one more socket until ``NamespaceDirectory/left(_:)``.
         case admitted(Namespace)
@@ -77,8 +77,8 @@ extension NamespaceDirectory {
 
     /// Makes a namespace for a client.
     ///
-    /// Whoever asks for the same name meanwhile gets in when the application knows of the namespace, whose handlers may
-    /// add the middleware that keeps him out; other names have nothing to wait for.
+    /// Other clients that ask for the same name wait until the application knows of the namespace, because its handlers
+    /// may add a middleware that keeps them out. Clients that ask for other names wait for nothing.
     private func makeChild(_ name: String, of parent: ParentNamespace, _ request: HandshakeRequest) -> Admission {
         switch self.reserve(name, for: self.client(of: request)) {
         case .exists: return self.enter(name, request) ?? .unknown
@@ -105,7 +105,7 @@ extension NamespaceDirectory {
         return self.begin(name, parent)
     }
 
-    /// Makes a namespace, unless there is one by now, and tells everybody who wants to know.
+    /// Makes a namespace, unless there is one by now, and tells the handlers of new namespaces.
     private func begin(_ name: String, _ parent: ParentNamespace?) -> Namespace {
         let made = Namespace(name: name, context: self.context, parent: parent) { [weak self] recovery in
             self?.isAwaitedNoLonger(name, recovery)
@@ -113,12 +113,12 @@ extension NamespaceDirectory {
         let namespace = self.insert(made)
         guard namespace === made else { return namespace }
         if self.phase == .started { self.join(namespace) }
-        guard namespace.name != "/" else { return namespace }
+        guard namespace.text != "/" else { return namespace }
         for handler in self.newNamespaceHandlers { handler(namespace) }
         return namespace
     }
 
-    /// Has a namespace that is made late join the cluster as soon as it can; nobody waits for that.
+    /// Has a namespace that is made late join the cluster as soon as it can, without waiting for that.
     private func join(_ namespace: Namespace) {
         Task {
             do {
@@ -141,7 +141,7 @@ extension NamespaceDirectory {
         self.ended(removed)
     }
 
-    /// Nobody who was away will come back to that namespace.
+    /// Takes note that no client that was away will come back to that namespace.
     private func isAwaitedNoLonger(_ name: String, _ recovery: NamespaceRecovery) {
         guard let namespace = self.existing(name), namespace.recovery === recovery,
             let removed = self.isAwaitedNoLonger(namespace)

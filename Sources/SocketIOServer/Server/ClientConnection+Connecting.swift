@@ -8,8 +8,9 @@ import SocketIOWire
 
 /// From CONNECT to its answer.
 ///
-/// A namespace may have to be asked for, a socket of the same client to be closed on another loop, a middleware to decide:
-/// all of that takes time, during which there is one pending CONNECT for a namespace at most, and the connection may end.
+/// A namespace may have to be asked for, a socket of the same client to be closed on another loop, a middleware to
+/// decide: all of that takes time, during which there is one pending CONNECT for a namespace at most, and the
+/// connection may end.
 extension ClientConnection {
     /// Handles a CONNECT packet.
     func connect(_ packet: Packet) {
@@ -19,8 +20,8 @@ extension ClientConnection {
             return
         }
         // What clients of protocol 5 send as `auth` is a query behind the namespace's name here.
-        let name = packet.namespace.prefix { $0 != "?" }
-        self.connect(to: String(name), authBytes: packet.namespace.utf8.count - name.utf8.count) {
+        let name = packet.namespace.utf8.prefix { $0 != UInt8(ascii: "?") }
+        self.connect(to: String(Substring(name)), authBytes: packet.namespace.utf8.count - name.count) {
             let query = RequestTarget.query(of: packet.namespace)
             return .object(JSONObject(query.map { (UTF8Text($0.name), .string($0.value)) }) { $1 })
         }
@@ -231,8 +232,8 @@ extension ClientConnection {
         )
         let handlers = namespace.connectionHandlers
         guard !handlers.isEmpty else { return }
-        // What the handlers send is no part of this write: there are clients that handle all messages of one read at once,
-        // before those who waited for the answer listen to events.
+        // What the handlers send is no part of this write: there are clients that handle all messages of one read at
+        // once, before those who waited for the answer listen to events.
         self.session.endWrite()
         for handler in handlers { handler(socket) }
     }

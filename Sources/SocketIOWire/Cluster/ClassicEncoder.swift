@@ -126,7 +126,7 @@ package struct ClassicEncoder: Sendable {
 
     // MARK: Responses
 
-    /// Answers a request that wants no more than to know that it was carried out: `{"requestId":"…"}`.
+    /// Confirms that a request was carried out: `{"requestId":"…"}`.
     package func done(requestID: JSONValue?) -> ByteBuffer {
         self.response(requestID: requestID) { _ in }
     }
@@ -147,7 +147,7 @@ package struct ClassicEncoder: Sendable {
         }
     }
 
-    /// Answers with sockets, written one after the other before: ``append(_:to:)``.
+    /// Answers with sockets that ``append(_:to:)`` has written.
     package func sockets(requestID: JSONValue?, sockets: ByteBuffer) -> ByteBuffer {
         self.response(requestID: requestID) { buffer in
             buffer.writeStaticString("\"sockets\":[")
@@ -169,7 +169,7 @@ package struct ClassicEncoder: Sendable {
         buffer.writeStaticString("}")
     }
 
-    /// Says why there is no answer to a question, in the form of one: official nodes take it for an empty list.
+    /// Refuses to answer a question and says why; official nodes read it as an empty list.
     package func refusal(
         requestID: JSONValue?,
         of question: ClusterResponse.Question,
@@ -200,7 +200,7 @@ package struct ClassicEncoder: Sendable {
         }
     }
 
-    /// Passes on a client's acknowledgement, its first argument; in MessagePack, because there may be bytes in it.
+    /// Passes on the first argument of a client's acknowledgement, in MessagePack because it may contain bytes.
     package func acknowledgement(requestID: JSONValue?, value: JSONValue?) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.writeMessagePackMapHeader(count: 1 + (requestID == nil ? 0 : 1) + (value == nil ? 0 : 1))
@@ -343,9 +343,9 @@ package struct ClassicEncoder: Sendable {
         }
     }
 
-    /// The number that JavaScript would write with the same characters, if numbers are wanted.
+    /// The room's name as a number, if rooms are written as numbers and JavaScript writes it with the same characters.
     private func number(of room: Room) -> Int? {
-        guard self.writesNumericRooms, let number = Int(room.name), String(number) == room.name else { return nil }
+        guard self.writesNumericRooms, let number = Int(room.name), Room(String(number)) == room else { return nil }
         return number
     }
 }

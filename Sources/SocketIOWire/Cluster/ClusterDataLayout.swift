@@ -1,6 +1,6 @@
 /// The members of each message's `data`, in the order in which official nodes, or emitters, write them.
 struct ClusterDataLayout: Sendable {
-    /// An emitter's packets name the namespace, a node's don't.
+    /// The namespace that an emitter's packets name; `nil` for a node, whose packets don't name it.
     let emitterNamespace: String?
     let writesNumericRooms: Bool
 
@@ -172,7 +172,7 @@ struct ClusterDataLayout: Sendable {
         writer.beginArray(count: rooms.count)
         for room in rooms {
             writer.element()
-            if self.writesNumericRooms, let number = Int(room.name), UTF8Text(String(number)) == UTF8Text(room.name) {
+            if self.writesNumericRooms, let number = Int(room.name), Room(String(number)) == room {
                 writer.write(number)
             } else {
                 writer.write(room.name)
