@@ -22,6 +22,11 @@ extension HTTPConnection {
         }
         self.isReceiving = true
         while input.readableBytes > 0 || self.takeLater(&input) {
+            // What came meanwhile may belong to a request that the decoder has begun to read.
+            if self.usesDecoder {
+                self.decode(&input)
+                continue
+            }
             if self.bodyBytesToCome > 0 {
                 self.takeBody(from: &input)
                 continue
@@ -56,7 +61,7 @@ extension HTTPConnection {
         bytes.writeBuffer(&input)
         guard let context = self.context else { return }
         do {
-            try self.useDecoder(in: context)
+            if !self.usesDecoder { try self.useDecoder(in: context) }
         } catch {
             return self.closeNow()
         }
