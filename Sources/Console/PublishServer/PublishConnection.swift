@@ -9,7 +9,7 @@ import NIOHTTP1
 /// Then it reads what the client is still writing, within bounds, and closes.
 ///
 /// It is `@unchecked Sendable` because tasks make the answers and hand them to its event loop. Everything else happens
-/// on that loop only.
+/// on that loop only, and that is asserted.
 final class PublishConnection: @unchecked Sendable {
     /// A request whose body is arriving.
     fileprivate struct Exchange {
@@ -286,6 +286,7 @@ extension PublishConnection {
     /// Answers a request that has been read to its end.
     private func send(_ answer: PublishAPI.Answer) {
         guard let loop = self.context?.eventLoop else { return }
+        loop.assertInEventLoop()
         self.state = .writing
         self.arm(self.server.configuration.answerTimeout) { $0.closeNow() }
         let promise = loop.makePromise(of: Void.self)

@@ -5,7 +5,8 @@ import SocketIOWire
 ///
 /// They are made when they are first needed, and all of its connections share them.
 ///
-/// It is `@unchecked Sendable` because a closure on its loop tidies it. It is used only on that loop.
+/// It is `@unchecked Sendable` because a closure on its loop tidies it. It is used only on that loop, and that is
+/// asserted.
 final class LoopCompression: @unchecked Sendable {
     private let messages: PerMessageDeflate
     private let bodies: HTTPCompression
@@ -39,6 +40,7 @@ final class LoopCompression: @unchecked Sendable {
 
     /// Decompresses a message; see ``Inflater/inflate(_:limit:)``.
     func inflate(_ message: ByteBuffer, limit: Int) throws(WebSocketError) -> ByteBuffer {
+        assert(self.eventLoop.inEventLoop, "the zlib streams of an event loop were used elsewhere")
         if self.inflater == nil { self.inflater = Inflater() }
         guard let inflater = self.inflater else { throw .invalidCompressedData }
         return try inflater.inflate(message, limit: limit)
@@ -140,6 +142,7 @@ final class LoopCompression: @unchecked Sendable {
     }
 
     private func deflater(_ format: Deflater.Format, level: Int, memoryLevel: Int) -> Deflater? {
+        assert(self.eventLoop.inEventLoop, "the zlib streams of an event loop were used elsewhere")
         if let deflater = self.deflaters[format] { return deflater }
         guard let deflater = Deflater(format, level: level, memoryLevel: memoryLevel) else { return nil }
         self.deflaters[format] = deflater

@@ -8,6 +8,7 @@ extension HTTPConnection {
     ///
     /// Late and repeated answers are dropped.
     func answer(_ exchange: HTTPExchange, _ response: HTTPResponse) {
+        assert(self.loop.eventLoop.inEventLoop, "a connection was used on another event loop than its own")
         switch self.state {
         case .receiving(let current) where current === exchange:
             self.state = .draining(exchange)

@@ -24,6 +24,7 @@ extension HTTPConnection {
     }
 
     func process(_ part: HTTPServerRequestPart) {
+        assert(self.loop.eventLoop.inEventLoop, "a connection was used on another event loop than its own")
         switch (self.state, part) {
         case (.idle, .head(let head)):
             self.begin(head)

@@ -7,7 +7,8 @@ import SocketIOWire
 ///
 /// It handles one request after the other, in order.
 ///
-/// It is `@unchecked Sendable` because answers may come from other loops. It is used only on `loop`.
+/// It is `@unchecked Sendable` because answers may come from other loops. It is used only on `loop`, and that is
+/// asserted.
 final class HTTPConnection: @unchecked Sendable {
     enum State {
         /// No request is under way.

@@ -3,7 +3,8 @@ import SocketIOWire
 
 /// The only handler of a connection that has become a WebSocket.
 ///
-/// It is `@unchecked Sendable` because sessions reach it through closures on its loop. It is used only on `loop`.
+/// It is `@unchecked Sendable` because sessions reach it through closures on its loop. It is used only on `loop`, and
+/// that is asserted.
 final class WebSocketHandler: @unchecked Sendable {
     /// How a WebSocket ends.
     enum Ending {
@@ -130,6 +131,7 @@ final class WebSocketHandler: @unchecked Sendable {
     /// The channel's own way costs as much processor time as the kernel's part of a small write. So only a connection
     /// with waiting bytes takes it. This is called for every packet of a broadcast.
     func writeAndFlush(_ bytes: ByteBuffer) {
+        self.assertOnLoop()
         guard let context = self.context else { return }
         var bytes = bytes
         if self.handshakeAnswer != nil, var answer = self.handshakeAnswer.take() {
@@ -149,6 +151,7 @@ final class WebSocketHandler: @unchecked Sendable {
     ///
     /// What the kernel does not take is copied.
     func writeAndFlush(_ bytes: borrowing ByteWriter) {
+        self.assertOnLoop()
         if self.handshakeAnswer != nil { return self.writeAndFlush(bytes.makeBuffer()) }
         guard let context = self.context else { return }
         var sent = 0
@@ -158,6 +161,12 @@ final class WebSocketHandler: @unchecked Sendable {
             self.mayHaveBacklog = true
         }
         context.writeAndFlush(self.wrapOutboundOut(bytes.makeBuffer(from: sent)), promise: nil)
+    }
+
+    /// Costs nothing in a release build, because packets pass here.
+    @inline(__always)
+    private func assertOnLoop() {
+        assert(self.loop.eventLoop.inEventLoop, "a WebSocket was used on another event loop than its own")
     }
 
     /// Whether bytes wait in the channel.
@@ -186,6 +195,7 @@ final class WebSocketHandler: @unchecked Sendable {
     ///
     /// While it is stopped, even bytes that have been read are not decoded.
     func setReading(_ isReading: Bool) {
+        self.assertOnLoop()
         self.isReading = isReading
         // The end of the stream also waits behind the rest. It is told only once.
         guard isReading, self.undecoded != nil || self.isInputClosed else { return self.setAutoRead(isReading) }
@@ -202,6 +212,7 @@ final class WebSocketHandler: @unchecked Sendable {
     ///
     /// Its session hears nothing more.
     func end(_ ending: Ending) {
+        self.assertOnLoop()
         guard let context = self.context else { return }
         if case .closing(let timer) = self.role {
             // The server has already ended it, and only the peer's answer or its disappearance was missing.
