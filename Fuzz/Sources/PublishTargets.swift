@@ -41,11 +41,11 @@ let publishTarget = Target(name: "publish") { input in
         // An answer that was being made leaves now, and nothing comes after it.
         try? await channel.closeFuture.get()
         // The task that makes an answer for a client that has left gives its bytes back when it ends.
-        for _ in 0..<2000 where publishAPI.budget.bytesInUse > 0 {
-            try? await Task.sleep(for: .milliseconds(1))
+        // If it kept them, the fuzzer would find that this input takes too long.
+        while publishAPI.budget.bytesInUse > 0 {
+            await Task.yield()
             await loop.run()
         }
-        require(publishAPI.budget.bytesInUse == 0, "\(publishAPI.budget.bytesInUse) bytes are held still")
         await loop.shutdownGracefully()
     }
 }

@@ -1,6 +1,7 @@
 import CZlib
 import NIOCore
 import NIOHTTP1
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
@@ -190,9 +191,10 @@ import Testing
 
     @Test func randomBytesAreErrorsOrMessages() throws {
         let inflater = try #require(Inflater())
-        var generator = SystemRandomNumberGenerator()
+        var generator = SeededGenerator(seed: 11)
         for _ in 0..<5000 {
-            let bytes = (0..<Int.random(in: 1...300)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let count = Int.random(in: 1...300, using: &generator)
+            let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
             let message = try? inflater.inflate(ByteBuffer(bytes: bytes), limit: 2000)
             #expect((message?.readableBytes ?? 0) <= 2000)
         }

@@ -14,7 +14,7 @@ import Testing
 
     @Test func randomBytesAfterTheUpgrade() throws {
         let fixture = EmbeddedServer()
-        var generator = SplitMix(state: 42)
+        var generator = SeededGenerator(seed: 42)
         for _ in 0..<400 {
             let channel = try fixture.webSocket()
             for _ in 0..<4 {
@@ -32,7 +32,7 @@ import Testing
 
     @Test func spoiledFrames() throws {
         let fixture = EmbeddedServer()
-        var generator = SplitMix(state: 7)
+        var generator = SeededGenerator(seed: 7)
         var valid = ByteBuffer()
         for text in ["4hello", "3", "4", "bAQID", "2"] {
             valid.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: text), mask: WebSocketMask(0))
@@ -60,7 +60,7 @@ import Testing
         for text in ["2probe", "2probe"] {
             valid.writeMaskedWebSocketFrame(.text, payload: ByteBuffer(string: text), mask: WebSocketMask(0))
         }
-        var generator = SplitMix(state: 21)
+        var generator = SeededGenerator(seed: 21)
         for index in 0..<valid.readableBytes {
             for round in 0..<8 {
                 let probe = try fixture.webSocket(query: "EIO=4&transport=websocket&sid=\(session.id.secret)")
@@ -141,7 +141,7 @@ import Testing
 
     @Test func randomBytesInsteadOfHTTP() throws {
         let fixture = EmbeddedServer()
-        var generator = SplitMix(state: 1)
+        var generator = SeededGenerator(seed: 1)
         let pieces = [
             "GET ", "POST ", "/engine.io/?EIO=4&transport=polling", "&sid=", " HTTP/1.1\r\n", "Host: x\r\n", "\r\n",
             "Content-Length: 5\r\n", "Content-Length: -1\r\n", "Transfer-Encoding: chunked\r\n",
@@ -583,17 +583,4 @@ import Testing
 extension String {
     /// The characters as bytes, one each, read as the lossy UTF-8 that tests print.
     fileprivate var latin1: String { String(decoding: self.unicodeScalars.map { UInt8($0.value) }, as: UTF8.self) }
-}
-
-/// Random numbers that are the same in every run.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var value = self.state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
 }

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
+import SocketIOTestSupport
 import Testing
 
 @testable import EngineIO
@@ -155,7 +156,7 @@ import Testing
 
     /// Whatever is read without the decoder is what the decoder reads.
     @Test(arguments: 0..<20) func everythingThatIsReadMeansTheSame(seed: UInt64) {
-        var random = Generator(state: seed &* 0x9E37_79B9_7F4A_7C15 | 1)
+        var random = SeededGenerator(seed: seed)
         var count = 0
         let samples = (Self.usual + Self.unusual.dropLast()).map { Array($0.utf8) }
         let insertions: [[UInt8]] = [
@@ -188,16 +189,5 @@ import Testing
             #expect(request == Self.decoded(Array(whole)), "\(String(decoding: bytes, as: UTF8.self))")
         }
         #expect(count > 100)
-    }
-
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            self.state ^= self.state << 13
-            self.state ^= self.state >> 7
-            self.state ^= self.state << 17
-            return self.state
-        }
     }
 }

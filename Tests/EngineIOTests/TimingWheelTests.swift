@@ -1,5 +1,6 @@
 import NIOCore
 import NIOEmbedded
+import SocketIOTestSupport
 import Testing
 
 @testable import EngineIO
@@ -85,7 +86,7 @@ import Testing
     }
 
     @Test func manyTargetsFireInOrder() {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SeededGenerator(seed: 12)
         let targets = (0..<2000).map { _ in (Target(), Int64.random(in: 0...90_000, using: &generator)) }
         for (target, delay) in targets { self.wheel.schedule(target, in: .milliseconds(delay)) }
         self.loop.advanceTime(by: .milliseconds(45_000))

@@ -3,8 +3,6 @@ import Testing
 
 @testable import RESP
 
-private func at(_ milliseconds: Int64) -> NIODeadline { .uptimeNanoseconds(0) + .milliseconds(milliseconds) }
-
 @Suite(.timeLimit(.minutes(1)))
 struct LinkProbeTests {
     private let noPermission = RESPError(reply: "NOPERM this user has no permissions to run the 'publish' command")

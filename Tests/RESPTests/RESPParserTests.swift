@@ -3,8 +3,6 @@ import Testing
 
 @testable import RESP
 
-private func bulk(_ text: String) -> RESPValue { .bulkString(ByteBuffer(string: text)) }
-
 struct RESPExample: CustomTestStringConvertible, Sendable {
     var bytes: String
     var value: RESPValue

@@ -1,16 +1,12 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
+import SocketIOTestSupport
 import Testing
 
 @testable import RESP
 
 private func name(_ text: String) -> ByteBuffer { ByteBuffer(string: text) }
-
-private func push(_ kind: String, _ words: String..., count: Int? = nil) -> RESPValue {
-    let values = ([kind] + words).map { RESPValue.bulkString(ByteBuffer(string: $0)) }
-    return .push(values + (count.map { [.integer($0)] } ?? []))
-}
 
 private func commands(_ bytes: ByteBuffer) throws -> [[String]] {
     var parser = RESPParser()
@@ -18,15 +14,6 @@ private func commands(_ bytes: ByteBuffer) throws -> [[String]] {
     var commands: [[String]] = []
     while let command = try parser.next() { commands.append(command.arrayValue?.compactMap(\.stringValue) ?? []) }
     return commands
-}
-
-/// A generator whose numbers a seed decides.
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        self.state = self.state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return self.state ^ (self.state >> 29)
-    }
 }
 
 @Suite(.timeLimit(.minutes(1)))
@@ -191,7 +178,7 @@ struct RosterTableTests {
     /// wanted, each name that is heard is one that Redis has, and after all have left nothing is left behind.
     @Test(arguments: 0..<50 as Range<UInt64>)
     func churn(seed: UInt64) throws {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         var table = SubscriptionTable<String>()
         table.addRoster(1, kind: .shardedChannel, handler: "one")
         var wanted: Set<String> = []

@@ -6,8 +6,6 @@ import Testing
 
 @testable import RESP
 
-private func bulk(_ text: String) -> RESPValue { .bulkString(ByteBuffer(string: text)) }
-
 private func entry(_ id: String, _ words: String...) -> RESPValue { .array([bulk(id), .array(words.map(bulk))]) }
 
 private func id(_ milliseconds: UInt64, _ sequence: UInt64 = 0) -> RESPStreamID {

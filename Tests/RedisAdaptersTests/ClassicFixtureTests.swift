@@ -234,26 +234,12 @@ struct ClassicFixtureTests {
                 continue
             }
             #expect(options == BroadcastOptions(recorded: command.decoded.options))
-            let value = try Self.decode(text, attachments, namespace: record.namespace)
+            let value = try RecordedDelivery.payload(text, attachments, namespace: record.namespace)
             for name in host.names(options) { received.append("\(name) \(value)") }
         }
         #expect(received.sorted() == record.deliveries(to: receiver).sorted())
         // And its own broadcast means nothing to the one who is taken for the sender.
         #expect(cluster.hosts[record.caller]?.calls == [])
-    }
-
-    /// The payload of an Engine.IO text packet with its attachments.
-    private static func decode(_ text: String, _ attachments: [[UInt8]], namespace: String) throws -> JSONValue {
-        var decoder = PacketDecoder()
-        var limits = PacketLimits()
-        limits.maximumAttachments = 100
-        var packet = try decoder.decode(text: ByteBuffer(string: String(text.dropFirst())), limits: limits)
-        for attachment in attachments {
-            packet = try decoder.decode(binary: ByteBuffer(bytes: attachment), limits: limits)
-        }
-        let complete = try #require(packet)
-        #expect(complete.namespace == namespace)
-        return try #require(try complete.payload?.value())
     }
 
     /// Requests that no current node sends, and some that none should: published by hand, answered as recorded.

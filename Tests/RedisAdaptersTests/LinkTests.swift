@@ -1,4 +1,3 @@
-import Logging
 import NIOCore
 import RESP
 import RedisTestSupport
@@ -12,25 +11,12 @@ import Testing
 /// What a node knows of its link to the cluster, with a real Redis.
 @Suite(.timeLimit(.minutes(1)), .serialized)
 struct LinkTests {
-    private let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-
     private static let commands = ["+publish", "+psubscribe", "+subscribe", "+pubsub"]
     private static let channels = ["&socket.io#/#*", "&socket.io-request#/#", "&socket.io-response#/#*"]
 
     /// Starts a node as a user with these rights.
     private func start(_ rights: [String]) async throws -> (any Error)? {
-        let server = try await RedisServer.start(arguments: ["--user", "narrow", "on", ">p", "resetchannels"] + rights)
-        let client = RESPClient(
-            configuration: try RESPConfiguration(url: "redis://narrow:p@127.0.0.1:\(server.port)"),
-            logger: self.logger
-        )
-        try await client.connect()
-        let node = SocketServer(adapter: PubSubAdapterFactory(client: client, logger: self.logger))
-        var failure: (any Error)?
-        do { try await node.start() } catch { failure = error }
-        await node.close()
-        await client.close()
-        return failure
+        try await NarrowUser.startNode(rights) { PubSubAdapterFactory(client: $0, logger: $1) }
     }
 
     @Test func whatTheErrorAsksForIsEnough() async throws {

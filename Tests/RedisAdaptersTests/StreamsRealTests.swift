@@ -303,23 +303,11 @@ struct StreamsRealTests {
 
     /// Starts a node as a user with these rights.
     private func start(_ rights: [String]) async throws -> (any Error)? {
-        let server = try await RedisServer.start(
-            arguments: ["--user", "narrow", "on", ">p", "resetchannels", "resetkeys"] + rights
-        )
-        let client = RESPClient(
-            configuration: try RESPConfiguration(url: "redis://narrow:p@127.0.0.1:\(server.port)"),
-            logger: self.logger
-        )
-        try await client.connect()
         var configuration = SocketServerConfiguration()
         configuration.connectionStateRecovery = ConnectionStateRecovery()
-        let factory = StreamsAdapterFactory(client: client, logger: self.logger)
-        let node = SocketServer(configuration: configuration, adapter: factory)
-        var failure: (any Error)?
-        do { try await node.start() } catch { failure = error }
-        await node.close()
-        await client.close()
-        return failure
+        return try await NarrowUser.startNode(rights, configuration: configuration) {
+            StreamsAdapterFactory(client: $0, logger: $1)
+        }
     }
 
     @Test func whatTheErrorAsksForIsEnough() async throws {

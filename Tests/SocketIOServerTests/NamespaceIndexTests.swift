@@ -1,4 +1,5 @@
 import NIOConcurrencyHelpers
+import SocketIOTestSupport
 import SocketIOWire
 import Testing
 
@@ -48,7 +49,7 @@ struct NamespaceIndexTests {
     /// Whatever happens, the observer knows the rooms that the index says have members.
     @Test(arguments: 0..<50)
     func observerKnowsWhatTheIndexKnows(_ seed: UInt64) throws {
-        var random = SplitMix(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let index = NamespaceIndex()
         let observer = Observer()
         index.observe(observer)
@@ -87,19 +88,6 @@ struct NamespaceIndexTests {
             }
             #expect(Set(observer.rooms.withLockedValue { $0.keys }) == Set(there))
             for room in rooms { #expect(index.hasMembers(of: room) == there.contains(room)) }
-        }
-    }
-
-    private struct SplitMix {
-        var state: UInt64
-        init(seed: UInt64) { self.state = seed &* 0x9E37_79B9_7F4A_7C15 }
-
-        mutating func next() -> UInt64 {
-            self.state &+= 0x9E37_79B9_7F4A_7C15
-            var value = self.state
-            value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-            return value ^ (value >> 31)
         }
     }
 }

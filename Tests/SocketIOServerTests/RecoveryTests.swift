@@ -11,16 +11,6 @@ import Testing
 
 /// Clients that were away for a moment.
 @Suite(.timeLimit(.minutes(1))) struct RecoveryTests {
-    private static func configuration(
-        _ change: (inout ConnectionStateRecovery) -> Void = { _ in }
-    ) -> SocketServerConfiguration {
-        var configuration = SocketServerConfiguration()
-        var recovery = ConnectionStateRecovery()
-        change(&recovery)
-        configuration.connectionStateRecovery = recovery
-        return configuration
-    }
-
     /// A client and what it needs to come back.
     struct Visitor {
         let client: TestClient
@@ -94,7 +84,7 @@ import Testing
     }
 
     private func run(
-        _ configuration: SocketServerConfiguration = Self.configuration(),
+        _ configuration: SocketServerConfiguration = RecoveryCluster.configuration(),
         _ body: (SocketServer, SocketAddress, Recorder<DisconnectReason>) async throws -> Void
     ) async throws {
         let disconnects = Recorder<DisconnectReason>()
@@ -271,7 +261,7 @@ import Testing
     func whoLeavesOrIsSentAwayDoesNotComeBack(_ packet: String) async throws {
         let disconnects = Recorder<DisconnectReason>()
         try await TestServer(
-            configuration: Self.configuration(),
+            configuration: RecoveryCluster.configuration(),
             setUp: { io in
                 self.setUp(io, disconnects: disconnects)
                 io.sockets.on("kick") { (socket: Socket) in socket.disconnect() }
@@ -298,7 +288,8 @@ import Testing
 
     @Test(arguments: [(9, true), (11, false)])
     func whoIsAwayForTooLongIsANewClient(seconds: Int64, isKnown: Bool) throws {
-        let server = StillServer(configuration: Self.configuration { $0.maxDisconnectionDuration = .seconds(10) })
+        let configuration = RecoveryCluster.configuration { $0.maxDisconnectionDuration = .seconds(10) }
+        let server = StillServer(configuration: configuration)
         let first = try server.connect()
         try first.send("40")
         let answer = try JSONValue(parsing: ByteBuffer(string: String(try first.received()[0].dropFirst(2))))
@@ -314,7 +305,7 @@ import Testing
 
     /// All or nothing: with one event forgotten, nobody who would have got it is told that it missed nothing.
     @Test(arguments: [true, false]) func memoryIsBounded(_ byCount: Bool) async throws {
-        let configuration = Self.configuration { recovery in
+        let configuration = RecoveryCluster.configuration { recovery in
             if byCount { recovery.maximumEvents = 10 } else { recovery.maximumBytes = 10_000 }
         }
         try await self.run(configuration) { io, address, disconnects in
@@ -343,7 +334,7 @@ import Testing
     }
 
     @Test func numberOfClientsRememberedIsBounded() async throws {
-        try await self.run(Self.configuration { $0.maximumSessions = 2 }) { _, address, disconnects in
+        try await self.run(RecoveryCluster.configuration { $0.maximumSessions = 2 }) { _, address, disconnects in
             var visitors: [Visitor] = []
             for _ in 0..<3 {
                 let visitor = try await Visitor.connect(to: address)
@@ -365,7 +356,7 @@ import Testing
         let isBarred = NIOLockedValueBox(false)
         let seen = Recorder<String>()
         try await TestServer(
-            configuration: Self.configuration { $0.skipMiddlewares = false },
+            configuration: RecoveryCluster.configuration { $0.skipMiddlewares = false },
             setUp: { io in
                 self.setUp(io, disconnects: disconnects)
                 io.sockets.use { socket in
@@ -394,7 +385,7 @@ import Testing
     @Test func otherNamespacesOfTheConnectionComeBackAsWell() async throws {
         let disconnects = Recorder<String>()
         try await TestServer(
-            configuration: Self.configuration(),
+            configuration: RecoveryCluster.configuration(),
             setUp: { io in
                 for name in ["/", "/a"] {
                     io.of(name).onDisconnect { socket, reason in
@@ -480,7 +471,7 @@ import Testing
     @Test func callsOfOneHandlerKeepTheirOrder() async throws {
         let disconnects = Recorder<DisconnectReason>()
         try await TestServer(
-            configuration: Self.configuration(),
+            configuration: RecoveryCluster.configuration(),
             setUp: { io in
                 self.setUp(io, disconnects: disconnects)
                 io.sockets.onRaw("go") { event in
@@ -522,7 +513,7 @@ import Testing
         let isBlocked = Recorder<Void>()
         let gate = DispatchSemaphore(value: 0)
         try await TestServer(
-            configuration: Self.configuration(),
+            configuration: RecoveryCluster.configuration(),
             setUp: { io in
                 self.setUp(io, disconnects: disconnects)
                 io.sockets.on("block") { (socket: Socket) in

@@ -175,14 +175,7 @@ struct ClassicRecord: Sendable, CustomTestStringConvertible {
 
     /// What the clients of a node got: `name event arguments`.
     func deliveries(to node: String) -> [String] {
-        let prefix = node == "A" ? ["a", "d1"] : ["b", "m", "d2"]
-        return self.deliveries.compactMap { delivery in
-            guard let client = delivery["client"]?.stringValue, prefix.contains(where: { client.hasPrefix($0) }),
-                let event = delivery["event"]
-            else { return nil }
-            let arguments = (delivery["args"]?.arrayValue ?? []).map(\.unwrapped)
-            return "\(client) \(JSONValue.array([event] + arguments))"
-        }
+        RecordedDelivery.texts(self.deliveries, toClients: node == "A" ? ["a", "d1"] : ["b", "m", "d2"])
     }
 }
 

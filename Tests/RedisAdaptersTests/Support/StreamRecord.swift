@@ -165,14 +165,7 @@ struct StreamRecord: Sendable, CustomTestStringConvertible {
 
     /// What the clients of a node got: `name event arguments`.
     func deliveries(to node: String) -> [String] {
-        let prefix = node == "A" ? ["a"] : ["b", "m"]
-        return self.deliveries.compactMap { delivery in
-            guard let client = delivery["client"]?.stringValue, prefix.contains(where: { client.hasPrefix($0) }),
-                let event = delivery["event"]
-            else { return nil }
-            let arguments = (delivery["args"]?.arrayValue ?? []).map(\.unwrapped)
-            return "\(client) \(JSONValue.array([event] + arguments))"
-        }
+        RecordedDelivery.texts(self.deliveries, toClients: node == "A" ? ["a"] : ["b", "m"])
     }
 }
 
@@ -186,23 +179,9 @@ extension FakeHost {
                 others.append(call)
                 continue
             }
-            let value = try Self.decode(text, attachments, namespace: self.name)
+            let value = try RecordedDelivery.payload(text, attachments, namespace: self.name)
             for name in self.names(options) { events.append("\(name) \(value)") }
         }
         return (events, others)
-    }
-
-    /// The payload of an Engine.IO text packet with its attachments.
-    private static func decode(_ text: String, _ attachments: [[UInt8]], namespace: String) throws -> JSONValue {
-        var decoder = PacketDecoder()
-        var limits = PacketLimits()
-        limits.maximumAttachments = 100
-        var packet = try decoder.decode(text: ByteBuffer(string: String(text.dropFirst())), limits: limits)
-        for attachment in attachments {
-            packet = try decoder.decode(binary: ByteBuffer(bytes: attachment), limits: limits)
-        }
-        let complete = try #require(packet)
-        #expect(complete.namespace == namespace)
-        return try #require(try complete.payload?.value())
     }
 }

@@ -34,7 +34,7 @@ struct UTF8TextTests {
 
     @Test("Equality, hash and order are those of the bytes, for texts made at random")
     func agreesWithBytes() {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SeededGenerator(seed: 4)
         let pieces = [
             "", "a", "b", "\u{0}", "\u{301}", "\u{323}", "\u{E9}", "\u{212A}", "K", "\u{1F600}", "longer than a word ",
         ]
