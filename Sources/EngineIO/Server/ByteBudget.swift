@@ -158,7 +158,7 @@ final class LoopBudget {
     ///
     /// - Parameters:
     ///   - bytes: The bytes.
-    ///   - holder: Who holds them.
+    ///   - holder: The object that holds them.
     ///   - holding: Where the holder keeps its holding.
     @inline(__always)
     func note(_ bytes: Int, of holder: any ByteHolder, in holding: inout Holding?) {

@@ -113,7 +113,7 @@ extension ClientCore: RESPConnectionOwner {
             if pause != nil { self.metrics.commandReconnects.increment() }
         }
         guard let pause else {
-            // The very first attempt has failed. Whoever started the client decides what happens next.
+            // The very first attempt has failed. The caller that started the client decides what happens next.
             self.update(.idle)
             let startError = RESPError.start(error, self.configuration)
             for promise in self.waitingForConnection { promise.fail(startError) }

@@ -13,7 +13,7 @@ struct CommandQueue {
 
     typealias KeptCompletion = @Sendable (RESPKeptOutcome) -> Void
 
-    /// Who waits for a reply.
+    /// A caller that waits for a reply.
     enum Waiter {
         case command(Completion)
         case publish(PublishTicket)
@@ -21,12 +21,12 @@ struct CommandQueue {
     }
 
     enum Entry {
-        /// Somebody waits for the reply.
+        /// A caller waits for the reply.
         case command(timeout: TimeAmount, Completion)
         case publish
-        /// Somebody waits until Redis has taken it.
+        /// A caller waits until Redis has taken it.
         case awaitedPublish(timeout: TimeAmount, PublishTicket)
-        /// Kept like a publish, and somebody waits for the reply; `resends` says that it may be executed twice.
+        /// It is kept like a publish, and a caller waits for the reply; `resends` says that it may be executed twice.
         case kept(resends: Bool, KeptCompletion)
 
         var isPublish: Bool {
@@ -37,7 +37,7 @@ struct CommandQueue {
         }
     }
 
-    /// Encoded commands, and who waits for each.
+    /// Encoded commands, and the callers that wait for them.
     struct Batch {
         var bytes = ByteBuffer()
         var entries: [(entry: Entry, length: Int)] = []
@@ -117,10 +117,10 @@ struct CommandQueue {
         }
     }
 
-    /// Takes what may wait for Redis.
+    /// Takes a command that may wait for Redis.
     ///
     /// - Parameters:
-    ///   - entry: Whose it is.
+    ///   - entry: The kind of command, with the caller that waits for it.
     ///   - bytes: About how long it is.
     ///   - now: Asked for only if it has to be kept.
     ///   - write: Writes it.
@@ -147,7 +147,7 @@ struct CommandQueue {
 
     /// Takes all of some messages, or none.
     ///
-    /// Somebody waits to hear what happens to them.
+    /// A caller waits for their outcome.
     ///
     /// - Returns: Whether they are on their way (or else kept), and whether a drain must be scheduled.
     /// - Throws: ``RESPError`` if none was taken.

@@ -3,15 +3,15 @@ import NIOCore
 
 /// Which reply belongs to which command: Redis answers in the order in which it was asked.
 ///
-/// A command whose deadline has passed keeps its place, so that its late reply isn't taken for the next one's. The bytes
-/// of what was written are kept until they are answered, for Redis may say that it has not executed a publish.
+/// A command whose deadline has passed keeps its place, so that its late reply isn't taken for the next one's. The
+/// written bytes are kept until they are answered, because Redis may say that it has not executed a publish.
 struct CommandPipeline<Token> {
     private enum Expected {
         case reply(Token, deadline: NIODeadline, bytes: Int)
         case expired(bytes: Int)
         case publish(bytes: Int)
         case awaitedPublish(Token, deadline: NIODeadline, bytes: Int)
-        /// May go out again if its reply does not come, or may not.
+        /// `resends` says whether it may be sent again if its reply does not come.
         case kept(Token, resends: Bool, bytes: Int)
         case question
         case probe(Int)
@@ -20,7 +20,7 @@ struct CommandPipeline<Token> {
 
     enum Event {
         case reply(Token, RESPValue)
-        /// A publish was taken; who awaited that.
+        /// A publish was taken; the token is that of a caller that waits for it.
         case published(bytes: Int, Token?)
         /// A publish was refused; its bytes as they were written.
         case refused(ByteBuffer, RESPError, Token?)
@@ -30,18 +30,18 @@ struct CommandPipeline<Token> {
         case keptRefused(ByteBuffer, resends: Bool, RESPError, Token)
         /// The question of the keep-alive was answered.
         case answered(RESPValue)
-        /// A probe of the link was.
+        /// A probe of the link was answered.
         case probed(Int, RESPValue)
         /// Subscribers were counted.
         case counted(Int, RESPValue)
-        /// Nobody is waiting for this one.
+        /// No caller waits for this reply.
         case none
         /// A reply to nothing: the connection is out of step and must go.
         case violation(RESPError)
     }
 
     private var expected = Deque<Expected>()
-    /// What was written and not answered yet; only publishes and commands, in the order of ``expected``.
+    /// The bytes that were written and not answered yet: publishes and commands, in the order of ``expected``.
     private var written = Deque<ByteBuffer>()
     /// No deadline is earlier.
     private(set) var wakeAt = NIODeadline.distantFuture
@@ -81,10 +81,10 @@ struct CommandPipeline<Token> {
     // MARK: What comes back
 
     mutating func received(_ value: RESPValue) -> Event {
-        // Nothing on this connection is subscribed; a push is a notice that nobody asked for.
+        // Nothing is subscribed on this connection, so a push is a notice without a question.
         if case .push = value { return .none }
         guard let expected = self.expected.popFirst() else {
-            // Redis has something to say, then: better its words than ours.
+            // Redis says something of its own. Its words are better than ours.
             if case .error(let error) = value { return .violation(error) }
             return .violation(.violation("Redis replied to a command that was not sent"))
         }
@@ -117,7 +117,7 @@ struct CommandPipeline<Token> {
         return .refused(self.takeWritten(bytes), error, token)
     }
 
-    /// The first of what was written and not answered.
+    /// The first bytes that were written and not answered.
     private mutating func takeWritten(_ bytes: Int) -> ByteBuffer {
         let encoded = self.written.first?.getSlice(at: self.written.first?.readerIndex ?? 0, length: bytes)
         self.forget(bytes)
@@ -160,7 +160,7 @@ struct CommandPipeline<Token> {
         return tokens
     }
 
-    /// What nobody will answer any more.
+    /// The commands that won't be answered any more.
     struct Lost {
         var tokens: [Token] = []
         /// Awaited or not.
@@ -171,7 +171,7 @@ struct CommandPipeline<Token> {
     }
 
     /// - Parameter sendsAgain: Whether there will be another connection.
-    /// - Returns: What becomes of everything.
+    /// - Returns: Which commands are lost, and which are to be sent again.
     mutating func disconnected(sendsAgain: Bool = true) -> Lost {
         var lost = Lost()
         for expected in self.expected {

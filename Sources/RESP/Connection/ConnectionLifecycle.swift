@@ -25,7 +25,7 @@ struct ConnectionLifecycle {
         var failures = 0
         /// Whether it ever was of use.
         ///
-        /// If the first attempt fails, whoever started the client decides. Later failures are retried.
+        /// If the first attempt fails, the caller that started the client decides. Later failures are retried.
         var wasReady = false
         var deadline = NIODeadline.distantFuture
     }
@@ -260,7 +260,7 @@ struct ConnectionLifecycle {
         /// The connection was lost, or could not be made again. Make attempt number `attempt`; 0 is the first one after
         /// the connection was of use.
         case reconnect(attempt: Int, RESPError)
-        /// The first attempt has failed. Whoever started the client hears of it, and may start again.
+        /// The first attempt has failed, and the caller that started the client hears of it and may start again.
         case giveUp(RESPError)
         case none
     }

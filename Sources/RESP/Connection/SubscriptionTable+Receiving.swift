@@ -42,7 +42,7 @@ extension SubscriptionTable {
         let payload = elements[count - 1]
         if case .error(let error) = payload { return .unusable(error) }
         guard let bytes = payload.bytes else { return .unusable(.violation("a message that is no string")) }
-        // Nobody: it was on its way when the last owner left.
+        // There is no owner if the message was on its way when the last one left.
         guard let handlers = self.owners[kind][name]?.handlers else { return .none }
         let message = RESPMessage(
             channel: channel,
@@ -77,8 +77,9 @@ extension SubscriptionTable {
         }
     }
 
-    /// A name is not subscribed any more: it was left, or Redis has ended that by itself, as it does when a slot moves to
-    /// another node.
+    /// Takes note that a name is not subscribed any more.
+    ///
+    /// Either it was left, or Redis has ended that by itself, as it does when a slot moves to another node.
     private mutating func departed(_ name: ByteBuffer?, _ kind: RESPSubscriptionKind) -> Event {
         if case .departures(let expectedKind, let names, let next) = self.expected.first,
             expectedKind == kind, names[next] == name
@@ -101,7 +102,7 @@ extension SubscriptionTable {
     /// A command as a whole was refused: `NOPERM this user has no permissions to access one of the channels…`.
     private mutating func receivedError(_ error: RESPError) -> Event {
         guard let expected = self.expected.popFirst() else {
-            // It has something to say, then: better its words than ours.
+            // Redis says something of its own. Its words are better than ours.
             return .violation(error)
         }
         switch expected {
@@ -109,7 +110,7 @@ extension SubscriptionTable {
         case .names(let command): return self.refused(command, error)
         case .mending: return .unserved(error)
         case .departures: return .none
-        // Not even PING is allowed: but an error is a sign of life as well.
+        // The user may not even PING, but an error is a sign of life, too.
         case .ping: return .none
         }
     }

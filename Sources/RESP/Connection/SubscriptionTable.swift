@@ -1,12 +1,11 @@
 import DequeModule
 package import NIOCore
 
-/// What is subscribed, which confirmations are missing, and who gets a message.
+/// What is subscribed, which confirmations are missing, and which handlers get a message.
 ///
-/// A subscription is a list of patterns and channels of one owner; a roster is one whose channels come and go. Names
-/// that several owners share are subscribed until the last of them leaves. Whatever happens to a subscription costs as
-/// much as it has names, and to a name of a roster as much as one name, however many there are; only a new connection
-/// looks at all of them.
+/// A subscription is a list of patterns and channels of one owner. The channels of a roster come and go. Names that
+/// several owners share are subscribed until the last owner leaves. A change of a subscription costs time for each of
+/// its names. A change of a roster's name costs time for that name only. Only a new connection looks at all names.
 package struct SubscriptionTable<Handler> {
     struct Subscription {
         /// Its place among the others.
@@ -55,7 +54,7 @@ package struct SubscriptionTable<Handler> {
         case ping
     }
 
-    /// The handlers of those who share a name, in the order in which they came.
+    /// The handlers of the owners that share a name, in the order in which they came.
     struct Owners {
         var ids: [Int] = []
         var handlers: [Handler] = []
@@ -134,7 +133,7 @@ package struct SubscriptionTable<Handler> {
 
     /// Takes a name from an owner.
     ///
-    /// - Returns: Whether nobody has it now.
+    /// - Returns: Whether no owner has it now.
     mutating func isLast(_ id: Int, of name: ByteBuffer, _ kind: RESPSubscriptionKind) -> Bool {
         guard let owners = self.owners[kind][name] else { return true }
         if owners.ids.count > 1 { self.owners[kind][name]?.remove(id) }

@@ -20,7 +20,7 @@ extension Namespace {
             recovery.broadcast(packet, options: options)
             return
         }
-        // A loop without sockets has nothing to do. Whoever knows that a socket has connected sees it counted.
+        // A loop without sockets has nothing to do. A caller that knows that a socket has connected sees it counted.
         for shard in self.shards where shard.connectedCount.load(ordering: .acquiring) > 0 {
             if shard.isNext {
                 shard.deliver(packet, options: options)

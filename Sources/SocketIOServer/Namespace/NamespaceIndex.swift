@@ -106,7 +106,7 @@ final class NamespaceIndex: Sendable {
 
     /// Tells somebody of the rooms that there are, and from now on of those that come and go.
     ///
-    /// - Parameter observer: Who is told; `nil`: nobody any more.
+    /// - Parameter observer: The observer; `nil` if there is to be none any more.
     func observe(_ observer: (any RoomObserver)?) {
         self.state.withLockedValue { state in
             state.observer = observer

@@ -24,7 +24,7 @@ public import SocketIOWire
 public final class SocketServer: Service, HandlerRegistry, Addressable {
     let configuration: SocketServerConfiguration
     let metrics: ServerMetrics
-    /// The namespaces, and who gets into them.
+    /// The namespaces, and the rules for who gets into them.
     let directory: NamespaceDirectory
     /// The connections' side of the server.
     public let engine: EngineServer

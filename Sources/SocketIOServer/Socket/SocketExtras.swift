@@ -47,7 +47,8 @@ final class SocketExtras {
         self.transportChanges.removeAll { $0.listener == listener }
     }
 
-    /// Breaks the reference cycles through handlers that hold the socket, and answers who waits for the client.
+    /// Breaks the reference cycles through handlers that hold the socket, and answers the callers that wait for the
+    /// client.
     func socketClosed() {
         self.events = [:]
         self.anyIncoming = []
@@ -60,7 +61,7 @@ final class SocketExtras {
         self.failAcknowledgements(.disconnected)
     }
 
-    /// Tells everybody who waits for the client that its answer won't come.
+    /// Tells the callers that wait for the client that its answer won't come.
     func failAcknowledgements(_ error: AcknowledgementError) {
         let pending = self.acknowledgements
         self.acknowledgements = [:]

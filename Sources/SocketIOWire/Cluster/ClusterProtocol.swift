@@ -14,7 +14,7 @@ package enum ClusterProtocol {
 
     private static let serverNames: Set<UTF8Text> = ["connection", "new_namespace", "error"]
 
-    /// The longest time that a message may ask us to wait, whoever sent it: a day, in milliseconds.
+    /// The longest time for which any message may ask this node to wait: a day, in milliseconds.
     package static let longestTimeout = 86_400_000
 
     /// The limits for JSON text of other nodes: it is nested deeper than the client's packet that it carries.

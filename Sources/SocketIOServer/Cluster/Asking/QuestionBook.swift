@@ -148,7 +148,7 @@ struct QuestionBook {
     ///
     /// - Parameters:
     ///   - inquiry: For what they were counted.
-    ///   - roll: Who is there.
+    ///   - roll: The nodes that are there.
     ///   - requestID: An id that no request has had.
     ///   - now: The time.
     ///   - actions: What is to be done.
