@@ -18,13 +18,25 @@ final class BusAttachment: Sendable {
     private let link: ClusterLink
     /// The channel whose subscribers are the nodes.
     private let countedChannel: BusChannel
+    private let nodeID: UTF8Text
+    /// The channel that a node alone subscribes to, on the same connection as ``countedChannel``.
+    private let channelOfNode: @Sendable (UTF8Text) -> BusChannel
     private let state = NIOLockedValueBox(State())
 
-    init(bus: any ClusterBus, namespace: String, link: ClusterLink, countedChannel: BusChannel) {
+    init(
+        bus: any ClusterBus,
+        namespace: String,
+        link: ClusterLink,
+        countedChannel: BusChannel,
+        nodeID: UTF8Text,
+        channelOfNode: @escaping @Sendable (UTF8Text) -> BusChannel
+    ) {
         self.bus = bus
         self.namespace = namespace
         self.link = link
         self.countedChannel = countedChannel
+        self.nodeID = nodeID
+        self.channelOfNode = channelOfNode
     }
 
     // MARK: Life
@@ -50,7 +62,7 @@ final class BusAttachment: Sendable {
             try await self.subscription(receiver, rooms, losesEvents: losesEvents, subscribe).confirmed()
             // Otherwise a node that can't count the others would find that out only with its first question.
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                self.bus.countSubscribers(of: self.countedChannel) { result in
+                self.bus.countSubscribers(of: [self.countedChannel], isConfirmation: false) { result in
                     continuation.resume(with: result.map { _ in }.mapError { $0 as any Error })
                 }
             }
@@ -146,18 +158,32 @@ final class BusAttachment: Sendable {
         return promise.futureResult
     }
 
-    func countNodes() -> EventLoopFuture<Int> {
-        let promise = self.bus.eventLoop.makePromise(of: Int.self)
-        self.bus.countSubscribers(of: self.countedChannel) { result in
-            promise.completeWith(
-                result.mapError { error in
-                    var failure = ClusterError(error)
-                    failure.message = "the nodes of the cluster can't be counted: \(error.message)"
-                    return failure
-                }
-            )
+    /// Counts the subscribers of the counted channel, of this node's own and of other nodes' own channels, all at once.
+    ///
+    /// This node counts once, however often Redis counts it: not at all while its subscriptions are gone and it has not
+    /// noticed yet, twice while Redis has not noticed that an earlier connection is gone.
+    func countNodes(_ named: [UTF8Text], isConfirmation: Bool) -> EventLoopFuture<ClusterCount> {
+        let promise = self.bus.eventLoop.makePromise(of: ClusterCount.self)
+        let channels = [self.countedChannel, self.channelOfNode(self.nodeID)] + named.map(self.channelOfNode)
+        self.bus.countSubscribers(of: channels, isConfirmation: isConfirmation) { result in
+            switch result {
+            case .success(let counts) where counts.count == channels.count:
+                var connections: [UTF8Text: Int] = [:]
+                for (node, count) in zip(named, counts.dropFirst(2)) { connections[node] = count }
+                promise.succeed(ClusterCount(nodes: max(0, counts[0] - counts[1]) + 1, connections: connections))
+            case .success(let counts):
+                promise.fail(Self.failure("\(counts.count) counts for \(channels.count) channels"))
+            case .failure(let error):
+                var failure = ClusterError(error)
+                failure.message = "the nodes of the cluster can't be counted: \(error.message)"
+                promise.fail(failure)
+            }
         }
         return promise.futureResult
+    }
+
+    private static func failure(_ reason: String) -> ClusterError {
+        ClusterError(code: .unreachable, message: "the nodes of the cluster can't be counted: \(reason)")
     }
 }
 

@@ -44,8 +44,17 @@ package protocol ClusterBus: Sendable {
     /// Makes a list of channels that may be subscribed and left many times a second.
     func addRoster(isSharded: Bool, handler: @escaping @Sendable (RESPMessage) -> Void) -> any ClusterBusRoster
 
-    /// Counts the connections that subscribe a channel by its name; the completion is called once.
-    func countSubscribers(of channel: BusChannel, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void)
+    /// Counts the connections that subscribe channels by their names, all at one moment; the completion is called once.
+    ///
+    /// - Parameters:
+    ///   - channels: Not empty; all of one kind.
+    ///   - isConfirmation: Whether this is only to see that an earlier count still holds.
+    ///   - completion: As many numbers as there are channels.
+    func countSubscribers(
+        of channels: [BusChannel],
+        isConfirmation: Bool,
+        completion: @escaping @Sendable (Result<[Int], RESPError>) -> Void
+    )
 
     /// Calls the handler with `false` when the bus is lost, and with `true` when everything is subscribed again.
     ///

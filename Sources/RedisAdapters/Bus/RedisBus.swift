@@ -59,19 +59,28 @@ struct RedisBus: ClusterBus {
         RedisRoster(roster: self.client.addRoster(of: isSharded ? .shardedChannel : .channel, handler: handler))
     }
 
-    func countSubscribers(of channel: BusChannel, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void) {
-        let command = RESPCommand("PUBSUB", channel.isSharded ? "SHARDNUMSUB" : "NUMSUB", .string(channel.name))
+    func countSubscribers(
+        of channels: [BusChannel],
+        isConfirmation: Bool,
+        completion: @escaping @Sendable (Result<[Int], RESPError>) -> Void
+    ) {
+        guard let first = channels.first else { return completion(.success([])) }
+        var command = RESPCommand("PUBSUB", first.isSharded ? "SHARDNUMSUB" : "NUMSUB")
+        for channel in channels { command.words.append(.string(channel.name)) }
         self.client.send(command) { [client] result in
             completion(
                 result.flatMap { reply in
-                    // RESP2 and RESP3 alike: channel, count.
-                    let count = reply.arrayValue?.last?.integerValue ?? reply.mapValue?.first?.value.integerValue
-                    guard let count else {
-                        let message = "an answer to PUBSUB NUMSUB without a count"
+                    // RESP2 and RESP3 alike: channel, count, and so on.
+                    let values = reply.arrayValue.map { values in
+                        stride(from: 1, to: values.count, by: 2).map { values[$0] }
+                    }
+                    let counts = (values ?? reply.mapValue?.map(\.value))?.compactMap(\.integerValue)
+                    guard let counts, counts.count == channels.count else {
+                        let message = "an answer to PUBSUB NUMSUB without the counts of \(channels.count) channels"
                         return .failure(RESPError(code: .protocolViolation, message: message))
                     }
-                    client.notePeers(count, of: channel.name)
-                    return .success(count)
+                    if !isConfirmation { client.notePeers(counts[0], of: first.name) }
+                    return .success(counts)
                 }
             )
         }

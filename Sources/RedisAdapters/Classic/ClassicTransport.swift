@@ -38,7 +38,14 @@ final class ClassicTransport: ClusterTransport {
             probeChannel: dialect.channels.response(to: "probe-\(dialect.uid)"),
             peerChannel: counted
         )
-        self.attachment = BusAttachment(bus: bus, namespace: namespace, link: link, countedChannel: counted)
+        self.attachment = BusAttachment(
+            bus: bus,
+            namespace: namespace,
+            link: link,
+            countedChannel: counted,
+            nodeID: self.nodeID,
+            channelOfNode: { .plain(dialect.channels.response(to: $0.string)) }
+        )
         self.subscribesToRooms = configuration.subscriptions == .rooms
     }
 
@@ -129,5 +136,7 @@ final class ClassicTransport: ClusterTransport {
         .plain(self.dialect.responseChannel(of: reply, to: asker))
     }
 
-    func countNodes() -> EventLoopFuture<Int> { self.attachment.countNodes() }
+    func countNodes(_ named: [UTF8Text], isConfirmation: Bool) -> EventLoopFuture<ClusterCount> {
+        self.attachment.countNodes(named, isConfirmation: isConfirmation)
+    }
 }

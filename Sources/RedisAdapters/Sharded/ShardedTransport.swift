@@ -35,7 +35,14 @@ final class ShardedTransport: ClusterTransport {
             probeChannel: dialect.probeChannel,
             peerChannel: counted
         )
-        self.attachment = BusAttachment(bus: bus, namespace: namespace, link: link, countedChannel: counted)
+        self.attachment = BusAttachment(
+            bus: bus,
+            namespace: namespace,
+            link: link,
+            countedChannel: counted,
+            nodeID: self.nodeID,
+            channelOfNode: { .sharded(dialect.channels.responses(to: $0.string)) }
+        )
     }
 
     func makeRequestID() -> String { self.makeID() }
@@ -117,5 +124,7 @@ final class ShardedTransport: ClusterTransport {
         return self.attachment.publishLong(reply.message(asker), to: channel, timeout: timeout)
     }
 
-    func countNodes() -> EventLoopFuture<Int> { self.attachment.countNodes() }
+    func countNodes(_ named: [UTF8Text], isConfirmation: Bool) -> EventLoopFuture<ClusterCount> {
+        self.attachment.countNodes(named, isConfirmation: isConfirmation)
+    }
 }

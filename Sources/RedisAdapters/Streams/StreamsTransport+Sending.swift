@@ -58,5 +58,7 @@ extension StreamsTransport {
         asker.nodeID.map { self.dialect.bus(self.dialect.channels.responses(to: $0.string)) }
     }
 
-    func countNodes() -> EventLoopFuture<Int> { self.attachment.countNodes() }
+    func countNodes(_ named: [UTF8Text], isConfirmation: Bool) -> EventLoopFuture<ClusterCount> {
+        self.attachment.countNodes(named, isConfirmation: isConfirmation)
+    }
 }

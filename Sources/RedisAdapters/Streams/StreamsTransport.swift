@@ -50,7 +50,9 @@ final class StreamsTransport: ClusterTransport {
             bus: bus,
             namespace: dialect.namespace,
             link: link,
-            countedChannel: counted
+            countedChannel: counted,
+            nodeID: self.nodeID,
+            channelOfNode: { dialect.bus(dialect.channels.responses(to: $0.string)) }
         )
     }
 

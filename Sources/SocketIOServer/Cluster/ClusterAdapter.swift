@@ -129,7 +129,9 @@ package final class ClusterAdapter: Adapter {
         let deadline = self.deadline(nil)
         let promise = self.context.eventLoop.makePromise(of: Int.self)
         self.core.execute { core in
-            core.counter.count(until: deadline) { count in promise.completeWith(count.mapError { $0 as any Error }) }
+            core.counter.count(until: deadline) { count in
+                promise.completeWith(count.map(\.nodes).mapError { $0 as any Error })
+            }
         }
         return try await promise.futureResult.get()
     }

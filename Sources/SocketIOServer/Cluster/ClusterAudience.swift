@@ -14,9 +14,7 @@ public struct ClusterAudience: Sendable, Hashable {
     init(_ roll: ClusterRoll) {
         let named = roll.peers.filter(\.isSilent).map(\.node)
         let silent = named + Array(repeating: ClusterNode(), count: min(roll.silent, 1_000))
-        // A node that says that it lives will report, even if the count is smaller: while this node's subscriptions are
-        // gone, Redis does not count it, and this node may not know that yet.
-        let nodes = max(roll.others, roll.peers.count { !$0.isSilent })
-        self.init(nodes: nodes, silent: Array(silent.prefix(max(0, nodes))))
+        // The nodes are counted behind the broadcast: whoever has lost its connection between has got it.
+        self.init(nodes: roll.others + roll.absent.count, silent: silent)
     }
 }

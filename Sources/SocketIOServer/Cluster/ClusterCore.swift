@@ -22,8 +22,9 @@ final class ClusterCore {
     private var nextEmission = 0
     /// The timer for what is to happen next.
     private var wake: (at: NIODeadline, timer: Scheduled<Void>)?
-    /// The timer for the next look after the nodes.
-    private var nextLook: Scheduled<Void>?
+    /// The timer for the next look after the nodes, and how long the pause before the one behind it is.
+    var nextLook: (at: NIODeadline, timer: Scheduled<Void>)?
+    var lookPause = TimeAmount.zero
     private(set) var isClosed = false
 
     init(context: ClusterContext) {
@@ -68,8 +69,8 @@ final class ClusterCore {
         self.waiters.removeValue(forKey: id)?.fail(CancellationError())
     }
 
-    /// Changes the book of questions, and does what it says.
-    private func change(_ body: (inout QuestionBook, NIODeadline, inout [QuestionBook.Action]) -> Void) {
+    /// Has the book of questions changed, and does what it says.
+    func change(_ body: (inout QuestionBook, NIODeadline, inout [QuestionBook.Action]) -> Void) {
         var actions: [QuestionBook.Action] = []
         body(&self.questions, self.context.now, &actions)
         for action in actions { self.perform(action) }
@@ -95,7 +96,12 @@ final class ClusterCore {
                 failure.message = "\(inquiry.name): the request was not published: \(error.message)"
                 return self.change { [failure] in $0.failed(id, failure, at: $1, &$2) }
             }
-            self.lookLater()
+            self.lookSoon()
+        case .confirm(let id):
+            self.counter.confirm { [self] result in
+                let roll = result.map { self.counter.roll(of: $0) }
+                self.change { $0.confirmed(id, roll, at: $1, &$2) }
+            }
         case .resolve(let ids, let result):
             for id in ids { self.waiters.removeValue(forKey: id)?.completeWith(result.mapError { $0 as any Error }) }
         case .release(let bytes): self.context.budget.give(bytes)
@@ -134,14 +140,14 @@ final class ClusterCore {
             case .success(let count):
                 let roll = self.counter.roll(of: count)
                 self.changeAcknowledgements { $0.counted(id, roll, &$1) }
-                self.lookLater()
+                self.lookSoon()
                 promise.succeed(roll)
             case .failure(let error): promise.fail(error)
             }
         }
     }
 
-    private func changeAcknowledgements(
+    func changeAcknowledgements(
         _ body: (inout AcknowledgementBook, inout [AcknowledgementBook.Action]) -> Void
     ) {
         var actions: [AcknowledgementBook.Action] = []
@@ -197,27 +203,6 @@ final class ClusterCore {
         self.change { $0.tick(at: $1, &$2) }
     }
 
-    /// Looks after the nodes again and again until nothing is awaited, with one look for all questions.
-    private func lookLater() {
-        guard self.nextLook == nil, !self.isClosed else { return }
-        let interval = self.context.configuration.livenessInterval
-        self.nextLook = self.context.eventLoop.assumeIsolated().scheduleTask(in: interval) { self.look() }
-    }
-
-    /// Looks which nodes are alive, if something is awaited.
-    func look() {
-        self.nextLook?.cancel()
-        self.nextLook = nil
-        guard !self.isClosed, !(self.questions.isIdle && self.acknowledgements.isIdle) else { return }
-        self.counter.reliableCount { [self] count in
-            if let roll = count.map({ self.counter.roll(of: $0) }) {
-                self.changeAcknowledgements { $0.looked(roll, &$1) }
-                self.change { $0.looked(roll, at: $1, &$2) }
-            }
-            self.lookLater()
-        }
-    }
-
     // MARK: The end
 
     /// Asks nothing more, and answers the nodes that wait.
@@ -226,7 +211,7 @@ final class ClusterCore {
     func close() -> EventLoopFuture<Void> {
         self.isClosed = true
         self.wake?.timer.cancel()
-        self.nextLook?.cancel()
+        self.nextLook?.timer.cancel()
         self.changeAcknowledgements { $0.close(&$1) }
         self.change { book, _, actions in book.close(&actions) }
         return self.desk.close()

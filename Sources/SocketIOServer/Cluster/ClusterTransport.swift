@@ -57,8 +57,13 @@ package protocol ClusterTransport: AnyObject, Sendable {
     /// - Returns: When neither the reply nor anything that was sent before takes memory here any more.
     func sendLong(_ reply: EncodedReply, to asker: ClusterAsker, timeout: TimeAmount) -> EventLoopFuture<Void>
 
-    /// Counts the nodes that serve the namespace now, this one included.
-    func countNodes() -> EventLoopFuture<Int>
+    /// Counts the nodes that serve the namespace now, and looks which of some are among them.
+    ///
+    /// - Parameters:
+    ///   - named: Nodes of ``peers``, by what they call themselves.
+    ///   - isConfirmation: Whether this is only to see that an earlier count still holds.
+    /// - Returns: All numbers of one moment.
+    func countNodes(_ named: [UTF8Text], isConfirmation: Bool) -> EventLoopFuture<ClusterCount>
 }
 
 extension ClusterTransport {

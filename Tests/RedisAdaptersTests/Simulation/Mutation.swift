@@ -12,6 +12,10 @@ enum Mutation: String, CaseIterable, Sendable {
     case reorders
     /// The nodes are counted one too few, and have no names.
     case countsTooFew
+    /// A node that is slow passes for one that has gone.
+    case takesSlowForGone
+    /// A node takes itself for one of those that are counted, though its connection is gone.
+    case believesThatItIsCounted
     /// A channel is not left.
     case forgetsToLeave
     /// What is under way when the connection is lost counts as published.

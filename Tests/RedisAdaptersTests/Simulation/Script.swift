@@ -45,6 +45,8 @@ struct Script: Sendable, CustomStringConvertible {
     let kind: Kind
     let nodes: Int
     let membersPerNode: Int
+    /// Nodes that nobody knows by name.
+    let nameless: Set<Int>
     var steps: [Step]
 
     static let duration = 9_000
@@ -80,8 +82,27 @@ struct Script: Sendable, CustomStringConvertible {
             let time = random.number(500...(Self.duration - 1_000))
             steps.append(Step(time: time, node: random.number(0...(self.nodes - 1)), action: Self.fault(&random)))
         }
+        let unknown = random.chance(40) ? random.number(1...15) : 0
+        self.nameless = Set((0..<self.nodes).filter { unknown >> $0 & 1 == 1 })
+        if self.nodes > 2, random.chance(25) { steps += Self.deathBesideASlowNode(self.nodes, &random) }
         self.steps = steps.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
             .map(\.element)
+    }
+
+    /// A node dies while another one is slow to answer.
+    private static func deathBesideASlowNode(_ nodes: Int, _ random: inout SimulatedRandom) -> [Step] {
+        let (time, first) = (random.number(1_000...6_000), random.number(0...(nodes - 1)))
+        let (asker, slow, dying) = (first, (first + 1) % nodes, (first + 2) % nodes)
+        var steps = [
+            Step(time: time - random.number(1...100), node: slow, action: .slow(random.number(500...3_000))),
+            Step(time: time + random.number(0...60), node: dying, action: .crash(redisNotices: random.number(0...200))),
+        ]
+        for _ in 0..<random.number(1...3) {
+            let questions: [Action] = [.fetchSockets(BroadcastOptions()), .allRooms, .askServers]
+            let action = questions[random.number(0...2)]
+            steps.append(Step(time: time + random.number(0...20), node: asker, action: action))
+        }
+        return steps
     }
 
     private static func options(_ random: inout SimulatedRandom) -> BroadcastOptions {
@@ -134,7 +155,9 @@ struct Script: Sendable, CustomStringConvertible {
 
     var description: String {
         let lines = self.steps.map { "  \($0.time) ms, node \($0.node): \($0.action)" }
-        return (["seed \(self.seed): \(self.kind), \(self.nodes) nodes, \(self.membersPerNode) members each"] + lines)
+        let unknown = self.nameless.isEmpty ? "" : ", without a name \(self.nameless.sorted())"
+        let head = "seed \(self.seed): \(self.kind), \(self.nodes) nodes, \(self.membersPerNode) members each\(unknown)"
+        return ([head] + lines)
             .joined(separator: "\n")
     }
 

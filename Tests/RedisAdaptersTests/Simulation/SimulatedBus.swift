@@ -85,15 +85,19 @@ struct SimulatedBus: ClusterBus {
         return SimulatedSubscription(client: self.client, id: id, isSharded: isSharded)
     }
 
-    func countSubscribers(of channel: BusChannel, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void) {
+    func countSubscribers(
+        of channels: [BusChannel],
+        isConfirmation: Bool,
+        completion: @escaping @Sendable (Result<[Int], RESPError>) -> Void
+    ) {
         let client = self.client
         guard let connection = client.publishing else { return completion(.failure(SimulatedClient.disconnected)) }
         let id = client.nextID()
         client.underWay[id] = { completion(.failure(SimulatedClient.lost)) }
         client.redis.execute(from: connection) { [redis = client.redis] in
-            let count = redis.count(channel)
+            let counts = redis.count(channels)
             redis.answer(connection) {
-                if client.underWay.removeValue(forKey: id) != nil { completion(.success(count)) }
+                if client.underWay.removeValue(forKey: id) != nil { completion(.success(counts)) }
             }
         }
     }

@@ -220,7 +220,7 @@ final class SimulatedClient: @unchecked Sendable {
         }
         let lost = { [history] in if let event { history.lostOnWayToRedis(event) } }
         self.redis.execute(from: connection, lost: lost) { [redis] in
-            redis.publish(message, to: channel)
+            redis.publish(message, to: channel, by: connection.node)
             redis.answer(connection) { [self] in
                 if self.underWay.removeValue(forKey: id) != nil { done(.published) }
             }

@@ -57,6 +57,8 @@ final class SimulatedNode: @unchecked Sendable {
     ) -> ClusterAdapter {
         var cluster = ClusterConfiguration()
         cluster.requestsTimeout = Simulation.timeout
+        // Often enough that something can be concluded before a question's time is up.
+        cluster.livenessInterval = .milliseconds(300)
         let logger = Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() })
         let factory: any AdapterFactory
         switch kind {

@@ -53,6 +53,8 @@ final class SimulatedRedis: @unchecked Sendable {
     let world: SimulatedWorld
     let history: History
     let mutation: Mutation?
+    /// Nodes that tell nobody who they are, and don't hear who others are, as Node.js nodes.
+    private let nameless: Set<Int>
     /// In the order in which they connected.
     private var subscribers: [SimulatedConnection] = []
     /// The nodes, by number.
@@ -62,10 +64,17 @@ final class SimulatedRedis: @unchecked Sendable {
     private var connections = 0
     private let seed: UInt64
 
-    init(_ world: SimulatedWorld, history: History, seed: UInt64, mutation: Mutation?) {
+    init(
+        _ world: SimulatedWorld,
+        history: History,
+        seed: UInt64,
+        nameless: Set<Int> = [],
+        mutation: Mutation? = nil
+    ) {
         self.world = world
         self.history = history
         self.mutation = mutation
+        self.nameless = nameless
         self.seed = seed
         self.random = SimulatedRandom(seed: seed ^ 0xABCD)
     }
@@ -126,18 +135,27 @@ final class SimulatedRedis: @unchecked Sendable {
 
     // MARK: Commands
 
-    func count(_ channel: BusChannel) -> Int {
-        let count = self.subscribers.count { $0.channels.contains(channel) }
-        return self.mutation == .countsTooFew ? max(1, count - 1) : count
+    /// Counts who subscribes channels; the first is that of all nodes, the second that of who asks, then those of others.
+    func count(_ channels: [BusChannel]) -> [Int] {
+        let now = self.world.now
+        let counted = self.subscribers.filter { self.mutation != .takesSlowForGone || $0.slowUntil <= now }
+        var counts = channels.map { channel in counted.count { $0.channels.contains(channel) } }
+        switch self.mutation {
+        case .countsTooFew: counts[0] = max(1, counts[0] - 1)
+        case .believesThatItIsCounted where counts.count > 1: counts[1] = max(1, counts[1])
+        default: break
+        }
+        return counts
     }
 
     /// Hands a message to all who subscribe its channel.
-    func publish(_ payload: ByteBuffer, to channel: BusChannel) {
-        // Nodes that are known by name are waited for, however many are counted.
-        guard self.mutation != .countsTooFew || !Self.isForLeases(channel) else { return }
+    func publish(_ payload: ByteBuffer, to channel: BusChannel, by node: Int) {
+        let isLease = Self.isForLeases(channel)
+        // Nodes that are known by name are told apart, however many are counted.
+        guard !isLease || self.mutation != .countsTooFew && !self.nameless.contains(node) else { return }
         let event = History.event(in: payload)
         if let event { self.history.executed(event, at: self.world.now) }
-        for connection in self.subscribers {
+        for connection in self.subscribers where !isLease || !self.nameless.contains(connection.node) {
             let pattern = connection.patterns.first { Self.matches(channel, $0) }
             guard pattern != nil || connection.channels.contains(channel) else { continue }
             let message = RESPMessage(

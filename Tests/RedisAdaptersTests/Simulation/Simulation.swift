@@ -28,7 +28,13 @@ final class Simulation: @unchecked Sendable {
 
     private init(_ script: Script, _ mutation: Mutation?) {
         self.script = script
-        let redis = SimulatedRedis(self.world, history: self.history, seed: script.seed, mutation: mutation)
+        let redis = SimulatedRedis(
+            self.world,
+            history: self.history,
+            seed: script.seed,
+            nameless: script.nameless,
+            mutation: mutation
+        )
         self.redis = redis
         let history = self.history
         self.nodes = (0..<script.nodes).map { SimulatedNode($0, script, redis: redis, history: history) }

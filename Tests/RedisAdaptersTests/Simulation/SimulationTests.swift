@@ -4,7 +4,7 @@ import Testing
 /// A cluster in one thread on virtual time, thousands of times, each time with other faults.
 @Suite struct SimulationTests {
     /// `SIMULATION_SEEDS=FIRST-LAST` runs others; see `simulate`.
-    private static let seeds: ClosedRange<UInt64> = {
+    static let seeds: ClosedRange<UInt64> = {
         let bounds = (ProcessInfo.processInfo.environment["SIMULATION_SEEDS"] ?? "").split(separator: "-")
             .compactMap { UInt64($0) }
         return bounds.count == 2 && bounds[0] <= bounds[1] ? bounds[0]...bounds[1] : 1...500

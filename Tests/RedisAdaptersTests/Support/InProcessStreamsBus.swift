@@ -112,8 +112,12 @@ struct InProcessStreamsBus: StreamsBus {
         self.base.addRoster(isSharded: isSharded, handler: handler)
     }
 
-    func countSubscribers(of channel: BusChannel, completion: @escaping @Sendable (Result<Int, RESPError>) -> Void) {
-        self.base.countSubscribers(of: channel, completion: completion)
+    func countSubscribers(
+        of channels: [BusChannel],
+        isConfirmation: Bool,
+        completion: @escaping @Sendable (Result<[Int], RESPError>) -> Void
+    ) {
+        self.base.countSubscribers(of: channels, isConfirmation: isConfirmation, completion: completion)
     }
 
     func onAvailabilityChange(_ handler: @escaping @Sendable (Bool) -> Void) -> @Sendable () -> Void {

@@ -55,7 +55,7 @@ struct AcknowledgementBook {
     /// Takes note of the nodes, which are counted after the broadcast was sent.
     mutating func counted(_ id: UTF8Text, _ roll: ClusterRoll, _ actions: inout [Action]) {
         guard var broadcast = self.pending.removeValue(forKey: id) else { return }
-        broadcast.roll = RollCall(roll)
+        broadcast.roll = RollCall(roll, wasAsked: true)
         let early = broadcast.early
         broadcast.early = []
         self.pending[id] = broadcast
@@ -74,9 +74,10 @@ struct AcknowledgementBook {
             if broadcast.early.count < Self.mostEarlyReports { broadcast.early.append((count, node)) }
             return
         }
-        // It does not count if there are not so many nodes, or if the node has reported before.
-        guard !broadcast.hasAllReports, broadcast.roll?.hasHeard(node) == false else { return }
+        // Nothing if there are not so many nodes, or it said so before.
+        guard let before = broadcast.roll?.received, !broadcast.hasAllReports else { return }
         broadcast.roll?.heard(node)
+        guard broadcast.roll?.received ?? 0 > before else { return }
         broadcast.clients += min(max(count, 0), Self.mostClients)
         actions.append(.report(id, clients: count))
     }
@@ -93,7 +94,7 @@ struct AcknowledgementBook {
         self.forgetIfOver(id, &actions)
     }
 
-    /// Ends the wait for nodes that have gone: such a node has sent the broadcast to no client.
+    /// The report of a node that has gone need not be waited for, if it is known which one that is.
     mutating func looked(_ roll: ClusterRoll, _ actions: inout [Action]) {
         for id in self.pending.keys.sorted() {
             guard let before = self.pending[id]?.roll, !before.isComplete else { continue }

@@ -37,8 +37,10 @@ struct AnswerCollection {
 
     /// Whether nothing more is waited for.
     var isOver: Bool { self.roll.isOver }
+    /// The same, if nodes without a name may be waited for that are silent.
+    func isOver(waitsForSilent: Bool) -> Bool { self.roll.isOver(with: 0, waitsForSilent: waitsForSilent) }
     /// Whether nothing more is to be expected from nodes that leave empty lists out.
-    var isProbablyOver: Bool { self.roll.isOver(with: self.provisional) }
+    var isProbablyOver: Bool { self.provisional > 0 && self.roll.isOver(with: self.provisional) }
 
     /// Takes an answer.
     ///
@@ -62,7 +64,6 @@ struct AnswerCollection {
         case .refusal(let reason): self.refusal = reason
         case .nothing:
             self.provisional += 1
-            self.roll.heardSomething()
             return .provisional
         case .clientCount, .acknowledgement: return .repeated
         }
@@ -77,6 +78,9 @@ struct AnswerCollection {
         return isNew
     }
 
-    /// So many other nodes are alive now, and these of them are known by name.
+    /// These nodes were there when the question had been sent.
+    mutating func confirmed(_ roll: ClusterRoll) { self.roll.confirmed(roll) }
+
+    /// These nodes are there now.
     mutating func looked(_ roll: ClusterRoll) { self.roll.looked(roll, provisional: self.provisional) }
 }

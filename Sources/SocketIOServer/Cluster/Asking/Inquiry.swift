@@ -27,6 +27,15 @@ enum Inquiry: Hashable, Sendable {
         }
     }
 
+    /// Whether it may be asked twice.
+    var isRepeatable: Bool {
+        switch self {
+        case .sockets, .rooms, .search: true
+        // Every server would handle it again.
+        case .serverSideEmit: false
+        }
+    }
+
     /// For how long at most the next one waits while an equal one is under way, so that many share it.
     var pause: TimeAmount {
         switch self {

@@ -37,12 +37,16 @@ extension QuestionBook {
         }
         let effect = open.collection.add(answer, from: node)
         let isOver = open.collection.isOver || open.waiters.isEmpty
-        if !isOver, case .provisional = effect, open.collection.isProbablyOver {
-            open.endsAt = now + Self.provisionalGrace
-            self.timers.add(.end(id), at: now + Self.provisionalGrace)
-        }
         self.open[id] = open
-        if isOver { self.complete(id, at: now, &actions) }
+        if isOver { return self.complete(id, at: now, &actions) }
+        if case .provisional = effect { self.endIfProbablyOver(id, at: now) }
+    }
+
+    /// Ends a question a moment later if nodes have answered without a list, and nobody else is waited for.
+    private mutating func endIfProbablyOver(_ id: UTF8Text, at now: NIODeadline) {
+        guard self.open[id]?.collection.isProbablyOver ?? false else { return }
+        self.open[id]?.endsAt = now + Self.provisionalGrace
+        self.timers.add(.end(id), at: now + Self.provisionalGrace)
     }
 
     /// Tells the callers that search for these sockets.
@@ -84,12 +88,64 @@ extension QuestionBook {
         self.resolve(open.waiters, .failure(.incomplete(.refused, message, open.collection)), &actions)
     }
 
-    /// Ends the questions that only nodes have not answered which have gone.
-    mutating func looked(_ roll: ClusterRoll, at now: NIODeadline, _ actions: inout [Action]) {
+    // MARK: Who is there
+
+    /// The nodes were counted again, behind the question.
+    mutating func confirmed(
+        _ id: UTF8Text,
+        _ roll: Result<ClusterRoll, ClusterError>,
+        at now: NIODeadline,
+        _ actions: inout [Action]
+    ) {
+        guard self.open[id] != nil else { return }
+        switch roll {
+        case .failure(let error): self.failed(id, error, at: now, &actions)
+        case .success(let roll):
+            self.open[id]?.collection.confirmed(roll)
+            // Before anybody has answered, silent nodes have as much time as they have otherwise.
+            let waitsForSilent = self.open[id]?.collection.roll.received == 0
+            if self.endIfSettled(id, waitsForSilent: waitsForSilent, at: now, &actions) { return }
+            self.endIfProbablyOver(id, at: now)
+        }
+    }
+
+    /// These nodes are there now: ends the questions that only nodes have not answered that have gone, and asks those once
+    /// more of which it can't be told any more whose answers are missing.
+    ///
+    /// - Parameters:
+    ///   - roll: Who is there.
+    ///   - now: The time.
+    ///   - patience: For how long nodes without a name are waited for that are silent.
+    ///   - actions: What is to be done.
+    mutating func looked(
+        _ roll: ClusterRoll,
+        at now: NIODeadline,
+        patience: TimeAmount,
+        _ actions: inout [Action]
+    ) {
         // In an order that is the same in every run.
         for id in self.open.keys.sorted() {
+            guard let askedAt = self.open[id]?.askedAt else { continue }
             self.open[id]?.collection.looked(roll)
-            if self.open[id]?.collection.isOver ?? false { self.complete(id, at: now, &actions) }
+            _ = self.endIfSettled(id, waitsForSilent: now < askedAt + patience, at: now, &actions)
         }
+    }
+
+    /// - Returns: Whether the question has ended.
+    private mutating func endIfSettled(
+        _ id: UTF8Text,
+        waitsForSilent: Bool,
+        at now: NIODeadline,
+        _ actions: inout [Action]
+    ) -> Bool {
+        guard let open = self.open[id] else { return true }
+        let collection = open.collection
+        if !collection.roll.isComplete, collection.roll.isInDoubt, open.inquiry.isRepeatable {
+            self.askAgain(id, at: now, &actions)
+            return true
+        }
+        guard collection.isOver(waitsForSilent: waitsForSilent) else { return false }
+        self.complete(id, at: now, &actions)
+        return true
     }
 }

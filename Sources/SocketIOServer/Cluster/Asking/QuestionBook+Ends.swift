@@ -36,6 +36,22 @@ extension QuestionBook {
         self.resolve(open.waiters, .failure(error), &actions)
     }
 
+    /// Forgets a question and what was answered, and has those asked who are there now.
+    mutating func askAgain(_ id: UTF8Text, at now: NIODeadline, _ actions: inout [Action]) {
+        guard let open = self.open.removeValue(forKey: id) else { return }
+        if open.bytes > 0 { actions.append(.release(open.bytes)) }
+        if self.unanswered[id] == nil { actions.append(.forget(id)) }
+        let missing = open.collection.roll.missing
+        for waiter in open.waiters {
+            self.waiters[waiter]?.question = nil
+            self.waiters[waiter]?.missing = missing
+        }
+        self.groups[open.inquiry]?.waiters.formUnion(open.waiters)
+        self.groups[open.inquiry]?.underWay -= 1
+        self.groups[open.inquiry]?.isAskedAgain = true
+        self.start(open.inquiry, at: now, &actions)
+    }
+
     /// Takes a question out, so that the next one of the same need not wait any longer.
     mutating func close(_ id: UTF8Text, at now: NIODeadline, _ actions: inout [Action]) -> Open? {
         guard let open = self.open.removeValue(forKey: id) else { return nil }
@@ -56,11 +72,15 @@ extension QuestionBook {
             message += ": only \(roll.received) responses received out of \(roll.expected)"
             actions.append(.silent(roll.missingWithoutName))
             if let question = waiter.question { self.remember(question, missing: roll.missingWithoutName, &actions) }
+        } else if waiter.missing != nil {
+            message += ": nodes have come or gone meanwhile, and those that are there were to be asked again"
         } else {
             message += ": the nodes were not asked yet"
         }
         actions.append(.countTimeout)
-        self.resolve([id], .failure(.incomplete(.timeout, message, collection)), &actions)
+        var error = ClusterError.incomplete(.timeout, message, collection)
+        if collection == nil { error.missing = waiter.missing ?? [] }
+        self.resolve([id], .failure(error), &actions)
         self.leave(id, waiter, at: now, &actions)
     }
 

@@ -17,6 +17,8 @@ struct QuestionBook {
         /// The nodes are to be counted, for ``counted(_:_:requestID:at:_:)``.
         case count(Inquiry)
         case send(requestID: String, OutgoingMessage, for: Inquiry)
+        /// The nodes are to be counted once more, behind the question, for ``confirmed(_:_:at:_:)``.
+        case confirm(UTF8Text)
         case resolve([Int], Result<Answers, ClusterError>)
         /// So many bytes of answers are not kept any more.
         case release(Int)
@@ -35,6 +37,8 @@ struct QuestionBook {
         let wanted: UTF8Text?
         /// The question, once it is asked.
         var question: UTF8Text?
+        /// Who had not answered when it was decided to ask once more.
+        var missing: [ClusterNode]?
     }
 
     /// The callers whose question will be asked next, and how many equal questions are under way.
@@ -48,6 +52,8 @@ struct QuestionBook {
         var startsAt: NIODeadline?
         var lastStart: NIODeadline?
         var underWay = 0
+        /// Whether the next question is one that was asked before.
+        var isAskedAgain = false
 
         var isIdle: Bool { self.waiters.isEmpty && !self.isCounting && self.underWay == 0 }
     }
@@ -55,6 +61,7 @@ struct QuestionBook {
     /// A question that was asked.
     struct Open {
         let inquiry: Inquiry
+        let askedAt: NIODeadline
         var waiters: Set<Int>
         var collection: AnswerCollection
         /// What is counted in the budget.
@@ -73,7 +80,9 @@ struct QuestionBook {
     static let mostSearched = 256
     /// How long a complete answer may take after one without a list.
     static let provisionalGrace = TimeAmount.milliseconds(100)
-    /// How many questions are remembered that not all nodes have answered.
+    /// How long to wait at least before the same is asked once more: others come and go as they like.
+    static let repetitionPause = TimeAmount.milliseconds(250)
+    /// How many questions are remembered that not everybody has answered.
     private static let mostRemembered = 64
 
     let namespace: String
@@ -133,13 +142,16 @@ struct QuestionBook {
     /// Begins a group's next question, if it is due.
     mutating func start(_ inquiry: Inquiry, at now: NIODeadline, _ actions: inout [Action]) {
         guard let group = self.groups[inquiry], !group.waiters.isEmpty, !group.isCounting else { return }
-        if let startsAt = group.startsAt, startsAt > now, group.underWay > 0 || inquiry == .search { return }
-        if let lastStart = group.lastStart, group.underWay > 0 || inquiry == .search, lastStart + inquiry.pause > now {
-            self.groups[inquiry]?.startsAt = lastStart + inquiry.pause
-            self.timers.add(.start(inquiry), at: lastStart + inquiry.pause)
+        let waits = group.underWay > 0 || inquiry == .search || group.isAskedAgain
+        if let startsAt = group.startsAt, startsAt > now, waits { return }
+        let pause = group.isAskedAgain ? Self.repetitionPause : inquiry.pause
+        if let lastStart = group.lastStart, waits, lastStart + pause > now {
+            self.groups[inquiry]?.startsAt = lastStart + pause
+            self.timers.add(.start(inquiry), at: lastStart + pause)
             return
         }
         self.groups[inquiry]?.startsAt = nil
+        self.groups[inquiry]?.isAskedAgain = false
         self.groups[inquiry]?.isCounting = true
         actions.append(.count(inquiry))
     }
@@ -181,12 +193,13 @@ struct QuestionBook {
         if collection.roll.expected == 0 { return self.resolve(taken, .success(Answers()), &actions) }
         let question = UTF8Text(requestID)
         for id in taken { self.waiters[id]?.question = question }
-        self.open[question] = Open(inquiry: inquiry, waiters: taken, collection: collection)
+        self.open[question] = Open(inquiry: inquiry, askedAt: now, waiters: taken, collection: collection)
         self.groups[inquiry]?.lastStart = now
         self.groups[inquiry]?.underWay += 1
         let wanted = taken.sorted().compactMap { self.waiters[$0]?.wanted }
         let message = inquiry.message(requestID, wanted: wanted, arguments: group.arguments)
         actions.append(.send(requestID: requestID, message, for: inquiry))
+        if !collection.roll.isConfirmed { actions.append(.confirm(question)) }
     }
 
     /// Does what is due.

@@ -2,51 +2,95 @@ import SocketIOWire
 
 /// Which nodes have answered a question, which are waited for, and which are missing.
 ///
-/// Nodes that are known by name are told apart. Of the others only how many there are is known.
+/// Nodes that are known by name are told apart: each is waited for until it has answered, has gone, or has been silent for
+/// long. Of the others only how many there are is known. That fewer of them are there than before says nothing of who has
+/// gone: it may be one that has answered. So such a question is in doubt, and no count ever completes it.
 struct RollCall {
-    /// How many other nodes are to answer, silent ones included.
-    private(set) var expected: Int
-    /// How many have answered.
-    private(set) var received = 0
+    /// The nodes that are waited for by name.
     private var peers: [UTF8Text: ClusterPeer]
-    private var silent: Int
+    /// All that were ever known by name: what they answer stands for nobody else's answer.
+    private var known: Set<UTF8Text>
+    /// How many others are to answer, silent ones included, and how many of those are silent.
+    private var nameless: Int
+    private let silent: Int
     /// Those that have answered and have said who they are.
     private var heard: Set<UTF8Text> = []
-    /// Whether anything came since the last look after the nodes.
-    private var heardSinceLook = true
+    /// Of the nodes that are waited for by name, how many have answered.
+    private var heardPeers = 0
+    /// How many nodes have answered whose names were not known, and how many answers had no name.
+    private var heardStrangers = 0
+    private var heardAnonymous = 0
+    /// Whether it is certain that those have heard the question who were counted.
+    private(set) var isConfirmed: Bool
+    /// Whether it can't be told any more whose answers are missing: somebody has come or gone of whom no name is known.
+    private(set) var isInDoubt = false
 
-    init(_ roll: ClusterRoll) {
-        self.peers = Dictionary(roll.peers.map { ($0.nodeID, $0) }, uniquingKeysWith: { $1 })
-        // A node that says that it lives counts, even if Redis has counted fewer.
-        self.expected = max(roll.others, roll.peers.count { !$0.isSilent })
+    /// Who is to answer.
+    ///
+    /// - Parameters:
+    ///   - roll: Who was there when the nodes were counted.
+    ///   - wasAsked: Whether they were asked before that. Then those have got the question whose connections were gone by
+    ///     the time of the count, and the count needs no confirmation.
+    init(_ roll: ClusterRoll, wasAsked: Bool = false) {
+        let peers = wasAsked ? roll.peers + roll.absent : roll.peers
+        self.peers = Dictionary(peers.map { ($0.nodeID, $0) }, uniquingKeysWith: { $1 })
+        self.known = Set((roll.peers + roll.absent).map(\.nodeID))
+        self.nameless = roll.nameless
         self.silent = roll.silent
+        self.isConfirmed = wasAsked || roll.nameless == 0
     }
+
+    // MARK: Answers
 
     /// Whether a node of that name has answered.
     func hasHeard(_ node: UTF8Text?) -> Bool { node.map { self.heard.contains($0) } ?? false }
 
     /// An answer came.
     mutating func heard(_ node: UTF8Text?) {
-        self.received += 1
-        self.heardSinceLook = true
-        if let node { self.heard.insert(node) }
+        guard let node else {
+            self.heardAnonymous += 1
+            return
+        }
+        guard self.heard.insert(node).inserted else { return }
+        if self.peers[node] != nil {
+            self.heardPeers += 1
+        } else if !self.known.contains(node) {
+            self.heardStrangers += 1
+        }
     }
 
-    /// Something came that may become an answer.
-    mutating func heardSomething() { self.heardSinceLook = true }
+    /// How many nodes are to answer, silent ones included.
+    var expected: Int { self.peers.count + self.nameless }
+    /// How many have answered.
+    var received: Int { self.received(with: 0) }
+
+    /// How many have answered if so many more answers without a name counted.
+    private func received(with more: Int) -> Int {
+        let anonymous = self.heardAnonymous + more
+        let places = min(self.nameless, self.heardStrangers + anonymous)
+        // A node that does not know yet that this one has a name for it does not say who it is.
+        let spare = max(0, anonymous - max(0, self.nameless - self.heardStrangers))
+        return self.heardPeers + places + min(spare, self.peers.count - self.heardPeers)
+    }
 
     // MARK: The end
 
     /// Whether every node has answered.
-    var isComplete: Bool { self.received >= self.expected }
+    var isComplete: Bool { self.isConfirmed && self.received >= self.expected }
     /// Whether nothing more is waited for: every node has answered that is not silent.
     var isOver: Bool { self.isOver(with: 0) }
 
-    /// Whether nothing more is waited for, if so many more answers counted.
-    func isOver(with more: Int) -> Bool {
-        let count = self.received + more
+    /// Whether nothing more is waited for.
+    ///
+    /// - Parameters:
+    ///   - more: So many more answers without a name count.
+    ///   - waitsForSilent: Whether nodes without a name are waited for that are silent.
+    /// - Returns: Whether only nodes have not answered that are not waited for.
+    func isOver(with more: Int, waitsForSilent: Bool = false) -> Bool {
+        guard self.isConfirmed else { return false }
+        let count = self.received(with: more)
         if count >= self.expected { return true }
-        var silent = self.silent
+        var silent = waitsForSilent ? 0 : self.silent
         for (id, peer) in self.peers where !self.heard.contains(id) {
             guard peer.isSilent else { return false }
             silent += 1
@@ -76,28 +120,40 @@ struct RollCall {
 
     // MARK: While it waits
 
-    /// Takes note of how many other nodes are alive now, and which of them are known by name.
+    /// The nodes were counted again, behind the question: nobody has come or gone between, or that is in doubt.
+    mutating func confirmed(_ roll: ClusterRoll) {
+        self.isConfirmed = true
+        let count = self.strangers(in: roll)
+        self.isInDoubt = self.isInDoubt || count != self.nameless
+        // Somebody who has come may have heard the question: its answer must not stand for another one.
+        self.nameless = max(self.nameless, count)
+    }
+
+    /// These nodes are there now.
     ///
-    /// A node that has gone will not answer. But it may have answered before it went, and an answer without a name does
-    /// not tell. So the question is over only when there are as many answers as living nodes, and none has come since
-    /// the last look. Nodes with a name that have fallen silent are not waited for any more.
+    /// Named nodes that have gone are not waited for any more. How many of the others have gone is no reason to stop
+    /// waiting: only to doubt.
+    ///
+    /// - Parameters:
+    ///   - roll: Who is there.
+    ///   - provisional: How many answers without a name may yet count.
     mutating func looked(_ roll: ClusterRoll, provisional: Int = 0) {
-        defer { self.heardSinceLook = false }
         let now = Dictionary(roll.peers.map { ($0.nodeID, $0) }, uniquingKeysWith: { $1 })
-        for (id, peer) in self.peers where !self.heard.contains(id) {
+        let absent = Set(roll.absent.map(\.nodeID))
+        for (id, peer) in self.peers where !self.heard.contains(id) && !roll.unknown.contains(id) {
             if let found = now[id] {
                 self.peers[id]?.isSilent = found.isSilent
-            } else if roll.others < self.expected {
-                // It has said goodbye, or its time is up, and Redis counts one less.
+            } else if absent.contains(id) || !peer.isSilent {
+                // Its connection is gone, or it has said goodbye.
                 self.peers[id] = nil
-                self.expected -= 1
-            } else if !peer.isSilent {
-                self.peers[id]?.isSilent = true
             }
         }
-        guard roll.others < self.expected, self.received + provisional >= roll.others, !self.heardSinceLook else {
-            return
-        }
-        self.expected = self.received
+        let answered = self.heardStrangers + self.heardAnonymous + provisional
+        if answered < self.nameless, self.strangers(in: roll) < self.nameless { self.isInDoubt = true }
+    }
+
+    /// How many nodes are there that had no name when the question was asked.
+    private func strangers(in roll: ClusterRoll) -> Int {
+        roll.nameless + roll.peers.count { !self.known.contains($0.nodeID) }
     }
 }

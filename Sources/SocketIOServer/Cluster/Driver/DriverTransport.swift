@@ -98,10 +98,10 @@ final class DriverTransport: ClusterTransport {
 
     // MARK: Counting
 
-    func countNodes() -> EventLoopFuture<Int> {
-        let promise = self.eventLoop.makePromise(of: Int.self)
+    func countNodes(_ named: [UTF8Text], isConfirmation: Bool) -> EventLoopFuture<ClusterCount> {
+        let promise = self.eventLoop.makePromise(of: ClusterCount.self)
         let (driver, namespace) = (self.driver, self.member.namespace)
-        promise.completeWithTask { try await driver.countMembers(of: namespace) }
+        promise.completeWithTask { ClusterCount(nodes: try await driver.countMembers(of: namespace)) }
         return promise.futureResult
     }
 
