@@ -65,7 +65,8 @@ let targets: [Target] = [
     .target(
         name: "RedisAdapters",
         dependencies: [
-            "SocketIOServer", "RESP", "SocketIOWire", nioCore, nioConcurrency, logging, metrics, ordered, deque,
+            "SocketIOServer", "RESP", "Incidents", "SocketIOWire", nioCore, nioConcurrency, logging, metrics, ordered,
+            deque,
         ],
         swiftSettings: settings
     ),
@@ -183,8 +184,9 @@ let targets: [Target] = [
         name: "RedisAdaptersTests",
         dependencies: [
             "RedisAdapters", "SocketIOAdapterTesting", "SocketIOEmitter", "SocketIOServer", "RESP", "RedisTestSupport",
-            "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix, nioEmbedded, nioConcurrency, logging, metrics,
-            metricsTestKit, ordered,
+            "EngineIO", "Incidents", "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix, nioEmbedded,
+            nioConcurrency, logging,
+            metrics, metricsTestKit, ordered,
         ],
         resources: [.copy("Fixtures")],
         swiftSettings: settings

@@ -15,11 +15,19 @@ final class LeaseService: Sendable {
     private let bus: any ClusterBus
     private let channel: BusChannel
     private let keeper: LeaseKeeper
+    private let metrics: ClusterMetrics
     private let logger: Logger
     private let state = NIOLockedValueBox(State())
 
-    init(bus: any ClusterBus, channel: BusChannel, configuration: ClusterConfiguration, logger: Logger) {
+    init(
+        bus: any ClusterBus,
+        channel: BusChannel,
+        configuration: ClusterConfiguration,
+        metrics: ClusterMetrics,
+        logger: Logger
+    ) {
         self.bus = bus
+        self.metrics = metrics
         self.channel = channel
         self.logger = logger
         self.keeper = LeaseKeeper(
@@ -41,8 +49,12 @@ final class LeaseService: Sendable {
             state.namespaces.insert(namespace)
             let subscription =
                 state.subscription
-                ?? self.bus.addSubscription(patterns: [], channels: [self.channel]) { [keeper] message in
-                    keeper.received(message.payload)
+                ?? self.bus.addSubscription(patterns: [], channels: [self.channel]) { [keeper, metrics, channel] in
+                    guard !keeper.received($0.payload) else { return }
+                    metrics.rejected(
+                        ClusterProtocolError.Reason.unexpectedShape.rawValue,
+                        details: ["cluster.channel": "\(channel.name)", "error": "no lease, or one too many"]
+                    )
                 }
             state.subscription = subscription
             return subscription

@@ -1,3 +1,4 @@
+import Incidents
 public import Logging
 public import Metrics
 public import RESP
@@ -71,7 +72,8 @@ public struct PubSubAdapterFactory: AdapterFactory {
         self.logger = logger
         self.metrics = ClusterMetrics(
             factory: metricsFactory,
-            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue)
+            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue),
+            incidents: IncidentLog(logger: logger, source: "RedisAdapters", eventLoop: bus.eventLoop)
         )
         self.budget = AnswerBudget(limit: configuration.cluster.maximumCollectedBytes)
         self.leases = LeaseService(
@@ -80,6 +82,7 @@ public struct PubSubAdapterFactory: AdapterFactory {
             // there.
             channel: .plain("\(configuration.key)-response#/#nodes#"),
             configuration: configuration.cluster,
+            metrics: self.metrics,
             logger: logger
         )
     }

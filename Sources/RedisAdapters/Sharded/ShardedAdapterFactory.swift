@@ -1,3 +1,4 @@
+import Incidents
 public import Logging
 public import Metrics
 public import RESP
@@ -69,7 +70,8 @@ public struct ShardedAdapterFactory: AdapterFactory {
         self.logger = logger
         self.metrics = ClusterMetrics(
             factory: metricsFactory,
-            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue)
+            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue),
+            incidents: IncidentLog(logger: logger, source: "RedisAdapters", eventLoop: bus.eventLoop)
         )
         self.budget = AnswerBudget(limit: configuration.cluster.maximumCollectedBytes)
         self.leases = LeaseService(
@@ -77,6 +79,7 @@ public struct ShardedAdapterFactory: AdapterFactory {
             // No official node listens on that channel.
             channel: .sharded("\(configuration.channelPrefix)#/#swift-node-lease#"),
             configuration: configuration.cluster,
+            metrics: self.metrics,
             logger: logger
         )
     }

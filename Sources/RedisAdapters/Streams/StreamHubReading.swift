@@ -173,12 +173,10 @@ final class StreamHubReading {
     }
 
     private func reject(_ error: ClusterProtocolError, at id: RESPStreamID, of stream: Int) {
-        self.metrics.rejected(error.reason.rawValue)
-        self.logger.debug(
-            "Ignored an entry of a stream",
-            metadata: [
-                "redis.stream": "\(self.keys[stream])", "redis.entry": "\(id)", "error": "\(error)",
-            ]
-        )
+        func details() -> Logger.Metadata {
+            ["redis.stream": "\(self.keys[stream])", "redis.entry": "\(id)", "error": "\(error)"]
+        }
+        self.metrics.rejected(error.reason.rawValue, details: details())
+        self.logger.debug("Ignored an entry of a stream", metadata: details())
     }
 }

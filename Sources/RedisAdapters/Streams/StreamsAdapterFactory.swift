@@ -1,3 +1,4 @@
+import Incidents
 public import Logging
 public import Metrics
 public import RESP
@@ -71,7 +72,8 @@ public struct StreamsAdapterFactory: AdapterFactory {
     ) {
         let metrics = ClusterMetrics(
             factory: metricsFactory,
-            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue)
+            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue),
+            incidents: IncidentLog(logger: logger, source: "RedisAdapters", eventLoop: bus.eventLoop)
         )
         self.configuration = configuration
         self.bus = bus
@@ -87,6 +89,7 @@ public struct StreamsAdapterFactory: AdapterFactory {
                 isSharded: configuration.usesShardedPubSub
             ),
             configuration: configuration.cluster,
+            metrics: metrics,
             logger: logger
         )
     }

@@ -14,7 +14,7 @@ extension StreamsEventLog {
         guard let record = session.record,
             let value = StoredSession.value(session, node: self.dialect.uid, namespace: self.dialect.namespace)
         else {
-            self.logger.info("Did not keep a session: it is too large", metadata: ["session": "\(session.id.label)"])
+            self.metrics.sessionNotKept("too_long", details: ["session": "\(session.id.label)"])
             return self.forget(session.id)
         }
         let command = SessionScript.command(
@@ -27,8 +27,8 @@ extension StreamsEventLog {
             .bytes(record.isAway ? session.stream.text : ByteBuffer())
         )
         self.write(command) { [weak self] error in
-            self?.logger.debug("Could not keep a session", metadata: ["error": "\(error.brief)"])
-            // The state that was kept before is outdated.
+            self?.notKept(error)
+            // What was kept before is not true any more.
             self?.forget(session.id)
         }
     }
@@ -58,8 +58,13 @@ extension StreamsEventLog {
                 }
             }
         } catch {
-            self.logger.debug("Could not write a session", metadata: ["error": "\(error.brief)"])
+            self.notKept(error)
         }
+    }
+
+    private func notKept(_ error: RESPError) {
+        self.metrics.sessionNotKept("not_written", details: ["error": "\(error.brief)"])
+        self.logger.debug("Could not write a session", metadata: ["error": "\(error.brief)"])
     }
 
     private static func milliseconds(_ time: TimeAmount) -> String {
@@ -81,7 +86,7 @@ extension StreamsEventLog {
             let session = try await self.session(own: parts[0].bytes, official: parts[1].bytes, together: parts[2])
             return session?.id == id ? session : nil
         } catch {
-            self.metrics.rejected(error.reason.rawValue)
+            self.metrics.rejected(error.reason.rawValue, details: ["error": "\(error)"])
             self.logger.debug("Ignored what is kept of a client", metadata: ["error": "\(error)"])
             return nil
         }
@@ -153,13 +158,16 @@ extension StreamsEventLog {
             case .take(let requestID, let node, let session): self.give(session, to: node, requestID)
             }
         } catch {
-            self.metrics.rejected(error.reason.rawValue)
+            self.metrics.rejected(error.reason.rawValue, details: ["error": "\(error)"])
             self.logger.debug("Ignored a message about a session", metadata: ["error": "\(error)"])
         }
     }
 
     private func give(_ session: UTF8Text, to node: UTF8Text, _ requestID: UTF8Text) {
-        guard let id = SessionID(session.string), self.handovers.beginAnswer() else { return }
+        guard let id = SessionID(session.string) else {
+            return self.metrics.rejected(ClusterProtocolError.Reason.unexpectedShape.rawValue)
+        }
+        guard self.handovers.beginAnswer() else { return self.metrics.refused(.tooMany) }
         let host = self.host
         Task {
             let session = await host.handOver(id)

@@ -61,7 +61,8 @@ final class StreamsEventLog: StreamLog {
             }
         }
         switch progress {
-        case .refused, .unconfirmed: self.metrics.unpublished.increment()
+        case .refused(let error): self.metrics.unpublished("event", error: error.brief)
+        case .unconfirmed(let error): self.metrics.unpublished("event", .unconfirmed, error: error.brief)
         case .added, .queued: break
         }
         // Either the stream is another one, which begins before the place that was read, or the entry is gone already.

@@ -53,8 +53,13 @@ final class StreamsReceiver: StreamMember {
     func received(_ message: RESPMessage) {
         guard !self.signature.isOn(message.payload) else { return }
         if SessionMessage.isOne(message.payload) {
-            // No other node is to get it, and official nodes write no such message.
-            if message.channel == self.responseChannel { self.log?.received(message.payload) }
+            // Nobody else is to get it, and official nodes write no such thing.
+            guard message.channel == self.responseChannel else {
+                let error = ClusterProtocolError(.wrongChannel, "a message about a session, for everybody")
+                let channel = String(buffer: message.channel)
+                return self.receiver.rejected(error.reason.rawValue, error, from: channel)
+            }
+            self.log?.received(message.payload)
             return
         }
         do throws(ClusterProtocolError) {

@@ -18,7 +18,9 @@ extension StreamsTransport {
             _ = try self.bus.keep(self.dialect.append(entry)) { [metrics] outcome in
                 switch outcome {
                 case .replied: break
-                case .refused, .unconfirmed, .dropped: metrics.unpublished.increment()
+                case .refused(let error): metrics.unpublished("message", error: error.brief)
+                case .unconfirmed(let error): metrics.unpublished("message", .unconfirmed, error: error.brief)
+                case .dropped(let error): metrics.unpublished("message", .dropped, error: error.brief)
                 }
             }
         } catch {
@@ -44,13 +46,16 @@ extension StreamsTransport {
     func encode(_ reply: ClusterReply) -> EncodedReply { self.dialect.encode(reply) }
 
     func send(_ reply: EncodedReply, to asker: ClusterAsker) throws(ClusterError) {
-        // A node that does not say who it is can't be answered.
-        guard let channel = self.channel(to: asker) else { return }
+        // Whoever does not say who he is can't be answered.
+        guard let channel = self.channel(to: asker) else { return self.metrics.refused(.nameless) }
         try self.attachment.publish(reply.message(asker), to: channel)
     }
 
     func sendLong(_ reply: EncodedReply, to asker: ClusterAsker, timeout: TimeAmount) -> EventLoopFuture<Void> {
-        guard let channel = self.channel(to: asker) else { return self.bus.eventLoop.makeSucceededVoidFuture() }
+        guard let channel = self.channel(to: asker) else {
+            self.metrics.refused(.nameless)
+            return self.bus.eventLoop.makeSucceededVoidFuture()
+        }
         return self.attachment.publishLong(reply.message(asker), to: channel, timeout: timeout)
     }
 

@@ -89,7 +89,9 @@ package final class ClusterAdapter: Adapter {
     ) async -> PublishOutcome {
         let messages = operations.map { OutgoingMessage($0) }
         let outcome = await self.context.transport.send(messages, whileUnreachable: policy, timeout: timeout)
-        if case .refused = outcome { self.context.metrics.unpublished.increment(by: messages.count) }
+        if case .refused(let reason) = outcome {
+            self.context.metrics.unpublished("message", count: messages.count, error: reason)
+        }
         return outcome
     }
 
@@ -110,7 +112,7 @@ package final class ClusterAdapter: Adapter {
             try self.context.transport.send(message)
             if self.hasLoggedRefusal.load(ordering: .relaxed) { self.hasLoggedRefusal.store(false, ordering: .relaxed) }
         } catch {
-            self.context.metrics.unpublished.increment()
+            self.context.metrics.unpublished("message", error: error.message)
             guard !self.hasLoggedRefusal.exchange(true, ordering: .relaxed) else { return }
             self.context.logger.info(
                 "Other nodes will not get what is published now",

@@ -25,7 +25,7 @@ struct ClusterContext: Sendable {
         do throws(ClusterError) {
             try self.transport.send(reply, to: asker)
         } catch {
-            self.metrics.unpublished.increment()
+            self.metrics.unpublished("answer", error: error.message)
             self.logger.debug("Could not answer a request", metadata: ["error": "\(error)"])
         }
     }

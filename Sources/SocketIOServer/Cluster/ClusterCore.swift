@@ -172,11 +172,14 @@ final class ClusterCore {
         switch answer {
         case .clientCount(let count): self.changeAcknowledgements { $0.reported(id, count, from: node, &$1) }
         case .acknowledgement(let value):
-            guard self.context.budget.take(byteCount) else { return self.context.metrics.answersDropped.increment() }
+            guard self.context.budget.take(byteCount) else {
+                return self.context.metrics.answerDropped(limit: self.context.budget.limit)
+            }
             self.changeAcknowledgements { $0.acknowledged(id, value, bytes: byteCount, &$1) }
         case .sockets, .rooms, .serverSide, .nothing, .refusal:
             guard self.context.budget.take(byteCount) else {
                 let limit = self.context.budget.limit
+                self.context.metrics.answerDropped(limit: limit)
                 return self.change { $0.refuse(id, limit: limit, at: $1, &$2) }
             }
             self.change { $0.answered(answer, to: id, from: node, bytes: byteCount, at: $1, &$2) }

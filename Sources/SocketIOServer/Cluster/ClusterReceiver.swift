@@ -45,11 +45,10 @@ package final class ClusterReceiver: Sendable {
 
     /// Counts and logs a message that was ignored.
     package func rejected(_ reason: String, _ error: any Error, from channel: @autoclosure () -> String) {
-        self.context.metrics.rejected(reason)
-        self.context.logger.debug(
-            "Ignored a message of the cluster",
-            metadata: ["cluster.channel": "\(channel())", "error": "\(error)"]
-        )
+        // Made for a line only: whoever may publish may publish rubbish as fast as it likes.
+        func details() -> Logger.Metadata { ["cluster.channel": "\(channel())", "error": "\(error)"] }
+        self.context.metrics.rejected(reason, details: details())
+        self.context.logger.debug("Ignored a message of the cluster", metadata: details())
     }
 
     // MARK: Requests

@@ -1,3 +1,4 @@
+import Incidents
 import Logging
 import Metrics
 import NIOCore
@@ -22,7 +23,8 @@ extension ClusterAdapter {
             configuration: configuration.cluster,
             metrics: ClusterMetrics(
                 factory: metrics,
-                reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue)
+                reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue),
+                incidents: IncidentLog(logger: logger, source: "Tests", eventLoop: bus.eventLoop)
             ),
             budget: AnswerBudget(limit: configuration.cluster.maximumCollectedBytes),
             logger: logger

@@ -56,9 +56,9 @@ final class AnswerDesk {
     ///   - byteCount: How long the question was.
     func take(_ question: Question, of asker: ClusterAsker, byteCount: Int) {
         let place = AnswerLine.Place(asker: asker, bytes: byteCount, time: self.context.now)
-        guard !self.isClosing else { return self.refuse(question, [place], "this node is leaving the cluster") }
+        guard !self.isClosing else { return self.refuse(question, [place], .leaving) }
         guard self.line.append(place, for: question) else {
-            return self.refuse(question, [place], "too many questions are waiting for this node's answers")
+            return self.refuse(question, [place], .tooMany)
         }
         guard self.workers < Self.mostWorkers else { return }
         self.workers += 1
@@ -76,8 +76,7 @@ final class AnswerDesk {
             switch result {
             case .success(let reply?): self.send(self.context.transport.encode(reply), places[...])
             case .success(nil), .failure:
-                let limit = self.context.configuration.maximumAnswerBytes
-                self.refuse(question, places, "the answer takes more than \(limit) bytes; ask for less")
+                self.refuse(question, places, .tooLong)
                 self.line.answered(places)
                 self.work()
             }
@@ -113,7 +112,9 @@ final class AnswerDesk {
             self.context.transport.sendLong(reply, to: place.asker, timeout: timeout)
                 .hop(to: self.context.eventLoop).assumeIsolated()
                 .whenComplete { result in
-                    if case .failure = result { self.context.metrics.unpublished.increment() }
+                    if case .failure(let error) = result {
+                        self.context.metrics.unpublished("answer", error: "\(error)")
+                    }
                     done()
                 }
         }
@@ -183,10 +184,21 @@ final class AnswerDesk {
         var bytes = 0
     }
 
-    private func refuse(_ question: Question, _ places: [AnswerLine.Place], _ reason: String) {
-        self.context.metrics.answersRefused.increment(by: places.count)
+    private func refuse(_ question: Question, _ places: [AnswerLine.Place], _ refusal: ClusterMetrics.Refusal) {
+        let reason = self.reason(refusal)
+        self.context.metrics.refused(refusal, count: places.count, details: ["error": "\(reason)"])
         self.context.logger.debug("Refused to answer another node", metadata: ["reason": "\(reason)"])
-        let refusal = self.context.transport.encode(.refusal(of: question.kind, reason: reason))
-        for place in places { self.context.reply(refusal, to: place.asker) }
+        let reply = self.context.transport.encode(.refusal(of: question.kind, reason: reason))
+        for place in places { self.context.reply(reply, to: place.asker) }
+    }
+
+    private func reason(_ refusal: ClusterMetrics.Refusal) -> String {
+        switch refusal {
+        case .leaving: "this node is leaving the cluster"
+        case .tooMany: "too many questions are waiting for this node's answers"
+        case .tooLong:
+            "the answer takes more than \(self.context.configuration.maximumAnswerBytes) bytes; ask for less"
+        case .nameless: "the question does not say who asks"
+        }
     }
 }

@@ -1,5 +1,7 @@
 public import CoreMetrics
+import Incidents
 public import Logging
+import NIOConcurrencyHelpers
 import SocketIOWire
 
 /// Connects servers over a broker of your own: you write a ``ClusterDriver``, which carries bytes.
@@ -10,8 +12,10 @@ public struct ClusterAdapterFactory: AdapterFactory {
     private let driver: any ClusterDriver
     private let configuration: ClusterConfiguration
     private let logger: Logger
-    private let metrics: ClusterMetrics
-    /// The memory for answers, for all namespaces together.
+    private let metricsFactory: any MetricsFactory
+    /// Made with the first namespace, whose loop is the log's.
+    private let metrics = NIOLockedValueBox<ClusterMetrics?>(nil)
+    /// Of all namespaces together.
     private let budget: AnswerBudget
 
     /// Makes a factory for a server's namespaces, which share the driver.
@@ -30,10 +34,7 @@ public struct ClusterAdapterFactory: AdapterFactory {
         self.driver = driver
         self.configuration = configuration
         self.logger = logger
-        self.metrics = ClusterMetrics(
-            factory: metricsFactory,
-            reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue)
-        )
+        self.metricsFactory = metricsFactory
         self.budget = AnswerBudget(limit: configuration.maximumCollectedBytes)
     }
 
@@ -43,9 +44,22 @@ public struct ClusterAdapterFactory: AdapterFactory {
             host: host,
             transport: DriverTransport(driver: self.driver, namespace: host.name, eventLoop: host.eventLoop),
             configuration: self.configuration,
-            metrics: self.metrics,
+            metrics: self.metrics(of: host),
             budget: self.budget,
             logger: self.logger
         )
+    }
+
+    private func metrics(of host: any AdapterHost) -> ClusterMetrics {
+        self.metrics.withLockedValue { metrics in
+            if let metrics { return metrics }
+            let made = ClusterMetrics(
+                factory: self.metricsFactory,
+                reasons: ClusterProtocolError.Reason.allCases.map(\.rawValue),
+                incidents: IncidentLog(logger: self.logger, source: "SocketIOServer", eventLoop: host.eventLoop)
+            )
+            metrics = made
+            return made
+        }
     }
 }

@@ -92,12 +92,17 @@ package final class LeaseKeeper: Sendable {
         self.state.withLockedValue { $0.table.peers(of: namespace) }
     }
 
-    /// Takes a message on the leases' channel.
-    package func received(_ message: ByteBuffer) {
-        guard let lease = Lease(parsing: message), lease.node != self.node else { return }
+    /// A message on the leases' channel.
+    ///
+    /// - Returns: Whether it is a lease, for which there is room.
+    package func received(_ message: ByteBuffer) -> Bool {
+        guard let lease = Lease(parsing: message) else { return false }
+        guard lease.node != self.node else { return true }
         let now = self.eventLoop.now
+        var hasRoom = true
         let (observers, answer) = self.state.withLockedValue { state -> ([@Sendable () -> Void], Lease?) in
             let change = state.table.heard(lease, at: now)
+            hasRoom = !change.isTooMuch
             let observers = change.isVisible ? Array(state.observers.values) : []
             guard change.isAsked || change.isUnknown, !state.namespaces.isEmpty else { return (observers, nil) }
             state.owesFull = true
@@ -109,6 +114,7 @@ package final class LeaseKeeper: Sendable {
         }
         if let answer { self.send(answer.message) }
         for observer in observers { observer() }
+        return hasRoom
     }
 
     private func beatLater() {

@@ -13,6 +13,8 @@ package struct NodeTable: Sendable {
         package var isAsked = false
         /// The other node should say what it calls itself: its version is not the one that is known.
         package var isUnknown = false
+        /// There is no room for the node, or for its namespaces.
+        package var isTooMuch = false
     }
 
     private struct Entry {
@@ -54,7 +56,10 @@ package struct NodeTable: Sendable {
             entry = known
             change.isVisible = known.isSilent
         } else {
-            guard self.entries.count < Self.mostNodes else { return change }
+            guard self.entries.count < Self.mostNodes else {
+                change.isTooMuch = true
+                return change
+            }
             entry = Entry(
                 node: ClusterNode(id: lease.node.string, address: lease.address),
                 lastHeard: now,
@@ -75,6 +80,8 @@ package struct NodeTable: Sendable {
             entry.namespaces = namespaces
             entry.version = lease.version
             entry.isComplete = true
+        } else if lease.namespaces != nil {
+            change.isTooMuch = true
         } else if entry.version != lease.version || !entry.isComplete {
             change.isUnknown = true
         }
