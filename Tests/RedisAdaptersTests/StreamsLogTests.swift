@@ -138,6 +138,53 @@ struct StreamsLogTests {
         }
     }
 
+    // MARK: How far
+
+    private static func neighbour(_ redis: InProcessStreams) {
+        let event = #"{"packet":{"type":2,"data":["x"]},"opts":{"rooms":[],"except":[],"flags":{}}}"#
+        redis.add(["uid", "x", "nsp", "/neighbour", "type", "3", "data", event])
+    }
+
+    /// A namespace hears now and then how far the stream was read, also while it is others' events that are read.
+    @Test func quietNamespaceHearsHowFarItsStreamWasRead() async throws {
+        try await LogCluster.run(1) { cluster in
+            #expect(cluster[0].host.reached == nil)
+            for _ in 0..<3 { Self.neighbour(cluster.redis) }
+            await cluster.settle()
+            // Not with each entry.
+            #expect(cluster[0].host.reached == nil)
+            await cluster.advance(by: 1_000)
+            #expect(cluster[0].host.reached == "1000-3")
+            // While nothing is read, nothing is told.
+            await cluster.advance(by: 60_000)
+            Self.neighbour(cluster.redis)
+            await cluster.advance(by: 999)
+            #expect(cluster[0].host.reached == "1000-3")
+            await cluster.advance(by: 1)
+            #expect(cluster[0].host.reached == "62000-0")
+            #expect(cluster[0].host.lines == [])
+        }
+    }
+
+    /// What is missing stands before the next entry that is read: until then nobody is told that nothing is missing.
+    @Test func placeBeforeAGapIsNotTold() async throws {
+        try await LogCluster.run(1) { cluster in
+            Self.neighbour(cluster.redis)
+            await cluster.settle()
+            cluster.redis.lose("A")
+            cluster.redis.stop("A")
+            for _ in 0..<5 { Self.neighbour(cluster.redis) }
+            cluster.redis.trim("socket.io", keeping: 2)
+            cluster.redis.restore("A")
+            await cluster.advance(by: 3_000)
+            #expect(cluster[0].host.gaps > 0)
+            #expect(cluster[0].host.reached == nil)
+            cluster.redis.stop("A", false)
+            await cluster.advance(by: 3_000)
+            #expect(cluster[0].host.reached == "1000-6")
+        }
+    }
+
     // MARK: With an answer
 
     private func publish(

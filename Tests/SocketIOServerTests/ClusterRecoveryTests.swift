@@ -181,6 +181,60 @@ import Testing
         }
     }
 
+    /// A namespace in which nothing happens shares its log with others: who has missed nothing comes back, though what
+    /// was there when he came is long gone.
+    @Test(arguments: [true, false]) func quietNamespaceInABusyLog(_ isReached: Bool) async throws {
+        let log = InProcessEventLog()
+        try await RecoveryCluster.run(1, RecoveryCluster.configuration(), log) { nodes, _ in
+            let first = try await Visitor.connect(to: nodes[0].address)
+            let offset = log.last.text
+            log.othersAdd(20)
+            if isReached { await log.reach() }
+            await RecoveryCluster.leave(first, nodes[0])
+            log.trimEverything()
+            log.othersAdd(1)
+            // A node that begins now has to ask the log.
+            try await RecoveryCluster.run(2, RecoveryCluster.configuration(), log, nodes: nodes) { nodes, _ in
+                let (missed, second) = try await nodes[1].back(first, offset)
+                #expect(missed == [])
+                #expect((second.sid == first.sid) == isReached)
+            }
+        }
+    }
+
+    /// How far a log was read is no promise for what this node has missed before that: the log itself has to have it.
+    @Test(arguments: [true, false]) func whatIsMissingIsNotForgottenByReadingOn(_ isTrimmed: Bool) async throws {
+        try await RecoveryCluster.run(1) { nodes, log in
+            let (first, offset) = try await RecoveryCluster.member(nodes[0])
+            await RecoveryCluster.leave(first, nodes[0])
+            await log.loseTrack(0)
+            log.othersAdd(5)
+            if isTrimmed { log.trimEverything() }
+            await log.reach()
+            let (_, second) = try await nodes[0].back(first, offset)
+            #expect((second.sid == first.sid) == !isTrimmed)
+        }
+    }
+
+    /// The client has seen more than its new node has read: it gets what comes behind that, and nothing twice.
+    @Test func nodeMayBeBehindTheOneBefore() async throws {
+        try await RecoveryCluster.run(2) { nodes, log in
+            let (first, _) = try await RecoveryCluster.member(nodes[0])
+            await log.freeze(1)
+            nodes[0].io.sockets.to("r").emit("seen", 2)
+            let (text, offset) = try await first.event()
+            #expect(text == "42[\"seen\",2]")
+            await RecoveryCluster.leave(first, nodes[0])
+            nodes[0].io.sockets.to("r").emit("missed")
+            let (missed, second) = try await nodes[1].back(first, offset)
+            #expect(second.sid == first.sid && missed == [])
+            await log.freeze(1, false)
+            #expect(try await second.event().text == "42[\"missed\"]")
+            nodes[0].io.sockets.to("r").emit("after")
+            #expect(try await second.event().text == "42[\"after\"]")
+        }
+    }
+
     /// What is sent at once must not be more than a connection may have waiting, wherever it is read.
     @Test func tooMuchIsNotRead() async throws {
         let log = InProcessEventLog()

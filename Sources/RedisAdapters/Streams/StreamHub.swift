@@ -17,7 +17,9 @@ protocol StreamMember: AnyObject, Sendable {
     func logBegins(_ history: String, after id: RESPStreamID)
     /// Takes an entry of this namespace, from its own stream or from another one.
     func received(_ entry: StreamEntry, at id: RESPStreamID, isInLog: Bool)
-    /// Takes note that entries may be gone which were not read.
+    /// The reader has come to that entry of the member's stream, whosever it is.
+    func logReached(_ id: RESPStreamID)
+    /// Entries may be gone that were not read.
     func entriesAreMissing()
 }
 
@@ -86,6 +88,8 @@ final class StreamHub: Sendable {
     ) {
         self.onLoop { $0.looked(stream, result, readThrough: position, of: generation) }
     }
+
+    func tell(_ generation: Int) { self.onLoop { $0.tell(generation) } }
 
     func ask(_ generation: Int) { self.onLoop { $0.ask(generation) } }
 

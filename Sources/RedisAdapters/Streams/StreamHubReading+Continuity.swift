@@ -86,6 +86,7 @@ extension StreamHubReading {
     private func entriesAreMissing(in stream: Int, _ reason: String) {
         let key = UTF8Text(self.keys[stream])
         self.logger.warning("Entries of a stream \(reason)", metadata: ["redis.stream": "\(key)"])
+        if self.positions.indices.contains(stream) { self.missingBehind[stream] = self.positions[stream] }
         for member in self.members.values where UTF8Text(member.stream) == key { member.entriesAreMissing() }
     }
 

@@ -25,7 +25,11 @@ final class StreamHubReading {
     var replicationID: UTF8Text?
     /// A text that differs from that of an earlier life of the streams under the same replication id.
     var life = ""
-    /// The streams that are being checked, and the place from which each is to be checked again.
+    /// The timer of telling members how far the streams have been read.
+    var telling: Scheduled<Void>?
+    /// How far the streams had been read when entries were found to be missing: what is missing may stand behind that.
+    var missingBehind: [Int: RESPStreamID] = [:]
+    /// Streams that are being looked after, and from where they are to be looked after again.
     var looking: [Int: RESPStreamID?] = [:]
 
     init(configuration: StreamsAdapterConfiguration, bus: any StreamsBus, metrics: ClusterMetrics, logger: Logger) {
@@ -65,6 +69,9 @@ final class StreamHubReading {
         self.generation += 1
         self.positions = []
         self.looking = [:]
+        self.missingBehind = [:]
+        self.telling?.cancel()
+        self.telling = nil
         defer { self.reader = nil }
         return self.reader
     }
@@ -102,12 +109,12 @@ final class StreamHubReading {
         for (member, _) in waiting { self.members[member.namespace] = nil }
         for (_, promise) in waiting { promise.fail(error) }
         guard self.members.isEmpty, let reader = self.stop() else { return }
-        Task { await reader.cancel() }
+        self.configuration.startTask { await reader.cancel() }
     }
 
     func restart(from start: RESPStreamStart) {
         let reader = self.stop()
-        Task { await reader?.cancel() }
+        self.configuration.startTask { await reader?.cancel() }
         self.start(from: start)
     }
 
@@ -119,7 +126,8 @@ final class StreamHubReading {
         case .unusable(let stream, let id, let error):
             self.advance(stream, to: id)
             self.reject(ClusterProtocolError(.undecodable, error.message), at: id, of: stream)
-            // It is unknown whose entry it was.
+            // Whose it was, nobody can tell.
+            self.missingBehind[stream] = id
             for member in self.members.values { member.entriesAreMissing() }
         case .interrupted(let error): if self.positions.isEmpty { self.fail(error) }
         }
@@ -151,7 +159,8 @@ final class StreamHubReading {
             // The last member may have gone in the middle.
             guard self.generation == generation else { return }
         }
-        // There are so many that others before them may have been removed before they were read.
+        self.tellLater()
+        // So many that some before them may have been removed before they were read.
         if entries.count >= self.configuration.readCount { self.look(at: stream, from: before) }
     }
 

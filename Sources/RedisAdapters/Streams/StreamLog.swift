@@ -7,7 +7,9 @@ import SocketIOWire
 protocol StreamLog: AnyObject, Sendable {
     /// Takes note that the reader stands behind that entry, in a history of that name.
     func begins(_ history: String, after id: RESPStreamID)
-    /// Takes an entry that this node has added, when the reader comes to it.
+    /// The reader has come to that entry of the stream, whosever it is.
+    func reached(_ id: RESPStreamID)
+    /// The reader has come to an entry that this node has added.
     func readOwn(_ entry: StreamEntry, at id: RESPStreamID)
     /// Takes another node's event; it has no place in the log if `id` is `nil`.
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions, at id: RESPStreamID?)

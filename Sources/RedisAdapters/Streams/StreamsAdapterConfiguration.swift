@@ -51,6 +51,11 @@ public struct StreamsAdapterConfiguration: Sendable {
     /// Makes the ids of nodes and of requests.
     package var makeID: @Sendable () -> String = { StreamsAdapterConfiguration.randomID() }
 
+    /// Runs what has to wait for others.
+    package var startTask: @Sendable (_ body: @escaping @Sendable () async -> Void) -> Void = { body in
+        Task { await body() }
+    }
+
     /// The official adapter's defaults.
     ///
     /// - Parameters:

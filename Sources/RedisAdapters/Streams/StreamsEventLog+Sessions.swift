@@ -169,7 +169,7 @@ extension StreamsEventLog {
         }
         guard self.handovers.beginAnswer() else { return self.metrics.refused(.tooMany) }
         let host = self.host
-        Task {
+        self.dialect.configuration.startTask {
             let session = await host.handOver(id)
             self.handovers.endAnswer()
             let answer = SessionMessage.give(requestID: requestID, session.flatMap { StoredSession.body(of: $0) })

@@ -112,6 +112,8 @@ final class StreamsEventLog: StreamLog {
         self.host.logBegins(history, after: EventOffset(id) ?? .start)
     }
 
+    func reached(_ id: RESPStreamID) { if let offset = EventOffset(id) { self.host.logReached(offset) } }
+
     func readOwn(_ entry: StreamEntry, at id: RESPStreamID) {
         var isPlaced = false
         self.change { state, actions in

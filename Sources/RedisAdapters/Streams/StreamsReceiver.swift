@@ -34,6 +34,8 @@ final class StreamsReceiver: StreamMember {
 
     func logBegins(_ history: String, after id: RESPStreamID) { self.log?.begins(history, after: id) }
 
+    func logReached(_ id: RESPStreamID) { self.log?.reached(id) }
+
     func entriesAreMissing() { self.receiver.eventsMayBeMissing() }
 
     func received(_ entry: StreamEntry, at id: RESPStreamID, isInLog: Bool) {

@@ -138,8 +138,7 @@ public struct EventPage: Sendable {
 
 /// What an ``EventLogAdapter`` may tell and ask its namespace on this node.
 ///
-/// The host that the adapter's factory gets is one. The adapter calls the first three methods from one thread at a
-/// time.
+/// The first four methods are called from one thread at a time.
 public protocol EventLogHost: AdapterHost {
     /// Whether clients that were away may come back.
     ///
@@ -152,6 +151,12 @@ public protocol EventLogHost: AdapterHost {
     /// has changed, it was flushed, or a copy without the last entries was promoted. A client can't go on with an
     /// offset of the old history. The name is any text; two histories never share one.
     func logBegins(_ history: String, after tail: EventOffset)
+
+    /// The reader has come to that offset, and has told of every event of the namespace up to there.
+    ///
+    /// Called now and then, so that a namespace in which nothing happens does not stay far behind in a log that it shares
+    /// with others, whose beginning is removed.
+    func logReached(_ offset: EventOffset)
 
     /// Delivers another node's event, and keeps it for clients that are away.
     ///
@@ -171,4 +176,9 @@ public protocol EventLogHost: AdapterHost {
     /// - Returns: What this node knows of the session. `nil` if it knows nothing, or if the client must not go on
     ///   because it was sent events without an offset.
     func handOver(_ session: SessionID) async -> KeptSession?
+}
+
+extension EventLogHost {
+    /// Does nothing: a namespace then counts as read up to its last event.
+    public func logReached(_ offset: EventOffset) {}
 }

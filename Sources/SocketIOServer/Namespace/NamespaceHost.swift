@@ -50,6 +50,8 @@ final class NamespaceHost: EventLogHost {
         self.namespace?.recovery?.logBegins(history, after: tail)
     }
 
+    func logReached(_ offset: EventOffset) { self.namespace?.recovery?.logReached(offset) }
+
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions, offset: EventOffset?) {
         guard let namespace = self.namespace else { return }
         guard let offset, let recovery = namespace.recovery, !options.flags.isVolatile else {

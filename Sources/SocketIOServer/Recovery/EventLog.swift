@@ -45,7 +45,7 @@ struct EventLog {
     /// So what a client has missed is found without a look at events for others.
     private var numbers: [Room?: Deque<Int>] = [:]
     let form: OffsetForm
-    /// The number of the last event.
+    /// The number of the last event; or a later place in the cluster's log, up to which there is no other one.
     private(set) var last = 0
     /// The number of the last event that was forgotten.
     private(set) var forgotten = 0
@@ -138,6 +138,16 @@ struct EventLog {
         self.isBroken = false
     }
 
+    /// Everything up to that place of the cluster's log has come by, and none of it behind the last event was one of these.
+    mutating func reached(_ offset: EventOffset) {
+        guard offset.position > self.last else { return }
+        self.last = offset.position
+        if self.isBroken {
+            self.isBroken = false
+            self.forgotten = offset.position
+        }
+    }
+
     /// Forgets the oldest event.
     mutating func forgetOldest() {
         guard let event = self.events.popFirst() else { return }
@@ -174,8 +184,14 @@ struct EventLog {
     }
 
     /// Whether all events behind that one are kept.
+    ///
+    /// Another node may have read more of the cluster's log than this one: then the events behind it are still to come.
     func isComplete(after number: Int) -> Bool {
-        !self.isBroken && number >= self.forgotten && number <= self.last
+        guard !self.isBroken, number >= self.forgotten else { return false }
+        switch self.form {
+        case .own: return number <= self.last
+        case .cluster: return true
+        }
     }
 
     /// The events behind that one that were sent to a client's rooms while it was in them, in order.
@@ -225,16 +241,4 @@ extension EventLog {
 
     /// Whether there is an event of that number.
     func contains(_ number: Int) -> Bool { self.event(number) != nil }
-}
-
-extension Deque<Int> {
-    /// The index of the first number that is greater; the numbers are in order.
-    fileprivate func firstIndex(behind number: Int) -> Int {
-        var (low, high) = (0, self.count)
-        while low < high {
-            let middle = low + (high - low) / 2
-            if self[middle] > number { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
 }

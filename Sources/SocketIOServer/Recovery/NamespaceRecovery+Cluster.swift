@@ -110,6 +110,13 @@ extension NamespaceRecovery {
         )
     }
 
+    // MARK: What the cluster's log tells
+
+    /// The reader of the cluster's log has told of everything up to there.
+    func logReached(_ offset: EventOffset) {
+        self.withState { state in if state.history != nil { state.log.reached(offset) } }
+    }
+
     // MARK: Handing over
 
     /// Ends a client's connection, because another node has taken the session, and gives the session away.

@@ -81,11 +81,11 @@ extension NamespaceRecovery {
         let audience = ticket.audience
         let kept = self.withUncountedState { state -> (events: [LoggedEvent], last: Int)? in
             guard ticket.history == state.log.history, !state.holes.concern(ticket) else { return nil }
-            ticket.skipsThrough = state.log.last
             let start = max(start, older?.end ?? start)
-            return state.log.events(after: start, for: audience, limit: 2 * limits.mostEvents).map {
-                ($0, state.log.last)
-            }
+            // What this node reads later of what the client has seen already is not for it any more.
+            let last = max(state.log.last, start)
+            ticket.skipsThrough = last
+            return state.log.events(after: start, for: audience, limit: 2 * limits.mostEvents).map { ($0, last) }
         }
         guard let kept else { return nil }
         let own = ticket.socketID.room

@@ -9,6 +9,7 @@ final class LogHost: EventLogHost {
     private struct State {
         var lines: [String] = []
         var gaps = 0
+        var reached: String?
         var sessions: [SessionID: KeptSession] = [:]
         /// Keeps those waiting who ask about sessions.
         var answers: AsyncStream<Void>?
@@ -29,6 +30,9 @@ final class LogHost: EventLogHost {
     var lines: [String] { self.state.withLockedValue { $0.lines } }
     /// How often it was told that events may be missing.
     var gaps: Int { self.state.withLockedValue { $0.gaps } }
+
+    /// How far its log was read, by the last word of the reader.
+    var reached: String? { self.state.withLockedValue { $0.reached } }
 
     func forget() { self.state.withLockedValue { $0.lines = [] } }
 
@@ -51,6 +55,8 @@ final class LogHost: EventLogHost {
     // MARK: EventLogHost
 
     func logBegins(_ history: String, after tail: EventOffset) { self.note("begins \(history) \(tail.text)") }
+
+    func logReached(_ offset: EventOffset) { self.state.withLockedValue { $0.reached = offset.text } }
 
     func deliver(_ packet: EncodedPacket, options: BroadcastOptions, offset: EventOffset?) {
         self.note("got \(Self.text(offset)) \(String(buffer: packet.text))")

@@ -109,6 +109,23 @@ final class InProcessEventLog: Sendable {
         }
     }
 
+    /// Other namespaces, of which nobody here hears, add so many entries to the same log.
+    func othersAdd(_ count: Int) {
+        self.state.withLockedValue { state in
+            let (time, sequence) = (state.last.milliseconds + UInt64(count), state.last.sequence)
+            state.last = EventOffset(milliseconds: time, sequence: sequence) ?? state.last
+        }
+    }
+
+    /// Everything but the last entry of the log is gone, whosever it was.
+    func trimEverything() { self.state.withLockedValue { $0.trimmed = $0.last } }
+
+    /// The readers tell how far they have read.
+    func reach() async {
+        let (nodes, last) = self.state.withLockedValue { ($0.nodes, $0.last) }
+        for (number, node) in nodes { await self.at(number) { node.host.logReached(last) } }
+    }
+
     /// The log is another one: without the entries behind an offset, which will be given out again.
     func beginAnew(_ history: String, after offset: EventOffset?) async {
         let (nodes, tail) = self.state.withLockedValue { state in
