@@ -32,8 +32,9 @@ class Way:
         self.cut_after = None
         # Nothing arrives, not even an end or a reset; what is sent waits. No side is told.
         self.is_silent = False
-        # How many bytes arrived.
+        # How many bytes arrived, and in how many writes.
         self.bytes = 0
+        self.writes = 0
 
 
 class Link:
@@ -247,6 +248,7 @@ class FaultProxy:
             way.cut_after -= len(data)
         step = way.piece or len(data) or 1
         for start in range(0, len(data), step):
+            way.writes += 1
             await self.loop.sock_sendall(sink, data[start : start + step])
             if way.piece:
                 # The other side's loop gets its turn with this piece alone.

@@ -83,10 +83,23 @@ class Proxy(unittest.TestCase):
         self.assertTrue(any(self.round_trip() > 0.19 for _ in range(20)))
 
     def test_pieces(self):
-        self.proxy.down.piece = 1
-        # The pieces are as small as the proxy's writes; the reader may find several of them at once.
-        self.client.sendall(b"0123456789")
-        self.assertEqual(self.receive(10), b"0123456789")
+        self.round_trip()
+        for way, other in ((self.proxy.down, self.proxy.up), (self.proxy.up, self.proxy.down)):
+            way.piece = 1
+            before = way.writes, other.writes
+            self.client.sendall(b"0123456789")
+            # The reader may find several pieces at once; the proxy has written each alone.
+            self.assertEqual(self.receive(10), b"0123456789")
+            self.assertEqual(way.writes - before[0], 10)
+            if other is self.proxy.up:
+                self.assertEqual(other.writes - before[1], 1)
+            way.piece = None
+        # Two at a time, and what is left.
+        self.proxy.down.piece = 2
+        before = self.proxy.down.writes
+        self.client.sendall(b"01234")
+        self.assertEqual(self.receive(5), b"01234")
+        self.assertEqual(self.proxy.down.writes - before, 3)
 
     def test_silence_of_one_way_tells_nobody(self):
         self.round_trip()

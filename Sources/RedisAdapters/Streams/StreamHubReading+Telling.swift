@@ -9,7 +9,9 @@ extension StreamHubReading {
     func tellLater() {
         guard self.telling == nil, self.members.values.contains(where: \.keepsLog) else { return }
         let generation = self.generation
-        self.telling = self.bus.eventLoop.scheduleTask(in: Self.tellingInterval) { [weak hub = self.hub] in hub?.tell(generation) }
+        self.telling = self.bus.eventLoop.scheduleTask(in: Self.tellingInterval) { [weak hub = self.hub] in
+            hub?.tell(generation)
+        }
     }
 
     /// Tells those that keep a log how far it has been read: in most of it nothing may be theirs.
