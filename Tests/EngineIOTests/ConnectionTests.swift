@@ -212,23 +212,6 @@ import Testing
             }
             #expect(try await connection.frame() == .text("4later"))
             await connection.close()
-
-            let poller = try await server.handshake()
-            try await server.wait(for: poller) { session in
-                session.pauseReading()
-                return true
-            }
-            let post = try await server.connect()
-            let target = "/engine.io/?EIO=4&transport=polling&sid=\(poller)"
-            try await post.send("POST \(target) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n4x")
-            try await server.wait(for: poller) { $0.queuedBytes > 0 }
-            #expect(post.pending.isEmpty)
-            try await server.wait(for: poller) { session in
-                session.resumeReading()
-                return true
-            }
-            #expect(try await post.response().text == "ok")
-            await post.close()
         }
     }
 

@@ -89,6 +89,25 @@ import Testing
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
+    @Test func aPausedSessionReadsNoPost() throws {
+        let server = EmbeddedServer()
+        let poller = try server.connect()
+        _ = try server.request("GET", "EIO=4&transport=polling", on: poller)
+        let session = try #require(server.sessions.first)
+        session.pauseReading()
+        let post = try server.connect()
+        let target = "/engine.io/?EIO=4&transport=polling&sid=\(session.id.secret)"
+        let request = "POST \(target) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n4x"
+        #expect(try server.exchange(request, on: post).isEmpty)
+        server.loop.run()
+        #expect(server.delegate.messages.isEmpty && server.text(of: post).isEmpty)
+        session.resumeReading()
+        server.loop.advanceTime(by: .milliseconds(1))
+        #expect(server.delegate.messages == ["x"])
+        #expect(server.text(of: post).hasSuffix("ok"))
+        for channel in [poller, post] { _ = try? channel.finish(acceptAlreadyClosed: true) }
+    }
+
     @Test func aPauseLeavesTheRestOfTheReadUndecoded() throws {
         let server = EmbeddedServer()
         let channel = try server.webSocket()
