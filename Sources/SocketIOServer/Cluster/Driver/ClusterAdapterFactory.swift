@@ -42,7 +42,12 @@ public struct ClusterAdapterFactory: AdapterFactory {
     public func makeAdapter(for host: any AdapterHost) -> any Adapter {
         ClusterAdapter(
             host: host,
-            transport: DriverTransport(driver: self.driver, namespace: host.name, eventLoop: host.eventLoop),
+            transport: DriverTransport(
+                driver: self.driver,
+                namespace: host.name,
+                eventLoop: host.eventLoop,
+                countTimeout: self.configuration.requestsTimeout
+            ),
             configuration: self.configuration,
             metrics: self.metrics(of: host),
             budget: self.budget,

@@ -7,14 +7,17 @@ final class DriverTransport: ClusterTransport {
     private let member: ClusterMember
     private let encoder: ClusterEncoder
     private let eventLoop: any EventLoop
+    /// How long the driver may take to count the nodes.
+    private let countTimeout: TimeAmount
     let nodeID: UTF8Text
 
-    init(driver: any ClusterDriver, namespace: String, eventLoop: any EventLoop) {
+    init(driver: any ClusterDriver, namespace: String, eventLoop: any EventLoop, countTimeout: TimeAmount) {
         let uid = Self.randomID()
         self.driver = driver
         self.member = ClusterMember(namespace: namespace, id: uid)
         self.encoder = ClusterEncoder(uid: uid, namespace: namespace)
         self.eventLoop = eventLoop
+        self.countTimeout = countTimeout
         self.nodeID = UTF8Text(uid)
     }
 
@@ -59,12 +62,11 @@ final class DriverTransport: ClusterTransport {
                 return .refused(reason: error.message)
             }
         }
-        let promise = self.eventLoop.makePromise(of: Void.self)
-        let (driver, member) = (self.driver, self.member)
-        promise.completeWithTask { try await driver.confirm(member) }
         do {
-            try await promise.futureResult.get()
+            try await self.confirmed(within: timeout).get()
             return .published
+        } catch let error as ClusterError where error.code == .timeout && policy == .queue {
+            return .queued
         } catch {
             return .unconfirmed(reason: "\(error)")
         }
@@ -82,9 +84,30 @@ final class DriverTransport: ClusterTransport {
         } catch {
             return self.eventLoop.makeFailedFuture(error)
         }
-        let promise = self.eventLoop.makePromise(of: Void.self)
+        return self.confirmed(within: timeout)
+    }
+
+    private func confirmed(within timeout: TimeAmount) -> EventLoopFuture<Void> {
         let (driver, member) = (self.driver, self.member)
-        promise.completeWithTask { try await driver.confirm(member) }
+        return self.ask("the broker has not confirmed a message", within: timeout) { try await driver.confirm(member) }
+    }
+
+    /// Asks the driver, and waits for a limited time: a driver may never answer.
+    private func ask<Answer: Sendable>(
+        _ failure: String,
+        within timeout: TimeAmount,
+        _ body: @escaping @Sendable () async throws -> Answer
+    ) -> EventLoopFuture<Answer> {
+        let promise = self.eventLoop.makePromise(of: Answer.self)
+        let namespace = self.member.namespace
+        let timer = self.eventLoop.scheduleTask(in: timeout) {
+            let milliseconds = timeout.nanoseconds / 1_000_000
+            let message = "namespace \(namespace): \(failure) within \(milliseconds) ms"
+            promise.fail(ClusterError(code: .timeout, message: message))
+        }
+        promise.futureResult.whenComplete { _ in timer.cancel() }
+        // What comes too late is ignored.
+        promise.completeWithTask(body)
         return promise.futureResult
     }
 
@@ -99,10 +122,10 @@ final class DriverTransport: ClusterTransport {
     // MARK: Counting
 
     func countNodes(_ named: [UTF8Text], isConfirmation: Bool) -> EventLoopFuture<ClusterCount> {
-        let promise = self.eventLoop.makePromise(of: ClusterCount.self)
         let (driver, namespace) = (self.driver, self.member.namespace)
-        promise.completeWithTask { ClusterCount(nodes: try await driver.countMembers(of: namespace)) }
-        return promise.futureResult
+        return self.ask("the driver has not counted the nodes", within: self.countTimeout) {
+            ClusterCount(nodes: try await driver.countMembers(of: namespace))
+        }
     }
 
     private func error(_ attempt: String, _ error: any Error) -> ClusterError {
