@@ -18,7 +18,7 @@ public struct PubSubAdapterConfiguration: Sendable {
         ///
         /// The node has one subscription for each such room, also for the room that each socket has by its id. Messages
         /// for other rooms cost it nothing. Nodes of both kinds, official nodes and emitters work together. A socket
-        /// that joins hears other nodes one round trip to Redis later: ``Socket/joinConfirmed(_:)-([Room])`` waits for
+        /// that joins hears other nodes one round trip to Redis later: `Socket.joinConfirmed(_:)` waits for
         /// that. The node does not hear emitters that leave out the last `#` of a room's channel, as some in other
         /// languages do.
         case rooms

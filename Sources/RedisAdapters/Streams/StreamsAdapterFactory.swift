@@ -21,7 +21,7 @@ import SocketIOWire
 /// ```
 ///
 /// If a node loses Redis for a while, it reads afterwards what the others have sent meanwhile. With
-/// ``SocketServerConfiguration/connectionStateRecovery`` a client that was away may go on where it was, on any node. It
+/// `SocketServerConfiguration.connectionStateRecovery` a client that was away may go on where it was, on any node. It
 /// gets everything that it has missed, or is told that it can't go on. Events then reach this node's clients in the
 /// order of the stream, a moment later than without recovery.
 ///
