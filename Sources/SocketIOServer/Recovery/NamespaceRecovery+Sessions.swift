@@ -79,8 +79,11 @@ extension NamespaceRecovery {
         guard let start = ticket.start(after: seen) else { return nil }
         let limits = self.context.replay
         let audience = ticket.audience
+        let (now, duration) = (self.now, self.settings.maxDisconnectionDuration)
         let kept = self.withUncountedState { state -> (events: [LoggedEvent], last: Int)? in
-            guard ticket.history == state.log.history, !state.holes.concern(ticket) else { return nil }
+            guard ticket.history == state.log.history, !state.holes.concern(ticket),
+                !state.overdue.concern(ticket, at: now, for: duration)
+            else { return nil }
             let start = max(start, older?.end ?? start)
             // What this node reads later of what the client has seen already is not for it any more.
             let last = max(state.log.last, start)
@@ -101,6 +104,7 @@ extension NamespaceRecovery {
         }
         if let last = missed.last { ticket.lastSent = max(ticket.lastSent ?? 0, last.number) }
         ticket.told = kept.last
+        ticket.isFromElsewhere = false
         ticket.isExact = true
         return missed
     }

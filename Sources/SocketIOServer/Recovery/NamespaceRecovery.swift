@@ -16,6 +16,7 @@ final class NamespaceRecovery: Sendable {
         var log: EventLog
         var sessions: SessionRegister
         var holes = EventHoles()
+        var overdue = OverdueEvents()
         /// The name of the log's history; `nil` while it is not known.
         var history: String?
         var isSweepScheduled = false
@@ -120,6 +121,7 @@ final class NamespaceRecovery: Sendable {
     ) {
         let options = self.outsiders.applied(to: options)
         self.pass { state, now in
+            state.overdue.note(options, isLate: isLate, hasPlace: offset != nil, at: now, for: self.settings)
             if let offset, state.history != nil {
                 if let event = state.log.append(packet, options, offset: offset, isLate: isLate, at: now) {
                     return event

@@ -93,6 +93,7 @@ extension RecoveryTicket {
             history: history,
             data: session.data
         )
+        self.isFromElsewhere = true
         guard let record = session.record else {
             self.isExact = false
             for room in session.rooms { self.joined(room, at: connected) }

@@ -73,6 +73,8 @@ final class RecoveryTicket: @unchecked Sendable {
     var isHandedOver = false
     /// The number that proves to the cluster that this node has the session.
     var claim: UInt64 = 0
+    /// Whether the client was on another node, and has not come back here yet.
+    var isFromElsewhere = false
     /// Whether the cluster has not heard of that number yet.
     var isNewClaim = false
     /// How many bytes the ticket counts as while the client is away.

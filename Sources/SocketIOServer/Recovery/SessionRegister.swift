@@ -64,25 +64,3 @@ struct SessionRegister {
         self.bytes = 0
     }
 }
-
-/// The addressees of the last events without a number, which clients that were away can't be sent later.
-struct EventHoles {
-    private static let mostRemembered = 1024
-
-    private var addressed: [BroadcastOptions] = []
-    /// How many there have been.
-    private(set) var count: UInt32 = 0
-
-    mutating func append(_ options: BroadcastOptions) {
-        if self.addressed.count >= Self.mostRemembered { self.addressed.removeFirst(Self.mostRemembered / 2) }
-        self.addressed.append(options)
-        self.count &+= 1
-    }
-
-    /// Whether a client that is away may have missed such an event.
-    func concern(_ ticket: RecoveryTicket) -> Bool {
-        let missed = Int(self.count &- ticket.holesSeen)
-        guard missed <= self.addressed.count else { return true }
-        return self.addressed.suffix(missed).contains { ticket.isAddressed(by: $0, .max) }
-    }
-}
