@@ -1,6 +1,6 @@
 /// A fault that is planted, which the simulation has to find.
 enum Mutation: String, CaseIterable, Sendable {
-    /// The client comes back without its last channel.
+    /// The client comes back without the last of its namespace's channels.
     case forgetsToResubscribe
     /// Now and then a message arrives twice.
     case deliversTwice

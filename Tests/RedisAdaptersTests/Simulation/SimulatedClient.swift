@@ -150,11 +150,12 @@ final class SimulatedClient: @unchecked Sendable {
     /// Subscribes to everything again.
     private func restore() {
         let ids = self.subscriptions.keys.sorted()
-        let last = ids.last { !(self.subscriptions[$0]?.channels.isEmpty ?? true) }
+        // Not that of the leases, which comes last: without them nodes are only named missing.
+        let first = ids.first { (self.subscriptions[$0]?.channels.count ?? 0) > 1 }
         for id in ids {
             guard let subscription = self.subscriptions[id] else { continue }
             var channels = subscription.channels
-            if id == last, self.redis.mutation == .forgetsToResubscribe,
+            if id == first, self.redis.mutation == .forgetsToResubscribe,
                 let channel = channels.max(by: { $0.name < $1.name })
             {
                 channels.remove(channel)
