@@ -98,7 +98,8 @@ let targets: [Target] = [
         name: "socketio-node",
         dependencies: [
             "Console", "Gateway", "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "EngineIO", "RESP",
-            "SocketIOWire", arguments, yams, crypto, nioCore, nioPosix, nioHTTP1, nioConcurrency, logging, metrics,
+            "SocketIOWire", "Incidents", arguments, yams, crypto, nioCore, nioPosix, nioHTTP1, nioConcurrency, logging,
+            metrics,
             lifecycle, signals, ordered,
         ],
         swiftSettings: settings
@@ -204,8 +205,8 @@ let targets: [Target] = [
         name: "SocketIONodeTests",
         dependencies: [
             "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RedisAdapters", "RESP",
-            "SocketIOWire", "SocketIOTestSupport", yams, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioConcurrency,
-            lifecycle, logging, ordered,
+            "SocketIOWire", "Incidents", "RedisTestSupport", "SocketIOTestSupport", yams, nioCore, nioEmbedded,
+            nioHTTP1, nioPosix, nioConcurrency, lifecycle, logging, ordered,
         ],
         swiftSettings: settings
     ),

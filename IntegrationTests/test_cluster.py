@@ -603,9 +603,11 @@ class Publishing(ClusterTestCase):
     async def test_a_repeated_event_is_published_once(self):
         client = await self.client()
         body = {"event": "counted", "data": 1, "eventId": f"id-{time.time_ns()}"}
-        self.assertEqual(await self.api(0).post("/io/raw", body), PUBLISHED | {"eventIdScope": "node"})
-        again = {"success": True, "duplicate": True, "eventIdScope": "node"}
+        self.assertEqual(await self.api(0).post("/io/raw", body), PUBLISHED | {"eventIdScope": "cluster"})
+        again = {"success": True, "duplicate": True, "eventIdScope": "cluster"}
         self.assertEqual(await self.api(0).post("/io/raw", body), again)
+        # The other nodes know it, too.
+        self.assertEqual(await self.api(1).post("/io/raw", body), again)
         await self.barrier([client])
         self.assertEqual(client.named("counted"), [[1]])
 

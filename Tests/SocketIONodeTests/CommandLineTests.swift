@@ -8,7 +8,7 @@ import Testing
     @Test(arguments: [
         (
             ["pubish"],
-            "There is no command 'pubish'. The commands are serve, check-config, config, emit, raw, token, health."
+            "There is no command 'pubish'. The commands are serve, check-config, config, emit, raw, explain, token, health."
         ),
         (["tokn"], "There is no command 'tokn'. Did you mean 'token'?"),
         (["serve", "now"], "There is no command 'now'."),

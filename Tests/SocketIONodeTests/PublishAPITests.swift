@@ -25,10 +25,12 @@ struct TestAPI {
         rememberedEvents: Int = 100,
         now: Double = 1_000_000,
         logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+        eventIDs: (any SharedEventIDs)? = nil,
+        contentTypes: [ContentType] = [ContentType(uid: article, fields: ["title": .string])],
         _ change: (inout PublishAPI.Configuration) -> Void = { _ in }
     ) async throws -> TestAPI {
         var gateway = GatewayConfiguration()
-        gateway.contentTypes = [ContentType(uid: article, fields: ["title": .string])]
+        gateway.contentTypes = contentTypes
         gateway.namespaces = [GatewayNamespace(name: "chat")]
         gateway.apiTokenSalt = "sixteen bytes and more"
         gateway.events.rememberedEventIDs = rememberedEvents
@@ -56,7 +58,7 @@ struct TestAPI {
         configuration.maximumBatch = 10
         configuration.maximumBodyBytes = 1000
         change(&configuration)
-        let api = PublishAPI(io: io, configuration: configuration, logger: logger) { path in
+        let api = PublishAPI(io: io, configuration: configuration, logger: logger, eventIDs: eventIDs) { path in
             path == "/healthz" ? (status: 200, body: ByteBuffer(string: "{}")) : nil
         }
         return TestAPI(api: api, server: server)

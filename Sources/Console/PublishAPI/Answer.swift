@@ -10,13 +10,6 @@ import SocketIOWire
 struct JSONAnswer: Sendable {
     var status = 200
     var value: JSONValue
-
-    /// The answer, which also says that only this node remembers the request's `eventId`.
-    func remembered() -> JSONAnswer {
-        guard case .object(var object) = self.value else { return self }
-        object["eventIdScope"] = "node"
-        return JSONAnswer(status: self.status, value: .object(object))
-    }
 }
 
 /// An answer that is a list (`{"sockets": [...]}`, with `complete` and `missing` if a part is enough).
@@ -60,7 +53,7 @@ struct VerbResult: Sendable {
     private var isKnown: Bool {
         switch self.report?.delivery {
         case nil, .published, .nobody: true
-        case .queued, .unconfirmed: false
+        case .queued, .unconfirmed, .held: false
         }
     }
 

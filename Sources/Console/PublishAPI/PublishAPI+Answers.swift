@@ -36,6 +36,9 @@ extension PublishAPI {
             self.answered(request, answer)
             var bytes = ByteBuffer()
             bytes.writeJSON(answer.value)
+            guard bytes.readableBytes < self.configuration.maximumAnswerBytes else {
+                throw PublishError.answerTooLarge(limit: self.configuration.maximumAnswerBytes)
+            }
             guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
             return (answer.status, body)
         case .question(let ask):
@@ -91,12 +94,7 @@ extension PublishAPI {
             wantsReceipt: try request.flag("receipt")
         )
         guard let id = try request.eventID() else { return try await action(publisher, request).answer }
-        let scope = [request.token.id] + request.target.path.map(\.string)
-        let result = try await self.io.once(id, scope: scope) {
-            let result = try await action(publisher, request)
-            return (result, result.hasPublished)
-        }
-        return result?.answer.remembered() ?? JSONAnswer(value: ["success": true, "duplicate": true]).remembered()
+        return try await self.once(id, request) { try await action(publisher, request) }
     }
 
     /// Runs `{"operations": [{"method"?, "path", "body"?}]}` one after the other.

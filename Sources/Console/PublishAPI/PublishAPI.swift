@@ -69,6 +69,8 @@ public struct PublishAPI: Sendable {
     /// What the log is told of refusals.
     let incidents: IncidentLog
     let io: IO
+    /// What the cluster remembers; `nil` if this node's own memory is enough.
+    let eventIDs: (any SharedEventIDs)?
     private let healthChecks: Health
     let questions: SharedAnswers<AnswerBody>
 
@@ -78,14 +80,17 @@ public struct PublishAPI: Sendable {
     ///   - io: What the routes call, and whose API tokens may call them.
     ///   - configuration: What is accepted.
     ///   - logger: Where failures and refusals go, and at debug every request.
+    ///   - eventIDs: The memory of event ids that all nodes share. Without it each node has its own only.
     ///   - health: Answers `/healthz` and `/readyz`, to anybody and at any time. Without it these routes do not exist.
     public init(
         io: IO,
         configuration: Configuration = Configuration(),
         logger: Logger,
+        eventIDs: (any SharedEventIDs)? = nil,
         health: @escaping Health = { _ in nil }
     ) {
         self.io = io
+        self.eventIDs = eventIDs
         self.configuration = configuration
         self.logger = logger
         self.incidents = IncidentLog(logger: logger, source: "Console", eventLoop: io.server.sockets.eventLoop)

@@ -96,6 +96,14 @@ struct PublishError: Error {
         )
     }
 
+    static func answerTooLarge(limit: Int) -> Self {
+        Self(
+            status: .unprocessableEntity,
+            code: "answer_too_large",
+            message: "An answer may have at most \(limit) bytes (publish.answerSize)."
+        )
+    }
+
     /// A limit that all requests share is reached.
     ///
     /// The caller may try again.
@@ -103,6 +111,14 @@ struct PublishError: Error {
         status: .serviceUnavailable,
         code: "busy",
         message: "The node holds as many requests as it may (publish.totalSize); try again.",
+        headers: [("Retry-After", "1")]
+    )
+
+    /// Another node does what a request with the same id asks for.
+    static let eventUnderWay = Self(
+        status: .conflict,
+        code: "under_way",
+        message: "Another node is publishing the event with this eventId; ask again to hear whether it has.",
         headers: [("Retry-After", "1")]
     )
 

@@ -65,8 +65,13 @@ struct PublishRequest: Sendable {
     }
 
     func text(_ name: String, expected: String = "a text") throws -> String {
-        guard case .object = self.body else { throw PublishError.invalidRequest("The body must be a JSON object.") }
-        guard let text = self.body[name]?.stringValue, !text.isEmpty else {
+        try Self.text(name, of: self.body, expected: expected)
+    }
+
+    /// A text that a body must have.
+    static func text(_ name: String, of body: JSONValue, expected: String = "a text") throws -> String {
+        guard case .object = body else { throw PublishError.invalidRequest("The body must be a JSON object.") }
+        guard let text = body[name]?.stringValue, !text.isEmpty else {
             throw PublishError.invalidRequest("'\(name)' must be \(expected).")
         }
         return text
@@ -89,8 +94,11 @@ struct PublishRequest: Sendable {
     /// The rooms of the body, a list of texts.
     ///
     /// It is `nil`, which means everybody, only if the body has no such member.
-    func rooms() throws -> [Room]? {
-        guard let value = self.body["rooms"] else { return nil }
+    func rooms() throws -> [Room]? { try Self.rooms(of: self.body) }
+
+    /// The rooms of a body.
+    static func rooms(of body: JSONValue) throws -> [Room]? {
+        guard let value = body["rooms"] else { return nil }
         let names = value.arrayValue?.map(\.stringValue)
         guard let names, !names.contains(nil) else {
             throw PublishError.invalidRequest(

@@ -21,7 +21,8 @@ extension ContentRules {
             payloadFormat: events.payloadFormat,
             usesPastNames: events.customEventNames,
             sendsOnlyPublished: events.onlyPublished,
-            subscriptionMode: configuration.entitySubscriptions.mode
+            subscriptionMode: configuration.entitySubscriptions.mode,
+            coalesces: configuration.contentTypes.contains { $0.coalescing > .zero }
         )
     }
 }

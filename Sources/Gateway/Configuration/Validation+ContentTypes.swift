@@ -57,9 +57,23 @@ extension Validation {
                     "must be the name of the field with the owner's id, or be left out"
                 )
             }
+            self.checkCoalescing(type, path)
             if let populate = type.populate, !type.fields.isEmpty {
                 self.checkPopulate(populate, "\(path).populate", fields: type.fields, configuration)
             }
+        }
+    }
+
+    mutating func checkCoalescing(_ type: ContentType, _ path: String) {
+        if type.coalescing < .zero || type.coalescing > ContentType.maximumCoalescing {
+            self.report("\(path).coalesce", "\(type.coalescing)", "must be 0 to 10 seconds")
+        }
+        if type.sendsBulk && type.coalescing == .zero {
+            self.report(
+                "\(path).bulk",
+                "true",
+                "needs a time in coalesce, for only updates that are held become a list"
+            )
         }
     }
 

@@ -40,6 +40,11 @@ extension IO {
     public func emit(_ event: LifecycleEvent) throws -> EmitReport {
         try self.events.emit(event, onlyHere: false)
     }
+
+    /// Sends all updates that this node holds, as ``ContentType/coalescing`` asks, before their time is over.
+    ///
+    /// A node that ends has to call it, or they are lost.
+    public func sendHeldUpdates() { self.events.sendAllHeld() }
 }
 
 // MARK: - Other events

@@ -38,6 +38,8 @@ public final class IO: Sendable {
     let subscriptions: Subscriptions
     /// Sends what back ends publish.
     let events: EventPublisher
+    /// Says what events would do.
+    let explainer: Explainer
     /// Grants what clients ask for.
     private let requests: ClientRequests
 
@@ -82,6 +84,7 @@ public final class IO: Sendable {
         io.requests.register()
         io.events.register()
         io.subscriptions.register()
+        io.explainer.register()
         return io
     }
 
@@ -92,6 +95,7 @@ public final class IO: Sendable {
         self.sockets = SocketDirectory(context)
         self.subscriptions = Subscriptions(context, sockets: self.sockets, budgets: budgets)
         self.events = EventPublisher(context, subscriptions: self.subscriptions)
+        self.explainer = Explainer(context, sockets: self.sockets, subscriptions: self.subscriptions)
         self.requests = ClientRequests(
             context,
             sockets: self.sockets,
@@ -161,14 +165,15 @@ public final class IO: Sendable {
     /// - Parameters:
     ///   - id: The id that the publisher gave its event.
     ///   - scope: What the id belongs to.
-    ///   - body: Does the work, and says whether it has published anything.
+    ///   - body: Does the work, and says whether it has published anything. It gets a digest of the id and the scope.
     /// - Returns: What `body` returned; `nil` if the work was done before.
     /// - Throws: What `body` throws. The id is not remembered then.
     package func once<Result: Sendable>(
         _ id: String,
         scope: [String],
-        _ body: () async throws -> (result: Result, hasPublished: Bool)
+        _ body: (_ digest: String) async throws -> (result: Result, hasPublished: Bool)
     ) async throws -> Result? {
-        try await self.events.eventIDs.once(EventIDMemory.Key(id, scope: scope), body)
+        let key = EventIDMemory.Key(id, scope: scope)
+        return try await self.events.eventIDs.once(key) { try await body(key.hexadecimal) }
     }
 }

@@ -21,6 +21,9 @@ final class EventIDMemory: Sendable {
             }
             self.digest = Array(hash.finalize())
         }
+
+        /// The digest in hexadecimal digits.
+        var hexadecimal: String { APIToken.hexadecimal(self.digest) }
     }
 
     private struct State {

@@ -15,7 +15,7 @@ extension EventPublisher {
             namespace.onServerSide(Self.countEvent) { [weak namespace] arguments, reply in
                 guard let namespace, let reply else { return }
                 let counts = (arguments.first?.arrayValue ?? []).prefix(Self.maximumEvents)
-                    .map { namespace.localTargetCount(of: Self.options($0)) }
+                    .map { namespace.localTargetCount(of: BroadcastOptions(addressing: $0)) }
                 EventLoopFuture.reduce(0, counts, on: namespace.eventLoop, +).whenSuccess { reply(.int($0)) }
             }
         }
@@ -23,13 +23,6 @@ extension EventPublisher {
 
     /// This is more than the variants of any lifecycle event.
     private static let maximumEvents = 10_000
-
-    private static func options(_ value: JSONValue) -> BroadcastOptions {
-        func rooms(_ name: String) -> [Room] {
-            (value[name]?.arrayValue ?? []).compactMap { $0.stringValue.map { Room($0) } }
-        }
-        return BroadcastOptions(rooms: rooms("rooms"), except: rooms("except"))
-    }
 
     /// Asks every node to how many of its clients it sent the events of a publication.
     func receipt(for publication: Publication, _ outcome: PublishOutcome) async -> PublishReceipt {
@@ -49,34 +42,11 @@ extension EventPublisher {
     }
 
     private func ask(_ namespace: Namespace, _ events: [BroadcastOptions], _ receipt: inout PublishReceipt) async {
-        let question = JSONValue.array(
-            events.map { options in
-                [
-                    "rooms": .array(options.rooms.map { .string($0.name) }),
-                    "except": .array(options.except.map { .string($0.name) }),
-                ]
-            }
+        let (answers, missing) = await self.context.askOthers(
+            Self.countEvent,
+            .array(events.map(\.addressing)),
+            in: namespace
         )
-        var answers: [JSONValue?] = []
-        var missing: [String] = []
-        do {
-            answers = try await namespace.serverSideEmitWithAck(
-                Self.countEvent,
-                question,
-                timeout: self.context.configuration.clusterTimeout
-            )
-        } catch let error as ClusterError where error.isPartial {
-            answers = error.partialResponses
-            if !error.missing.isEmpty {
-                missing = error.missing.map { $0.id ?? $0.address ?? "unknown" }
-            } else if let nodes = try? await namespace.serverCount() {
-                missing = Array(repeating: "unknown", count: max(0, nodes - 1 - answers.count))
-            } else {
-                missing = ["cluster"]
-            }
-        } catch {
-            missing = ["cluster"]
-        }
         let counts = answers.compactMap { $0?.intValue }.filter { $0 >= 0 }
         receipt.receivers = counts.reduce(receipt.receivers) { $0.addingReportingOverflow($1).partialValue }
         receipt.nodes += counts.count

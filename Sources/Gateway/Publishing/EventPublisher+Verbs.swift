@@ -69,7 +69,7 @@ extension EventPublisher {
         return self.context.disconnection(of: [self.context.main] + others, room: RoomName.user(userID), reason: reason)
     }
 
-    private static func checkName(_ event: String) throws(GatewayError) {
+    static func checkName(_ event: String) throws(GatewayError) {
         guard (1...256).contains(event.utf8.count) else {
             throw GatewayError(.invalidEventName, "An event's name must be 1 to 256 bytes, not \(event.utf8.count)")
         }

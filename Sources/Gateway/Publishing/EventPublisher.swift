@@ -9,11 +9,27 @@ final class EventPublisher: Sendable {
     let context: GatewayContext
     let subscriptions: Subscriptions
     let eventIDs: EventIDMemory
+    /// The updates that wait for later ones.
+    let held = NIOLockedValueBox(HeldUpdates())
+    /// Keeps the order of those who send what was held.
+    let sendingHeld = NIOLock()
+    /// When the time of a content type is over, by its uid.
+    let deadlines: DeadlineTimer<UTF8Text>
 
     init(_ context: GatewayContext, subscriptions: Subscriptions) {
         self.context = context
         self.subscriptions = subscriptions
         self.eventIDs = EventIDMemory(capacity: context.configuration.events.rememberedEventIDs)
+        let callback = NIOLockedValueBox<(@Sendable (UTF8Text) -> Void)?>(nil)
+        self.deadlines = DeadlineTimer(eventLoop: context.main.eventLoop) { uid in
+            callback.withLockedValue { $0 }?(uid)
+        }
+        callback.withLockedValue { box in
+            box = { [weak self] uid in
+                // To prepare many updates takes a while, in which the loop has other things to do.
+                Task { [weak self] in self?.sendHeld(uid: uid.string) }
+            }
+        }
     }
 
     /// Listens to the other processes of the cluster.
@@ -29,6 +45,15 @@ final class EventPublisher: Sendable {
     /// If every node does so, each sends only to its own sockets.
     @discardableResult
     func emit(_ event: LifecycleEvent, onlyHere: Bool) throws(GatewayError) -> EmitReport {
+        if let update = try self.context.rules.value.content.coalescible(event) {
+            if let id = event.eventID, !self.eventIDs.insert(EventIDMemory.Key(id, scope: [])) {
+                let report = EmitReport(.repeated, event: update.name)
+                self.note(report)
+                return report
+            }
+            return self.hold(update, onlyHere: onlyHere)
+        }
+        self.sendHeld(before: event)
         var plan = try self.plan(event, onlyHere: onlyHere)
         if let id = event.eventID, !plan.variants.isEmpty {
             let isNew = self.eventIDs.insert(EventIDMemory.Key(id, scope: []))
@@ -56,7 +81,7 @@ final class EventPublisher: Sendable {
                 var target = self.context.main.to(delivery.rooms)
                 if !delivery.except.isEmpty { target = target.except(delivery.except) }
                 if onlyHere { target = target.local }
-                publication.emit(plan.report.event, variant.argument, to: target, in: self.context.main)
+                publication.emit(variant.event, variant.argument, to: target, in: self.context.main)
             }
         }
         return publication

@@ -9,6 +9,9 @@ public struct PublishReport: Sendable, Hashable {
         /// The broker was handed the message, and no reply came. This node's clients have the message. The others get it, or
         /// they don't; it is not sent again.
         case unconfirmed
+        /// This node holds the message for a later one about the same entry, for the time that the content type asks for.
+        /// Nobody has it yet. If the cluster is out of reach then, the message waits, within bounds.
+        case held
         /// Nothing was sent, because nobody is addressed.
         case nobody = "none"
     }

@@ -24,6 +24,10 @@ public struct Publisher: Sendable {
     public var timeout: TimeAmount
     /// Whether to ask every node how many clients it sent an event to.
     public var wantsReceipt: Bool
+    /// Whether this node may hold an update for a later one, as the content type asks; see ``ContentType/coalescing``.
+    ///
+    /// A caller that has to know that the event was sent sets it to `false`.
+    public var mayHoldUpdates = true
 
     private var events: EventPublisher { self.io.events }
 
@@ -45,6 +49,10 @@ public struct Publisher: Sendable {
     }
 
     private func emitAlways(_ event: LifecycleEvent) async throws -> (PublishReport, EmitReport) {
+        if self.mayHoldUpdates, let update = try self.io.context.rules.value.content.coalescible(event) {
+            return (PublishReport(.held), self.events.hold(update, onlyHere: false))
+        }
+        self.events.sendHeld(before: event)
         let plan = try self.events.plan(event, onlyHere: false)
         let report = try await self.confirm(self.events.publication(of: plan, onlyHere: false))
         self.events.note(plan.report)

@@ -66,18 +66,23 @@ final class Rules: Sendable {
         now: Double,
         completing complete: (EntityIdentity) -> EntityIdentity = { $0 }
     ) throws(GatewayError) -> EventPlan {
-        try self.content.plan(
-            event,
-            receivers: { event, type in
-                self.access.audiences.groups(
-                    event: event,
-                    type: type,
-                    reach: self.content.schema.reach(from: type.uid),
-                    now: now
-                )
-            },
-            completing: complete
-        )
+        try self.content.plan(event, receivers: { self.receivers(of: $0, $1, now: now) }, completing: complete)
+    }
+
+    /// Works out what to send for several updates of different entries of a type, given as one list.
+    ///
+    /// - Throws: ``GatewayError`` for a content type that is not configured, and for names that cannot be sent.
+    func bulkPlan(
+        _ events: [LifecycleEvent],
+        now: Double,
+        completing complete: (EntityIdentity) -> EntityIdentity = { $0 }
+    ) throws(GatewayError) -> EventPlan {
+        try self.content.bulkPlan(events, receivers: { self.receivers(of: $0, $1, now: now) }, completing: complete)
+    }
+
+    private func receivers(of event: String, _ type: ContentType, now: Double) -> [AudienceGroup] {
+        let schema = self.content.schema
+        return self.access.audiences.groups(event: event, type: type, reach: schema.reach(from: type.uid), now: now)
     }
 
     /// The rooms of the gateway that a socket of that principal is in.

@@ -70,6 +70,16 @@ final class SocketDirectory: Sendable {
         for room in rooms { local.leave(room) }
     }
 
+    /// The sockets in a room, on all nodes.
+    ///
+    /// - Throws: `ClusterError` if a node has not answered.
+    func found(in room: Room) async throws -> [FoundSocket] {
+        let timeout = self.context.configuration.clusterTimeout
+        return try await self.context.main.to(room).timeout(timeout).fetchSockets().map {
+            FoundSocket(local: nil, id: $0.id, rooms: $0.rooms, data: $0.data)
+        }
+    }
+
     func socketsAllowingPartial(in rooms: [Room]) async throws -> ClusterAnswer<[SocketInfo]> {
         let found = try await self.context.main.to(rooms).timeout(self.context.configuration.clusterTimeout)
             .fetchSocketsAllowingPartial()

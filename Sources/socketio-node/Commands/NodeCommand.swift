@@ -13,7 +13,8 @@ struct NodeCommand: AsyncParsableCommand {
             """,
         version: NodeVersion.text,
         subcommands: [
-            Serve.self, CheckConfig.self, ConfigCommand.self, Emit.self, Raw.self, TokenCommand.self, Health.self,
+            Serve.self, CheckConfig.self, ConfigCommand.self, Emit.self, Raw.self, Explain.self, TokenCommand.self,
+            Health.self,
         ],
         defaultSubcommand: Serve.self
     )

@@ -45,6 +45,15 @@ struct PublishOptions: ParsableArguments {
         if !text.isEmpty { print(text) }
     }
 
+    /// What an argument says, or what standard input has if it is `-`; `nil` without one.
+    static func data(_ argument: String?) throws -> JSONValue? {
+        switch argument {
+        case "-"?: try Self.value(String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self))
+        case let text?: try Self.value(text)
+        case nil: nil
+        }
+    }
+
     /// The argument as JSON, or as a string if it isn't any: `hello` means "hello".
     ///
     /// - Throws: `ValidationError` for what begins as an object, a list or a string does, and is none.
@@ -130,13 +139,7 @@ struct Raw: AsyncParsableCommand {
     func run() async throws {
         var body: JSONObject = ["event": .string(self.event)]
         if !self.room.isEmpty { body["rooms"] = .array(self.room.map(JSONValue.string)) }
-        switch self.data {
-        case "-"?:
-            let text = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
-            body["data"] = try PublishOptions.value(text)
-        case let text?: body["data"] = try PublishOptions.value(text)
-        case nil: break
-        }
+        if let data = try PublishOptions.data(self.data) { body["data"] = data }
         if let eventID = self.eventID { body["eventId"] = .string(eventID) }
         if self.receipt { body["receipt"] = true }
         try await self.options.post("/io/raw", .object(body))

@@ -11,7 +11,7 @@ import SocketIOServer
 
 /// One node: connects, listens, serves, and leaves in order.
 struct NodeProcess {
-    private let configuration: NodeConfiguration
+    let configuration: NodeConfiguration
     private let redisOrigin: SettingOrigin
     /// Without a configuration file nobody has made an API token: one is made for this run.
     private let hasFile: Bool
@@ -128,7 +128,7 @@ struct NodeProcess {
             )
         }
         let log = self.log
-        var services = [configuration(ClusterService(server: server, redis: redis), "cluster")]
+        var services = [configuration(ClusterService(server: server, io: io, redis: redis), "cluster")]
         if let publish = self.configuration.publish {
             var settings = publish.api
             settings.maximumConnections = descriptors.publishConnections
@@ -136,6 +136,7 @@ struct NodeProcess {
                 io: io,
                 configuration: settings,
                 logger: Logger(label: "publish"),
+                eventIDs: self.sharedEventIDs(redis, publish, group),
                 health: { path in
                     readiness.answer(method: "GET", target: path).map { (status: $0.status, body: $0.body) }
                 }
@@ -145,11 +146,14 @@ struct NodeProcess {
                 readiness.started()
             }
             services.append(configuration(PublishService(api: service, publish: publish), "publish"))
+            if let stream = self.publishStream(io, publish, group) {
+                services.append(configuration(stream, "publish stream"))
+            }
         } else {
             log.say(banner.text(publishHost: nil, publishPort: nil))
             readiness.started()
         }
-        services.append(configuration(ClientsService(server: server, logger: self.logger), "clients"))
+        services.append(configuration(ClientsService(server: server, io: io, logger: self.logger), "clients"))
         let shutdown = ShutdownService(
             configuration: self.configuration.shutdown,
             readiness: readiness,

@@ -1,3 +1,4 @@
+import Gateway
 import Logging
 import NIOCore
 import RESP
@@ -7,11 +8,14 @@ import SocketIOServer
 /// The cluster and Redis, which the node leaves last.
 struct ClusterService: Service {
     let server: SocketServer
+    let io: IO
     let redis: RESPClient?
 
     func run() async throws {
         // Ends by throwing when the task is cancelled, which is the other way to stop.
         try? await gracefulShutdown()
+        // What was published until the publish API ended.
+        self.io.sendHeldUpdates()
         await self.server.close()
         await self.redis?.close()
     }
@@ -20,10 +24,12 @@ struct ClusterService: Service {
 /// The clients, who are told that the node ends before anybody else is.
 struct ClientsService: Service {
     let server: SocketServer
+    let io: IO
     let logger: Logger
 
     func run() async throws {
         try? await gracefulShutdown()
+        self.io.sendHeldUpdates()
         await self.server.disconnectClients()
         self.logger.notice("The clients are disconnected")
     }

@@ -146,6 +146,8 @@ struct FrozenNames {
         ("publish.host", "SOCKETIO_PUBLISH_HOST"),
         ("publish.port", "SOCKETIO_PUBLISH_PORT"),
         ("publish.whileDisconnected", "SOCKETIO_PUBLISH_WHILE_DISCONNECTED"),
+        ("publish.eventIdLifetime", "SOCKETIO_PUBLISH_EVENT_ID_LIFETIME"),
+        ("publish.stream", "SOCKETIO_PUBLISH_STREAM"),
         ("publish.bodySize", "SOCKETIO_PUBLISH_BODY_SIZE"),
         ("publish.answerSize", "SOCKETIO_PUBLISH_ANSWER_SIZE"),
         ("publish.totalSize", "SOCKETIO_PUBLISH_TOTAL_SIZE"),

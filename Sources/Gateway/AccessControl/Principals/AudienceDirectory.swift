@@ -28,8 +28,8 @@ final class AudienceDirectory: Sendable {
     private static let cacheCapacity = 1024
 
     /// Those who receive events.
-    private let audiences: [Audience]
-    private let policy: Policy
+    let audiences: [Audience]
+    let policy: Policy
     /// What the members of an audience may do, by its room.
     private let abilities: [Room: Ability]
     /// The groups of events that were asked for before.
@@ -94,14 +94,14 @@ final class AudienceDirectory: Sendable {
     }
 
     /// Which events of a name and type an audience receives.
-    private enum Standing {
+    enum Standing {
         case everything
         /// Those about entries that the receiver owns.
         case ownOnly
         case nothing
     }
 
-    private func standing(of audience: Audience, event: String, type: ContentType) -> Standing {
+    func standing(of audience: Audience, event: String, type: ContentType) -> Standing {
         let ability = audience.ability
         let usesAliases = self.policy.usesAliases
         let receives = ability.canReceive(event, of: type.uid, policy: self.policy.receives, usesAliases: usesAliases)

@@ -15,6 +15,8 @@ struct ContentRules: Sendable {
     /// Whether drafts cause no events.
     let sendsOnlyPublished: Bool
     let subscriptionMode: SubscriptionMode
+    /// Whether any content type asks that updates wait for later ones.
+    let coalesces: Bool
 }
 
 extension ContentRules {
@@ -55,10 +57,12 @@ extension ContentRules {
             var isSent = false
             if data.objectValue != nil {
                 // The owners of a single entry get what the others get.
-                isSent = self.add(data, own.map(\.delivery) + others, group, type, to: &plan)
+                isSent = self.add(name, data, own.map(\.delivery) + others, group, type, to: &plan)
             } else {
-                isSent = self.add(data, others, group, type, to: &plan)
-                for share in own where self.add(share.data, [share.delivery], group, type, to: &plan) { isSent = true }
+                isSent = self.add(name, data, others, group, type, to: &plan)
+                for share in own where self.add(name, share.data, [share.delivery], group, type, to: &plan) {
+                    isSent = true
+                }
             }
             guard isSent else { continue }
             plan.report.audiences += group.rooms.count + (own.isEmpty ? 0 : group.ownerRooms.count)
@@ -72,7 +76,8 @@ extension ContentRules {
     /// Adds what one group gets of an event: the part that the group may see.
     ///
     /// - Returns: Whether anybody gets anything.
-    private func add(
+    func add(
+        _ name: String,
         _ data: JSONValue,
         _ deliveries: [Delivery],
         _ group: AudienceGroup,
@@ -88,7 +93,7 @@ extension ContentRules {
                 selection: Selection(type.populate)
             )
             let argument = try self.payloadFormat.argument(clean, type: type, schema: self.schema)
-            plan.variants.append(.init(argument: argument, deliveries: deliveries))
+            plan.variants.append(.init(event: name, argument: argument, deliveries: deliveries))
             plan.report.projections += 1
             return true
         } catch {
@@ -97,7 +102,7 @@ extension ContentRules {
         }
     }
 
-    private func wholeName(of event: LifecycleEvent, type: ContentType) throws(GatewayError) -> String {
+    func wholeName(of event: LifecycleEvent, type: ContentType) throws(GatewayError) -> String {
         guard (1...128).contains(event.event.utf8.count) else {
             throw GatewayError(
                 .invalidEventName,
@@ -128,7 +133,7 @@ extension ContentRules {
     /// The entries of an event without drafts, if drafts cause no events; `nil` if none is left.
     ///
     /// An entry without `publishedAt` is a draft: a publisher that leaves the field out must not publish one.
-    private func withoutDrafts(_ event: LifecycleEvent, type: ContentType) -> JSONValue? {
+    func withoutDrafts(_ event: LifecycleEvent, type: ContentType) -> JSONValue? {
         let name = UTF8Text(event.event)
         guard self.sendsOnlyPublished, type.draftAndPublish, name != "delete", name != "unpublish"
         else {
@@ -152,7 +157,7 @@ extension ContentRules {
         }
     }
 
-    private func deliveryPlan(
+    func deliveryPlan(
         _ event: LifecycleEvent,
         _ data: JSONValue,
         type: ContentType,
@@ -177,7 +182,7 @@ extension ContentRules {
         return plan
     }
 
-    private static func unknownContentType(_ event: LifecycleEvent) -> GatewayError {
+    static func unknownContentType(_ event: LifecycleEvent) -> GatewayError {
         let uid = event.schema.uid
         var message = "Content type '\(uid.abridged(toBytes: 128))' is not configured"
         // An old form: a uid with dots, and the action at its end.

@@ -75,6 +75,28 @@ struct DeliveryPlan: Sendable {
         return deliveries
     }
 
+    /// The broadcast of a list of entries to those who hear of every entry of the type; `nil` if there is nobody.
+    ///
+    /// Those who hear only of the entries that they follow get these one by one, with ``deliveryToSubscribers(in:)``.
+    func deliveryOfList(to group: AudienceGroup) -> Delivery? {
+        guard !group.rooms.isEmpty else { return nil }
+        switch (self.delivery, self.mode) {
+        case (.entity, _): return nil
+        case (.roles, .additive): return Delivery(rooms: group.rooms, except: [])
+        case (.roles, .narrow): return Delivery(rooms: group.rooms, except: [RoomName.narrow(self.uid)])
+        }
+    }
+
+    /// The broadcast to those who get the entry by itself where others get it in a list; `nil` if there is nobody.
+    func deliveryToSubscribers(in group: AudienceGroup) -> Delivery? {
+        switch (self.delivery, self.mode) {
+        case (.roles, .additive): return nil
+        case (.entity, _), (.roles, .narrow):
+            let rooms = self.subscriberRooms(of: group.rooms)
+            return rooms.isEmpty ? nil : Delivery(rooms: rooms, except: [])
+        }
+    }
+
     private func subscriberRooms(of rooms: [Room]) -> [Room] {
         self.ids.flatMap { id in
             rooms.map { RoomName.entity(EntityRef(uid: self.uid, id: id), audience: $0) }

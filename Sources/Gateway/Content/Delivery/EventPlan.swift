@@ -5,6 +5,8 @@ public struct EmitReport: Sendable, Hashable {
     /// Whether the event was sent, and if not, why.
     public enum Outcome: String, Sendable, Hashable, CaseIterable {
         case sent
+        /// A node holds the event for a while, as the content type asks, and sends the last one of that time.
+        case coalesced
         /// There was no data.
         case noData
         /// The content type does not list the action.
@@ -39,6 +41,8 @@ public struct EmitReport: Sendable, Hashable {
 /// What a lifecycle event becomes: what to send, and to which rooms.
 struct EventPlan: Sendable {
     struct Variant: Sendable {
+        /// The event's name on the wire.
+        var event: String
         var argument: JSONValue
         var deliveries: [Delivery]
     }

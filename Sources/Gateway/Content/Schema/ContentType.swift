@@ -66,6 +66,18 @@ public struct ContentType: Sendable, Hashable {
     public var idFields: [String]
     /// To whom events are addressed.
     public var delivery: Delivery
+    /// For how long a node holds an update, so that a later one of the same entry can take its place; at most
+    /// ``maximumCoalescing``.
+    ///
+    /// Each node sends the last update of that time. With `.zero` every update is sent at once.
+    public var coalescing: Duration
+    /// Whether updates of several entries that a node has held are sent as one event `<name>:bulk` with a list.
+    ///
+    /// Clients that hear only of the entries that they follow get these one by one.
+    public var sendsBulk: Bool
+
+    /// The longest time for ``coalescing``.
+    public static let maximumCoalescing = Duration.seconds(10)
 
     /// Makes a content type.
     ///
@@ -86,7 +98,9 @@ public struct ContentType: Sendable, Hashable {
         unknownFields: UnknownFields? = nil,
         ownerField: String? = nil,
         idFields: [String] = ["documentId", "id"],
-        delivery: Delivery = .roles
+        delivery: Delivery = .roles,
+        coalescing: Duration = .zero,
+        sendsBulk: Bool = false
     ) {
         self.uid = uid
         self.singularName = singularName ?? Self.defaultSingularName(of: uid)
@@ -104,6 +118,8 @@ public struct ContentType: Sendable, Hashable {
         self.ownerField = ownerField
         self.idFields = idFields
         self.delivery = delivery
+        self.coalescing = coalescing
+        self.sendsBulk = sendsBulk
     }
 
     /// What stands after the last dot: `article` of `api::blog.article`.

@@ -14,6 +14,14 @@ extension NodeConfiguration {
                 )
             )
         }
+        if self.publish?.stream != nil, self.redis == nil {
+            problems.append(
+                ConfigurationProblem(
+                    settings["publish"]["stream"],
+                    "needs Redis; expected adapter.type: redis, sharded or streams"
+                )
+            )
+        }
         if self.shutdown.delay >= self.shutdown.deadline {
             problems.append(
                 ConfigurationProblem(

@@ -79,6 +79,10 @@ extension NodeConfiguration {
         var host = "127.0.0.1"
         var port = 3001
         var api = PublishAPI.Configuration()
+        /// How long the cluster remembers the id of a request.
+        var eventIDLifetime = TimeAmount.minutes(10)
+        /// The key of the stream from which the nodes publish; `nil` if there is none.
+        var stream: String?
     }
 
     /// The log.

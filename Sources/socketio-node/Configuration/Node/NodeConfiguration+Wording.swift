@@ -68,6 +68,14 @@ extension GatewayConfiguration {
     }
 }
 
+extension ContentType {
+    /// How long updates are held.
+    var timeOfHolding: TimeAmount {
+        get { TimeAmount(self.coalescing) }
+        set { self.coalescing = Duration(newValue) }
+    }
+}
+
 extension GatewayConfiguration.Limits {
     var questionsPerSecond: Int {
         get { self.questions.perSecond }

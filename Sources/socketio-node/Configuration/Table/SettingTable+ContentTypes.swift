@@ -135,6 +135,25 @@ extension SettingTable {
             entity.
             """
         ),
+        .duration(
+            "coalesce",
+            \.timeOfHolding,
+            0...10_000,
+            .live,
+            """
+            How long a node holds an update, so that a later one of the same entity can take its place. Each node sends the \
+            last one of that time.
+            """
+        ),
+        .bool(
+            "bulk",
+            \.sendsBulk,
+            .live,
+            """
+            Whether updates of several entities that a node has held become one event `<name>:bulk` with a list. Clients \
+            that hear only of the entities that they follow get these one by one.
+            """
+        ),
     ]
 
     private static func unknownFields<Owner>(

@@ -19,6 +19,25 @@ extension SettingTable {
                 the answer is 503, and nothing is sent.
                 """
             ),
+            .duration(
+                "eventIdLifetime",
+                \.publishing.eventIDLifetime,
+                1000...604_800_000,
+                .restart,
+                """
+                How long the cluster remembers the eventId of a request that has published something. Redis keeps it.
+                """
+            ),
+            .optionalText(
+                "stream",
+                \.publishing.stream,
+                .nonEmpty,
+                .restart,
+                """
+                The key of a Redis stream from which the nodes publish. Each entry has a field `body` with the JSON of \
+                POST /io/emit, or of POST /io/raw without a schema; it is published at least once.
+                """
+            ),
             .bytes(
                 "bodySize",
                 \.publishing.api.maximumBodyBytes,
