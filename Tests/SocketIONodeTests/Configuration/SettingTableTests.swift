@@ -45,7 +45,8 @@ struct SettingTableTests {
         // What is for tests, and for comparison with Node's server.
         "adapter.classic.makeID", "adapter.shardedAdapter.makeID", "adapter.streamsAdapter.makeID",
         "adapter.classic.writesNumericRooms", "adapter.shardedAdapter.writesNumericRooms",
-        "adapter.streamsAdapter.writesNumericRooms", "server.engine.echoesWebSockets",
+        "adapter.streamsAdapter.writesNumericRooms", "adapter.streamsAdapter.startTask",
+        "server.engine.echoesWebSockets",
         "server.engine.lingeringTime.nanoseconds", "server.engine.probeCheckInterval.nanoseconds",
         "server.engine.addTrailingSlash",
         // Bounds that the libraries have chosen, which nobody has had to change yet.
