@@ -19,7 +19,7 @@ let publishTarget = Target(name: "publish") { input in
     let pieces = input.pieces(cut)
     waiting {
         let loop = NIOAsyncTestingEventLoop()
-        let server = PublishServer(
+        let server = APIServer(
             api: publishAPI,
             host: "127.0.0.1",
             port: 0,
@@ -28,7 +28,7 @@ let publishTarget = Target(name: "publish") { input in
         )
         let channel = NIOAsyncTestingChannel(loop: loop)
         do {
-            try await loop.executeInContext { try PublishConnection.addHandlers(to: channel, server: server) }
+            try await loop.executeInContext { try APIConnection.addHandlers(to: channel, server: server) }
             try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
         } catch {
             fatalError("no connection: \(error)")

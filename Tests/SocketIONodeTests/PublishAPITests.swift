@@ -80,7 +80,7 @@ struct TestAPI {
         _ target: String,
         _ body: String = "",
         authorization: String?
-    ) async -> PublishAPI.Answer {
+    ) async -> APIAnswer {
         var head = HTTPRequestHead(version: .http1_1, method: HTTPMethod(rawValue: method), uri: target)
         head.headers.add(name: "Host", value: "x")
         head.headers.add(name: "Content-Length", value: "\(body.utf8.count)")
@@ -88,7 +88,7 @@ struct TestAPI {
         do {
             return await self.api.answer(try self.api.admit(RequestHead(head)), body: ByteBuffer(string: body))
         } catch {
-            return PublishAPI.Answer(error)
+            return APIAnswer(error)
         }
     }
 }

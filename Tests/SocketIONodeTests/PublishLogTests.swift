@@ -25,8 +25,10 @@ struct PublishLogTests {
     }
 
     /// The API on connections without a network.
-    private func server(_ change: (inout PublishAPI.Configuration) -> Void = { _ in }) async throws -> PublishServer {
-        PublishServer(
+    private func server(
+        _ change: (inout PublishAPI.Configuration) -> Void = { _ in }
+    ) async throws -> APIServer<PublishAPI> {
+        APIServer(
             api: try await self.api(.info, change).api,
             host: "",
             port: 0,
@@ -35,9 +37,9 @@ struct PublishLogTests {
         )
     }
 
-    private func connect(to server: PublishServer) async throws -> NIOAsyncTestingChannel {
+    private func connect(to server: APIServer<PublishAPI>) async throws -> NIOAsyncTestingChannel {
         let channel = try await NIOAsyncTestingChannel { channel in
-            try PublishConnection.addHandlers(to: channel, server: server)
+            try APIConnection.addHandlers(to: channel, server: server)
         }
         try await channel.connect(to: SocketAddress(ipAddress: "192.0.2.7", port: 1))
         return channel

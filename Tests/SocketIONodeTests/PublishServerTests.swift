@@ -19,14 +19,14 @@ struct PublishServerTests {
     /// Serves the API on a free port while `body` runs.
     private func serving(
         _ configuration: PublishAPI.Configuration = PublishAPI.Configuration(),
-        _ body: (PublishServer, SocketAddress) async throws -> Void
+        _ body: (APIServer<PublishAPI>, SocketAddress) async throws -> Void
     ) async throws {
         let (addresses, listening) = AsyncStream.makeStream(of: SocketAddress?.self)
         let api = try await TestAPI.make { changed in
             changed = configuration
             changed.maximumBodyBytes = 1000
         }
-        let server = PublishServer(
+        let server = APIServer(
             api: api.api,
             host: "127.0.0.1",
             port: 0,
@@ -74,7 +74,7 @@ struct PublishServerTests {
             #expect(response.head.contains("Connection: close"))
             #expect(server.budget.bytesInUse == 0)
             // What the client was still writing is read for a while, and not for ever.
-            let rest = ByteBuffer(repeating: UInt8(ascii: "x"), count: 2 * PublishConnection.lingeringBytes)
+            let rest = ByteBuffer(repeating: UInt8(ascii: "x"), count: 2 * ServerLimits.lingeringBytes)
             try? await connection.send(rest)
             #expect(try await connection.end() == [])
         }
@@ -329,7 +329,7 @@ struct PublishServerTests {
     /// Nobody silent, nobody stalled and no stranger delays the end; whoever was let through hears of it.
     @Test func theEndWaitsForNobodySilent() async throws {
         let (addresses, listening) = AsyncStream.makeStream(of: SocketAddress?.self)
-        let server = PublishServer(
+        let server = APIServer(
             api: try await TestAPI.make().api,
             host: "127.0.0.1",
             port: 0,
@@ -358,8 +358,8 @@ struct PublishServerTests {
     /// A connection whose loop has a clock of the test's.
     private func connection(
         _ change: (inout PublishAPI.Configuration) -> Void = { _ in }
-    ) async throws -> (PublishServer, NIOAsyncTestingChannel) {
-        let server = PublishServer(
+    ) async throws -> (APIServer<PublishAPI>, NIOAsyncTestingChannel) {
+        let server = APIServer(
             api: try await TestAPI.make(change).api,
             host: "",
             port: 0,
@@ -367,7 +367,7 @@ struct PublishServerTests {
             onListening: { _ in }
         )
         let channel = try await NIOAsyncTestingChannel { channel in
-            try PublishConnection.addHandlers(to: channel, server: server)
+            try APIConnection.addHandlers(to: channel, server: server)
         }
         try await channel.connect(to: .init(unixDomainSocketPath: "/unused"))
         return (server, channel)
@@ -399,7 +399,7 @@ struct PublishServerTests {
         let head = try #require(try await channel.readOutbound(as: ByteBuffer.self))
         #expect(String(buffer: head).hasPrefix("HTTP/1.1 408 "))
         #expect(server.budget.bytesInUse == 0)
-        await channel.testingEventLoop.advanceTime(by: PublishConnection.lingeringTime)
+        await channel.testingEventLoop.advanceTime(by: ServerLimits.lingeringTime)
         #expect(!channel.isActive)
     }
 
@@ -409,7 +409,7 @@ struct PublishServerTests {
         let head = try #require(try await channel.readOutbound(as: ByteBuffer.self))
         #expect(String(buffer: head).hasPrefix("HTTP/1.1 401 "))
         #expect(server.budget.bytesInUse == 0)
-        await channel.testingEventLoop.advanceTime(by: PublishConnection.lingeringTime)
+        await channel.testingEventLoop.advanceTime(by: ServerLimits.lingeringTime)
         #expect(!channel.isActive)
     }
 

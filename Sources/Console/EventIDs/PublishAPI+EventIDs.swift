@@ -28,7 +28,7 @@ extension PublishAPI {
             }
             switch await shared.claim(digest) {
             case .known: return (Self.duplicate.remembered(by: .cluster), true)
-            case .underWay: throw PublishError.eventUnderWay
+            case .underWay: throw APIError.eventUnderWay
             case .unavailable:
                 let result = try await body()
                 return (result.answer.remembered(by: .node), result.hasPublished)

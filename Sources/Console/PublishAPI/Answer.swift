@@ -1,7 +1,4 @@
-import EngineIO
 import Gateway
-import NIOCore
-import NIOHTTP1
 import OrderedCollections
 import SocketIOServer
 import SocketIOWire
@@ -83,29 +80,5 @@ extension PublishReceipt {
             "receivers": .int(self.receivers), "nodes": .int(self.nodes),
             "missing": .array(self.missing.map { .string($0) }),
         ]
-    }
-}
-
-extension PublishAPI.Answer {
-    init(_ error: PublishError) {
-        var bytes = ByteBuffer()
-        bytes.writeJSON(error.body)
-        self.init(status: Int(error.status.code), headers: error.headers, body: AnswerBody(uncounted: bytes))
-    }
-
-    /// The status line and the fields, with the empty line behind them.
-    ///
-    /// An answer to HEAD has the same ones.
-    func http(isKeptAlive: Bool, now: Int) -> ByteBuffer {
-        var head = ByteBuffer()
-        let status = HTTPResponseStatus(statusCode: self.status)
-        head.writeString("HTTP/1.1 \(self.status) \(status.reasonPhrase)\r\n")
-        head.writeString("Date: \(HTTPDate.string(fromSeconds: now))\r\n")
-        head.writeString("Content-Type: application/json; charset=utf-8\r\nCache-Control: no-store\r\n")
-        for (name, value) in self.headers { head.writeString("\(name): \(value)\r\n") }
-        head.writeString("Content-Length: \(self.body.bytes.readableBytes)\r\n")
-        if !isKeptAlive { head.writeString("Connection: close\r\n") }
-        head.writeString("\r\n")
-        return head
     }
 }

@@ -8,21 +8,21 @@ import SocketIOWire
 /// What a request with a complete body comes to.
 extension PublishAPI {
     /// Answers a request whose body is complete.
-    func answer(_ admitted: AdmittedRequest, body: ByteBuffer) async -> Answer {
+    func answer(_ admitted: AdmittedRequest, body: ByteBuffer) async -> APIAnswer {
         do {
             var value = JSONValue.null
             if body.readableBytes > 0 {
                 do {
                     value = try JSONValue(parsing: body)
                 } catch {
-                    throw PublishError.invalidJSON("\(error)")
+                    throw APIError.invalidJSON("\(error)")
                 }
             }
             let request = PublishRequest(admitted, body: value)
             let (status, bytes) = try await self.result(of: request)
-            return Answer(status: status, body: bytes)
+            return APIAnswer(status: status, body: bytes)
         } catch {
-            return Answer(self.refuse(admitted, error))
+            return APIAnswer(self.refuse(admitted, error))
         }
     }
 
@@ -37,16 +37,16 @@ extension PublishAPI {
             var bytes = ByteBuffer()
             bytes.writeJSON(answer.value)
             guard bytes.readableBytes < self.configuration.maximumAnswerBytes else {
-                throw PublishError.answerTooLarge(limit: self.configuration.maximumAnswerBytes)
+                throw APIError.answerTooLarge(limit: self.configuration.maximumAnswerBytes)
             }
-            guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
+            guard let body = AnswerBody(bytes, of: self.budget) else { throw APIError.busy }
             return (answer.status, body)
         case .question(let ask):
             // This byte occurs in no UTF-8 text.
             var question = Array(request.target.path.map { Array($0.utf8) }.joined(separator: [0xFF]))
             // Whoever takes a part for an answer gets another one.
             if try request.allowsPartial() { question += [0xFF, 0xFF] }
-            let body = try await self.questions.answer(to: question, tooMany: PublishError.tooManyQuestions) {
+            let body = try await self.questions.answer(to: question, tooMany: APIError.tooManyQuestions) {
                 try self.body(try await ask(self.io, request), limit: self.configuration.maximumAnswerBytes)
             }
             self.answered(request)
@@ -64,7 +64,7 @@ extension PublishAPI {
             if index > 0 { bytes.writeInteger(UInt8(ascii: ",")) }
             bytes.writeJSON(list.value(of: element))
             guard bytes.readableBytes < limit else {
-                throw PublishError.answerTooLarge(list.elements.count, limit: limit)
+                throw APIError.answerTooLarge(list.elements.count, limit: limit)
             }
         }
         bytes.writeString("]")
@@ -74,13 +74,13 @@ extension PublishAPI {
             bytes.writeJSON(.array(part.missing.map(\.value)))
         }
         bytes.writeString("}")
-        guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
+        guard let body = AnswerBody(bytes, of: self.budget) else { throw APIError.busy }
         return body
     }
 
     /// What a caller is told of an error, which the log is told, too.
-    private func refuse(_ request: AdmittedRequest, _ error: any Error) -> PublishError {
-        let refusal = PublishError(error)
+    private func refuse(_ request: AdmittedRequest, _ error: any Error) -> APIError {
+        let refusal = APIError(error)
         if refusal.status == .internalServerError { self.failed(error) }
         self.refused(refusal, request, from: request.address)
         return refusal
@@ -102,12 +102,12 @@ extension PublishAPI {
     /// One that fails does not stop the rest.
     private func batch(_ request: PublishRequest) async throws -> AnswerBody {
         guard let operations = try request.object()["operations"]?.arrayValue else {
-            throw PublishError.invalidRequest(
+            throw APIError.invalidRequest(
                 "'operations' must be a list of {\"path\": \"/io/raw\", \"body\": {...}}."
             )
         }
         guard operations.count <= self.configuration.maximumBatch else {
-            throw PublishError.invalidRequest("A batch may hold at most \(self.configuration.maximumBatch) operations.")
+            throw APIError.invalidRequest("A batch may hold at most \(self.configuration.maximumBatch) operations.")
         }
         let eventID = try request.eventID()
         var bytes = ByteBuffer()
@@ -120,7 +120,7 @@ extension PublishAPI {
                 asked = single.admitted
                 let (status, body) = try await self.result(of: single)
                 guard bytes.readableBytes + body.bytes.readableBytes < self.configuration.maximumAnswerBytes else {
-                    throw PublishError.answerTooLarge(operations.count, limit: self.configuration.maximumAnswerBytes)
+                    throw APIError.answerTooLarge(operations.count, limit: self.configuration.maximumAnswerBytes)
                 }
                 bytes.writeString("{\"status\":\(status),\"body\":")
                 bytes.writeImmutableBuffer(body.bytes)
@@ -131,7 +131,7 @@ extension PublishAPI {
             }
         }
         bytes.writeString("]}")
-        guard let body = AnswerBody(bytes, of: self.budget) else { throw PublishError.busy }
+        guard let body = AnswerBody(bytes, of: self.budget) else { throw APIError.busy }
         return body
     }
 
@@ -144,13 +144,13 @@ extension PublishAPI {
         of batch: AdmittedRequest
     ) throws -> PublishRequest {
         guard let path = value["path"]?.stringValue, let target = RequestTarget(path) else {
-            throw PublishError.invalidRequest("An operation must have a 'path' such as '/io/raw'.")
+            throw APIError.invalidRequest("An operation must have a 'path' such as '/io/raw'.")
         }
         try PublishRequest.check(value, members: ["method", "path", "body"])
         let method = RequestHead.Method(name: UTF8Text(value["method"]?.stringValue ?? "POST"))
         var admitted = try self.route(target, method, batch.token)
         admitted.address = batch.address
-        if case .batch = admitted.route.action { throw PublishError.notFound }
+        if case .batch = admitted.route.action { throw APIError.notFound }
         var request = PublishRequest(admitted, body: value["body"] ?? .null)
         if admitted.route.publishes { request.defaultEventID = eventID }
         return request

@@ -33,7 +33,7 @@ extension PublishAPI {
     ///   - error: Why.
     ///   - request: What it was; `nil` if its head was refused.
     ///   - address: Who asked.
-    func refused(_ error: PublishError, _ request: AdmittedRequest?, from address: SocketAddress?) {
+    func refused(_ error: APIError, _ request: AdmittedRequest?, from address: SocketAddress?) {
         self.incidents.record(
             "Requests to the publish API were refused",
             reason: error.code,

@@ -53,13 +53,6 @@ public struct PublishAPI: Sendable {
         public init() {}
     }
 
-    /// An answer, before it is written as HTTP.
-    struct Answer: Sendable {
-        var status: Int
-        var headers: [(name: String, value: String)] = []
-        var body: AnswerBody
-    }
-
     /// Answers a health check: it gets the path (`/readyz`) and returns status and body, or `nil` for other paths.
     public typealias Health = @Sendable (_ path: String) -> (status: Int, body: ByteBuffer)?
 
@@ -72,6 +65,8 @@ public struct PublishAPI: Sendable {
     /// What the cluster remembers; `nil` if this node's own memory is enough.
     let eventIDs: (any SharedEventIDs)?
     private let healthChecks: Health
+    /// A token's requests that are under way.
+    private let places: Places
     let questions: SharedAnswers<AnswerBody>
 
     /// Makes the API; ``service(host:port:eventLoopGroup:onListening:)`` serves it.
@@ -95,6 +90,7 @@ public struct PublishAPI: Sendable {
         self.logger = logger
         self.incidents = IncidentLog(logger: logger, source: "Console", eventLoop: io.server.sockets.eventLoop)
         self.healthChecks = health
+        self.places = Places(limit: configuration.requestsPerToken)
         self.budget = ByteBudget(limit: configuration.maximumTotalBytes)
         self.questions = SharedAnswers(limit: configuration.maximumQuestions)
     }
@@ -113,7 +109,7 @@ public struct PublishAPI: Sendable {
         eventLoopGroup: any EventLoopGroup,
         onListening: @escaping @Sendable (SocketAddress?) async -> Void
     ) -> any Service {
-        PublishServer(
+        APIServer(
             api: self,
             host: host,
             port: port,
@@ -137,17 +133,46 @@ struct AdmittedRequest: Sendable {
     var address: SocketAddress?
 }
 
-extension PublishAPI {
+extension PublishAPI: ServedAPI {
+    var limits: ServerLimits {
+        ServerLimits(
+            headTimeout: self.configuration.headTimeout,
+            bodyTimeout: self.configuration.bodyTimeout,
+            answerTimeout: self.configuration.answerTimeout,
+            idleTimeout: self.configuration.idleTimeout,
+            maximumBodyBytes: self.configuration.maximumBodyBytes,
+            maximumConnections: self.configuration.maximumConnections
+        )
+    }
+
+    /// Decides about a request by its head.
+    ///
+    /// Health checks are answered to anybody and at any time. An admitted request holds one of its token's places.
+    func admit(
+        _ head: RequestHead,
+        from address: SocketAddress?,
+        isShuttingDown: Bool
+    ) throws(APIError) -> Admission<AdmittedRequest> {
+        guard head.hasValidHost else { throw .invalidHost }
+        if let answer = self.health(head) { return .answered(answer) }
+        guard !isShuttingDown else { throw .shuttingDown }
+        let request = try self.admit(head, from: address)
+        guard self.places.take(request.token.id) else { throw .noPlace }
+        return .request(request)
+    }
+
+    func release(_ request: AdmittedRequest) { self.places.leave(request.token.id) }
+
     /// The answer to a health check; `nil` for any other request.
-    func health(_ head: RequestHead) -> Answer? {
+    func health(_ head: RequestHead) -> APIAnswer? {
         guard head.method == .get || head.method == .head, let path = head.target?.path, path.count == 1,
             let (status, body) = self.healthChecks("/\(path[0].string)")
         else { return nil }
-        return Answer(status: status, body: AnswerBody(uncounted: body))
+        return APIAnswer(status: status, body: AnswerBody(uncounted: body))
     }
 
     /// Checks all that a request's head says: token first, then route, scope, and length.
-    func admit(_ head: RequestHead, from address: SocketAddress? = nil) throws(PublishError) -> AdmittedRequest {
+    func admit(_ head: RequestHead, from address: SocketAddress? = nil) throws(APIError) -> AdmittedRequest {
         guard let token = self.token(head.authorization) else { throw .unauthorized }
         guard let target = head.target else { throw .notFound }
         var request = try self.route(target, head.method, token)
@@ -172,7 +197,7 @@ extension PublishAPI {
         _ target: RequestTarget,
         _ method: RequestHead.Method,
         _ token: APIToken
-    ) throws(PublishError) -> AdmittedRequest {
+    ) throws(APIError) -> AdmittedRequest {
         guard target.path.reduce(0, { $0 + $1.utf8.count }) <= PublishRequest.maximumPathBytes else {
             throw .pathTooLong
         }

@@ -41,12 +41,12 @@ struct PublishRequest: Sendable {
     static func check(_ value: JSONValue, members: [UTF8Text]) throws {
         if value.isNull { return }
         guard case .object(let object) = value else {
-            throw PublishError.invalidRequest("The body must be a JSON object.")
+            throw APIError.invalidRequest("The body must be a JSON object.")
         }
         for name in object.keys where !members.contains(name) { throw Self.unknown(name, "member", members) }
     }
 
-    private static func unknown(_ name: UTF8Text, _ kind: String, _ known: [UTF8Text]) -> PublishError {
+    private static func unknown(_ name: UTF8Text, _ kind: String, _ known: [UTF8Text]) -> APIError {
         let known = known.map(\.string)
         let shown = String(decoding: name.utf8.prefix(64), as: UTF8.self)
         let list = known.isEmpty ? "it has none" : "there are \(known.joined(separator: ", "))"
@@ -59,7 +59,7 @@ struct PublishRequest: Sendable {
     /// The body's members.
     func object() throws -> JSONObject {
         guard case .object(let members) = self.body else {
-            throw PublishError.invalidRequest("The body must be a JSON object.")
+            throw APIError.invalidRequest("The body must be a JSON object.")
         }
         return members
     }
@@ -70,23 +70,23 @@ struct PublishRequest: Sendable {
 
     /// A text that a body must have.
     static func text(_ name: String, of body: JSONValue, expected: String = "a text") throws -> String {
-        guard case .object = body else { throw PublishError.invalidRequest("The body must be a JSON object.") }
+        guard case .object = body else { throw APIError.invalidRequest("The body must be a JSON object.") }
         guard let text = body[name]?.stringValue, !text.isEmpty else {
-            throw PublishError.invalidRequest("'\(name)' must be \(expected).")
+            throw APIError.invalidRequest("'\(name)' must be \(expected).")
         }
         return text
     }
 
     func optionalText(_ name: String) throws -> String? {
         guard let value = self.body[name], !value.isNull else { return nil }
-        guard let text = value.stringValue else { throw PublishError.invalidRequest("'\(name)' must be a text.") }
+        guard let text = value.stringValue else { throw APIError.invalidRequest("'\(name)' must be a text.") }
         return text
     }
 
     func flag(_ name: String) throws -> Bool {
         guard let value = self.body[name], !value.isNull else { return false }
         guard let flag = value.boolValue else {
-            throw PublishError.invalidRequest("'\(name)' must be true or false.")
+            throw APIError.invalidRequest("'\(name)' must be true or false.")
         }
         return flag
     }
@@ -101,7 +101,7 @@ struct PublishRequest: Sendable {
         guard let value = body["rooms"] else { return nil }
         let names = value.arrayValue?.map(\.stringValue)
         guard let names, !names.contains(nil) else {
-            throw PublishError.invalidRequest(
+            throw APIError.invalidRequest(
                 "'rooms' must be a list of texts; an empty list is nobody, and without 'rooms' it is everybody."
             )
         }
@@ -115,7 +115,7 @@ struct PublishRequest: Sendable {
         let uid = self.body["uid"]?.stringValue ?? self.parameter("uid")
         let id = self.body["id"].flatMap { EntityID($0) } ?? self.parameter("id").map { EntityID.string($0) }
         guard let uid, let id, !uid.isEmpty else {
-            throw PublishError.invalidRequest("'uid' must be a content type's uid and 'id' a text or a number.")
+            throw APIError.invalidRequest("'uid' must be a content type's uid and 'id' a text or a number.")
         }
         return (uid, id)
     }
@@ -125,7 +125,7 @@ struct PublishRequest: Sendable {
         guard let text = self.parameter("allowPartial").map({ UTF8Text($0) }) else { return false }
         if text == "true" { return true }
         if text == "false" { return false }
-        throw PublishError.invalidRequest("'allowPartial' must be true or false.")
+        throw APIError.invalidRequest("'allowPartial' must be true or false.")
     }
 
     private func parameter(_ name: UTF8Text) -> String? {
@@ -136,7 +136,7 @@ struct PublishRequest: Sendable {
     func eventID() throws -> String? {
         guard let id = try self.optionalText("eventId") else { return self.defaultEventID }
         guard (1...Self.maximumEventIDBytes).contains(id.utf8.count) else {
-            throw PublishError.invalidRequest("'eventId' must have 1 to \(Self.maximumEventIDBytes) bytes.")
+            throw APIError.invalidRequest("'eventId' must have 1 to \(Self.maximumEventIDBytes) bytes.")
         }
         return id
     }

@@ -22,7 +22,7 @@ extension PublishRoute {
                 )
             } else {
                 guard request.body["rooms"] == nil else {
-                    throw PublishError.invalidRequest("An event with a 'schema' has no 'rooms'.")
+                    throw APIError.invalidRequest("An event with a 'schema' has no 'rooms'.")
                 }
                 explanation = try await io.io.explain(LifecycleEvent(request.body), for: target)
             }
@@ -35,11 +35,11 @@ extension PublishRoute {
         guard let value = request.body["for"], !value.isNull else { return .everybody }
         try PublishRequest.check(value, members: ["socketId", "userId", "role"])
         guard case .object(let object) = value, object.count == 1, let (name, about) = object.elements.first else {
-            throw PublishError.invalidRequest("'for' must be an object with one of 'socketId', 'userId' and 'role'.")
+            throw APIError.invalidRequest("'for' must be an object with one of 'socketId', 'userId' and 'role'.")
         }
         if name == "userId", let id = EntityID(about) { return .user(id) }
         guard let text = about.stringValue, !text.isEmpty else {
-            throw PublishError.invalidRequest("'for.\(name.string)' must be a text.")
+            throw APIError.invalidRequest("'for.\(name.string)' must be a text.")
         }
         return name == "socketId" ? .socket(text) : .role(text)
     }

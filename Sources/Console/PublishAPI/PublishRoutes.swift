@@ -20,7 +20,7 @@ extension PublishRoute {
                 rooms: try request.rooms(),
                 data: request.data
             )
-            guard let report else { throw PublishError.unknownNamespace }
+            guard let report else { throw APIError.unknownNamespace }
             return VerbResult(report: report)
         },
         listing("io/rooms/:/sockets", "rooms") { io, request in
@@ -95,7 +95,7 @@ extension PublishRoute {
         if let event = request.body["event"]?.stringValue, Self.isDoubleColonIn(event),
             request.body["schema"] == nil
         {
-            throw PublishError.invalidRequest(
+            throw APIError.invalidRequest(
                 "'event' must be an action such as 'create', and the content type's uid goes into 'schema': "
                     + "{\"event\": \"create\", \"schema\": \"api::article.article\", \"data\": {...}}."
             )
@@ -131,7 +131,7 @@ extension PublishRoute {
                 let room = Room(try request.text("room", expected: "a room's name"))
                 // A member of such a room sees what is meant for others.
                 if !request.token.ability.allowsVerb("audiences"), try await io.io.isReserved(room) {
-                    throw PublishError.forbidden("audiences")
+                    throw APIError.forbidden("audiences")
                 }
                 return VerbResult(try await move(io, request.values[0], room))
             }

@@ -39,7 +39,7 @@ public struct StreamedPublish: Sendable {
                 try PublishRequest.check(body, members: ["event", "schema", "data", "previous", "at"])
                 self.verb = .emit(try LifecycleEvent(body))
             }
-        } catch let error as PublishError {
+        } catch let error as APIError {
             throw Rejection(description: error.message)
         } catch let error as GatewayError {
             throw Rejection(description: error.message)

@@ -1,6 +1,3 @@
-import EngineIO
-import Gateway
-import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -14,10 +11,10 @@ import Musl
 import Darwin
 #endif
 
-/// The publish API on an address: its connections, and the limits that they share.
-final class PublishServer: Service {
+/// An API on an address: its connections, and the limits that they share.
+final class APIServer<API: ServedAPI>: Service {
     private struct Entry {
-        let connection: PublishConnection
+        let connection: APIConnection<API>
         let eventLoop: any EventLoop
         /// Since when the connection waits for a request; `nil` while an admitted one is under way.
         var waitsSince: UInt64?
@@ -34,10 +31,9 @@ final class PublishServer: Service {
         var emptied: EventLoopPromise<Void>?
     }
 
-    let api: PublishAPI
-    let budget: ByteBudget
-    let places: Places
-    var configuration: PublishAPI.Configuration { self.api.configuration }
+    let api: API
+    var budget: ByteBudget { self.api.budget }
+    var limits: ServerLimits { self.api.limits }
 
     /// Unix time in seconds.
     var now: Int {
@@ -53,15 +49,13 @@ final class PublishServer: Service {
     private let state = NIOLockedValueBox(State())
 
     init(
-        api: PublishAPI,
+        api: API,
         host: String,
         port: Int,
         eventLoopGroup: any EventLoopGroup,
         onListening: @escaping @Sendable (SocketAddress?) async -> Void
     ) {
         self.api = api
-        self.budget = api.budget
-        self.places = Places(limit: api.configuration.requestsPerToken)
         self.host = host
         self.port = port
         self.group = eventLoopGroup
@@ -69,7 +63,7 @@ final class PublishServer: Service {
     }
 
     /// How long the requests under way may take when the service ends.
-    private static let shutdownGrace = TimeAmount.seconds(5)
+    private static var shutdownGrace: TimeAmount { .seconds(5) }
 
     /// Serves until the graceful shutdown.
     ///
@@ -83,7 +77,7 @@ final class PublishServer: Service {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try PublishConnection.addHandlers(to: channel, server: self)
+                    try APIConnection.addHandlers(to: channel, server: self)
                 }
             }
             .bind(host: self.host, port: self.port)
@@ -117,7 +111,7 @@ final class PublishServer: Service {
 
     // MARK: Connections
 
-    func opened(_ connection: PublishConnection, on eventLoop: any EventLoop) {
+    func opened(_ connection: APIConnection<API>, on eventLoop: any EventLoop) {
         let (toClose, isShuttingDown) = self.state.withLockedValue { state -> ([Entry], Bool) in
             state.clock += 1
             state.connections[ObjectIdentifier(connection)] = Entry(
@@ -131,58 +125,37 @@ final class PublishServer: Service {
         if isShuttingDown { eventLoop.execute { connection.shutDown() } }
     }
 
-    /// The connections to close if there are too many: those that have been idle longest.
+    /// The connections to close if there are too many: those that have been idle longest, and never the newest while there
+    /// are others.
     private func superfluous(_ state: State) -> [Entry] {
-        let limit = self.configuration.maximumConnections
+        let limit = self.limits.maximumConnections
         guard state.connections.count > limit else { return [] }
-        let waiting = state.connections.values.filter { $0.waitsSince != nil }
+        let newest = state.connections.values.max { $0.waitsSince ?? 0 < $1.waitsSince ?? 0 }
+        let waiting = state.connections.values.filter { $0.waitsSince != nil && $0.waitsSince != newest?.waitsSince }
+        // Where every other has a request under way, the newest must go, or there would be no limit.
+        guard !waiting.isEmpty else { return newest.map { [$0] } ?? [] }
         // A few at once, so that not every new connection causes a search.
         let count = state.connections.count - limit + limit / 64
-        let inOrder = waiting.sorted { $0.waitsSince ?? 0 < $1.waitsSince ?? 0 }
-        // Never the newest connection.
-        return Array(inOrder.prefix(max(0, min(count, waiting.count - 1))))
+        return Array(waiting.sorted { $0.waitsSince ?? 0 < $1.waitsSince ?? 0 }.prefix(count))
     }
 
-    func becameBusy(_ connection: PublishConnection) {
+    func becameBusy(_ connection: APIConnection<API>) {
         self.state.withLockedValue { $0.connections[ObjectIdentifier(connection)]?.waitsSince = nil }
     }
 
-    func becameIdle(_ connection: PublishConnection) {
+    func becameIdle(_ connection: APIConnection<API>) {
         self.state.withLockedValue { state in
             state.clock += 1
             state.connections[ObjectIdentifier(connection)]?.waitsSince = state.clock
         }
     }
 
-    func closed(_ connection: PublishConnection) {
+    func closed(_ connection: APIConnection<API>) {
         self.state.withLockedValue { state -> EventLoopPromise<Void>? in
             state.connections[ObjectIdentifier(connection)] = nil
             guard state.connections.isEmpty, let emptied = state.emptied else { return nil }
             state.emptied = nil
             return emptied
         }?.succeed()
-    }
-
-    // MARK: Requests
-
-    enum Admission {
-        case request(AdmittedRequest)
-        case health(PublishAPI.Answer)
-    }
-
-    /// Decides about a request by its head.
-    ///
-    /// Health checks are answered to anybody and at any time. An admitted request holds one of its token's places.
-    func admit(
-        _ head: RequestHead,
-        from address: SocketAddress?,
-        isShuttingDown: Bool
-    ) throws(PublishError) -> Admission {
-        guard head.hasValidHost else { throw .invalidHost }
-        if let answer = self.api.health(head) { return .health(answer) }
-        guard !isShuttingDown else { throw .shuttingDown }
-        let request = try self.api.admit(head, from: address)
-        guard self.places.take(request.token.id) else { throw .noPlace }
-        return .request(request)
     }
 }

@@ -1,19 +1,18 @@
 import EngineIO
-import Gateway
 import NIOCore
 import NIOHTTP1
 
-/// One connection of the publish API.
+/// One connection of an API.
 ///
 /// The head of a request decides. If the connection refuses a request, it answers before it keeps a byte of the body.
 /// Then it reads what the client is still writing, within bounds, and closes.
 ///
 /// It is `@unchecked Sendable` because tasks make the answers and hand them to its event loop. Everything else happens
 /// on that loop only, and that is asserted.
-final class PublishConnection: @unchecked Sendable {
+final class APIConnection<API: ServedAPI>: @unchecked Sendable {
     /// A request whose body is arriving.
     fileprivate struct Exchange {
-        var admitted: AdmittedRequest
+        var admitted: API.Request
         var body = ByteBuffer()
     }
 
@@ -22,7 +21,7 @@ final class PublishConnection: @unchecked Sendable {
         case idle
         case receiving(Exchange)
         /// The head has decided, and only the end of the request is missing.
-        case ending(PublishAPI.Answer)
+        case ending(APIAnswer)
         case answering
         /// An answer is being sent.
         case writing
@@ -31,7 +30,7 @@ final class PublishConnection: @unchecked Sendable {
         case closed
     }
 
-    fileprivate let server: PublishServer
+    fileprivate let server: APIServer<API>
     fileprivate var state = State.idle
     fileprivate var context: ChannelHandlerContext?
     fileprivate var deadline: Scheduled<Void>?
@@ -40,20 +39,20 @@ final class PublishConnection: @unchecked Sendable {
     /// They are few, because the connection reads nothing more meanwhile.
     fileprivate var queue = CircularBuffer<HTTPServerRequestPart>()
     fileprivate var isReadHeld = false
-    private let decoder = PublishConnection.makeDecoder()
+    private let decoder = APIConnection<API>.makeDecoder()
     private let decoderHandler: ByteToMessageHandler<RequestDecoder>
     /// Whether the client may send another request after this one.
     fileprivate var isKeptAlive = true
     fileprivate var isHead = false
     fileprivate var isShuttingDown = false
 
-    init(server: PublishServer) {
+    init(server: APIServer<API>) {
         self.server = server
         self.decoderHandler = ByteToMessageHandler(self.decoder)
     }
 
-    static func addHandlers(to channel: any Channel, server: PublishServer) throws {
-        let connection = PublishConnection(server: server)
+    static func addHandlers(to channel: any Channel, server: APIServer<API>) throws {
+        let connection = APIConnection(server: server)
         try channel.pipeline.syncOperations.addHandlers([connection.decoderHandler, connection])
         server.opened(connection, on: channel.eventLoop)
     }
@@ -84,7 +83,7 @@ final class PublishConnection: @unchecked Sendable {
         self.isKeptAlive = false
         switch self.state {
         case .idle, .lingering: self.closeNow()
-        case .receiving: self.arm(Self.farewell) { $0.refuse(.shuttingDown) }
+        case .receiving: self.arm(ServerLimits.farewell) { $0.refuse(.shuttingDown) }
         case .ending, .answering, .writing, .closed: break
         }
     }
@@ -92,27 +91,18 @@ final class PublishConnection: @unchecked Sendable {
     func closeNow() { self.context?.close(promise: nil) }
 
     private var address: SocketAddress? { self.context?.remoteAddress }
-
-    /// How long a body that is still arriving may take when the service ends.
-    static let farewell = TimeAmount.seconds(1)
-    /// How long the connection reads what a client still writes behind a refusal.
-    ///
-    /// Many clients read the answer only when they have written everything.
-    static let lingeringTime = TimeAmount.seconds(3)
-    /// How much of that it reads and throws away.
-    static let lingeringBytes = 8_388_608
 }
 
 // MARK: - Channel events
 
-extension PublishConnection: ChannelInboundHandler, ChannelOutboundHandler {
+extension APIConnection: ChannelInboundHandler, ChannelOutboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.arm(self.server.configuration.headTimeout) { $0.closeNow() }
+        self.arm(self.server.limits.headTimeout) { $0.closeNow() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { self.end() }
@@ -190,10 +180,10 @@ extension PublishConnection: ChannelInboundHandler, ChannelOutboundHandler {
 
     fileprivate func release(_ exchange: Exchange) {
         self.server.budget.release(exchange.body.readableBytes)
-        self.server.places.leave(exchange.admitted.token.id)
+        self.server.api.release(exchange.admitted)
     }
 
-    fileprivate func arm(_ amount: TimeAmount, _ body: @escaping (PublishConnection) -> Void) {
+    fileprivate func arm(_ amount: TimeAmount, _ body: @escaping (APIConnection<API>) -> Void) {
         self.deadline?.cancel()
         guard let loop = self.context?.eventLoop else { return }
         self.deadline = loop.assumeIsolated().scheduleTask(in: amount) { [weak self] in
@@ -204,7 +194,7 @@ extension PublishConnection: ChannelInboundHandler, ChannelOutboundHandler {
 
 // MARK: - Requests
 
-extension PublishConnection {
+extension APIConnection {
     private func process(_ part: HTTPServerRequestPart) {
         switch (self.state, part) {
         case (.idle, .head(let head)): self.begin(RequestHead(head))
@@ -232,14 +222,14 @@ extension PublishConnection {
     private func begin(_ head: RequestHead) {
         self.isHead = head.method == .head
         self.isKeptAlive = head.isKeptAlive && !self.isShuttingDown
-        do throws(PublishError) {
-            switch try self.server.admit(head, from: self.address, isShuttingDown: self.isShuttingDown) {
-            case .health(let answer):
+        do throws(APIError) {
+            switch try self.server.api.admit(head, from: self.address, isShuttingDown: self.isShuttingDown) {
+            case .answered(let answer):
                 if head.bodyLength == .none { self.state = .ending(answer) } else { self.linger(answer) }
             case .request(let request):
                 self.server.becameBusy(self)
                 self.state = .receiving(Exchange(admitted: request))
-                self.arm(self.server.configuration.bodyTimeout) { $0.refuse(.tooSlow) }
+                self.arm(self.server.limits.bodyTimeout) { $0.refuse(.tooSlow) }
                 guard head.expectsContinue, head.bodyLength != .none else { return }
                 self.write(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), promise: nil)
             }
@@ -248,12 +238,12 @@ extension PublishConnection {
             let mayGoOn = error.status != .unauthorized && head.hasValidHost && head.bodyLength == .none
             guard mayGoOn else { return self.refuse(error) }
             self.server.api.refused(error, nil, from: self.address)
-            self.state = .ending(PublishAPI.Answer(error))
+            self.state = .ending(APIAnswer(error))
         }
     }
 
     private func take(_ bytes: ByteBuffer, _ exchange: Exchange) {
-        let limit = self.server.configuration.maximumBodyBytes
+        let limit = self.server.limits.maximumBodyBytes
         guard exchange.body.readableBytes + bytes.readableBytes <= limit else { return self.refuse(.tooLarge(limit)) }
         guard self.server.budget.reserve(bytes.readableBytes) else { return self.refuse(.busy) }
         var exchange = exchange
@@ -282,13 +272,13 @@ extension PublishConnection {
 
 // MARK: - Answers
 
-extension PublishConnection {
+extension APIConnection {
     /// Answers a request that has been read to its end.
-    private func send(_ answer: PublishAPI.Answer) {
+    private func send(_ answer: APIAnswer) {
         guard let loop = self.context?.eventLoop else { return }
         loop.assertInEventLoop()
         self.state = .writing
-        self.arm(self.server.configuration.answerTimeout) { $0.closeNow() }
+        self.arm(self.server.limits.answerTimeout) { $0.closeNow() }
         let promise = loop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { result in
             // A client that asks again keeps its connection.
@@ -303,7 +293,7 @@ extension PublishConnection {
         guard case .writing = self.state else { return }
         self.state = .idle
         self.server.becameIdle(self)
-        self.arm(self.server.configuration.idleTimeout) { $0.closeNow() }
+        self.arm(self.server.limits.idleTimeout) { $0.closeNow() }
         self.processQueue()
         if self.decoder.isStopped, self.queue.isEmpty { self.restartDecoder() }
     }
@@ -321,24 +311,24 @@ extension PublishConnection {
     }
 
     /// Answers without reading the request to its end, and closes the connection.
-    fileprivate func refuse(_ error: PublishError) {
-        var admitted: AdmittedRequest?
+    fileprivate func refuse(_ error: APIError) {
+        var admitted: API.Request?
         if case .receiving(let exchange) = self.state {
             admitted = exchange.admitted
             self.release(exchange)
         }
         self.server.api.refused(error, admitted, from: self.address)
-        self.linger(PublishAPI.Answer(error))
+        self.linger(APIAnswer(error))
     }
 
     /// Answers a client that may still be writing.
     ///
     /// To close a connection with unread bytes would reset it, and the client might see the reset before the answer.
-    private func linger(_ answer: PublishAPI.Answer) {
+    private func linger(_ answer: APIAnswer) {
         guard let loop = self.context?.eventLoop else { return }
         self.isKeptAlive = false
-        self.state = .lingering(bytesLeft: Self.lingeringBytes, isWritten: false, isRead: false)
-        self.arm(self.isShuttingDown ? Self.farewell : Self.lingeringTime) { $0.closeNow() }
+        self.state = .lingering(bytesLeft: ServerLimits.lingeringBytes, isWritten: false, isRead: false)
+        self.arm(self.isShuttingDown ? ServerLimits.farewell : ServerLimits.lingeringTime) { $0.closeNow() }
         let promise = loop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { _ in
             guard case .lingering(let left, _, let isRead) = self.state else { return }

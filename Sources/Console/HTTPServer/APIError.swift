@@ -4,10 +4,10 @@ import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
-/// Why the publish API refuses a request.
+/// Why an API refuses a request.
 ///
 /// The answer is `{"error": {"code", "message"}}`, with `missing` if nodes have not answered.
-struct PublishError: Error {
+struct APIError: Error {
     var status: HTTPResponseStatus
     /// For programs: stable, in snake case.
     var code: String
@@ -81,6 +81,21 @@ struct PublishError: Error {
     static func tooLarge(_ limit: Int) -> Self {
         Self(status: .payloadTooLarge, code: "too_large", message: "A body may have at most \(limit) bytes.")
     }
+
+    /// A route reads no body at all.
+    static let noBody = Self(
+        status: .payloadTooLarge,
+        code: "too_large",
+        message: "This route takes no body."
+    )
+
+    /// Too many bytes wait for clients that do not read them.
+    static let tooManyAnswers = Self(
+        status: .serviceUnavailable,
+        code: "busy",
+        message: "Too many answers wait for clients that read slowly; try again.",
+        headers: [("Retry-After", "1")]
+    )
 
     static let tooSlow = Self(
         status: .requestTimeout,
@@ -158,11 +173,11 @@ struct PublishError: Error {
     }
 }
 
-extension PublishError {
+extension APIError {
     /// What the caller is told about a failure of the gateway or the cluster.
     init(_ error: any Error) {
         switch error {
-        case let error as PublishError:
+        case let error as APIError:
             self = error
         case let error as GatewayError:
             self.init(status: .badRequest, code: "invalid_request", message: error.message)

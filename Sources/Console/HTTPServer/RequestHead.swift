@@ -48,6 +48,8 @@ struct RequestHead: Sendable {
     ///
     /// The first of several counts, as in Node.
     var authorization: String?
+    /// The `Accept` fields: which kinds of answers the client takes.
+    var accept: [String]
     var bodyLength: BodyLength
     /// Whether further requests may follow on the connection.
     var isKeptAlive: Bool
@@ -61,6 +63,7 @@ struct RequestHead: Sendable {
         self.target = RequestTarget(head.uri)
         let headers = head.headers
         self.authorization = headers.first(name: "authorization")
+        self.accept = headers["accept"]
         if headers.contains(name: "transfer-encoding") {
             self.bodyLength = .unknown
         } else if let length = headers.first(name: "content-length") {
