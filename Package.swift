@@ -90,7 +90,7 @@ let targets: [Target] = [
         name: "Console",
         dependencies: [
             "Gateway", "SocketIOServer", "EngineIO", "SocketIOWire", "Incidents", nioCore, nioHTTP1, nioPosix,
-            nioConcurrency, logging, lifecycle, ordered,
+            nioConcurrency, logging, metrics, lifecycle, ordered,
         ],
         swiftSettings: settings
     ),
@@ -206,7 +206,7 @@ let targets: [Target] = [
         dependencies: [
             "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RedisAdapters", "RESP",
             "SocketIOWire", "Incidents", "RedisTestSupport", "SocketIOTestSupport", yams, nioCore, nioEmbedded,
-            nioHTTP1, nioPosix, nioConcurrency, lifecycle, logging, ordered,
+            nioHTTP1, nioPosix, nioConcurrency, lifecycle, logging, metrics, ordered,
         ],
         swiftSettings: settings
     ),

@@ -68,10 +68,10 @@ def newest_binary(name):
     return found
 
 
-def program(name):
+def program(name, package=None):
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
     if not found:
-        raise StartError(f"{name} is not installed (Debian: apt-get install {name})")
+        raise StartError(f"{name} is not installed (Debian: apt-get install {package or name})")
     return found
 
 
@@ -118,10 +118,11 @@ class Process:
 
 
 class Node:
-    def __init__(self, index, port, publish_port):
+    def __init__(self, index, port, publish_port, console_port=0):
         self.index = index
         self.port = port
         self.publish_port = publish_port
+        self.console_port = console_port
         self.process = None
 
     @property
@@ -131,6 +132,10 @@ class Node:
     @property
     def publish_url(self):
         return f"http://127.0.0.1:{self.publish_port}"
+
+    @property
+    def console_url(self):
+        return f"http://127.0.0.1:{self.console_port}"
 
 
 class Cluster:
@@ -147,9 +152,9 @@ class Cluster:
         self.token_salt = "-" + secrets.token_urlsafe(24)
         self.tokens = {}
         self.token_entries = ""
-        ports = free_ports(2 + 2 * nodes)
+        ports = free_ports(2 + 3 * nodes)
         self.redis_port, self.port = ports[:2]
-        self.nodes = [Node(i + 1, ports[2 + 2 * i], ports[3 + 2 * i]) for i in range(nodes)]
+        self.nodes = [Node(i + 1, *ports[2 + 3 * i : 5 + 3 * i]) for i in range(nodes)]
 
     @property
     def url(self):
@@ -258,6 +263,7 @@ class Cluster:
             "SOCKETIO_CONFIG": "config/cluster.yaml",
             "SOCKETIO_LISTEN_PORT": str(node.port),
             "SOCKETIO_PUBLISH_PORT": str(node.publish_port),
+            "SOCKETIO_CONSOLE_PORT": str(node.console_port),
             "SOCKETIO_ADAPTER_REDIS_URL": self.redis_url,
             "SOCKETIO_GATEWAY_AUTHENTICATION_JWT_SECRET": self.jwt_secret,
             "SOCKETIO_GATEWAY_API_TOKEN_SALT": self.token_salt,

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import subprocess
 import time
 import unittest
 
 import aiohttp
 
-from cluster import sign_jwt
+from cluster import program, sign_jwt
 from support import TIMEOUT, ClusterTestCase, emitter_message, eventually
 
 ARTICLE = "api::article.article"
@@ -646,6 +647,44 @@ class Publishing(ClusterTestCase):
         result = await run("raw", "x", "--token", "wrong")
         self.assertEqual(result.returncode, 1)
         self.assertIn("Authorization: Bearer", result.stderr)
+
+
+class Metrics(ClusterTestCase):
+    """What Prometheus reads from the internal listener."""
+
+    async def scrape(self, node, accept="text/plain"):
+        async with aiohttp.ClientSession() as http:
+            async with http.get(node.console_url + "/metrics", headers={"Accept": accept}) as response:
+                self.assertEqual(response.status, 200)
+                return await response.text()
+
+    async def test_promtool_finds_nothing(self):
+        await self.barrier(await self.clients_of_each_node())
+        promtool = program("promtool", "prometheus")
+        for node in self.cluster.nodes:
+            text = await self.scrape(node)
+            result = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
+            self.assertEqual((result.returncode, result.stdout + result.stderr), (0, ""))
+            self.assertLess(len(text), 100_000)
+            self.assertIn("\nredis_up 1\n", text)
+
+    async def test_clients_are_counted(self):
+        node = self.cluster.nodes[0]
+
+        def admissions(text):
+            lines = [line for line in text.splitlines() if line.startswith("socketio_gateway_admissions_total{")]
+            return sum(int(line.rsplit(" ", 1)[1]) for line in lines)
+
+        before = admissions(await self.scrape(node))
+        await self.barrier([await self.client(node.url) for _ in range(3)])
+        self.assertEqual(admissions(await self.scrape(node, "application/openmetrics-text")), before + 3)
+
+    async def test_a_taken_port_names_the_key(self):
+        ports = {"SOCKETIO_PUBLISH_PORT": "0", "SOCKETIO_CONSOLE_PORT": str(self.cluster.nodes[0].console_port)}
+        result = self.cluster.run("serve", "--port", "0", environment=ports, check=False)
+        self.assertEqual(result.returncode, 69)
+        self.assertIn("The console can't listen", result.stderr)
+        self.assertIn("console.port", result.stderr)
 
 
 class Starting(ClusterTestCase):

@@ -1018,7 +1018,7 @@ class RedisLink(ClusterTestCase):
 
     def refused(self, *arguments, user="node"):
         """What a node says that does not start."""
-        environment = {**self.settings(user), "SOCKETIO_LISTEN_PORT": "0", "SOCKETIO_PUBLISH_PORT": "0"}
+        environment = {**self.settings(user), "SOCKETIO_LISTEN_PORT": "0", "SOCKETIO_PUBLISH_PORT": "0", "SOCKETIO_CONSOLE_PORT": "0"}
         result = self.cluster.run("serve", *arguments, environment=environment, check=False)
         self.assertEqual(result.returncode, 69, result.stderr)
         self.assertNotIn(":p@", result.stderr + result.stdout)

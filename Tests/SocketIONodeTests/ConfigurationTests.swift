@@ -38,6 +38,8 @@ struct ConfigurationDefaults {
         #expect(loaded.node.listen.port == 3000)
         #expect(loaded.node.redis == nil)
         #expect(loaded.node.publish?.host == "127.0.0.1")
+        #expect(loaded.node.console?.host == "127.0.0.1")
+        #expect(loaded.node.console?.port == 3002)
         #expect(loaded.node.publish?.port == 3001)
     }
 
@@ -191,6 +193,12 @@ struct ConfigurationProblems {
         ("cors: {origins: [\"*\"], credentials: true}", "cors.origins: '*' would let every page in the world"),
         ("gateway: {apiTokens: {a: {type: full-access, hash: ab}}}", "gateway.apiTokenSalt: must be at least 16"),
         ("publish: {port: 3000}", "publish.port: '3000' is also listen.port"),
+        ("console: {port: 3000}", "console.port: '3000' is also listen.port"),
+        ("console: {port: 3001}", "console.port: '3001' is also publish.port"),
+        ("console: {port: 65536}", "console.port: '65536' is wrong; expected"),
+        ("console: {host: \"\"}", "console.host: "),
+        ("console: 3002", "console: '3002' is wrong; expected a map with the keys"),
+        ("console: {ports: 1}", "did you mean port?"),
         ("adapter: {type: redis}", "adapter.redis.url: is missing, and adapter.type is redis"),
         ("adapter: {type: redis, redis: {url: \"http://x\"}}", "adapter.redis.url: (hidden) is wrong"),
         (

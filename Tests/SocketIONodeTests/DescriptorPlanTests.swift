@@ -8,7 +8,7 @@ struct DescriptorPlanTests {
         DescriptorPlan(try LoadedConfiguration(file: nil, yaml: nil, environment: [:], flags: []).node, limit: limit)
     }
 
-    @Test(arguments: [(256, 32, 96), (1024, 128, 192), (1_048_576, 1000, 1064)])
+    @Test(arguments: [(256, 32, 128), (1024, 128, 224), (1_048_576, 1000, 1096)])
     func publishersGetAPartOfWhatThereIs(limit: Int, publishers: Int, reserved: Int) throws {
         let plan = try self.plan(limit: limit)
         #expect(plan.publishConnections == publishers)

@@ -5,8 +5,8 @@ import SocketIOServer
 
 /// Who gets how many of the process's file descriptors.
 ///
-/// Clients may take all but those that are kept for the publish API's connections and for everything else: Redis, the log,
-/// the runtime, which ends the process when it gets none.
+/// Clients may take all but those that are kept for the connections of the publish API and the console, and for everything
+/// else: Redis, the log, the runtime, which ends the process when it gets none.
 struct DescriptorPlan: Sendable, Equatable {
     /// How many the process may have; `nil`: as many as it likes.
     let limit: Int?
@@ -35,7 +35,8 @@ struct DescriptorPlan: Sendable, Equatable {
         let wanted = configuration.publish?.api.maximumConnections ?? 0
         // Where there are few, an eighth is for publishers.
         self.publishConnections = limit.map { min(wanted, max(8, $0 / 8)) } ?? wanted
-        self.reserved = self.publishConnections + Self.others
+        let console = configuration.console == nil ? 0 : ConsoleAPI.maximumConnections
+        self.reserved = self.publishConnections + console + Self.others
     }
 
     /// Says what the limit is, and what it does not allow.

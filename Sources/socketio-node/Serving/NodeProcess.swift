@@ -3,6 +3,7 @@ import EngineIO
 import Foundation
 import Gateway
 import Logging
+import Metrics
 import NIOCore
 import NIOPosix
 import RESP
@@ -17,6 +18,8 @@ struct NodeProcess {
     private let hasFile: Bool
     private let log: NodeLog
     private let logger: Logger
+    /// `nil` if nobody can read metrics.
+    private let metrics: MetricRegistry?
 
     init(_ loaded: LoadedConfiguration, log: NodeLog, logger: Logger) {
         self.configuration = loaded.node
@@ -24,12 +27,17 @@ struct NodeProcess {
         self.hasFile = loaded.file != nil
         self.log = log
         self.logger = logger
+        self.metrics = loaded.node.console.map { _ in MetricRegistry(logger: Logger(label: "metrics")) }
     }
+
+    /// Where everything in the node counts.
+    private var metricsFactory: any MetricsFactory { self.metrics ?? NOOPMetricsHandler.instance }
 
     /// Runs until SIGTERM, SIGINT or SIGHUP.
     ///
     /// - Throws: ``NodeStartError`` if a service that it needs can't be reached, or an address is taken.
     func run() async throws {
+        self.describeProcess()
         let descriptors = DescriptorPlan(self.configuration)
         descriptors.log(to: self.logger)
         let listen = self.configuration.listen
@@ -58,11 +66,17 @@ struct NodeProcess {
             configuration: serverConfiguration,
             eventLoopGroup: group,
             adapter: self.adapter(redis),
-            logger: Logger(label: "socketio")
+            logger: Logger(label: "socketio"),
+            metricsFactory: self.metricsFactory
         )
         var gateway = self.configuration.gateway
         let token = self.addTokenForThisRun(&gateway)
-        let io = try await IO.install(on: server, configuration: gateway, logger: Logger(label: "gateway"))
+        let io = try await IO.install(
+            on: server,
+            configuration: gateway,
+            logger: Logger(label: "gateway"),
+            metricsFactory: self.metricsFactory
+        )
 
         try await self.join(server)
         let address: SocketAddress
@@ -101,7 +115,7 @@ struct NodeProcess {
         self.logger.notice("The node has stopped")
     }
 
-    /// Shutdown goes through them in reverse: readiness, the clients, the publish API, then the cluster.
+    /// Shutdown goes through them in reverse: readiness, the clients, the publish API, the console, then the cluster.
     ///
     /// So clients are told first, whatever back ends are doing, and what back ends still publish reaches other nodes.
     private func services(
@@ -129,6 +143,10 @@ struct NodeProcess {
         }
         let log = self.log
         var services = [configuration(ClusterService(server: server, io: io, redis: redis), "cluster")]
+        let health: PublishAPI.Health = { path in
+            readiness.answer(method: "GET", target: path).map { (status: $0.status, body: $0.body) }
+        }
+        if let console = self.console(health, group) { services.append(configuration(console, "console")) }
         if let publish = self.configuration.publish {
             var settings = publish.api
             settings.maximumConnections = descriptors.publishConnections
@@ -137,9 +155,7 @@ struct NodeProcess {
                 configuration: settings,
                 logger: Logger(label: "publish"),
                 eventIDs: self.sharedEventIDs(redis, publish, group),
-                health: { path in
-                    readiness.answer(method: "GET", target: path).map { (status: $0.status, body: $0.body) }
-                }
+                health: health
             )
             let service = api.service(host: publish.host, port: publish.port, eventLoopGroup: group) { address in
                 log.say(banner.text(publishHost: publish.host, publishPort: address?.port ?? publish.port))
@@ -164,6 +180,29 @@ struct NodeProcess {
         return services
     }
 
+    // MARK: The console
+
+    private func console(_ health: @escaping PublishAPI.Health, _ group: any EventLoopGroup) -> ConsoleService? {
+        guard let console = self.configuration.console, let metrics = self.metrics else { return nil }
+        let logger = Logger(label: "console")
+        let api = ConsoleAPI(metrics: metrics, logger: logger, eventLoop: group.next(), health: health)
+        let service = api.service(host: console.host, port: console.port, eventLoopGroup: group) { address in
+            let host = console.host.contains(":") ? "[\(console.host)]" : console.host
+            logger.notice(
+                "The console listens; everybody who can reach it reads the metrics",
+                metadata: ["url": "http://\(host):\(address?.port ?? console.port)/metrics"]
+            )
+        }
+        return ConsoleService(api: service, console: console)
+    }
+
+    /// What never changes while the process runs.
+    private func describeProcess() {
+        let version = [("version", NodeVersion.text)]
+        Gauge(label: "socketio_build_info", dimensions: version, factory: self.metricsFactory).record(1)
+        Gauge(label: "process_start_time_seconds", factory: self.metricsFactory).record(Date().timeIntervalSince1970)
+    }
+
     // MARK: Redis
 
     private func connectRedis(_ group: any EventLoopGroup) async throws -> RESPClient? {
@@ -171,7 +210,8 @@ struct NodeProcess {
         let client = RESPClient(
             configuration: configuration.connection,
             eventLoopGroup: group,
-            logger: Logger(label: "redis")
+            logger: Logger(label: "redis"),
+            metricsFactory: self.metricsFactory
         )
         do {
             try await client.connect()
@@ -194,7 +234,11 @@ struct NodeProcess {
 
     private func adapter(_ redis: RESPClient?) -> any AdapterFactory {
         guard let redis, let configuration = self.configuration.redis else { return InMemoryAdapterFactory() }
-        return configuration.adapter(client: redis, logger: Logger(label: "cluster"))
+        return configuration.adapter(
+            client: redis,
+            logger: Logger(label: "cluster"),
+            metrics: self.metricsFactory
+        )
     }
 
     private func join(_ server: SocketServer) async throws {

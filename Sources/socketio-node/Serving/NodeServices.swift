@@ -35,6 +35,26 @@ struct ClientsService: Service {
     }
 }
 
+/// The internal listener, with an error for people if its address is taken.
+struct ConsoleService: Service {
+    let api: any Service
+    let console: NodeConfiguration.Console
+
+    func run() async throws {
+        do {
+            try await self.api.run()
+        } catch let error as IOError {
+            throw NodeStartError.listen(
+                "The console",
+                host: self.console.host,
+                port: self.console.port,
+                keys: "console.host or console.port, or set console.enabled to false",
+                error
+            )
+        }
+    }
+}
+
 /// The publish API, with an error for people if its address is taken.
 ///
 /// It bounds the time of requests that are under way when the node ends itself.

@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 import RESP
 import RedisAdapters
 import SocketIOServer
@@ -21,13 +22,32 @@ extension NodeConfiguration.Adapter {
     /// - Parameters:
     ///   - client: Connected to ``connection``.
     ///   - logger: For what is ignored or lost.
+    ///   - metrics: Where the adapters count.
     /// - Returns: Makes the adapters of the namespaces.
-    func adapter(client: RESPClient, logger: Logger) -> any AdapterFactory {
+    func adapter(client: RESPClient, logger: Logger, metrics: any MetricsFactory) -> any AdapterFactory {
         switch self.type {
         case .memory: InMemoryAdapterFactory()
-        case .redis: PubSubAdapterFactory(configuration: self.classic, client: client, logger: logger)
-        case .sharded: ShardedAdapterFactory(configuration: self.shardedAdapter, client: client, logger: logger)
-        case .streams: StreamsAdapterFactory(configuration: self.streamsAdapter, client: client, logger: logger)
+        case .redis:
+            PubSubAdapterFactory(
+                configuration: self.classic,
+                client: client,
+                logger: logger,
+                metricsFactory: metrics
+            )
+        case .sharded:
+            ShardedAdapterFactory(
+                configuration: self.shardedAdapter,
+                client: client,
+                logger: logger,
+                metricsFactory: metrics
+            )
+        case .streams:
+            StreamsAdapterFactory(
+                configuration: self.streamsAdapter,
+                client: client,
+                logger: logger,
+                metricsFactory: metrics
+            )
         }
     }
 }

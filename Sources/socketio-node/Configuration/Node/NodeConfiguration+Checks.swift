@@ -22,6 +22,18 @@ extension NodeConfiguration {
                 )
             )
         }
+        if let console = self.console, console.port != 0 {
+            let others = [("listen.port", self.listen.port), ("publish.port", self.publish?.port)]
+            if let (name, _) = others.first(where: { $0.1 == console.port }) {
+                problems.append(
+                    ConfigurationProblem(
+                        settings["console"]["port"],
+                        value: "\(console.port)",
+                        "is also \(name); expected another port, or 0 for a free one"
+                    )
+                )
+            }
+        }
         if self.shutdown.delay >= self.shutdown.deadline {
             problems.append(
                 ConfigurationProblem(

@@ -85,6 +85,13 @@ extension NodeConfiguration {
         var stream: String?
     }
 
+    /// The internal listener.
+    struct Console: Sendable {
+        var isEnabled = true
+        var host = "127.0.0.1"
+        var port = 3002
+    }
+
     /// The log.
     struct Logging: Sendable {
         enum Format: String, Sendable, CaseIterable { case text, json }

@@ -17,6 +17,7 @@ struct NodeConfiguration: Sendable {
     var gateway = GatewayConfiguration()
     var jwt = JWT()
     var publishing = Publish()
+    var internalListener = Console()
     var logging = Logging()
     var shutdown = Shutdown()
     /// ``adapter`` with its Redis; `nil`: this node alone.
@@ -24,6 +25,9 @@ struct NodeConfiguration: Sendable {
 
     /// `nil`: no publish API.
     var publish: Publish? { self.publishing.isEnabled ? self.publishing : nil }
+
+    /// `nil`: no internal listener, and nothing is counted.
+    var console: Console? { self.internalListener.isEnabled ? self.internalListener : nil }
 
     /// The defaults.
     init() {

@@ -97,6 +97,36 @@ extension SettingTable {
         ]
     )
 
+    static let console = SettingDeclaration<NodeConfiguration>.record(
+        "console",
+        "The internal listener, for those who operate the node: GET /metrics, /healthz and /readyz.",
+        [
+            .bool(
+                "enabled",
+                \.internalListener.isEnabled,
+                .restart,
+                "Whether this node has the listener; without it nothing is counted."
+            ),
+            .text(
+                "host",
+                \.internalListener.host,
+                .host,
+                .restart,
+                """
+                The address. Everybody who can reach it reads the metrics without a token. If a scraper on another machine \
+                needs it, take an address of an internal network, and let a firewall keep others out.
+                """
+            ),
+            .integer(
+                "port",
+                \.internalListener.port,
+                Self.port,
+                .restart,
+                "The port; 0 takes a free one, which the log names."
+            ),
+        ]
+    )
+
     static let logging = SettingDeclaration<NodeConfiguration>.record(
         "logging",
         "The log, on standard error.",
