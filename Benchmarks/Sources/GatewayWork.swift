@@ -70,7 +70,8 @@ extension LinearWork {
         _ name: String,
         _ data: @escaping @Sendable ([UTF8Text]) -> JSONValue
     ) -> LinearWork {
-        LinearWork(name: "linear.gateway-\(name)") { size in
+        // Beyond the lengths at which ids are shortened: a step there looks like growth.
+        LinearWork(name: "linear.gateway-\(name)", size: 80_000) { size in
             let gateway = try await makeGateway()
             let event = LifecycleEvent(event: "update", schema: "api::article.article", data: data(accents(size)))
             return { use(try? gateway.emit(event)) }

@@ -226,37 +226,56 @@ private final class QuietBus: ClusterBus {
         func cancel() async {}
     }
 
-    private let handler = NIOLockedValueBox<(@Sendable (RESPMessage) -> Void)?>(nil)
-
-    func receive(_ message: RESPMessage) { self.handler.withLockedValue { $0 }?(message) }
-
-    func publish(channel: String, message: ByteBuffer) throws(RESPError) {}
-
-    func publish(
-        _ messages: [(channel: String, message: ByteBuffer)],
-        keeps: Bool,
-        timeout: TimeAmount
-    ) async -> RESPPublishOutcome { .published }
-
-    func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight] { [] }
-
-    func watchLink(probeChannel: String, peerChannel: String) -> any ClusterLinkWatch { Watch() }
+    private struct Roster: ClusterBusRoster {
+        func insert(_ channel: String, heard: (@Sendable () -> Void)?) { heard?() }
+        func remove(_ channel: String) {}
+        func cancel() async {}
+    }
 
     private struct Watch: ClusterLinkWatch {
         func proven() async throws {}
         func cancel() {}
     }
 
+    let eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.any()
+    private let handler = NIOLockedValueBox<(@Sendable (RESPMessage) -> Void)?>(nil)
+
+    func receive(_ message: RESPMessage) { self.handler.withLockedValue { $0 }?(message) }
+
+    func publish(_ message: ByteBuffer, to channel: BusChannel) throws(RESPError) {}
+
+    func publish(
+        _ messages: [(channel: BusChannel, message: ByteBuffer)],
+        keeps: Bool,
+        timeout: TimeAmount,
+        completion: @escaping @Sendable (RESPPublishOutcome) -> Void
+    ) { completion(.published) }
+
+    func missingRights(_ rights: [ClusterRight]) async throws -> [ClusterRight] { [] }
+
+    func watchLink(probeChannel: String, peerChannel: BusChannel) -> any ClusterLinkWatch { Watch() }
+
     func addSubscription(
         patterns: [String],
-        channels: [String],
+        channels: [BusChannel],
         handler: @escaping @Sendable (RESPMessage) -> Void
     ) -> any ClusterBusSubscription {
-        self.handler.withLockedValue { $0 = handler }
+        // The one that hears broadcasts.
+        if !patterns.isEmpty { self.handler.withLockedValue { $0 = handler } }
         return Subscription()
     }
 
-    func subscriberCount(of channel: String) async throws -> Int { 1 }
+    func addRoster(isSharded: Bool, handler: @escaping @Sendable (RESPMessage) -> Void) -> any ClusterBusRoster {
+        Roster()
+    }
+
+    func countSubscribers(
+        of channels: [BusChannel],
+        isConfirmation: Bool,
+        completion: @escaping @Sendable (Result<[Int], RESPError>) -> Void
+    ) { completion(.success(channels.map { _ in 1 })) }
 
     func onAvailabilityChange(_ handler: @escaping @Sendable (Bool) -> Void) -> @Sendable () -> Void { {} }
+
+    func onGap(_ handler: @escaping @Sendable () -> Void) -> @Sendable () -> Void { {} }
 }
