@@ -5,19 +5,28 @@ import SocketIOWire
 /// The members of one room on one event loop, in a row, so that a broadcast walks memory in order.
 final class RoomMembers: Sendable {
     let room: Room
-    private let members: LoopBound<ContiguousArray<Socket>>
+    private let eventLoop: any EventLoop
+    // Invariant behind `nonisolated(unsafe)`: it is used on `eventLoop` only, which is asserted. A `LoopBound` would cost
+    // each room that comes and goes one more allocation.
+    @exclusivity(unchecked) nonisolated(unsafe) private var members: ContiguousArray<Socket> = []
 
     init(room: Room, eventLoop: any EventLoop) {
         self.room = room
-        self.members = LoopBound([], eventLoop: eventLoop)
+        self.eventLoop = eventLoop
     }
 
     /// The members, on the loop.
     var sockets: ContiguousArray<Socket> {
         @inline(__always)
-        _read { yield self.members.value }
+        _read {
+            self.eventLoop.assertInEventLoop()
+            yield self.members
+        }
         @inline(__always)
-        _modify { yield &self.members.value }
+        _modify {
+            self.eventLoop.assertInEventLoop()
+            yield &self.members
+        }
     }
 }
 
