@@ -27,6 +27,18 @@ struct RollCallTests {
         #expect(roll.missing.isEmpty)
     }
 
+    /// Who gives up before it is certain that those were all who were counted names somebody.
+    @Test func somebodyMayBeMissingUntilTheCountIsConfirmed() {
+        var roll = RollCall(ClusterRoll(nameless: 2))
+        roll.heard(nil)
+        roll.heard(nil)
+        #expect(!roll.isComplete)
+        #expect(roll.missing == [ClusterNode()])
+        roll.confirmed(ClusterRoll(nameless: 2))
+        #expect(roll.isComplete)
+        #expect(roll.missing.isEmpty)
+    }
+
     @Test func nobodyWaitsForSilentNodes() {
         let counted = ClusterRoll(nameless: 2, peers: [Self.peer("a"), Self.peer("s", isSilent: true)], silent: 1)
         var roll = Self.asked(counted)

@@ -99,9 +99,12 @@ struct RollCall {
     }
 
     /// Those that have not answered: by name where they have one.
+    ///
+    /// If all have answered that were counted, but it is not certain that those were all, somebody without a name may be
+    /// missing.
     var missing: [ClusterNode] {
         let count = self.expected - self.received
-        guard count > 0 else { return [] }
+        guard count > 0 else { return self.isConfirmed ? [] : [ClusterNode()] }
         var missing: [ClusterNode] = []
         let unheard = self.peers.filter { !self.heard.contains($0.key) }.values
         for peer in unheard.sorted(by: { ($0.isSilent ? 1 : 0, $0.nodeID) < ($1.isSilent ? 1 : 0, $1.nodeID) })
