@@ -30,6 +30,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let targets: [Target] = [
@@ -82,7 +83,15 @@ let targets: [Target] = [
         name: "Gateway",
         dependencies: [
             "SocketIOServer", "EngineIO", "SocketIOWire", "Incidents", nioCore, nioConcurrency, logging, metrics,
-            ordered, heap, crypto, jwt,
+            ordered, heap, crypto, jwt, asyncAlgorithms,
+        ],
+        swiftSettings: settings
+    ),
+    // What the gateways of a cluster share, in a Redis.
+    .target(
+        name: "RedisGateway",
+        dependencies: [
+            "Gateway", "SocketIOServer", "RESP", "SocketIOWire", "Incidents", nioCore, nioConcurrency, logging, crypto,
         ],
         swiftSettings: settings
     ),
@@ -97,7 +106,8 @@ let targets: [Target] = [
     .executableTarget(
         name: "socketio-node",
         dependencies: [
-            "Console", "Gateway", "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "EngineIO", "RESP",
+            "Console", "Gateway", "RedisGateway", "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "EngineIO",
+            "RESP",
             "SocketIOWire", "Incidents", arguments, yams, crypto, nioCore, nioPosix, nioHTTP1, nioConcurrency, logging,
             metrics,
             lifecycle, signals, ordered,
@@ -202,6 +212,14 @@ let targets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "RedisGatewayTests",
+        dependencies: [
+            "RedisGateway", "Gateway", "SocketIOServer", "EngineIO", "RESP", "RedisTestSupport", "SocketIOTestSupport",
+            "SocketIOWire", nioCore, nioPosix, nioConcurrency, logging, ordered,
+        ],
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "SocketIONodeTests",
         dependencies: [
             "socketio-node", "Console", "Gateway", "SocketIOServer", "EngineIO", "RedisAdapters", "RESP",
@@ -259,6 +277,7 @@ let products: [Product] = [
     .library(name: "RedisAdapters", targets: ["RedisAdapters"]),
     .library(name: "SocketIOAdapterTesting", targets: ["SocketIOAdapterTesting"]),
     .library(name: "Gateway", targets: ["Gateway"]),
+    .library(name: "RedisGateway", targets: ["RedisGateway"]),
     .executable(name: "socketio-node", targets: ["socketio-node"]),
 ]
 
@@ -283,6 +302,7 @@ var dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-async-algorithms.git", from: "1.1.0"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
     .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.0"),

@@ -16,6 +16,7 @@ struct GatewayContext: Sendable {
     let server: SocketServer
     let rules: RulesInForce
     let hooks: GatewayHooks
+    let sharing: Sharing
     let logger: Logger
     let metrics: GatewayMetrics
     /// What the log is told of refusals and failures.

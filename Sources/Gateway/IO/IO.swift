@@ -52,6 +52,7 @@ public final class IO: Sendable {
     ///   - server: The server that clients connect to.
     ///   - configuration: What to allow and to show.
     ///   - hooks: Functions of the application that the gateway calls.
+    ///   - sharing: What the gateways of the cluster share. By default the gateway is alone.
     ///   - logger: Where the gateway logs. By default it does not log.
     ///   - metricsFactory: Where the gateway counts.
     ///   - clock: The Unix time in seconds that decides when credentials expire. By default it is the system's.
@@ -61,6 +62,7 @@ public final class IO: Sendable {
         on server: SocketServer,
         configuration: GatewayConfiguration,
         hooks: GatewayHooks = GatewayHooks(),
+        sharing: Sharing = Sharing(),
         logger: Logger = Logger(label: "socketio.gateway", factory: { _ in SwiftLogNoOpLogHandler() }),
         metricsFactory: any MetricsFactory = MetricsSystem.factory,
         clock: (@Sendable () -> Double)? = nil
@@ -72,6 +74,7 @@ public final class IO: Sendable {
                 server: server,
                 rules: RulesInForce(rules, eventLoops: server.sockets.eventLoops),
                 hooks: hooks,
+                sharing: sharing,
                 logger: logger,
                 metrics: GatewayMetrics(factory: metricsFactory, incidents: incidents),
                 incidents: incidents,

@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 
 /// Patterns and channels that a ``RESPClient`` keeps subscribed until ``cancel()``, also after it has connected again.
 public final class RESPSubscription: Sendable {
@@ -9,7 +9,8 @@ public final class RESPSubscription: Sendable {
     /// The sharded channels, subscribed with `SSUBSCRIBE`.
     public var shardedChannels: [String] { self.names.shardedChannel }
     private let names: PerKind<[String]>
-    let confirmation: EventLoopFuture<Void>
+    /// Ends as ``confirmed()`` does.
+    package let confirmation: EventLoopFuture<Void>
     let onCancel: @Sendable () -> EventLoopFuture<Void>
 
     init(

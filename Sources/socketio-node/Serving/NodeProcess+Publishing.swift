@@ -6,10 +6,18 @@ import Logging
 import NIOCore
 import RESP
 import RedisAdapters
+import RedisGateway
 import SocketIOServer
 
 /// What the publish API has besides HTTP.
 extension NodeProcess {
+    /// What the gateways of the cluster share.
+    func sharing(_ redis: RESPClient?) -> Sharing {
+        guard let redis, let configuration = self.configuration.redis else { return Sharing() }
+        let prefix = configuration.classic.key
+        return RedisSharing(client: redis, prefix: prefix, logger: Logger(label: "gateway")).sharing
+    }
+
     /// What publishes from a stream, if that is configured.
     func publishStream(
         _ io: IO,

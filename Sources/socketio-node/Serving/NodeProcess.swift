@@ -74,6 +74,7 @@ struct NodeProcess {
         let io = try await IO.install(
             on: server,
             configuration: gateway,
+            sharing: self.sharing(redis),
             logger: Logger(label: "gateway"),
             metricsFactory: self.metricsFactory
         )

@@ -1,0 +1,22 @@
+/// What the gateways of one cluster share besides sockets.
+///
+/// The default is a gateway that is alone. The gateways of several servers in one process are a cluster if they are given
+/// the same value; `RedisSharing` of the module `RedisGateway` makes one for nodes that have a Redis in common.
+///
+/// ```swift
+/// import Gateway
+/// import SocketIOServer
+///
+/// func install(on server: SocketServer, _ sharing: Sharing) async throws -> IO {
+///     try await IO.install(on: server, configuration: GatewayConfiguration(), sharing: sharing)
+/// }
+/// ```
+public struct Sharing: Sendable {
+    /// Tells all gateways of something.
+    public var signals: any ClusterSignals
+
+    /// A gateway that is alone, or the parts that gateways of one process have in common.
+    public init(signals: any ClusterSignals = InMemorySignals()) {
+        self.signals = signals
+    }
+}
