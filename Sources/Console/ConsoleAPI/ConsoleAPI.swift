@@ -97,6 +97,8 @@ extension ConsoleAPI: ServedAPI {
         return .request(ConsoleRoute.Request(route: route, head: head))
     }
 
+    func isShort(_ request: ConsoleRoute.Request, bodyBytes: Int) -> Bool { false }
+
     func answer(_ request: ConsoleRoute.Request, body: ByteBuffer) async -> APIAnswer {
         let (status, contentType, bytes) = await request.route.answer(request)
         guard let body = AnswerBody(bytes, of: self.budget) else {

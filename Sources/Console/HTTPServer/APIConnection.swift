@@ -258,9 +258,10 @@ extension APIConnection {
         self.deadline?.cancel()
         self.state = .answering
         let server = self.server
+        let isShort = server.api.isShort(exchange.admitted, bodyBytes: exchange.body.readableBytes)
         // Nobody cancels this task. It ends with the request, whose questions to the cluster have timeouts. A client
         // that leaves does not take back what it has published.
-        Task {
+        Task(executorPreference: isShort ? server.executor(on: loop) : globalConcurrentExecutor) {
             let answer = await server.api.answer(exchange.admitted, body: exchange.body)
             loop.execute {
                 self.release(exchange)

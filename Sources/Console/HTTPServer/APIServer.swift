@@ -2,6 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import SocketIOServer
 
 #if canImport(Glibc)
 import Glibc
@@ -47,6 +48,8 @@ final class APIServer<API: ServedAPI>: Service {
     private let group: any EventLoopGroup
     private let onListening: @Sendable (SocketAddress?) async -> Void
     private let state = NIOLockedValueBox(State())
+    /// Run tasks on the loops of the group.
+    private let executors: [ObjectIdentifier: LoopTaskExecutor]
 
     init(
         api: API,
@@ -60,6 +63,14 @@ final class APIServer<API: ServedAPI>: Service {
         self.port = port
         self.group = eventLoopGroup
         self.onListening = onListening
+        self.executors = Dictionary(
+            eventLoopGroup.makeIterator().map { (ObjectIdentifier($0), LoopTaskExecutor(eventLoop: $0)) }
+        ) { first, _ in first }
+    }
+
+    /// Runs tasks on a loop of the group, without a change of threads.
+    func executor(on eventLoop: any EventLoop) -> any TaskExecutor {
+        self.executors[ObjectIdentifier(eventLoop)] ?? globalConcurrentExecutor
     }
 
     /// How long the requests under way may take when the service ends.

@@ -18,6 +18,11 @@ protocol ServedAPI: Sendable {
         isShuttingDown: Bool
     ) throws(APIError) -> Admission<Request>
 
+    /// Whether a request is answered so quickly that its loop may do it.
+    ///
+    /// The others are answered on a thread that serves no clients.
+    func isShort(_ request: Request, bodyBytes: Int) -> Bool
+
     /// Answers an admitted request.
     func answer(_ request: Request, body: ByteBuffer) async -> APIAnswer
 

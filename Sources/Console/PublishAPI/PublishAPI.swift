@@ -161,6 +161,17 @@ extension PublishAPI: ServedAPI {
         return .request(request)
     }
 
+    /// The longest body that a loop reads as JSON itself.
+    private static let shortBody = 16_384
+
+    func isShort(_ request: AdmittedRequest, bodyBytes: Int) -> Bool {
+        guard bodyBytes <= Self.shortBody else { return false }
+        return switch request.route.action {
+        case .verb, .batch: true
+        case .question: false
+        }
+    }
+
     func release(_ request: AdmittedRequest) { self.places.leave(request.token.id) }
 
     /// The answer to a health check; `nil` for any other request.

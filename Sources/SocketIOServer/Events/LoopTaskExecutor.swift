@@ -1,12 +1,12 @@
 import DequeModule
 import EngineIO
-import NIOCore
+package import NIOCore
 
 /// Runs tasks on an event loop, so that an asynchronous handler that does not suspend never leaves it.
 ///
 /// A task that is started on the loop runs at once, inside the caller; one that is resumed while another of this
 /// executor's jobs runs waits its turn, so the stack stays flat.
-final class LoopTaskExecutor: TaskExecutor {
+package final class LoopTaskExecutor: TaskExecutor {
     private struct State {
         var isRunning = false
         /// Tasks whose turn is over, in the order of their next ones.
@@ -14,7 +14,7 @@ final class LoopTaskExecutor: TaskExecutor {
         var isTurnScheduled = false
     }
 
-    let eventLoop: any EventLoop
+    package let eventLoop: any EventLoop
     private let state: LoopBound<State>
 
     /// How long a task with much to do keeps the loop from its connections.
@@ -26,12 +26,12 @@ final class LoopTaskExecutor: TaskExecutor {
     /// Hence turns are not due at once.
     private static let pause = TimeAmount.microseconds(100)
 
-    init(eventLoop: any EventLoop) {
+    package init(eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
         self.state = LoopBound(State(), eventLoop: eventLoop)
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         if self.eventLoop.inEventLoop, !self.state.value.isRunning {
             self.run(job)
