@@ -544,6 +544,22 @@ struct PublishAPITests {
         #expect(statuses == [200, 403, 404, 403, 400, 400, 400])
     }
 
+    /// An operation that is the same as the one before it but for its method or its path goes where it says.
+    @Test func neighboursOfABatchDoNotShareTheirRoutes() async throws {
+        let raw = #"{"path": "/io/raw", "body": {"event": "x"}}"#
+        let operations = [
+            raw, raw, #"{"method": "GET", "path": "/io/raw"}"#, raw, #"{"path": "/io/rooms/a/sockets"}"#,
+            #"{"method": "GET", "path": "/io/rooms/a/sockets"}"#, #"{"method": "GET", "path": "/io/rooms/b/sockets"}"#,
+            #"{"method": "GET", "path": "/io/rooms/b/sockets?x=1"}"#, #"{"path": "/io/batch"}"#,
+            #"{"path": "/io/batch"}"#, #"{"path": "/io/raw?x=1", "body": {"event": "x"}}"#, raw,
+        ]
+        let body = #"{"operations": ["# + operations.joined(separator: ",") + "]}"
+        let api = try await TestAPI.make { $0.maximumBatch = 20 }
+        let results = await api.ask("POST", "/io/batch", body).body["results"]?.arrayValue
+        let statuses = results?.map { $0["status"]?.intValue }
+        #expect(statuses == [200, 200, 405, 200, 405, 200, 200, 400, 404, 404, 400, 200])
+    }
+
     @Test func batchesAreBounded() async throws {
         let operations = Array(repeating: #"{"path": "/io/raw", "body": {"event": "x"}}"#, count: 11)
         let body = #"{"operations": ["# + operations.joined(separator: ",") + "]}"

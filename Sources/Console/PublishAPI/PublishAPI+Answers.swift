@@ -112,11 +112,13 @@ extension PublishAPI {
         let eventID = try request.eventID()
         var bytes = ByteBuffer()
         bytes.writeString("{\"results\":[")
+        var last: FoundRoute?
         for (index, operation) in operations.enumerated() {
             if index > 0 { bytes.writeString(",") }
             var asked = request.admitted
             do {
-                let single = try self.operation(operation, eventID.map { "\($0)/\(index)" }, of: request.admitted)
+                let id = eventID.map { "\($0)/\(index)" }
+                let single = try self.operation(operation, id, of: request.admitted, &last)
                 asked = single.admitted
                 let (status, body) = try await self.result(of: single)
                 guard bytes.readableBytes + body.bytes.readableBytes < self.configuration.maximumAnswerBytes else {
@@ -135,22 +137,39 @@ extension PublishAPI {
         return body
     }
 
+    /// Where an operation of a batch goes; most batches have one path only.
+    private struct FoundRoute {
+        var path: UTF8Text
+        var method: RequestHead.Method
+        var admitted: AdmittedRequest
+    }
+
     /// One operation of a batch.
     ///
     /// If it has no `eventId` of its own, it gets one made of the batch's and its number.
     private func operation(
         _ value: JSONValue,
         _ eventID: String?,
-        of batch: AdmittedRequest
+        of batch: AdmittedRequest,
+        _ last: inout FoundRoute?
     ) throws -> PublishRequest {
-        guard let path = value["path"]?.stringValue, let target = RequestTarget(path) else {
+        try PublishRequest.check(value, members: ["method", "path", "body"])
+        let path = value["path"]?.stringValue.map { UTF8Text($0) }
+        let method = value["method"]?.stringValue.map { RequestHead.Method(name: UTF8Text($0)) } ?? .post
+        if let found = last, found.path == path, found.method == method {
+            return self.operation(value, eventID, of: found.admitted)
+        }
+        guard let path, let target = RequestTarget(path.string) else {
             throw APIError.invalidRequest("An operation must have a 'path' such as '/io/raw'.")
         }
-        try PublishRequest.check(value, members: ["method", "path", "body"])
-        let method = RequestHead.Method(name: UTF8Text(value["method"]?.stringValue ?? "POST"))
         var admitted = try self.route(target, method, batch.token)
         admitted.address = batch.address
         if case .batch = admitted.route.action { throw APIError.notFound }
+        last = FoundRoute(path: path, method: method, admitted: admitted)
+        return self.operation(value, eventID, of: admitted)
+    }
+
+    private func operation(_ value: JSONValue, _ eventID: String?, of admitted: AdmittedRequest) -> PublishRequest {
         var request = PublishRequest(admitted, body: value["body"] ?? .null)
         if admitted.route.publishes { request.defaultEventID = eventID }
         return request
