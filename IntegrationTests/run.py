@@ -48,7 +48,16 @@ class Result(unittest.TextTestResult):
             self.report(subtest, "FAILED")
 
 
-def main(modules=("test_fault_kit", "test_cluster", "test_faults", "test_redis_faults", "test_recovery")):
+# In this order; the other files `test_*.py` come after them, by name.
+FIRST = ["test_fault_kit", "test_cluster", "test_faults", "test_redis_faults", "test_recovery"]
+
+
+def all_modules():
+    found = {path.stem for path in pathlib.Path(__file__).parent.glob("test_*.py")}
+    return FIRST + sorted(found - set(FIRST))
+
+
+def main(modules=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", help="socketio-node; .build/release/socketio-node if not given")
     parser.add_argument("names", nargs="*", help="only these: test_cluster.Rooms, test_cluster.Rooms.test_…")
@@ -59,7 +68,7 @@ def main(modules=("test_fault_kit", "test_cluster", "test_faults", "test_redis_f
     import support
 
     loader = unittest.TestLoader()
-    suite = loader.loadTestsFromNames(options.names or modules)
+    suite = loader.loadTestsFromNames(options.names or modules or all_modules())
     try:
         with cluster.Cluster() as nodes:
             support.ClusterTestCase.cluster = nodes
