@@ -83,7 +83,7 @@ let targets: [Target] = [
         name: "Gateway",
         dependencies: [
             "SocketIOServer", "EngineIO", "SocketIOWire", "Incidents", nioCore, nioConcurrency, logging, metrics,
-            ordered, heap, crypto, jwt, asyncAlgorithms,
+            ordered, heap, deque, crypto, jwt, asyncAlgorithms,
         ],
         swiftSettings: settings
     ),

@@ -182,7 +182,9 @@ import Testing
             #expect(await token.packet() == .event("io:disconnect", [["reason": "Token revoked"]]))
             #expect(await token.packet() == .disconnected)
             try cluster[0].io.emit(event: "update", schema: "api::article.article", data: ["id": 1])
-            #expect(try await cluster.received(by: [visitor]) == [[]])
+            let removed: [JSONValue] = ["create", "delete", "update"].map { .string("api::article.article.\($0)") }
+            let told = TestClient.Packet.event("io:permissions", [["removed": .array(removed), "added": []]])
+            #expect(try await cluster.received(by: [visitor]) == [[told]])
             await #expect(throws: TestClient.Refused(message: "Invalid credentials")) {
                 try await cluster[0].join(apiToken("Full"))
             }

@@ -76,4 +76,31 @@ import Testing
             }
         }
     }
+
+    /// What a client has missed was chosen by the rules of that time.
+    ///
+    /// If those for its role are others now, it is a new
+    /// client; if only those for others are, it goes on.
+    @Test(arguments: [("editor", false), ("authenticated", true)])
+    func whoseRulesHaveChangedIsANewClient(_ role: String, _ goesOn: Bool) async throws {
+        let left = Recorder<Void>()
+        try await TestCluster.run(server: Self.server) { cluster in
+            let io = cluster[0].io
+            io.server.sockets.onDisconnect { _, _ in left.record(()) }
+            let client = try await TestClient.connect(to: cluster[0].address)
+            let (answer, _) = try await self.connect(client, user(1, role: "editor"))
+            let first = try #require(answer)
+            await client.close()
+            _ = await left.next()
+            try io.raw(event: "for-writers", rooms: [RoomName.role("editor")], data: 7)
+            var configuration = Samples.configuration
+            let index = try #require(configuration.roles.firstIndex { $0.type == role })
+            configuration.roles[index].scopes = Samples.scopes("\(Samples.author).find")
+            try await io.reload(configuration)
+            let again = try await TestClient.connect(to: cluster[0].address)
+            let (second, before) = try await self.connect(again, user(1, role: "editor"), back: first)
+            #expect((second?.sid == first.sid) == goesOn)
+            #expect(before.count == (goesOn ? 1 : 0))
+        }
+    }
 }

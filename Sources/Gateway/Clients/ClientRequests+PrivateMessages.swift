@@ -23,11 +23,14 @@ extension ClientRequests {
             throw ClientRefusal.targetNotFound
         }
         let principal = self.context.principal(of: socket)
-        let isAllowed = settings.messagePolicy.allows(
+        // The search may have taken time, in which the rules may have been replaced.
+        let current = self.context.rules(for: socket).configuration.rooms
+        guard current.enablePrivateRooms else { throw ClientRefusal.privateMessagesDisabled }
+        let isAllowed = current.messagePolicy.allows(
             from: socket.rooms,
             audience: principal.audienceRoom,
             to: receiver.rooms,
-            defaultRooms: settings.defaultRooms
+            defaultRooms: current.defaultRooms
         )
         guard isAllowed else { throw ClientRefusal.joinDenied }
         self.events.send(

@@ -5,14 +5,23 @@ import SocketIOWire
 /// Rooms that clients join and leave by themselves.
 extension ClientRequests {
     func joinRoom(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
-        let room = try await self.roomToJoin(socket, payload)
-        await socket.joinConfirmed(room)
+        let room = try await self.join(socket, payload)
         return ["success": true, "room": .string(room.name)]
     }
 
-    private func roomToJoin(_ socket: Socket, _ payload: JSONValue?) async throws -> Room {
-        let principal = self.context.principal(of: socket)
-        let room = try self.context.rules(for: socket).access.roomPolicy.roomToJoin(
+    private func join(_ socket: Socket, _ payload: JSONValue?) async throws -> Room {
+        let room = try await self.context.decide(for: socket) { rules in
+            try await self.roomToJoin(socket, payload, rules.access)
+        } grant: { room in
+            socket.join(room)
+        }
+        await socket.confirm([room])
+        return room
+    }
+
+    private func roomToJoin(_ socket: Socket, _ payload: JSONValue?, _ rules: AccessRules) async throws -> Room {
+        let principal = rules.principal(of: PrincipalRecord(socket.data))
+        let room = try rules.roomPolicy.roomToJoin(
             payload,
             principal: principal,
             socketID: socket.id.description,
@@ -55,8 +64,7 @@ extension ClientRequests {
         var joined: [JSONValue] = []
         for name in names {
             do {
-                let room = try await self.roomToJoin(socket, name)
-                await socket.joinConfirmed(room)
+                let room = try await self.join(socket, name)
                 joined.append(.string(room.name))
             } catch let refusal as ClientRefusal where refusal.retryAfterMilliseconds == nil {
                 continue

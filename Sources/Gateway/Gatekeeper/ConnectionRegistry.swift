@@ -42,6 +42,11 @@ final class ConnectionRegistry: Sendable {
         self.expiries.set(SocketKey(socket: socket), after: delay)
     }
 
+    /// Forgets the end of a socket's credentials.
+    func forgetCredentials(of socket: Socket) {
+        self.expiries.remove(SocketKey(socket: socket))
+    }
+
     /// Begins the time in which a client has to authenticate.
     func beginAuthentication(of socket: Socket, timeout: TimeAmount) {
         self.flows.withLockedValue { $0[SocketKey(socket: socket)] = EventAuthentication() }

@@ -56,15 +56,22 @@ extension Gatekeeper {
         let refusal: EventAuthentication.Refusal
         do {
             let address = self.context.address(of: socket)
-            guard let found = try await self.principal(of: socket, payload: payload, address: address) else {
-                throw ConnectionRefusal.invalidCredentials
+            // To look at credentials takes time, in which the rules may be replaced. Then the new ones decide.
+            while true {
+                let rules = self.context.rules(for: socket)
+                let principal = try await self.principal(of: socket, payload: payload, address: address, rules.access)
+                guard let found = principal else { throw ConnectionRefusal.invalidCredentials }
+                try rules.access.checks.check(found.principal)
+                let answer: JSONValue? = try await socket.eventLoop.submit {
+                    guard self.context.rules(for: socket).version <= rules.version else { return nil }
+                    guard self.connections.advance(socket, { $0.succeeded() }) == true else {
+                        return ClientRefusal("Authentication came too late").answer
+                    }
+                    self.welcome(socket, found, by: rules, address: address)
+                    return ["success": true, "id": .string(socket.id.description)]
+                }.get()
+                if let answer { return answer }
             }
-            try self.context.rules(for: socket).access.checks.check(found.principal)
-            guard self.connections.advance(socket, { $0.succeeded() }) == true else {
-                return ClientRefusal("Authentication came too late").answer
-            }
-            self.welcome(socket, found, address: address)
-            return ["success": true, "id": .string(socket.id.description)]
         } catch let reason as ConnectionRefusal {
             self.context.metrics.refused(reason.reason)
             self.context.logger.debug(
@@ -100,7 +107,8 @@ extension Gatekeeper {
     private func principal(
         of socket: Socket,
         payload: JSONValue?,
-        address: String
+        address: String,
+        _ rules: AccessRules
     ) async throws -> AuthenticatedPrincipal? {
         var auth = socket.handshake.auth
         if let payload, payload["token"] != nil { auth = payload }
@@ -108,15 +116,20 @@ extension Gatekeeper {
             let handshake = Self.describe(socket.handshake, auth: socket.handshake.auth)
             return try await authenticate(.init(auth: auth, handshake: handshake, address: address))
         }
-        let found = try await self.authenticate(socket, auth: auth, address: address)
+        let found = try await self.authenticate(socket, auth: auth, address: address, rules)
         return found.principal.isAuthenticated ? found : nil
     }
 
-    private func welcome(_ socket: Socket, _ found: AuthenticatedPrincipal, address: String) {
+    private func welcome(
+        _ socket: Socket,
+        _ found: AuthenticatedPrincipal,
+        by rules: Rules,
+        address: String
+    ) {
         self.connections.endAuthentication(of: socket)
         socket.leave(RoomName.unauthorized)
         socket.emit("ping", values: [["time": self.context.isoTime]])
-        self.settle(socket, found, address: address)
+        _ = self.settle(socket, found, by: rules, address: address)
         self.watchCredentials(of: socket)
         socket.emit(
             "authenticated",

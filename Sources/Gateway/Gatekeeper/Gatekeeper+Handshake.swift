@@ -8,19 +8,26 @@ extension Gatekeeper {
     /// Finds out who a client is, before it is connected.
     func admit(_ socket: Socket, to namespace: GatewayNamespace?) async throws {
         let address = self.context.address(of: socket)
-        let checks = self.context.rules(for: socket).access.checks
-        try checks.check(
-            address: address,
-            connections: namespace == nil ? self.context.main.localSocketCount : 0
-        )
-        let authenticated: AuthenticatedPrincipal
-        if let namespace {
-            authenticated = try await self.principal(of: socket, in: namespace, address: address)
-        } else {
-            authenticated = try await self.authenticate(socket, auth: socket.handshake.auth, address: address)
+        // To look at credentials takes time, in which the rules may be replaced. Then the new ones decide.
+        while true {
+            let rules = self.context.rules(for: socket)
+            try rules.access.checks.check(
+                address: address,
+                connections: namespace == nil ? self.context.main.localSocketCount : 0
+            )
+            let authenticated: AuthenticatedPrincipal
+            if let namespace {
+                authenticated = try await self.principal(of: socket, in: namespace, address: address, rules.access)
+            } else {
+                let auth = socket.handshake.auth
+                authenticated = try await self.authenticate(socket, auth: auth, address: address, rules.access)
+            }
+            try rules.access.checks.check(authenticated.principal)
+            let isSettled = try await socket.eventLoop.submit {
+                self.settle(socket, authenticated, by: rules, address: address)
+            }.get()
+            if isSettled { return }
         }
-        try checks.check(authenticated.principal)
-        self.settle(socket, authenticated, address: address)
     }
 
     /// The principal in another namespace.
@@ -29,19 +36,17 @@ extension Gatekeeper {
     private func principal(
         of socket: Socket,
         in namespace: GatewayNamespace,
-        address: String
+        address: String,
+        _ rules: AccessRules
     ) async throws -> AuthenticatedPrincipal {
         let found: AuthenticatedPrincipal
         let auth = socket.handshake.auth
         if Credentials(auth).strategy == .visitor, let main = await socket.sibling(in: self.context.main.name),
             let record = PrincipalRecord(main.data), record.kind != .unauthorized
         {
-            found = AuthenticatedPrincipal(
-                self.context.rules(for: socket).access.principal(of: record),
-                expiresAt: record.expiresAt
-            )
+            found = AuthenticatedPrincipal(rules.principal(of: record), expiresAt: record.expiresAt)
         } else {
-            found = try await self.authenticate(socket, auth: auth, address: address)
+            found = try await self.authenticate(socket, auth: auth, address: address, rules)
         }
         if namespace.requireAuth && !found.principal.isAuthenticated {
             throw ConnectionRefusal.namespaceAuthenticationRequired(namespace.name)
@@ -56,14 +61,18 @@ extension Gatekeeper {
     ///
     /// Good ones are never refused because of others at the same address, because everybody behind a proxy or a
     /// company's router shares one address.
-    func authenticate(_ socket: Socket, auth: JSONValue, address: String) async throws -> AuthenticatedPrincipal {
+    func authenticate(
+        _ socket: Socket,
+        auth: JSONValue,
+        address: String,
+        _ rules: AccessRules
+    ) async throws -> AuthenticatedPrincipal {
         let request = GatewayHooks.Request(
             auth: auth,
             handshake: Self.describe(socket.handshake, auth: auth),
             address: address
         )
         do {
-            let rules = self.context.rules(for: socket).access
             return try await Authenticator(rules: rules, hooks: self.context.hooks).authenticate(
                 request,
                 now: self.context.now()

@@ -7,11 +7,24 @@ import SocketIOWire
 
 /// What happens to a client that was let in, until its credentials expire.
 extension Gatekeeper {
-    /// Writes down who a socket is and puts it into its rooms.
-    func settle(_ socket: Socket, _ authenticated: AuthenticatedPrincipal, address: String) {
+    /// Writes down who a socket is and puts it into its rooms, on its loop.
+    ///
+    /// - Parameters:
+    ///   - socket: The socket.
+    ///   - authenticated: Who it is.
+    ///   - rules: The rules that say so.
+    ///   - address: Where it comes from.
+    /// - Returns: Whether these rules still hold. If others do, nothing was done.
+    func settle(
+        _ socket: Socket,
+        _ authenticated: AuthenticatedPrincipal,
+        by rules: Rules,
+        address: String
+    ) -> Bool {
+        // The loop may not have heard yet of rules that are already the newest.
+        guard self.context.rules(for: socket).version <= rules.version else { return false }
         let principal = authenticated.principal
         let record = PrincipalRecord(principal, expiresAt: authenticated.expiresAt)
-        let rules = self.context.rules(for: socket)
         let node = rules.configuration.nodeName
         socket.updateData { data in
             var object = record.merged(into: data).objectValue ?? [:]
@@ -20,6 +33,7 @@ extension Gatekeeper {
             data = .object(object)
         }
         socket.join(rules.rooms(of: principal))
+        socket.mark = Self.mark(of: rules)
         self.context.metrics.admitted(record.kind)
         self.context.logger.debug(
             "A client was let in",
@@ -29,9 +43,12 @@ extension Gatekeeper {
                 "role": "\(principal.role?.type ?? "none")",
             ]
         )
+        return true
     }
 
-    func connected(_ socket: Socket) {
+    func connected(_ socket: Socket, to namespace: GatewayNamespace?) {
+        // Middlewares of the application may have taken their time since.
+        guard self.renewIfOutdated(socket, namespace) else { return }
         self.watchCredentials(of: socket)
         self.tellHook(socket)
     }

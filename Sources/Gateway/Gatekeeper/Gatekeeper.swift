@@ -14,12 +14,15 @@ final class Gatekeeper: Sendable {
     let connections: ConnectionRegistry
     /// How much each client may still ask for.
     let budgets: ClientBudgets
+    /// Knows who owns what clients follow.
+    let subscriptions: Subscriptions
     private let limiter: NIOLockedValueBox<FailureLimiter>
 
-    init(_ context: GatewayContext, budgets: ClientBudgets) {
+    init(_ context: GatewayContext, budgets: ClientBudgets, subscriptions: Subscriptions) {
         let authentication = context.configuration.authentication
         self.context = context
         self.budgets = budgets
+        self.subscriptions = subscriptions
         self.connections = ConnectionRegistry(eventLoop: context.main.eventLoop)
         self.limiter = NIOLockedValueBox(
             FailureLimiter(maximum: authentication.maximumFailures, length: authentication.failureWindow)
@@ -42,11 +45,11 @@ final class Gatekeeper: Sendable {
                 case .event: try await gatekeeper.tolerate(socket)
                 }
             }
-            try Self.checkRecovery(of: socket, former)
+            try self.checkRecovery(of: socket, former)
         }
         self.context.main.onConnection { socket in
             switch mode {
-            case .handshake: self.connected(socket)
+            case .handshake: self.connected(socket, to: nil)
             case .event: self.awaitAuthentication(of: socket)
             }
         }
@@ -59,9 +62,9 @@ final class Gatekeeper: Sendable {
                 try await self.answer(socket) { gatekeeper in
                     try await gatekeeper.admit(socket, to: configured)
                 }
-                try Self.checkRecovery(of: socket, former)
+                try self.checkRecovery(of: socket, former)
             }
-            namespace.onConnection { socket in self.connected(socket) }
+            namespace.onConnection { socket in self.connected(socket, to: configured) }
             namespace.onDisconnect { socket, _ in self.forget(socket) }
         }
         if mode == .event {
@@ -74,12 +77,13 @@ final class Gatekeeper: Sendable {
 
     /// Lets a client that comes back go on where it was only if it still is who it was.
     ///
-    /// What it has missed, and the rooms that it was in, were meant for that one. Somebody else is a new client.
-    private static func checkRecovery(of socket: Socket, _ former: PrincipalRecord?) throws {
+    /// What it has missed, and the rooms that it was in, were meant for that one. Somebody else is a new client. So is one
+    /// whose permissions have changed while it was away: what it has missed was chosen by other rules.
+    private func checkRecovery(of socket: Socket, _ former: PrincipalRecord?) throws {
         guard socket.isRecovered else { return }
-        guard let former, let current = PrincipalRecord(socket.data), current.isSamePrincipal(as: former) else {
-            throw RecoveryRefusal()
-        }
+        guard let former, let current = PrincipalRecord(socket.data), current.isSamePrincipal(as: former),
+            !self.hasChangedLately(current, at: socket.eventLoop.now)
+        else { throw RecoveryRefusal() }
     }
 
     /// Turns refusals into the errors that clients see.
@@ -121,6 +125,19 @@ final class Gatekeeper: Sendable {
     /// - Returns: Whether it was one too many.
     func countFailure(of address: String, at now: NIODeadline) -> Bool {
         self.limiter.withLockedValue { $0.failed(address, at: now) }
+    }
+
+    /// Changes how many failures are too many, and forgets those that were counted if that is something else than before.
+    func limitFailures(
+        _ authentication: GatewayConfiguration.Authentication,
+        before: GatewayConfiguration.Authentication
+    ) {
+        guard
+            authentication.maximumFailures != before.maximumFailures
+                || authentication.failureWindow != before.failureWindow
+        else { return }
+        let limiter = FailureLimiter(maximum: authentication.maximumFailures, length: authentication.failureWindow)
+        self.limiter.withLockedValue { $0 = limiter }
     }
 
     /// The client has left.

@@ -9,6 +9,8 @@ struct GatewayMetrics: Sendable {
     enum Expulsion: String, Hashable, CaseIterable {
         case requested
         case tokenExpired = "token_expired"
+        /// The rules were replaced, and the client may not stay.
+        case rulesChanged = "rules_changed"
     }
 
     private let events: CounterFamily<EmitReport.Outcome>

@@ -40,6 +40,8 @@ public final class IO: Sendable {
     let events: EventPublisher
     /// Says what events would do.
     let explainer: Explainer
+    /// Replaces the rules, one after the other.
+    let changes = OneAtATime()
     /// Grants what clients ask for.
     private let requests: ClientRequests
 
@@ -94,9 +96,9 @@ public final class IO: Sendable {
     private init(_ context: GatewayContext) {
         let budgets = ClientBudgets()
         self.context = context
-        self.gatekeeper = Gatekeeper(context, budgets: budgets)
         self.sockets = SocketDirectory(context)
         self.subscriptions = Subscriptions(context, sockets: self.sockets, budgets: budgets)
+        self.gatekeeper = Gatekeeper(context, budgets: budgets, subscriptions: self.subscriptions)
         self.events = EventPublisher(context, subscriptions: self.subscriptions)
         self.explainer = Explainer(context, sockets: self.sockets, subscriptions: self.subscriptions)
         self.requests = ClientRequests(
@@ -124,26 +126,6 @@ public final class IO: Sendable {
 
     /// The namespaces that the gateway looks after: `main`, and the configured ones by their bare names.
     public var namespaces: [String: Namespace] { self.context.namespaces }
-
-    /// Puts another configuration into force, and does not disturb clients that are connected.
-    ///
-    /// It disconnects the sockets of tokens that are gone or revoked. The mode of authentication, the namespaces, the
-    /// trusted proxies and the sizes of the gateway's memory (failures, event ids) stay as they were installed.
-    ///
-    /// - Throws: ``GatewayError`` with every problem of the new configuration. The old one stays in force then.
-    public func reload(_ configuration: GatewayConfiguration) async throws {
-        var configuration = configuration
-        let installed = self.configuration
-        configuration.authentication.mode = installed.authentication.mode
-        configuration.namespaces = installed.namespaces
-        configuration.security.trustedProxies = installed.security.trustedProxies
-        let rules = try await Rules(configuration, hooks: self.context.hooks)
-        let old = await self.context.rules.replace(by: rules)
-        let valid = Set(configuration.apiTokens.filter { !$0.isRevoked }.map { UTF8Text($0.slug) })
-        for token in old.configuration.apiTokens where !token.isRevoked && !valid.contains(UTF8Text(token.slug)) {
-            self.context.expelMembers(of: RoomName.token(token.slug), reason: "Token revoked")
-        }
-    }
 
     /// The verbs, with an answer that says what has happened on the other nodes.
     ///

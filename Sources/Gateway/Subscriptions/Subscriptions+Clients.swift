@@ -5,37 +5,77 @@ import SocketIOWire
 
 /// Entries that clients follow of their own will.
 extension Subscriptions {
+    /// A subscription that the rules allow.
+    private struct Grant: Sendable {
+        var request: SubscriptionRequest
+        var follower: Follower
+        var rooms: [Room]
+    }
+
     func subscribe(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
-        let rules = self.context.rules(for: socket)
-        let principal = self.context.principal(of: socket)
-        let ability = rules.access.ability(of: principal)
-        let policy = rules.access.subscriptionPolicy
-        let schema = rules.content.schema
-        let request = try policy.request(payload, ability: ability, joined: socket.rooms, schema: schema)
-        try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits)
-        guard let type = schema.contentType(request.entity.uid) else { throw ClientRefusal.typeNotFound }
-        try await self.verify(request.entity, type, principal)
-        func follower() throws(ClientRefusal) -> Follower {
-            let owners = self.owners(of: request.entity, type)
-            guard let follower = policy.follower(principal, of: type, ability: ability, owners: owners) else {
-                throw .noEntityAccess
+        let first = try await self.context.decide(for: socket) { rules in
+            let request = try self.request(socket, payload, rules)
+            try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits)
+            guard let type = rules.content.schema.contentType(request.entity.uid) else {
+                throw ClientRefusal.typeNotFound
             }
-            return follower
+            let principal = rules.access.principal(of: PrincipalRecord(socket.data))
+            try await self.verify(request.entity, type, principal)
+            return try self.grant(request, type, principal, rules)
+        } grant: { grant in
+            socket.join(grant.rooms)
         }
-        let first = try follower()
-        let rooms = policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: first)
-        await socket.joinConfirmed(rooms)
-        guard case .undecided = first else { return request.success }
+        await socket.confirm(first.rooms)
+        guard case .undecided = first.follower else { return first.request.success }
         // The owner may have become known while the socket was joining, when it could not be found yet.
         do {
-            let second = try follower()
-            let rooms = policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: second)
-            await socket.joinConfirmed(rooms)
+            let second = try await self.context.decide(for: socket) { rules in
+                guard let type = rules.content.schema.contentType(first.request.entity.uid) else {
+                    throw ClientRefusal.typeNotFound
+                }
+                let principal = rules.access.principal(of: PrincipalRecord(socket.data))
+                return try self.grant(first.request, type, principal, rules)
+            } grant: { grant in
+                socket.join(grant.rooms)
+            }
+            await socket.confirm(second.rooms)
         } catch {
-            socket.leave(rooms)
+            socket.leave(first.rooms)
             throw error
         }
-        return request.success
+        return first.request.success
+    }
+
+    private func request(
+        _ socket: Socket,
+        _ payload: JSONValue?,
+        _ rules: Rules
+    ) throws(ClientRefusal) -> SubscriptionRequest {
+        let principal = rules.access.principal(of: PrincipalRecord(socket.data))
+        return try rules.access.subscriptionPolicy.request(
+            payload,
+            ability: rules.access.ability(of: principal),
+            joined: socket.rooms,
+            schema: rules.content.schema
+        )
+    }
+
+    private func grant(
+        _ request: SubscriptionRequest,
+        _ type: ContentType,
+        _ principal: Principal,
+        _ rules: Rules
+    ) throws(ClientRefusal) -> Grant {
+        let policy = rules.access.subscriptionPolicy
+        let follower = policy.follower(
+            principal,
+            of: type,
+            ability: rules.access.ability(of: principal),
+            owners: self.owners(of: request.entity, type)
+        )
+        guard let follower else { throw .noEntityAccess }
+        let rooms = policy.rooms(of: request.entity, audience: principal.audienceRoom, follower: follower)
+        return Grant(request: request, follower: follower, rooms: rooms)
     }
 
     /// Asks the application whether an entity exists, and remembers the answer.

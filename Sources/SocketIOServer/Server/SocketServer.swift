@@ -22,7 +22,7 @@ public import SocketIOWire
 ///
 /// Register handlers and middlewares before the server listens. Follows Socket.IO protocol 5 over Engine.IO protocol 4.
 public final class SocketServer: Service, HandlerRegistry, Addressable {
-    let configuration: SocketServerConfiguration
+    package let configuration: SocketServerConfiguration
     let metrics: ServerMetrics
     /// The namespaces, and the rules for who gets into them.
     let directory: NamespaceDirectory

@@ -51,6 +51,10 @@ public final class Socket: @unchecked Sendable {
     var visited: UInt32 = 0
     /// Where this socket stands in ``NamespaceShard/connected``.
     var index: Int32 = -1
+    /// What a layer above this one remembers of the socket, on its loop.
+    ///
+    /// Nothing here depends on it.
+    @exclusivity(unchecked) package var mark: UInt32 = 0
     /// Handlers, pending acknowledgements and mailboxes; most sockets have none.
     @exclusivity(unchecked) var extras: SocketExtras?
 
@@ -213,6 +217,11 @@ extension Socket {
     /// broker. While the broker is away this returns at once: the socket misses what other nodes send meanwhile.
     public func joinConfirmed(_ rooms: [Room]) async {
         self.join(rooms)
+        await self.confirm(rooms)
+    }
+
+    /// Returns when this node hears what other nodes send to rooms that the socket has joined before.
+    package func confirm(_ rooms: [Room]) async {
         let adapter = self.namespace.adapter
         guard adapter.subscribesToRooms else { return }
         // Behind the join itself.

@@ -14,6 +14,12 @@ struct ConnectionChecks: Sendable {
 
     /// Whether a client at that address may connect, to a node with so many sockets.
     func check(address: String, connections: Int) throws(ConnectionRefusal) {
+        try self.check(address: address)
+        if let maximum = self.maximumConnections, connections >= maximum { throw .maximumConnections }
+    }
+
+    /// Whether a client at that address may connect, however many there are.
+    func check(address: String) throws(ConnectionRefusal) {
         let parsed = IPAddress(address)
         if !self.whitelist.isEmpty {
             guard let parsed, self.whitelist.contains(where: { $0.contains(parsed) }) else { throw .notWhitelisted }
@@ -23,7 +29,11 @@ struct ConnectionChecks: Sendable {
             // If the address is unknown, it may be a blacklisted one.
             throw .blacklisted
         }
-        if let maximum = self.maximumConnections, connections >= maximum { throw .maximumConnections }
+    }
+
+    /// Whether both let clients of the same addresses connect.
+    func hasSameAddresses(as other: ConnectionChecks) -> Bool {
+        self.whitelist == other.whitelist && self.blacklist == other.blacklist
     }
 
     /// Whether that principal may connect.

@@ -51,11 +51,7 @@ struct RoomPolicy: Sendable {
         let name = try self.name(payload, allowingColon: self.settings.allowsColon)
         guard !RoomName.isReserved(name) else { throw .reservedRoom }
         let room = Room(name)
-        let role = principal.role.map { UTF8Text($0.type) }
-        let isGranted =
-            role.flatMap { self.autoJoinedByRole[$0] }?.contains(room) ?? false
-            || role.flatMap { self.patterns[$0] }?.contains { $0.matches(name) } ?? false
-        if !isGranted {
+        if !self.grants(room, to: principal.role) {
             // The text is part of the protocol. Without private rooms nobody makes rooms of their own.
             guard self.settings.hasPrivateRooms else { throw .privateRoomsDisabled }
             throw self.autoJoined.contains(room) ? .reservedRoom : .joinDenied
@@ -71,6 +67,27 @@ struct RoomPolicy: Sendable {
             throw .maximumRooms(self.settings.maximumRoomsPerSocket)
         }
         return room
+    }
+
+    /// Whether clients of a role may join a room by themselves, if nothing else is against it.
+    func grants(_ room: Room, to role: Role?) -> Bool {
+        guard let role = role.map({ UTF8Text($0.type) }), !RoomName.isReserved(room.name) else { return false }
+        return self.autoJoinedByRole[role]?.contains(room) ?? false
+            || self.patterns[role]?.contains { $0.matches(room.name) } ?? false
+    }
+
+    /// What opens rooms to a role.
+    struct Grants: Sendable, Hashable {
+        var patterns: Set<UTF8Text>
+        var rooms: Set<Room>
+    }
+
+    /// What opens rooms to a role, to be compared with what other rules open.
+    func grants(to role: Role?) -> Grants {
+        Grants(
+            patterns: Set(role?.joinPolicy.map { UTF8Text($0) } ?? []),
+            rooms: role.flatMap { self.autoJoinedByRole[UTF8Text($0.type)] } ?? []
+        )
     }
 
     /// The room that a client wants to leave, unless it is the gateway's.

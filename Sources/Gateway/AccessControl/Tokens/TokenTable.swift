@@ -54,6 +54,16 @@ struct TokenTable: Sendable {
         return token
     }
 
+    /// Whether the key of a token is the same in both tables.
+    func accepts(theKeyOf id: UTF8Text, as other: TokenTable) -> Bool {
+        guard let (one, another) = self.token(id: id).flatMap({ own in other.token(id: id).map { (own, $0) } }) else {
+            // A token that is new here has no former key.
+            return self.token(id: id) != nil
+        }
+        return UTF8Text(self.salt) == UTF8Text(other.salt)
+            && APIToken.bytes(ofHash: one.hash) == APIToken.bytes(ofHash: another.hash)
+    }
+
     /// The token with that id.
     func token(id: UTF8Text) -> APIToken? { self.tokensByID[id] }
 }

@@ -82,6 +82,13 @@ public enum RoomName {
         return name.contains(UInt8(ascii: "@")) && Self.hasDoubleColon(name)
     }
 
+    /// Whether a room is one of those that a subscription to an entity consists of, besides the entity's own room.
+    static func isOfFollowers(_ room: Room) -> Bool {
+        let name = room.name.utf8
+        return name.starts(with: "narrow:".utf8)
+            || (name.contains(UInt8(ascii: "@")) && Self.hasDoubleColon(name))
+    }
+
     private static func hasDoubleColon(_ name: String.UTF8View) -> Bool {
         var previous: UInt8 = 0
         for byte in name {
