@@ -132,6 +132,7 @@ let targets: [Target] = [
     .example("Notes", ["SocketIOServer", "EngineIO", hummingbird, lifecycle, nioPosix, logging], hasPage: true),
     .example("Cluster", ["SocketIOServer", "RedisAdapters", "RESP"]),
     .example("Publisher", ["SocketIOEmitter", "RESP"]),
+    .example("Articles", ["SocketIOServer", "Gateway"]),
     // What tests talk to a server with.
     .target(
         name: "SocketIOTestSupport",

@@ -9,6 +9,10 @@ do {
     try await redis.connect()
     let io = SocketServer(adapter: PubSubAdapterFactory(client: redis))
 
+    io.onConnection { socket in
+        socket.join("lobby")
+    }
+    // Another namespace of the same connection, which asks for a secret.
     io.of("/chat").use { socket in
         guard socket.handshake.auth["token"] == "secret" else {
             throw ConnectError("unauthorized", data: ["retry": false])

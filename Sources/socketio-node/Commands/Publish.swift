@@ -34,15 +34,25 @@ struct PublishOptions: ParsableArguments {
         var body = ByteBuffer()
         body.writeJSON(value)
         var headers = [("Content-Type", "application/json")]
-        if let token = token ?? environment["SOCKETIO_TOKEN"] { headers.append(("Authorization", "Bearer \(token)")) }
+        token = token ?? environment["SOCKETIO_TOKEN"]
+        let hasToken = token?.isEmpty == false
+        if let token, hasToken { headers.append(("Authorization", "Bearer \(token)")) }
         let answer = try await HTTPCall(method: .POST, url: url + path, headers: headers, body: body).run()
         let text = String(buffer: answer.body)
         guard (200..<300).contains(answer.status) else {
             let message = (try? JSONValue(parsing: answer.body))?["error"]?["message"]?.stringValue ?? text
             StandardError.write("The node refused (HTTP \(answer.status)): \(message)")
+            if answer.status == 401 { StandardError.write(Self.advice(hadToken: hasToken)) }
             throw ExitCode(1)
         }
         if !text.isEmpty { print(text) }
+    }
+
+    /// What to do if the node does not accept the token.
+    static func advice(hadToken: Bool) -> String {
+        hadToken
+            ? "The token is none of this node's. `socketio-node token create` makes one, and prints what its file needs."
+            : "No token was given: set SOCKETIO_TOKEN, or use --token or --token-file."
     }
 
     /// What an argument says, or what standard input has if it is `-`; `nil` without one.

@@ -23,7 +23,8 @@ public struct Scope: Sendable, Hashable, CustomStringConvertible {
         self.action = action
     }
 
-    /// Reads a scope; `nil` if the text has none of these four forms.
+    /// Reads a scope, such as `Scope("api::article.article.create")!` for one that is written in the program; `nil` if the
+    /// text has none of these four forms.
     public init?(_ text: String) {
         if UTF8Text(text) == "*" {
             self = .all

@@ -40,6 +40,11 @@ public struct Field: Sendable, Hashable {
         self.isRepeatable = isRepeatable
     }
 
+    /// Creates a field for a value without structure: `Field(.text, isPrivate: true)`.
+    public init(_ scalar: Scalar, isPrivate: Bool = false, isRepeatable: Bool = false) {
+        self.init(.scalar(scalar), isPrivate: isPrivate, isRepeatable: isRepeatable)
+    }
+
     /// A public field for text.
     public static let string = Field(.scalar(.string))
     /// A public field for a whole number.

@@ -59,6 +59,7 @@ extension ConfigurationReader {
                 line: context.mark.line,
                 column: context.mark.column,
                 "has the same key twice: " + duplicates.joined(separator: ", ")
+                    + ". Put what stands below the second one below the first."
             )
         default:
             return self.fileProblem(line: 1, column: 1, "is not valid YAML: \(error)")
