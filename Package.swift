@@ -31,6 +31,7 @@ let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let targets: [Target] = [
@@ -87,6 +88,14 @@ let targets: [Target] = [
         ],
         swiftSettings: settings
     ),
+    // Requests of the gateway to other servers.
+    .target(
+        name: "GatewayHTTPClient",
+        dependencies: [
+            "Gateway", "EngineIO", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioConcurrency, lifecycle,
+        ],
+        swiftSettings: settings
+    ),
     // What the gateways of a cluster share, in a Redis.
     .target(
         name: "RedisGateway",
@@ -106,11 +115,11 @@ let targets: [Target] = [
     .executableTarget(
         name: "socketio-node",
         dependencies: [
-            "Console", "Gateway", "RedisGateway", "RedisAdapters", "SocketIOEmitter", "SocketIOServer", "EngineIO",
+            "Console", "Gateway", "GatewayHTTPClient", "RedisGateway", "RedisAdapters", "SocketIOEmitter",
+            "SocketIOServer", "EngineIO",
             "RESP",
-            "SocketIOWire", "Incidents", arguments, yams, crypto, nioCore, nioPosix, nioHTTP1, nioConcurrency, logging,
-            metrics,
-            lifecycle, signals, ordered,
+            "SocketIOWire", "Incidents", arguments, yams, crypto, nioCore, nioPosix, nioHTTP1, nioSSL, nioConcurrency,
+            logging, metrics, lifecycle, signals, ordered,
         ],
         swiftSettings: settings
     ),
@@ -213,6 +222,13 @@ let targets: [Target] = [
         swiftSettings: settings
     ),
     .testTarget(
+        name: "GatewayHTTPClientTests",
+        dependencies: [
+            "GatewayHTTPClient", "Gateway", nioCore, nioPosix, nioHTTP1, nioSSL, nioConcurrency,
+        ],
+        swiftSettings: settings
+    ),
+    .testTarget(
         name: "RedisGatewayTests",
         dependencies: [
             "RedisGateway", "Gateway", "SocketIOServer", "EngineIO", "RESP", "RedisTestSupport", "SocketIOTestSupport",
@@ -278,6 +294,7 @@ let products: [Product] = [
     .library(name: "RedisAdapters", targets: ["RedisAdapters"]),
     .library(name: "SocketIOAdapterTesting", targets: ["SocketIOAdapterTesting"]),
     .library(name: "Gateway", targets: ["Gateway"]),
+    .library(name: "GatewayHTTPClient", targets: ["GatewayHTTPClient"]),
     .library(name: "RedisGateway", targets: ["RedisGateway"]),
     .executable(name: "socketio-node", targets: ["socketio-node"]),
 ]
@@ -308,6 +325,7 @@ var dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
     .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
+    .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
 ]
 // SOCKETIO_DOCS=1 swift package generate-documentation --target SocketIOServer

@@ -17,6 +17,8 @@ struct GatewayContext: Sendable {
     let rules: RulesInForce
     let hooks: GatewayHooks
     let sharing: Sharing
+    /// What sends requests to other servers; `nil` if the application gave nothing that does.
+    let outgoing: (any OutgoingHTTP)?
     let logger: Logger
     let metrics: GatewayMetrics
     /// What the log is told of refusals and failures.

@@ -55,6 +55,7 @@ public final class IO: Sendable {
     ///   - configuration: What to allow and to show.
     ///   - hooks: Functions of the application that the gateway calls.
     ///   - sharing: What the gateways of the cluster share. By default the gateway is alone.
+    ///   - outgoing: What sends the gateway's requests to other servers, for configurations that name some.
     ///   - logger: Where the gateway logs. By default it does not log.
     ///   - metricsFactory: Where the gateway counts.
     ///   - clock: The Unix time in seconds that decides when credentials expire. By default it is the system's.
@@ -65,6 +66,7 @@ public final class IO: Sendable {
         configuration: GatewayConfiguration,
         hooks: GatewayHooks = GatewayHooks(),
         sharing: Sharing = Sharing(),
+        outgoing: (any OutgoingHTTP)? = nil,
         logger: Logger = Logger(label: "socketio.gateway", factory: { _ in SwiftLogNoOpLogHandler() }),
         metricsFactory: any MetricsFactory = MetricsSystem.factory,
         clock: (@Sendable () -> Double)? = nil
@@ -77,6 +79,7 @@ public final class IO: Sendable {
                 rules: RulesInForce(rules, eventLoops: server.sockets.eventLoops),
                 hooks: hooks,
                 sharing: sharing,
+                outgoing: outgoing,
                 logger: logger,
                 metrics: GatewayMetrics(factory: metricsFactory, incidents: incidents),
                 incidents: incidents,

@@ -71,10 +71,12 @@ struct NodeProcess {
         )
         var gateway = self.configuration.gateway
         let token = self.addTokenForThisRun(&gateway)
+        let outgoing = try self.outgoing(group)
         let io = try await IO.install(
             on: server,
             configuration: gateway,
             sharing: self.sharing(redis),
+            outgoing: outgoing,
             logger: Logger(label: "gateway"),
             metricsFactory: self.metricsFactory
         )
@@ -105,7 +107,15 @@ struct NodeProcess {
             onDeadline: ShutdownWatchdog.end(self.log, self.logger)
         )
         watchdog.watch(ShutdownService.signals)
-        let services = self.services(server, io, redis, readiness, banner, group, watchdog, descriptors)
+        var services = self.services(server, io, redis, readiness, banner, group, watchdog, descriptors)
+        // Everything else may need it until it has ended.
+        let clientService = ServiceGroupConfiguration.ServiceConfiguration(
+            service: outgoing,
+            successTerminationBehavior: .gracefullyShutdownGroup,
+            failureTerminationBehavior: .gracefullyShutdownGroup,
+            serviceName: "outgoing"
+        )
+        services.insert(clientService, at: 0)
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services,

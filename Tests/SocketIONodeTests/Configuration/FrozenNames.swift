@@ -156,6 +156,8 @@ struct FrozenNames {
         ("publish.requestTimeout", "SOCKETIO_PUBLISH_REQUEST_TIMEOUT"),
         ("publish.requestsPerToken", "SOCKETIO_PUBLISH_REQUESTS_PER_TOKEN"),
         ("publish.maximumConnections", "SOCKETIO_PUBLISH_MAXIMUM_CONNECTIONS"),
+        ("outgoing.allow", "SOCKETIO_OUTGOING_ALLOW"),
+        ("outgoing.tls.caFile", "SOCKETIO_OUTGOING_TLS_CA_FILE"),
         ("console.enabled", "SOCKETIO_CONSOLE_ENABLED"),
         ("console.host", "SOCKETIO_CONSOLE_HOST"),
         ("console.port", "SOCKETIO_CONSOLE_PORT"),

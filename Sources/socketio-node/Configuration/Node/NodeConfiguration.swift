@@ -17,6 +17,7 @@ struct NodeConfiguration: Sendable {
     var gateway = GatewayConfiguration()
     var jwt = JWT()
     var publishing = Publish()
+    var outgoing = Outgoing()
     var internalListener = Console()
     var logging = Logging()
     var shutdown = Shutdown()

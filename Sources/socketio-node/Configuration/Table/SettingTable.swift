@@ -9,7 +9,7 @@ enum SettingTable {
     /// The groups of the file, in its order.
     static let declarations: [SettingDeclaration<NodeConfiguration>] = [
         Self.listen, Self.heartbeat, Self.limits, Self.cors, Self.adapter, Self.recovery, Self.gateway, Self.publish,
-        Self.console, Self.logging, Self.shutdown,
+        Self.outgoing, Self.console, Self.logging, Self.shutdown,
     ]
 
     /// The same with their defaults.
