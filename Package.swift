@@ -219,6 +219,7 @@ let targets: [Target] = [
             nioEmbedded,
             nioConcurrency, logging, metrics, metricsTestKit, ordered, jwt, crypto,
         ],
+        resources: [.copy("Fixtures")],
         swiftSettings: settings
     ),
     .testTarget(
