@@ -126,6 +126,17 @@ package final class RawConnection: Sendable {
         }
     }
 
+    /// Waits for a text, and returns what has come up to its end.
+    package func text(until end: String) async throws -> String {
+        try await self.inbox.wait { bytes, isClosed in
+            guard let range = bytes.readableBytesView.firstRange(of: end.utf8) else {
+                if isClosed { throw Closed() }
+                return nil
+            }
+            return bytes.readString(length: range.upperBound - bytes.readerIndex)
+        }
+    }
+
     /// Waits for the end of the stream.
     ///
     /// - Returns: The bytes that came before it.

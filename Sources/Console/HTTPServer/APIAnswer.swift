@@ -11,6 +11,8 @@ struct APIAnswer: Sendable {
     var contentType = Self.json
     var headers: [(name: String, value: String)] = []
     var body: AnswerBody
+    /// What follows without an end, instead of the body.
+    var stream: AnswerStream?
 }
 
 extension APIAnswer {
@@ -30,7 +32,8 @@ extension APIAnswer {
         head.writeString("Date: \(HTTPDate.string(fromSeconds: now))\r\n")
         head.writeString("Content-Type: \(self.contentType)\r\nCache-Control: no-store\r\n")
         for (name, value) in self.headers { head.writeString("\(name): \(value)\r\n") }
-        head.writeString("Content-Length: \(self.body.bytes.readableBytes)\r\n")
+        // The end of a stream is that of the connection.
+        if self.stream == nil { head.writeString("Content-Length: \(self.body.bytes.readableBytes)\r\n") }
         if !isKeptAlive { head.writeString("Connection: close\r\n") }
         head.writeString("\r\n")
         return head

@@ -25,6 +25,8 @@ final class APIConnection<API: ServedAPI>: @unchecked Sendable {
         case answering
         /// An answer is being sent.
         case writing
+        /// An answer without an end is being sent; the task asks for its parts.
+        case streaming(Task<Void, Never>)
         /// A refusal is being sent or was sent. What the client still sends is dropped, up to so many bytes.
         case lingering(bytesLeft: Int, isWritten: Bool, isRead: Bool)
         case closed
@@ -71,7 +73,7 @@ final class APIConnection<API: ServedAPI>: @unchecked Sendable {
         case .idle, .lingering:
             self.server.api.gaveWay()
             self.closeNow()
-        case .receiving, .ending, .answering, .writing, .closed: break
+        case .receiving, .ending, .answering, .writing, .streaming, .closed: break
         }
     }
 
@@ -82,7 +84,7 @@ final class APIConnection<API: ServedAPI>: @unchecked Sendable {
         self.isShuttingDown = true
         self.isKeptAlive = false
         switch self.state {
-        case .idle, .lingering: self.closeNow()
+        case .idle, .lingering, .streaming: self.closeNow()
         case .receiving: self.arm(ServerLimits.farewell) { $0.refuse(.shuttingDown) }
         case .ending, .answering, .writing, .closed: break
         }
@@ -132,7 +134,7 @@ extension APIConnection: ChannelInboundHandler, ChannelOutboundHandler {
             // The client has ended its side, but may still wait for the answer.
             self.isKeptAlive = false
             switch self.state {
-            case .idle, .receiving, .lingering: self.closeNow()
+            case .idle, .receiving, .lingering, .streaming: self.closeNow()
             case .ending, .answering, .writing, .closed: break
             }
         }
@@ -149,14 +151,14 @@ extension APIConnection: ChannelInboundHandler, ChannelOutboundHandler {
         case .receiving: self.refuse(.malformed)
         // The request before it is good, and has perhaps published something, so the client must hear of it.
         case .answering, .writing: self.isKeptAlive = false
-        case .ending, .lingering, .closed: self.closeNow()
+        case .ending, .lingering, .streaming, .closed: self.closeNow()
         }
     }
 
     fileprivate var takesParts: Bool {
         switch self.state {
         case .idle, .receiving, .ending, .lingering: true
-        case .answering, .writing, .closed: false
+        case .answering, .writing, .streaming, .closed: false
         }
     }
 
@@ -172,6 +174,7 @@ extension APIConnection: ChannelInboundHandler, ChannelOutboundHandler {
         self.deadline = nil
         // A request that is being answered keeps its place until the answer is made.
         if case .receiving(let exchange) = self.state { self.release(exchange) }
+        if case .streaming(let task) = self.state { task.cancel() }
         self.state = .closed
         self.queue = []
         self.context = nil
@@ -210,7 +213,9 @@ extension APIConnection {
         // Requests behind a refusal get no answer.
         case (.lingering, .head): break
         // The decoder keeps the order of the parts.
-        case (.idle, _), (.receiving, .head), (.ending, _), (.answering, _), (.writing, _), (.closed, _): break
+        case (.idle, _), (.receiving, .head), (.ending, _), (.answering, _), (.writing, _), (.streaming, _),
+            (.closed, _):
+            break
         }
     }
 
@@ -278,6 +283,7 @@ extension APIConnection {
     private func send(_ answer: APIAnswer) {
         guard let loop = self.context?.eventLoop else { return }
         loop.assertInEventLoop()
+        if let stream = answer.stream, !self.isHead { return self.send(stream, behind: answer) }
         self.state = .writing
         self.arm(self.server.limits.answerTimeout) { $0.closeNow() }
         let promise = loop.makePromise(of: Void.self)
@@ -288,6 +294,34 @@ extension APIConnection {
         }
         let head = answer.http(isKeptAlive: self.isKeptAlive, now: self.server.now)
         self.write(head, body: answer.body, promise: promise)
+    }
+
+    /// Sends an answer without an end, part by part.
+    ///
+    /// A client that has not taken a part in the time of an answer is given up.
+    private func send(_ stream: AnswerStream, behind answer: APIAnswer) {
+        guard let loop = self.context?.eventLoop else { return }
+        self.isKeptAlive = false
+        self.deadline?.cancel()
+        self.write(answer.http(isKeptAlive: false, now: self.server.now), promise: nil)
+        // It ends with the connection, which cancels it.
+        let task = Task { [weak self] in
+            while let bytes = await stream.next() {
+                guard let connection = self else { return }
+                do { try await loop.flatSubmit { connection.sendPart(bytes, on: loop) }.get() } catch { break }
+            }
+            guard let connection = self else { return }
+            loop.execute { connection.closeNow() }
+        }
+        self.state = .streaming(task)
+    }
+
+    private func sendPart(_ bytes: ByteBuffer, on loop: any EventLoop) -> EventLoopFuture<Void> {
+        let promise = loop.makePromise(of: Void.self)
+        self.arm(self.server.limits.answerTimeout) { $0.closeNow() }
+        promise.futureResult.assumeIsolated().whenSuccess { self.deadline?.cancel() }
+        self.write(bytes, promise: promise)
+        return promise.futureResult
     }
 
     private func finish() {

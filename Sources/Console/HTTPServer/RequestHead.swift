@@ -50,6 +50,8 @@ struct RequestHead: Sendable {
     var authorization: String?
     /// The `Accept` fields: which kinds of answers the client takes.
     var accept: [String]
+    /// The `Last-Event-ID` field: up to where a reader of a stream has come.
+    var lastEventID: String?
     var bodyLength: BodyLength
     /// Whether further requests may follow on the connection.
     var isKeptAlive: Bool
@@ -64,6 +66,7 @@ struct RequestHead: Sendable {
         let headers = head.headers
         self.authorization = headers.first(name: "authorization")
         self.accept = headers["accept"]
+        self.lastEventID = headers.first(name: "last-event-id")
         if headers.contains(name: "transfer-encoding") {
             self.bodyLength = .unknown
         } else if let length = headers.first(name: "content-length") {

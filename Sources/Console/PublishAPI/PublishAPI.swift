@@ -184,7 +184,7 @@ extension PublishAPI: ServedAPI {
 
     /// Checks all that a request's head says: token first, then route, scope, and length.
     func admit(_ head: RequestHead, from address: SocketAddress? = nil) throws(APIError) -> AdmittedRequest {
-        guard let token = self.token(head.authorization) else { throw .unauthorized }
+        guard let token = head.bearerKey.flatMap({ self.io.apiToken(forKey: $0) }) else { throw .unauthorized }
         guard let target = head.target else { throw .notFound }
         var request = try self.route(target, head.method, token)
         request.address = address
@@ -193,14 +193,6 @@ extension PublishAPI: ServedAPI {
             throw .tooLarge(self.configuration.maximumBodyBytes)
         case .none, .bytes, .unknown: return request
         }
-    }
-
-    /// The token of `Bearer <key>`, checked by the gateway.
-    private func token(_ authorization: String?) -> APIToken? {
-        guard let authorization, authorization.hasASCIIPrefix("bearer ") else { return nil }
-        let key = authorization.utf8.dropFirst("bearer ".utf8.count).drop { $0 == UInt8(ascii: " ") }
-        guard (1...1024).contains(key.count), let key = String(key) else { return nil }
-        return self.io.apiToken(forKey: key)
     }
 
     /// The route of a target, if the token may use it.

@@ -32,9 +32,7 @@ struct PublishRequest: Sendable {
     /// Refuses members that the route does not know: a misspelt `rooms` would send the event to everybody.
     func check() throws {
         try Self.check(self.body, members: self.route.members)
-        for parameter in self.target.query where !self.route.parameters.contains(parameter.name) {
-            throw Self.unknown(parameter.name, "parameter", self.route.parameters)
-        }
+        try Self.check(self.target.query, parameters: self.route.parameters)
     }
 
     /// Refuses all members but these.
@@ -44,6 +42,13 @@ struct PublishRequest: Sendable {
             throw APIError.invalidRequest("The body must be a JSON object.")
         }
         for name in object.keys where !members.contains(name) { throw Self.unknown(name, "member", members) }
+    }
+
+    /// Refuses all parameters of a query but these.
+    static func check(_ query: [RequestTarget.Parameter], parameters: [UTF8Text]) throws {
+        for parameter in query where !parameters.contains(parameter.name) {
+            throw Self.unknown(parameter.name, "parameter", parameters)
+        }
     }
 
     private static func unknown(_ name: UTF8Text, _ kind: String, _ known: [UTF8Text]) -> APIError {

@@ -43,20 +43,7 @@ struct ConsoleTests {
         _ api: ConsoleAPI = Self.api(),
         _ body: (SocketAddress) async throws -> Void
     ) async throws {
-        let (addresses, listening) = AsyncStream.makeStream(of: SocketAddress?.self)
-        let service = api.service(
-            host: "127.0.0.1",
-            port: 0,
-            eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
-            onListening: { listening.yield($0) }
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await service.run() }
-            var iterator = addresses.makeAsyncIterator()
-            let address = try #require(await iterator.next() ?? nil)
-            try await body(address)
-            group.cancelAll()
-        }
+        try await withListener(api, body)
     }
 
     private func head(_ line: String, _ fields: String...) -> String {
@@ -165,10 +152,10 @@ struct ConsoleTests {
     @Test func connectionsAreBounded() async throws {
         let (started, isStarted) = AsyncStream.makeStream(of: Void.self)
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
-        let hanging = ConsoleRoute(path: ["hangs"]) { _ in
+        let hanging = ConsoleRoute(.get, "hangs", access: .anybody) { _ in
             isStarted.yield()
             for await _ in ends {}
-            return (200, "text/plain", ByteBuffer())
+            return .bytes(ByteBuffer(), contentType: "text/plain")
         }
         let log = LogLines()
         let api = ConsoleAPI(
