@@ -27,6 +27,8 @@ enum MetricCatalogue {
 
     private static let connections = [
         gauge("socketio_connections", "Open sessions."),
+        counter("socketio_connections_opened_total", "Sessions that have begun."),
+        histogram("socketio_event_loop_lag_seconds", "How long after their time event loops run a task."),
         counter("socketio_connections_closed_total", "Sessions that have ended."),
         counter("socketio_handshake_rejected_total", "Requests that were refused before there was a session."),
         counter("socketio_upgrades_total", "Changes from polling to WebSocket."),
@@ -54,6 +56,8 @@ enum MetricCatalogue {
         counter("socketio_rejected_total", "What limits have refused."),
         counter("socketio_reading_paused_total", "Pauses in which nothing is read from a client."),
         counter("socketio_recoveries_total", "Clients that wanted to go on where they were."),
+        counter("socketio_recovery_replayed_total", "Missed events that clients got when they came back."),
+        histogram("socketio_handshake_seconds", "How long middlewares took to decide about a client."),
     ]
 
     private static let cluster = [
@@ -73,6 +77,7 @@ enum MetricCatalogue {
         counter("redis_publishes_dropped_total", "Publishes that were given up."),
         counter("redis_command_timeouts_total", "Commands without a reply in time."),
         counter("redis_messages_unusable_total", "Messages of subscriptions that could not be used."),
+        histogram("redis_loopback_seconds", "How long a message to the node itself takes by Redis."),
     ]
 
     private static let gateway = [
@@ -88,6 +93,10 @@ enum MetricCatalogue {
 
     private static func counter(_ name: UTF8Text, _ help: String) -> Entry {
         Entry(name: name, kind: .counter, help: help)
+    }
+
+    private static func histogram(_ name: UTF8Text, _ help: String) -> Entry {
+        Entry(name: name, kind: .histogram, help: help)
     }
 
     private static func gauge(_ name: UTF8Text, _ help: String) -> Entry {

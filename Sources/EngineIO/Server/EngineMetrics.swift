@@ -13,6 +13,8 @@ struct EngineMetrics: Sendable {
         let packetsSent: Counter
         let bytesReceived: Counter
         let bytesSent: Counter
+        /// Sessions that began with this transport.
+        let opened: Counter
 
         init(transport: TransportName, factory: any MetricsFactory) {
             let dimensions = [("transport", transport.rawValue)]
@@ -23,6 +25,7 @@ struct EngineMetrics: Sendable {
             self.packetsSent = counter("socketio_packets_sent_total")
             self.bytesReceived = counter("socketio_bytes_received_total")
             self.bytesSent = counter("socketio_bytes_sent_total")
+            self.opened = counter("socketio_connections_opened_total")
         }
     }
 
@@ -70,11 +73,14 @@ struct EngineMetrics: Sendable {
     private let slowConsumers: [SlowConsumer: Counter]
     /// How often accepting stopped because file descriptors had run out.
     let acceptPaused: Counter
+    /// How late event loops are.
+    let loopLag: Metrics.Timer
     private let incidents: IncidentLog
 
     init(factory: any MetricsFactory, incidents: IncidentLog) {
         self.incidents = incidents
         self.acceptPaused = Counter(label: "socketio_accepting_paused_total", factory: factory)
+        self.loopLag = Metrics.Timer(label: "socketio_event_loop_lag_seconds", factory: factory)
         self.connections = Meter(label: "socketio_connections", factory: factory)
         self.sendQueueBytes = Meter(label: "socketio_send_queue_bytes", factory: factory)
         self.requestBytes = Meter(label: "socketio_request_bytes", factory: factory)

@@ -32,6 +32,8 @@ public final class EngineServer: Sendable {
         /// Sessions that have ended and wait for their clients' last polls.
         var lingering: [SessionID: SessionReference] = [:]
         var listeners: [any Channel] = []
+        /// What measures how late the loops are; empty before the server listens.
+        var lagWatches: [LoopLag] = []
         /// Ids of the application for sessions that are about to begin.
         var promisedIDs: Set<SessionID> = []
     }
@@ -152,11 +154,23 @@ public final class EngineServer: Sendable {
         }
         guard let address = channel.localAddress else { throw ChannelError.unknownLocalAddress }
         self.state.withLockedValue { $0.listeners.append(channel) }
+        self.watchLoops()
         self.logger.info(
             "Listening",
             metadata: ["address": "\(address.ipAddress ?? host)", "port": "\(address.port ?? port)"]
         )
         return address
+    }
+
+    /// Measures how late the loops are, from the first listener on.
+    private func watchLoops() {
+        let timer = self.metrics.loopLag
+        let watches = self.state.withLockedValue { state -> [LoopLag] in
+            guard state.lagWatches.isEmpty else { return [] }
+            state.lagWatches = self.loops.map { LoopLag($0.eventLoop) { timer.recordNanoseconds($0.nanoseconds) } }
+            return state.lagWatches
+        }
+        for watch in watches { watch.start() }
     }
 
     private func makeAcceptGate() -> AcceptGate {
@@ -227,6 +241,7 @@ public final class EngineServer: Sendable {
     /// peer's answer, after 30 s at the latest.
     public func close() async {
         await self.stopListening()
+        for watch in self.state.withLockedValue({ $0.lagWatches }) { watch.stop() }
         await self.closeSessions()
         for loop in self.loops {
             try? await loop.eventLoop.submit {
@@ -443,6 +458,7 @@ public final class EngineServer: Sendable {
             if !state.promisedIDs.isEmpty { state.promisedIDs.remove(session.id) }
         }
         self.metrics.connections.increment()
+        (session.transport == .polling ? self.metrics.polling : self.metrics.webSocket).opened.increment()
         self.logger.debug(
             "Opened a session",
             metadata: [

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Incidents
 import Logging
 import NIOCore
@@ -84,6 +85,9 @@ extension ClientCore {
 
     func returnedProbe(_ message: RESPMessage) {
         let number = Int(String(buffer: message.payload))
+        if let time = self.probe.roundTrip(of: number, at: self.eventLoop.now) {
+            self.metrics.loopback.recordNanoseconds(time.nanoseconds)
+        }
         self.handle(self.probe.returned(number, at: self.eventLoop.now))
     }
 

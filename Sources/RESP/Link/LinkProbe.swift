@@ -77,6 +77,12 @@ struct LinkProbe {
         }
     }
 
+    /// How long the message of that number was on its way, if it is the one that is awaited.
+    func roundTrip(of number: Int?, at now: NIODeadline) -> TimeAmount? {
+        guard case .out(let probe) = self.state, probe.number == number, !probe.hasReturned else { return nil }
+        return now - probe.sentAt
+    }
+
     // MARK: Life
 
     /// Sets whether messages must come back again and again from now on.

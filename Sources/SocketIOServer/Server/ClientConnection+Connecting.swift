@@ -184,15 +184,19 @@ extension ClientConnection {
     ) {
         let middlewares = socket.namespace.middlewares
         guard !middlewares.isEmpty else {
+            self.server.metrics.decided(after: .zero, isRefused: false)
             body(socket)
             return
         }
+        let (metrics, begun) = (self.server.metrics, self.session.eventLoop.now)
         // Ends with the middlewares; a client that leaves meanwhile is noticed when they are done.
         Task(executorPreference: socket.shard.executor) {
             do {
                 for middleware in middlewares { try await middleware(socket) }
+                metrics.decided(after: socket.eventLoop.now - begun, isRefused: false)
                 socket.onLoop { body(socket) }
             } catch {
+                metrics.decided(after: socket.eventLoop.now - begun, isRefused: true)
                 socket.onLoop { socket.client.refuse(socket, error) }
             }
         }

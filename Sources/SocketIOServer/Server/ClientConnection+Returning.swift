@@ -108,6 +108,7 @@ extension ClientConnection {
             missed.removeAll { !filter(socket, MissedEvent($0)) }
         }
         self.server.metrics.recovery(succeeded: true)
+        self.server.metrics.replayed(missed.count)
         self.joined()
         self.finish(socket, missedEvents: missed.map(\.packet), goingOn: ticket)
     }

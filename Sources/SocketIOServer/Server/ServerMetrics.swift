@@ -1,6 +1,7 @@
 import EngineIO
 import Incidents
 import Metrics
+import NIOCore
 import SocketIOWire
 import Synchronization
 
@@ -9,6 +10,9 @@ struct ServerMetrics: Sendable {
     private let factory: any MetricsFactory
     private let pausesForRate: Counter
     private let pausesForHandlers: Counter
+    private let connected: Metrics.Timer
+    private let refused: Metrics.Timer
+    private let replayed: Counter
     private let incidents: IncidentLog
 
     init(factory: any MetricsFactory, incidents: IncidentLog) {
@@ -19,6 +23,12 @@ struct ServerMetrics: Sendable {
         }
         self.pausesForRate = pauses("byte_rate")
         self.pausesForHandlers = pauses("waiting_events")
+        func handshakes(_ result: String) -> Metrics.Timer {
+            Metrics.Timer(label: "socketio_handshake_seconds", dimensions: [("result", result)], factory: factory)
+        }
+        self.connected = handshakes("connected")
+        self.refused = handshakes("refused")
+        self.replayed = Counter(label: "socketio_recovery_replayed_total", factory: factory)
     }
 
     /// Why nothing more is read from a client for now.
@@ -58,6 +68,14 @@ struct ServerMetrics: Sendable {
         case packet = "socketio_packet"
         case violation = "protocol_violation"
     }
+
+    /// Middlewares have decided about a client.
+    func decided(after time: TimeAmount, isRefused: Bool) {
+        (isRefused ? self.refused : self.connected).recordNanoseconds(time.nanoseconds)
+    }
+
+    /// A client has come back, and gets so many events that it has missed.
+    func replayed(_ count: Int) { self.replayed.increment(by: count) }
 
     /// A client wanted to go on where it was.
     func recovery(succeeded: Bool) {

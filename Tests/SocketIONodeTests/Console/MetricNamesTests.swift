@@ -23,13 +23,16 @@ struct MetricNamesTests {
         "socketio_cluster_answers_dropped_total", "socketio_cluster_answers_refused_total",
         "socketio_cluster_broadcasts_filtered_total", "socketio_cluster_broadcasts_received_total",
         "socketio_cluster_messages_rejected_total", "socketio_cluster_messages_unpublished_total",
-        "socketio_cluster_request_timeouts_total", "socketio_connections_closed_total", "socketio_events_total",
+        "socketio_cluster_request_timeouts_total", "socketio_connections_closed_total",
+        "socketio_connections_opened_total",
+        "socketio_events_total",
         "socketio_gateway_admissions_total", "socketio_gateway_disconnections_total", "socketio_gateway_events_total",
         "socketio_gateway_limited_total", "socketio_gateway_refusals_total",
         "socketio_gateway_sanitiser_failures_total", "socketio_gateway_variants_total",
         "socketio_handler_failures_total", "socketio_handshake_rejected_total", "socketio_malformed_input_total",
         "socketio_malformed_total", "socketio_packets_received_total", "socketio_packets_sent_total",
-        "socketio_reading_paused_total", "socketio_recoveries_total", "socketio_rejected_total",
+        "socketio_reading_paused_total", "socketio_recoveries_total", "socketio_recovery_replayed_total",
+        "socketio_rejected_total",
         "socketio_remote_acknowledgements_refused_total", "socketio_slow_consumers_total",
         "socketio_unencodable_events_total", "socketio_upgrades_total",
     ]
@@ -39,17 +42,22 @@ struct MetricNamesTests {
         "socketio_send_queue_bytes", "socketio_sockets",
     ]
 
+    static let histograms = [
+        "redis_loopback_seconds", "socketio_event_loop_lag_seconds", "socketio_handshake_seconds",
+    ]
+
     @Test func theCatalogueHasThem() {
         let entries = MetricCatalogue.entries
         #expect(entries.filter { $0.kind == .counter }.map(\.name.string).sorted() == Self.counters)
         #expect(entries.filter { $0.kind == .gauge }.map(\.name.string).sorted() == Self.gauges)
+        #expect(entries.filter { $0.kind == .histogram }.map(\.name.string).sorted() == Self.histograms)
         for entry in entries { #expect(entry.help.hasSuffix("."), "\(entry.name.string)") }
     }
 
     /// The page of the library tells about each; the node's own are in its README.
     @Test func theyAreDocumented() throws {
         let page = try RepositoryFile.text("Sources/SocketIOServer/SocketIOServer.docc/Deploying.md")
-        for name in Self.counters + Self.gauges { #expect(page.contains("`\(name)`"), "\(name)") }
+        for name in Self.counters + Self.gauges + Self.histograms { #expect(page.contains("`\(name)`"), "\(name)") }
     }
 
     /// What a server with a gateway, a namespace and Redis makes is in the catalogue, with its kind.
