@@ -18,7 +18,8 @@ public import RESP
 /// }
 /// ```
 ///
-/// The Redis user needs the channels `<prefix>-gateway#*`, the keys `<prefix>-gateway:*`, and `EVAL`, `EVALSHA`.
+/// The Redis user needs the channels `<prefix>-gateway#*`, the keys `<prefix>-gateway:*`, and `EVAL`, `EVALSHA`, `PUBLISH`,
+/// `SUBSCRIBE`, `XADD`, `XRANGE` and `XREVRANGE`.
 public struct RedisSharing: Sendable {
     /// The connection.
     let client: RESPClient
@@ -48,6 +49,13 @@ public struct RedisSharing: Sendable {
 
     /// What a gateway is installed with.
     public var sharing: Sharing {
-        Sharing(signals: self.signals)
+        var sharing = Sharing(signals: self.signals)
+        sharing.eventLog = self.log("event-log")
+        sharing.auditLog = self.log("audit")
+        return sharing
+    }
+
+    private func log(_ name: String) -> RedisLog {
+        RedisLog(client: self.client, signals: self.signals, prefix: self.prefix, name: name)
     }
 }

@@ -4,7 +4,9 @@ import SocketIOWire
 
 extension ConsoleRoute {
     /// All routes that need a gateway; each part adds its own.
-    static func all(of io: IO) -> [ConsoleRoute] { Self.catalogue(io) }
+    static func all(of io: IO) -> [ConsoleRoute] {
+        Self.catalogue(io) + Self.monitoring(io) + Self.logs(io) + Self.changes(io) + Self.exports(io)
+    }
 
     /// What is configured: content types and roles.
     static func catalogue(_ io: IO) -> [ConsoleRoute] {

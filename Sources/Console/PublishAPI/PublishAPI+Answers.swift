@@ -34,6 +34,7 @@ extension PublishAPI {
         case .verb(let action):
             let answer = try await self.perform(action, request)
             self.answered(request, answer)
+            self.audit(request.admitted, answer)
             var bytes = ByteBuffer()
             bytes.writeJSON(answer.value)
             guard bytes.readableBytes < self.configuration.maximumAnswerBytes else {
@@ -83,6 +84,7 @@ extension PublishAPI {
         let refusal = APIError(error)
         if refusal.status == .internalServerError { self.failed(error) }
         self.refused(refusal, request, from: request.address)
+        self.audit(request, refusal)
         return refusal
     }
 

@@ -55,7 +55,9 @@ final class ClientRequests: Sendable {
     ) {
         self.context.main.on(event.rawValue) { (socket: Socket, payload: JSONValue?) async -> JSONValue in
             do {
-                return try await handler(self, socket, payload)
+                let answer = try await handler(self, socket, payload)
+                self.granted(event, socket, answer)
+                return answer
             } catch {
                 return self.refusal(error, socket, event: event).answer
             }
@@ -69,6 +71,7 @@ final class ClientRequests: Sendable {
         let refusal = ClientRefusal(error)
         if let retryAfter = refusal.retryAfterMilliseconds {
             self.context.metrics.limited(event)
+            self.failed(event, socket, refusal)
             self.context.logger.debug(
                 "A client asks too often",
                 metadata: [
@@ -76,6 +79,7 @@ final class ClientRequests: Sendable {
                 ]
             )
         } else if !(error is ClientRefusal) {
+            self.failed(event, socket, refusal)
             self.context.incidents.record(
                 "Clients' events could not be handled",
                 reason: event.rawValue,

@@ -31,6 +31,8 @@ public struct GatewayConfiguration: Sendable {
     public var entitySubscriptions = EntitySubscriptions()
     /// How often clients may ask for something that costs others.
     public var limits = Limits()
+    /// What those who operate the gateway are told.
+    public var monitoring = Monitoring()
     /// The namespaces besides the main one.
     public var namespaces: [GatewayNamespace] = []
     /// The name of this node in the descriptions of its sockets.
@@ -160,6 +162,8 @@ public struct GatewayConfiguration: Sendable {
         public var requireVerification = false
         /// If there are any, clients may follow only entries of these types.
         public var allowedContentTypes: [String] = []
+        /// Whether the log of events has who subscribes to what.
+        public var enableMetrics = true
         /// How many ids of entries this node remembers, with the other ids and the owners of their entries.
         ///
         /// If an event lacks one of the ids of its entry, it still reaches clients that subscribed by that id, as long

@@ -18,16 +18,27 @@ extension GatewayContext {
         _ question: JSONValue,
         in namespace: Namespace
     ) async -> (answers: [JSONValue?], missing: [String]) {
+        let (answers, missing) = await self.askNodes(event, question, in: namespace)
+        guard let missing else { return (answers, ["cluster"]) }
+        return (answers, missing.map { $0.id ?? $0.address ?? "unknown" })
+    }
+
+    /// The same, with all that is known of the nodes that are missing; `nil` if nobody knows how many there are.
+    func askNodes(
+        _ event: String,
+        _ question: JSONValue,
+        in namespace: Namespace
+    ) async -> (answers: [JSONValue?], missing: [ClusterNode]?) {
         do {
             let timeout = self.configuration.clusterTimeout
             return (try await namespace.serverSideEmitWithAck(event, question, timeout: timeout), [])
         } catch let error as ClusterError where error.isPartial {
             let answers = error.partialResponses
-            if !error.missing.isEmpty { return (answers, error.missing.map { $0.id ?? $0.address ?? "unknown" }) }
-            guard let nodes = try? await namespace.serverCount() else { return (answers, ["cluster"]) }
-            return (answers, Array(repeating: "unknown", count: max(0, nodes - 1 - answers.count)))
+            if !error.missing.isEmpty { return (answers, error.missing) }
+            guard let nodes = try? await namespace.serverCount() else { return (answers, nil) }
+            return (answers, Array(repeating: ClusterNode(), count: max(0, nodes - 1 - answers.count)))
         } catch {
-            return ([], ["cluster"])
+            return ([], nil)
         }
     }
 }

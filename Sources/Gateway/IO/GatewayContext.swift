@@ -23,6 +23,8 @@ struct GatewayContext: Sendable {
     let metrics: GatewayMetrics
     /// What the log is told of refusals and failures.
     let incidents: IncidentLog
+    /// What operators are told of events and changes.
+    let journal: EventJournal
     /// Unix time in seconds.
     let now: @Sendable () -> Double
 

@@ -42,6 +42,8 @@ public final class IO: Sendable {
     let explainer: Explainer
     /// Replaces the rules, one after the other.
     let changes = OneAtATime()
+    /// What the cluster is doing, for those who operate it.
+    public let monitoring: Monitoring
     /// Grants what clients ask for.
     private let requests: ClientRequests
 
@@ -73,17 +75,26 @@ public final class IO: Sendable {
     ) async throws -> IO {
         let rules = try await Rules(configuration, hooks: hooks)
         let incidents = IncidentLog(logger: logger, source: "Gateway", eventLoop: server.sockets.eventLoop)
+        let now = clock ?? { Date().timeIntervalSince1970 }
+        let rulesInForce = RulesInForce(rules, eventLoops: server.sockets.eventLoops)
         let io = IO(
             GatewayContext(
                 server: server,
-                rules: RulesInForce(rules, eventLoops: server.sockets.eventLoops),
+                rules: rulesInForce,
                 hooks: hooks,
                 sharing: sharing,
                 outgoing: outgoing,
                 logger: logger,
                 metrics: GatewayMetrics(factory: metricsFactory, incidents: incidents),
                 incidents: incidents,
-                now: clock ?? { Date().timeIntervalSince1970 }
+                journal: EventJournal(
+                    sharing,
+                    rules: rulesInForce,
+                    eventLoop: server.sockets.eventLoop,
+                    incidents: incidents,
+                    now: now
+                ),
+                now: now
             )
         )
         // The limits for an address and the gateway's checks must agree on which address a client has.
@@ -93,6 +104,7 @@ public final class IO: Sendable {
         io.events.register()
         io.subscriptions.register()
         io.explainer.register()
+        io.monitoring.register()
         return io
     }
 
@@ -104,6 +116,7 @@ public final class IO: Sendable {
         self.gatekeeper = Gatekeeper(context, budgets: budgets, subscriptions: self.subscriptions)
         self.events = EventPublisher(context, subscriptions: self.subscriptions)
         self.explainer = Explainer(context, sockets: self.sockets, subscriptions: self.subscriptions)
+        self.monitoring = Monitoring(context)
         self.requests = ClientRequests(
             context,
             sockets: self.sockets,

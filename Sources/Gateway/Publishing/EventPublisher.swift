@@ -1,6 +1,7 @@
 import Incidents
 import Logging
 import NIOConcurrencyHelpers
+import OrderedCollections
 import SocketIOServer
 import SocketIOWire
 
@@ -90,6 +91,13 @@ final class EventPublisher: Sendable {
     /// Counts and logs what became of an event.
     func note(_ report: EmitReport) {
         self.context.metrics.event(report)
+        self.context.journal.record(
+            .emit,
+            [
+                "event": .string(report.event), "outcome": .string(report.outcome.rawValue),
+                "audiences": .int(report.audiences),
+            ]
+        )
         if !report.failures.isEmpty {
             self.context.incidents.record(
                 "Events could not be made fit for everybody who may receive them",

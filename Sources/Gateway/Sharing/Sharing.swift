@@ -14,6 +14,10 @@
 public struct Sharing: Sendable {
     /// Tells all gateways of something.
     public var signals: any ClusterSignals
+    /// What has happened, for those who operate the cluster.
+    public var eventLog: any SharedLog = InMemoryLog()
+    /// Who has changed what.
+    public var auditLog: any SharedLog = InMemoryLog()
 
     /// A gateway that is alone, or the parts that gateways of one process have in common.
     public init(signals: any ClusterSignals = InMemorySignals()) {

@@ -104,6 +104,16 @@ final class NamespaceIndex: Sendable {
     /// Whether a socket of this node is in that room or may come back to it, its own room included.
     func hasMembers(of room: Room) -> Bool { self.state.withLockedValue { $0.has(room) } }
 
+    /// How many rooms have members now.
+    var roomCount: Int { self.state.withLockedValue { $0.rooms.count } }
+
+    /// The rooms that have members now.
+    func roomNames() -> [Room] {
+        // Copied behind the lock: others change the original meanwhile.
+        let rooms = self.state.withLockedValue { $0.rooms }
+        return Array(rooms.keys)
+    }
+
     /// Tells somebody of the rooms that there are, and from now on of those that come and go.
     ///
     /// - Parameter observer: The observer; `nil` if there is to be none any more.

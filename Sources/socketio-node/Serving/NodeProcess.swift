@@ -72,6 +72,10 @@ struct NodeProcess {
         var gateway = self.configuration.gateway
         let token = self.addTokenForThisRun(&gateway)
         let outgoing = try self.outgoing(group)
+        // The name under which other nodes know it, if one does not answer.
+        gateway.nodeName =
+            self.configuration.redis?.cluster.address
+            ?? NodeConfiguration.Adapter.address(of: listen, hostName: ProcessInfo.processInfo.hostName)
         let io = try await IO.install(
             on: server,
             configuration: gateway,
@@ -157,7 +161,7 @@ struct NodeProcess {
         let health: PublishAPI.Health = { path in
             readiness.answer(method: "GET", target: path).map { (status: $0.status, body: $0.body) }
         }
-        if let console = self.console(health, group) { services.append(configuration(console, "console")) }
+        if let console = self.console(io, health, group) { services.append(configuration(console, "console")) }
         if let publish = self.configuration.publish {
             var settings = publish.api
             settings.maximumConnections = descriptors.publishConnections
@@ -193,14 +197,19 @@ struct NodeProcess {
 
     // MARK: The console
 
-    private func console(_ health: @escaping PublishAPI.Health, _ group: any EventLoopGroup) -> ConsoleService? {
+    private func console(
+        _ io: IO,
+        _ health: @escaping PublishAPI.Health,
+        _ group: any EventLoopGroup
+    ) -> ConsoleService? {
         guard let console = self.configuration.console, let metrics = self.metrics else { return nil }
         let logger = Logger(label: "console")
-        let api = ConsoleAPI(metrics: metrics, logger: logger, eventLoop: group.next(), health: health)
+        io.monitoring.setDetails { metrics.details(version: NodeVersion.text) }
+        let api = ConsoleAPI(metrics: metrics, io: io, logger: logger, eventLoop: group.next(), health: health)
         let service = api.service(host: console.host, port: console.port, eventLoopGroup: group) { address in
             let host = console.host.contains(":") ? "[\(console.host)]" : console.host
             logger.notice(
-                "The console listens; everybody who can reach it reads the metrics",
+                "The console listens; everybody who can reach it reads the metrics, and a token with io.monitor the rest",
                 metadata: ["url": "http://\(host):\(address?.port ?? console.port)/metrics"]
             )
         }

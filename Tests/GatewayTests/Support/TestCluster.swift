@@ -26,6 +26,7 @@ struct TestCluster {
         nodes count: Int = 1,
         configuration: GatewayConfiguration = Samples.configuration,
         hooks: GatewayHooks = GatewayHooks(),
+        sharing: Sharing = Sharing(),
         clock: @escaping @Sendable () -> Double = { 500 },
         metrics: any MetricsFactory = NOOPMetricsHandler.instance,
         logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
@@ -43,6 +44,7 @@ struct TestCluster {
                 on: server,
                 configuration: configuration,
                 hooks: hooks,
+                sharing: sharing,
                 logger: logger,
                 metricsFactory: metrics,
                 clock: clock

@@ -15,7 +15,7 @@ extension SettingTable {
                 "The key with which API tokens are hashed; the same on every node."
             ),
             Self.apiTokens, Self.security, Self.events, Self.rooms, Self.entitySubscriptions, Self.gatewayLimits,
-            Self.namespaces,
+            Self.namespaces, Self.monitoring,
             .duration(
                 "clusterTimeout",
                 \.gateway.clusterTimeout,
@@ -147,6 +147,12 @@ extension SettingTable {
                 .uid,
                 .live,
                 "The only content types that clients may subscribe to. Empty: all."
+            ),
+            .bool(
+                "enableMetrics",
+                \.gateway.entitySubscriptions.enableMetrics,
+                .live,
+                "Whether the log of events has who subscribes to what (gateway.monitoring)."
             ),
             .integer(
                 "rememberedIDs",

@@ -99,7 +99,7 @@ extension SettingTable {
 
     static let console = SettingDeclaration<NodeConfiguration>.record(
         "console",
-        "The internal listener, for those who operate the node: GET /metrics, /healthz and /readyz.",
+        "The internal listener, for those who operate the node: GET /metrics, /healthz and /readyz, and the monitoring API.",
         [
             .bool(
                 "enabled",
@@ -113,8 +113,8 @@ extension SettingTable {
                 .host,
                 .restart,
                 """
-                The address. Everybody who can reach it reads the metrics without a token. If a scraper on another machine \
-                needs it, take an address of an internal network, and let a firewall keep others out.
+                The address. Everybody who can reach it reads the metrics without a token; the rest needs an API token with \
+                the scope io.monitor. If a scraper on another machine needs it, take an address of an internal network, and let a firewall keep others out.
                 """
             ),
             .integer(
