@@ -120,7 +120,7 @@ extension Gatekeeper {
         return found.principal.isAuthenticated ? found : nil
     }
 
-    private func welcome(
+    func welcome(
         _ socket: Socket,
         _ found: AuthenticatedPrincipal,
         by rules: Rules,
