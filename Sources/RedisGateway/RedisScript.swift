@@ -31,6 +31,26 @@ struct RedisScript: Sendable {
         }
     }
 
+    /// Sends it at once, and calls back on the client's loop.
+    ///
+    /// Scripts and other commands of one caller reach Redis in the order of the calls.
+    func start(
+        on client: RESPClient,
+        keys: [String],
+        _ arguments: [RESPCommand.Argument],
+        timeout: TimeAmount? = nil,
+        completion: @escaping @Sendable (Result<RESPValue, RESPError>) -> Void
+    ) {
+        client.send(self.command("EVALSHA", self.digest, keys, arguments), timeout: timeout) { result in
+            guard case .failure(let error) = result, error.serverCode == "NOSCRIPT" else { return completion(result) }
+            client.send(
+                self.command("EVAL", self.text, keys, arguments),
+                timeout: timeout,
+                completion: completion
+            )
+        }
+    }
+
     private func command(
         _ name: String,
         _ script: String,

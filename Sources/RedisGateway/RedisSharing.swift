@@ -19,7 +19,7 @@ public import RESP
 /// ```
 ///
 /// The Redis user needs the channels `<prefix>-gateway#*`, the keys `<prefix>-gateway:*`, and `EVAL`, `EVALSHA`, `PUBLISH`,
-/// `SUBSCRIBE`, `XADD`, `XRANGE` and `XREVRANGE`.
+/// `SUBSCRIBE`, `XADD`, `XRANGE` and `XREVRANGE`. Histories need `PEXPIRE`, `GET`, `SET`, `DEL`, `TIME` and `INFO` as well.
 public struct RedisSharing: Sendable {
     /// The connection.
     let client: RESPClient
@@ -28,6 +28,7 @@ public struct RedisSharing: Sendable {
     let incidents: IncidentLog
     /// For signals of all parts.
     private let signals: RedisSignals
+    private let history: RedisHistory
 
     /// Makes what lies in a Redis.
     ///
@@ -45,6 +46,7 @@ public struct RedisSharing: Sendable {
         self.prefix = "\(prefix)-gateway"
         self.incidents = IncidentLog(logger: logger, source: "RedisGateway", eventLoop: client.eventLoop)
         self.signals = RedisSignals(client: client, prefix: self.prefix, incidents: self.incidents)
+        self.history = RedisHistory(client: client, prefix: self.prefix, signals: self.signals)
     }
 
     /// What a gateway is installed with.
@@ -52,6 +54,7 @@ public struct RedisSharing: Sendable {
         var sharing = Sharing(signals: self.signals)
         sharing.eventLog = self.log("event-log")
         sharing.auditLog = self.log("audit")
+        sharing.history = self.history
         return sharing
     }
 

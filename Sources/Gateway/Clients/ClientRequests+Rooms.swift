@@ -4,19 +4,30 @@ import SocketIOWire
 
 /// Rooms that clients join and leave by themselves.
 extension ClientRequests {
-    func joinRoom(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
-        let room = try await self.join(socket, payload)
-        return ["success": true, "room": .string(room.name)]
+    /// Handles a room's name, or `{room, since?, position?}`.
+    func joinRoom(
+        _ socket: Socket,
+        _ payload: JSONValue?
+    ) async throws -> (answer: JSONValue, history: Histories.Beginning?) {
+        let wish = try HistoryWish(payload)
+        let name = payload?.objectValue == nil ? payload : payload?["room"]
+        let (room, history) = try await self.join(socket, name, wish)
+        return (["success": true, "room": .string(room.name)], history)
     }
 
-    private func join(_ socket: Socket, _ payload: JSONValue?) async throws -> Room {
-        let room = try await self.context.decide(for: socket) { rules in
-            try await self.roomToJoin(socket, payload, rules.access)
-        } grant: { room in
-            socket.join(room)
+    private func join(
+        _ socket: Socket,
+        _ name: JSONValue?,
+        _ wish: HistoryWish? = nil
+    ) async throws -> (room: Room, history: Histories.Beginning?) {
+        let decision = try await self.context.decide(for: socket) { rules in
+            let room = try await self.roomToJoin(socket, name, rules.access)
+            return (room, try self.histories.beginning(.room(room), wish, socket: socket, rules))
+        } grant: { room, history in
+            self.histories.join(socket, [room], .room(room), history)
         }
-        await socket.confirm([room])
-        return room
+        await socket.confirm([decision.0])
+        return decision
     }
 
     private func roomToJoin(_ socket: Socket, _ payload: JSONValue?, _ rules: AccessRules) async throws -> Room {
@@ -49,6 +60,7 @@ extension ClientRequests {
         )
         try self.countChange(of: socket)
         socket.leave(room)
+        self.histories.unfollow(.room(room), socket: socket)
         return ["success": true, "room": .string(room.name)]
     }
 
@@ -64,7 +76,7 @@ extension ClientRequests {
         var joined: [JSONValue] = []
         for name in names {
             do {
-                let room = try await self.join(socket, name)
+                let room = try await self.join(socket, name).room
                 joined.append(.string(room.name))
             } catch let refusal as ClientRefusal where refusal.retryAfterMilliseconds == nil {
                 continue

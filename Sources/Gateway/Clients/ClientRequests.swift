@@ -12,6 +12,7 @@ final class ClientRequests: Sendable {
     let sockets: SocketDirectory
     let subscriptions: Subscriptions
     let events: EventPublisher
+    let histories: Histories
     let budgets: ClientBudgets
 
     init(
@@ -19,24 +20,26 @@ final class ClientRequests: Sendable {
         sockets: SocketDirectory,
         subscriptions: Subscriptions,
         events: EventPublisher,
+        histories: Histories,
         budgets: ClientBudgets
     ) {
         self.context = context
         self.sockets = sockets
         self.subscriptions = subscriptions
         self.events = events
+        self.histories = histories
         self.budgets = budgets
     }
 
     func register() {
-        self.on(.joinRoom) { requests, socket, payload in try await requests.joinRoom(socket, payload) }
+        self.onFollowing(.joinRoom) { requests, socket, payload in try await requests.joinRoom(socket, payload) }
         self.on(.leaveRoom) { requests, socket, payload in try requests.leaveRoom(socket, payload) }
         self.on(.getRooms) { requests, socket, _ in requests.rooms(of: socket) }
-        self.on(.subscribeEntity) { requests, socket, payload in
-            try await requests.subscriptions.subscribe(socket, payload)
+        self.onFollowing(.subscribeEntity) { requests, socket, payload in
+            try await requests.subscriptions.subscribe(socket, payload, requests.histories)
         }
         self.on(.unsubscribeEntity) { requests, socket, payload in
-            try requests.subscriptions.unsubscribe(socket, payload)
+            try requests.subscriptions.unsubscribe(socket, payload, requests.histories)
         }
         self.on(.getEntitySubscriptions) { _, socket, _ in EntitySubscriptions(rooms: socket.rooms).value }
         self.on(.privateMessage) { requests, socket, payload in try await requests.privateMessage(socket, payload) }
@@ -60,6 +63,28 @@ final class ClientRequests: Sendable {
                 return answer
             } catch {
                 return self.refusal(error, socket, event: event).answer
+            }
+        }
+    }
+
+    /// Handles an event of the main namespace after which the client may follow a history.
+    ///
+    /// Then the answer also says where the history is, and what the client has missed.
+    private func onFollowing(
+        _ event: ClientEvent,
+        _ handler:
+            @escaping @Sendable (ClientRequests, Socket, JSONValue?) async throws
+            -> (answer: JSONValue, history: Histories.Beginning?)
+    ) {
+        self.context.main.onRaw(event.rawValue) { received async in
+            let socket = received.socket
+            do {
+                let payload = try received.arguments.values().first
+                let (answer, history) = try await handler(self, socket, payload)
+                guard let history else { return received.acknowledge(values: [answer]) }
+                await self.histories.answer(history, socket: socket, answer) { received.acknowledge(values: [$0]) }
+            } catch {
+                received.acknowledge(values: [self.refusal(error, socket, event: event).answer])
             }
         }
     }

@@ -44,6 +44,7 @@ struct Validation {
         self.checkAuthentication(configuration)
         self.checkSecurity(configuration.security)
         self.checkRest(configuration, types: types)
+        self.checkHistory(configuration)
     }
 
     mutating func checkSecurity(_ security: GatewayConfiguration.Security) {

@@ -33,6 +33,8 @@ public struct GatewayConfiguration: Sendable {
     public var limits = Limits()
     /// What those who operate the gateway are told.
     public var monitoring = Monitoring()
+    /// Which rooms have a history.
+    public var history = History()
     /// The namespaces besides the main one.
     public var namespaces: [GatewayNamespace] = []
     /// The name of this node in the descriptions of its sockets.

@@ -36,6 +36,8 @@ public final class IO: Sendable {
     let sockets: SocketDirectory
     /// Knows who follows what.
     let subscriptions: Subscriptions
+    /// Keeps events for those who come back.
+    let histories: Histories
     /// Sends what back ends publish.
     let events: EventPublisher
     /// Says what events would do.
@@ -103,6 +105,7 @@ public final class IO: Sendable {
         io.requests.register()
         io.events.register()
         io.subscriptions.register()
+        io.histories.register()
         io.explainer.register()
         io.monitoring.register()
         return io
@@ -114,7 +117,8 @@ public final class IO: Sendable {
         self.sockets = SocketDirectory(context)
         self.subscriptions = Subscriptions(context, sockets: self.sockets, budgets: budgets)
         self.gatekeeper = Gatekeeper(context, budgets: budgets, subscriptions: self.subscriptions)
-        self.events = EventPublisher(context, subscriptions: self.subscriptions)
+        self.histories = Histories(context, subscriptions: self.subscriptions, budgets: budgets)
+        self.events = EventPublisher(context, subscriptions: self.subscriptions, histories: self.histories)
         self.explainer = Explainer(context, sockets: self.sockets, subscriptions: self.subscriptions)
         self.monitoring = Monitoring(context)
         self.requests = ClientRequests(
@@ -122,6 +126,7 @@ public final class IO: Sendable {
             sockets: self.sockets,
             subscriptions: self.subscriptions,
             events: self.events,
+            histories: self.histories,
             budgets: budgets
         )
     }

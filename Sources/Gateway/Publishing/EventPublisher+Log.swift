@@ -14,6 +14,9 @@ extension EventPublisher {
 
     /// Sends it, without an answer.
     func send(_ publication: Publication) {
+        let publication = self.histories.recording(publication)
+        // Before the rest: who has got the event by other ways finds it in the history then.
+        for record in publication.records { self.histories.append(record) }
         publication.send()
         self.tell(publication, outcome: "sent")
     }

@@ -28,7 +28,9 @@ extension EventPublisher {
     func receipt(for publication: Publication, _ outcome: PublishOutcome) async -> PublishReceipt {
         var receipt = PublishReceipt(receivers: 0, nodes: 1, missing: [])
         for part in publication.parts {
-            let events = part.operations.filter { if case .emit = $0.action { true } else { false } }.map(\.options)
+            // Followers of a history get the event from there.
+            let events = part.operations.filter { if case .emit = $0.action { true } else { false } }
+                .map { $0.options.withHistoryFollowers }
             for options in events {
                 receipt.receivers += (try? await part.namespace.localTargetCount(of: options).get()) ?? 0
             }

@@ -9,6 +9,7 @@ import SocketIOWire
 final class EventPublisher: Sendable {
     let context: GatewayContext
     let subscriptions: Subscriptions
+    let histories: Histories
     let eventIDs: EventIDMemory
     /// The updates that wait for later ones.
     let held = NIOLockedValueBox(HeldUpdates())
@@ -17,9 +18,10 @@ final class EventPublisher: Sendable {
     /// When the time of a content type is over, by its uid.
     let deadlines: DeadlineTimer<UTF8Text>
 
-    init(_ context: GatewayContext, subscriptions: Subscriptions) {
+    init(_ context: GatewayContext, subscriptions: Subscriptions, histories: Histories) {
         self.context = context
         self.subscriptions = subscriptions
+        self.histories = histories
         self.eventIDs = EventIDMemory(capacity: context.configuration.events.rememberedEventIDs)
         let callback = NIOLockedValueBox<(@Sendable (UTF8Text) -> Void)?>(nil)
         self.deadlines = DeadlineTimer(eventLoop: context.main.eventLoop) { uid in
@@ -77,10 +79,15 @@ final class EventPublisher: Sendable {
 
     func publication(of plan: EventPlan, onlyHere: Bool) -> Publication {
         var publication = Publication()
+        let records = plan.kept.map { HistoryRecord($0, isEveryNodes: onlyHere) }
+        if !plan.variants.isEmpty { publication.records = records }
         for variant in plan.variants {
+            // Followers of a history get the event from there.
+            let followers = variant.kept.map { records[$0].followersRooms } ?? []
             for delivery in variant.deliveries {
                 var target = self.context.main.to(delivery.rooms)
-                if !delivery.except.isEmpty { target = target.except(delivery.except) }
+                let except = delivery.except + followers
+                if !except.isEmpty { target = target.except(except) }
                 if onlyHere { target = target.local }
                 publication.emit(variant.event, variant.argument, to: target, in: self.context.main)
             }

@@ -15,6 +15,8 @@ struct Publication: Sendable {
     }
 
     private(set) var parts: [Part] = []
+    /// What histories get of it.
+    var records: [HistoryRecord] = []
 
     /// Nobody is addressed.
     static let nobody = Publication()
@@ -38,6 +40,13 @@ struct Publication: Sendable {
             self.parts[self.parts.count - 1].operations.append(operation)
         } else {
             self.parts.append(Part(namespace: namespace, operations: [operation]))
+        }
+    }
+
+    /// Changes the operations for a namespace.
+    mutating func changeOperations(in namespace: Namespace, _ change: (inout ClusterOperation) -> Void) {
+        for part in self.parts.indices where self.parts[part].namespace === namespace {
+            for index in self.parts[part].operations.indices { change(&self.parts[part].operations[index]) }
         }
     }
 

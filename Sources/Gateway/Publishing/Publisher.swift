@@ -230,7 +230,11 @@ public struct Publisher: Sendable {
             self.events.tell(publication, outcome: PublishReport.Delivery.nobody.rawValue)
             return PublishReport(.nobody)
         }
+        let publication = self.events.histories.recording(publication)
         var outcome = PublishOutcome.localOnly
+        var additions = HistoryAdditions()
+        // What may be refused must not be in a history before it is known that it is not.
+        if self.whileUnreachable != .refuse { additions = self.events.histories.add(publication.records) }
         for (index, part) in publication.parts.enumerated() {
             let one = await part.namespace.perform(
                 part.operations,
@@ -245,6 +249,8 @@ public struct Publisher: Sendable {
             }
             outcome = outcome.combined(with: one)
         }
+        if self.whileUnreachable == .refuse { additions = self.events.histories.add(publication.records) }
+        if await !additions.areKnown() { outcome = outcome.combined(with: .queued) }
         let delivery = PublishReport.Delivery(outcome)
         self.events.tell(publication, outcome: delivery.rawValue)
         let receipt = self.wantsReceipt ? await self.events.receipt(for: publication, outcome) : nil

@@ -10,6 +10,8 @@ final class Rules: Sendable {
     let configuration: GatewayConfiguration
     let content: ContentRules
     let access: AccessRules
+    /// What has a history.
+    let histories: HistoryRules
     /// Whether there is a content type whose events reach only the owners of entries.
     let hasOwnedTypes: Bool
 
@@ -24,6 +26,7 @@ final class Rules: Sendable {
         self.configuration = configuration
         self.content = content
         self.access = access
+        self.histories = HistoryRules(configuration)
         self.hasOwnedTypes = hasOwnedTypes
     }
 
@@ -80,7 +83,7 @@ final class Rules: Sendable {
         try self.content.bulkPlan(events, receivers: { self.receivers(of: $0, $1, now: now) }, completing: complete)
     }
 
-    private func receivers(of event: String, _ type: ContentType, now: Double) -> [AudienceGroup] {
+    func receivers(of event: String, _ type: ContentType, now: Double) -> [AudienceGroup] {
         let schema = self.content.schema
         return self.access.audiences.groups(event: event, type: type, reach: schema.reach(from: type.uid), now: now)
     }

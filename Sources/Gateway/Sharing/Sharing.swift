@@ -18,6 +18,8 @@ public struct Sharing: Sendable {
     public var eventLog: any SharedLog = InMemoryLog()
     /// Who has changed what.
     public var auditLog: any SharedLog = InMemoryLog()
+    /// Keeps the last events of rooms and entities.
+    public var history: any EventHistory = InMemoryHistory()
 
     /// A gateway that is alone, or the parts that gateways of one process have in common.
     public init(signals: any ClusterSignals = InMemorySignals()) {

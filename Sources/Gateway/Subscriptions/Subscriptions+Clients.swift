@@ -10,9 +10,16 @@ extension Subscriptions {
         var request: SubscriptionRequest
         var follower: Follower
         var rooms: [Room]
+        /// What is asked of the entity's history.
+        var history: Histories.Beginning?
     }
 
-    func subscribe(_ socket: Socket, _ payload: JSONValue?) async throws -> JSONValue {
+    func subscribe(
+        _ socket: Socket,
+        _ payload: JSONValue?,
+        _ histories: Histories
+    ) async throws -> (answer: JSONValue, history: Histories.Beginning?) {
+        let wish = try HistoryWish(payload)
         let first = try await self.context.decide(for: socket) { rules in
             let request = try self.request(socket, payload, rules)
             try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits)
@@ -21,12 +28,14 @@ extension Subscriptions {
             }
             let principal = rules.access.principal(of: PrincipalRecord(socket.data))
             try await self.verify(request.entity, type, principal)
-            return try self.grant(request, type, principal, rules)
+            var grant = try self.grant(request, type, principal, rules)
+            grant.history = try histories.beginning(.entity(request.entity), wish, socket: socket, rules)
+            return grant
         } grant: { grant in
-            socket.join(grant.rooms)
+            histories.join(socket, grant.rooms, .entity(grant.request.entity), grant.history)
         }
         await socket.confirm(first.rooms)
-        guard case .undecided = first.follower else { return first.request.success }
+        guard case .undecided = first.follower else { return (first.request.success, first.history) }
         // The owner may have become known while the socket was joining, when it could not be found yet.
         do {
             let second = try await self.context.decide(for: socket) { rules in
@@ -41,9 +50,10 @@ extension Subscriptions {
             await socket.confirm(second.rooms)
         } catch {
             socket.leave(first.rooms)
+            if let history = first.history { histories.giveUp(history, socket: socket) }
             throw error
         }
-        return first.request.success
+        return (first.request.success, first.history)
     }
 
     private func request(
@@ -102,12 +112,15 @@ extension Subscriptions {
         }
     }
 
-    func unsubscribe(_ socket: Socket, _ payload: JSONValue?) throws -> JSONValue {
+    func unsubscribe(_ socket: Socket, _ payload: JSONValue?, _ histories: Histories) throws -> JSONValue {
         let rules = self.context.rules(for: socket)
         let policy = rules.access.subscriptionPolicy
         let (entity, success) = try policy.cancellation(payload)
         try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits)
-        if let entity { socket.leave(policy.roomsToLeave(of: entity, joined: socket.rooms)) }
+        if let entity {
+            socket.leave(policy.roomsToLeave(of: entity, joined: socket.rooms))
+            histories.unfollow(.entity(entity), socket: socket)
+        }
         return success
     }
 }

@@ -49,7 +49,8 @@ extension ContentRules {
             throw Self.unknownContentType(events.first ?? LifecycleEvent(event: "", schema: "", data: .null))
         }
         let name = try self.wholeName(of: first, type: type)
-        let entries = events.compactMap { self.withoutDrafts($0, type: type) }
+        let published = events.compactMap { event in self.withoutDrafts(event, type: type).map { (event, $0) } }
+        let entries = published.map { $0.1 }
         guard !entries.isEmpty else { return EventPlan(report: EmitReport(.draft, event: name)) }
         let groups = receivers(first.event, type)
         guard !groups.isEmpty else { return EventPlan(report: EmitReport(.nobodyPermitted, event: name)) }
@@ -58,6 +59,11 @@ extension ContentRules {
         let deliveries = entries.map { self.deliveryPlan(first, $0, type: type, completing: complete) }
         let bulk = "\(name):bulk"
         var plan = EventPlan(report: EmitReport(.sent, event: bulk))
+        let kept = zip(published, deliveries).map { published, delivery -> Int? in
+            guard let kept = self.kept(published.0, published.1, type: type, delivery) else { return nil }
+            plan.kept.append(kept)
+            return plan.kept.count - 1
+        }
         for group in groups {
             var isSent = false
             if let all = deliveries[0].deliveryOfList(to: group) {
@@ -67,9 +73,11 @@ extension ContentRules {
                 guard let owners = deliveries[0].delivery(toOwners: share.owners, in: group) else { continue }
                 if self.add(bulk, share.data, [owners], group, type, to: &plan) { isSent = true }
             }
-            for (entry, delivery) in zip(entries, deliveries) {
+            for (index, delivery) in deliveries.enumerated() {
                 guard let followers = delivery.deliveryToSubscribers(in: group) else { continue }
-                if self.add(name, entry, [followers], group, type, to: &plan) { isSent = true }
+                if self.add(name, entries[index], [followers], group, type, kept: kept[index], to: &plan) {
+                    isSent = true
+                }
             }
             guard isSent else { continue }
             plan.report.audiences += group.rooms.count + (shares.isEmpty ? 0 : group.ownerRooms.count)

@@ -49,6 +49,8 @@ extension ContentRules {
         let delivery = self.deliveryPlan(event, data, type: type, completing: complete)
         let shares = type.ownerField == nil ? [] : OwnersShare.shares(of: data, type: type, completing: complete)
         var plan = EventPlan(report: EmitReport(.sent, event: name))
+        if let kept = self.kept(event, data, type: type, delivery) { plan.kept = [kept] }
+        let kept = plan.kept.isEmpty ? nil : 0
         for group in groups {
             let others = delivery.deliveries(to: group)
             let own = shares.compactMap { share in
@@ -57,7 +59,7 @@ extension ContentRules {
             var isSent = false
             if data.objectValue != nil {
                 // The owners of a single entry get what the others get.
-                isSent = self.add(name, data, own.map(\.delivery) + others, group, type, to: &plan)
+                isSent = self.add(name, data, own.map(\.delivery) + others, group, type, kept: kept, to: &plan)
             } else {
                 isSent = self.add(name, data, others, group, type, to: &plan)
                 for share in own where self.add(name, share.data, [share.delivery], group, type, to: &plan) {
@@ -82,6 +84,7 @@ extension ContentRules {
         _ deliveries: [Delivery],
         _ group: AudienceGroup,
         _ type: ContentType,
+        kept: Int? = nil,
         to plan: inout EventPlan
     ) -> Bool {
         guard !deliveries.isEmpty else { return false }
@@ -93,7 +96,7 @@ extension ContentRules {
                 selection: Selection(type.populate)
             )
             let argument = try self.payloadFormat.argument(clean, type: type, schema: self.schema)
-            plan.variants.append(.init(event: name, argument: argument, deliveries: deliveries))
+            plan.variants.append(.init(event: name, argument: argument, deliveries: deliveries, kept: kept))
             plan.report.projections += 1
             return true
         } catch {

@@ -45,8 +45,12 @@ struct EventPlan: Sendable {
         var event: String
         var argument: JSONValue
         var deliveries: [Delivery]
+        /// Which of ``EventPlan/kept`` it brings; `nil` if a history has nothing to do with it.
+        var kept: Int?
     }
 
     var report: EmitReport
     var variants: [Variant] = []
+    /// What histories keep of the event.
+    var kept: [KeptEvent] = []
 }

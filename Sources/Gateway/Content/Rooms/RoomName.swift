@@ -73,12 +73,16 @@ public enum RoomName {
 
     private static let reservedPrefixes = ["io-", "user:", "presence:", "preview:", "narrow:"]
 
+    private static let internalPrefixes = [
+        "narrow:", "io-owner-", HistoryKey.followersPrefix, HistoryKey.positionsPrefix,
+    ]
+
     /// Whether the gateway uses a room only for itself.
     ///
     /// Lists of rooms leave such rooms out.
     static func isInternal(_ room: Room) -> Bool {
         let name = room.name.utf8
-        if name.starts(with: "narrow:".utf8) || name.starts(with: "io-owner-".utf8) { return true }
+        if Self.internalPrefixes.contains(where: { name.starts(with: $0.utf8) }) { return true }
         return name.contains(UInt8(ascii: "@")) && Self.hasDoubleColon(name)
     }
 

@@ -75,6 +75,8 @@ public struct ContentType: Sendable, Hashable {
     ///
     /// Clients that hear only of the entries that they follow get these one by one.
     public var sendsBulk: Bool
+    /// Which events about an entity are kept for clients that come back; ``HistoryRetention/off`` by default.
+    public var history = HistoryRetention.off
 
     /// The longest time for ``coalescing``.
     public static let maximumCoalescing = Duration.seconds(10)
