@@ -52,6 +52,8 @@ struct RequestHead: Sendable {
     var accept: [String]
     /// The `Last-Event-ID` field: up to where a reader of a stream has come.
     var lastEventID: String?
+    /// The first `If-None-Match` field.
+    var ifNoneMatch: String?
     var bodyLength: BodyLength
     /// Whether further requests may follow on the connection.
     var isKeptAlive: Bool
@@ -67,6 +69,7 @@ struct RequestHead: Sendable {
         self.authorization = headers.first(name: "authorization")
         self.accept = headers["accept"]
         self.lastEventID = headers.first(name: "last-event-id")
+        self.ifNoneMatch = headers.first(name: "if-none-match")
         if headers.contains(name: "transfer-encoding") {
             self.bodyLength = .unknown
         } else if let length = headers.first(name: "content-length") {

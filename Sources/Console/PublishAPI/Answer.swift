@@ -7,6 +7,7 @@ import SocketIOWire
 struct JSONAnswer: Sendable {
     var status = 200
     var value: JSONValue
+    var headers: [(name: String, value: String)] = []
 }
 
 /// An answer that is a list (`{"sockets": [...]}`, with `complete` and `missing` if a part is enough).
@@ -42,6 +43,8 @@ struct VerbResult: Sendable {
     var report: PublishReport?
     /// Further members of the answer.
     var details: JSONObject = [:]
+    /// An answer of another form.
+    var answerInstead: JSONAnswer?
 
     /// Whether the same request would publish a second time if it were repeated.
     var hasPublished: Bool { self.success && self.report?.delivery != nil && self.report?.delivery != .nobody }
@@ -56,6 +59,7 @@ struct VerbResult: Sendable {
 
     /// `{success, delivery?, receipt?, …}`, with status 202 for a message that waits, or of which nobody knows.
     var answer: JSONAnswer {
+        if let answer = self.answerInstead { return answer }
         var object: JSONObject = ["success": .bool(self.success)]
         if let report = self.report {
             object["delivery"] = .string(report.delivery.rawValue)

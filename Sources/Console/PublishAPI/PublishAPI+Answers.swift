@@ -19,29 +19,32 @@ extension PublishAPI {
                 }
             }
             let request = PublishRequest(admitted, body: value)
-            let (status, bytes) = try await self.result(of: request)
-            return APIAnswer(status: status, body: bytes)
+            let result = try await self.result(of: request)
+            return APIAnswer(status: result.status, headers: result.headers, body: result.body)
         } catch {
             return APIAnswer(self.refuse(admitted, error))
         }
     }
 
-    /// Status and bytes of the answer to one request, or to one operation of a batch.
-    private func result(of request: PublishRequest) async throws -> (status: Int, body: AnswerBody) {
+    /// Status, fields and bytes of an answer.
+    private typealias Result = (status: Int, headers: [(name: String, value: String)], body: AnswerBody)
+
+    /// The answer to one request, or to one operation of a batch.
+    private func result(of request: PublishRequest) async throws -> Result {
         try request.check()
         switch request.route.action {
-        case .batch: return (200, try await self.batch(request))
+        case .batch: return (200, [], try await self.batch(request))
         case .verb(let action):
             let answer = try await self.perform(action, request)
             self.answered(request, answer)
             self.audit(request.admitted, answer)
             var bytes = ByteBuffer()
-            bytes.writeJSON(answer.value)
+            if answer.status != 304 { bytes.writeJSON(answer.value) }
             guard bytes.readableBytes < self.configuration.maximumAnswerBytes else {
                 throw APIError.answerTooLarge(limit: self.configuration.maximumAnswerBytes)
             }
             guard let body = AnswerBody(bytes, of: self.budget) else { throw APIError.busy }
-            return (answer.status, body)
+            return (answer.status, answer.headers, body)
         case .question(let ask):
             // This byte occurs in no UTF-8 text.
             var question = Array(request.target.path.map { Array($0.utf8) }.joined(separator: [0xFF]))
@@ -51,7 +54,7 @@ extension PublishAPI {
                 try self.body(try await ask(self.io, request), limit: self.configuration.maximumAnswerBytes)
             }
             self.answered(request)
-            return (200, body)
+            return (200, [], body)
         }
     }
 
@@ -122,7 +125,7 @@ extension PublishAPI {
                 let id = eventID.map { "\($0)/\(index)" }
                 let single = try self.operation(operation, id, of: request.admitted, &last)
                 asked = single.admitted
-                let (status, body) = try await self.result(of: single)
+                let (status, _, body) = try await self.result(of: single)
                 guard bytes.readableBytes + body.bytes.readableBytes < self.configuration.maximumAnswerBytes else {
                     throw APIError.answerTooLarge(operations.count, limit: self.configuration.maximumAnswerBytes)
                 }

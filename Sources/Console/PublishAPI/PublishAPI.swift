@@ -129,6 +129,8 @@ struct AdmittedRequest: Sendable {
     /// The segments of the path that the route leaves open.
     var values: [String]
     var target: RequestTarget
+    /// The version of the answer that the caller has.
+    var ifNoneMatch: String?
     /// Who asks.
     var address: SocketAddress?
 }
@@ -188,6 +190,7 @@ extension PublishAPI: ServedAPI {
         guard let target = head.target else { throw .notFound }
         var request = try self.route(target, head.method, token)
         request.address = address
+        request.ifNoneMatch = head.ifNoneMatch
         switch head.bodyLength {
         case .bytes(let count) where count > self.configuration.maximumBodyBytes:
             throw .tooLarge(self.configuration.maximumBodyBytes)

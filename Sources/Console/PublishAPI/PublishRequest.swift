@@ -133,7 +133,7 @@ struct PublishRequest: Sendable {
         throw APIError.invalidRequest("'allowPartial' must be true or false.")
     }
 
-    private func parameter(_ name: UTF8Text) -> String? {
+    func parameter(_ name: UTF8Text) -> String? {
         self.target.query.first { $0.name == name }?.value
     }
 

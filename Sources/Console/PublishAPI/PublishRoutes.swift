@@ -87,6 +87,7 @@ extension PublishRoute {
                 return VerbResult(report: try await io.disconnectUser(.string(request.values[0]), reason: reason))
             }
         ),
+        Self.roomHistory, Self.entityHistory,
         Self.explaining,
         PublishRoute(.post, "io/batch", nil, members: ["operations", "eventId"], .batch),
     ]

@@ -139,6 +139,8 @@ struct FrozenNames {
         ),
         ("gateway.entitySubscriptions.enableMetrics", "SOCKETIO_GATEWAY_ENTITY_SUBSCRIPTIONS_ENABLE_METRICS"),
         ("gateway.entitySubscriptions.rememberedIDs", "SOCKETIO_GATEWAY_ENTITY_SUBSCRIPTIONS_REMEMBERED_IDS"),
+        ("gateway.history.rooms", "SOCKETIO_GATEWAY_HISTORY_ROOMS"),
+        ("gateway.history.maximumMissed", "SOCKETIO_GATEWAY_HISTORY_MAXIMUM_MISSED"),
         ("gateway.limits.questionsPerSecond", "SOCKETIO_GATEWAY_LIMITS_QUESTIONS_PER_SECOND"),
         ("gateway.limits.changesPerSecond", "SOCKETIO_GATEWAY_LIMITS_CHANGES_PER_SECOND"),
         ("gateway.namespaces", "SOCKETIO_GATEWAY_NAMESPACES"),

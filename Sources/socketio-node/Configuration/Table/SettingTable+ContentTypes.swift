@@ -51,7 +51,7 @@ extension SettingTable {
         [
             Self.fields(\.fields, "The fields: `name: type`, or `name: {type: …}` with more keys."),
             Self.unknownFields(\.unknownFields),
-        ] + Self.names + Self.delivery
+        ] + Self.names + Self.delivery + [Self.entityHistory]
 
     private static let names: [SettingDeclaration<ContentType>] = [
         .set("privateAttributes", \.privateAttributes, .fieldName, .live, "More fields that never leave the gateway."),
