@@ -103,10 +103,12 @@ class Monitoring(ClusterTestCase):
             self.assertEqual(status, 200)
 
     async def test_metrics_have_what_takes_time(self):
-        await self.client(self.cluster.nodes[0].url)
+        client = await self.client(self.cluster.nodes[0].url)
+        await client.call("get-rooms")
         wanted = [
             'socketio_handshake_seconds_count{result="connected"}', "socketio_event_loop_lag_seconds_count",
             "redis_loopback_seconds_count", "socketio_connections_opened_total",
+            'socketio_handler_seconds_count{namespace="/"}',
         ]
         for _ in range(50):
             _, text, _ = await self.console(0, token=None).request("GET", "/metrics")
@@ -235,8 +237,18 @@ class Monitoring(ClusterTestCase):
             self.assertEqual(len(answer["data"]), 1)
             async with Client(self.cluster.nodes[0].url) as client:
                 self.assertTrue(client.id)
+            # Who has done it is kept, and written when Redis is back.
+            await self.console(1).request("POST", "/io/test-event", {"eventName": "while-away"})
         finally:
             self.cluster.start_redis()
         # A node is ready for a while after it has lost Redis, so readiness does not tell that it is back.
         for node in range(3):
             await self.until_complete(node)
+        for _ in range(100):
+            entries = (await self.console(2).get("/io/audit"))["data"]
+            if entries:
+                break
+            await asyncio.sleep(0.1)
+        self.assertEqual([entry["action"] for entry in entries], ["POST /io/test-event"])
+        _, text, _ = await self.console(0).request("GET", "/metrics")
+        self.assertRegex(text, r"(?m)^redis_gaps_total [1-9]")

@@ -112,6 +112,8 @@ final class RedisLog: SharedLog {
             return try await body()
         } catch let error as ClusterError {
             throw error
+        } catch let error as RESPError where error.code == .closed {
+            throw ClusterError(code: .closed, message: "Could not \(what): the connection to Redis has been closed")
         } catch {
             throw ClusterError(unreachable: error, attempted: what)
         }

@@ -3,6 +3,8 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
+import NIOPosix
+import SocketIOServer
 import SocketIOTestSupport
 import Testing
 
@@ -144,6 +146,35 @@ import Testing
         #expect(await log.nextCall() == 1)
         #expect(log.written == [[self.entry(0), self.entry(1)]])
         log.answer(.success(()))
+    }
+
+    /// A log that has come to its end, or a loop that has, is not tried for ever.
+    @Test(arguments: [true, false]) func nothingIsTriedForEver(isClosed: Bool) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let (log, lines) = (SlowLog(), LogLines())
+        let writer = LogWriter(
+            log,
+            name: "log",
+            failure: .retry(after: .minutes(10)),
+            eventLoop: group.next(),
+            incidents: IncidentLog(
+                logger: lines.logger(.info),
+                source: "Test",
+                eventLoop: MultiThreadedEventLoopGroup.singleton.next()
+            )
+        )
+        if !isClosed { try await group.shutdownGracefully() }
+        writer.append(self.entry(0), keeping: 10)
+        #expect(await log.nextCall() == 1)
+        writer.append(self.entry(1), keeping: 10)
+        log.answer(.failure(ClusterError(code: isClosed ? .closed : .unreachable, message: "no")))
+        while lines.all.isEmpty, !Task.isCancelled { await Task.yield() }
+        #expect(lines.all.contains { $0.contains("Entries of a shared log were dropped") && $0.contains("count=2") })
+        // What comes later is tried again.
+        writer.append(self.entry(2), keeping: 10)
+        #expect(await log.nextCall() == 1)
+        log.answer(.success(()))
+        if isClosed { try await group.shutdownGracefully() }
     }
 
     @Test(arguments: [0, 1, 2, 5, 63, 64, 65, 1000])

@@ -39,6 +39,40 @@ import Testing
         }
     }
 
+    /// Pages are shorter if clients have chosen long names, and still nothing is missing.
+    @Test func longPagesAreCut() async throws {
+        func socket(_ id: String, bytes: Int) -> JSONValue {
+            ["id": .string(id), "rooms": [.string(String(repeating: "x", count: bytes))]]
+        }
+        let long = SocketPage.maximumBytes / 3
+        typealias Part = SocketPage.Part
+        func ids(_ parts: [Part], limit: Int = 10) -> ([String], String?) {
+            let page = SocketPage(merging: parts, limit: limit)
+            return (page.sockets.compactMap { $0["id"]?.stringValue }, page.next)
+        }
+        // A node that has more says nothing about what is behind its last one.
+        let cut = Part(sockets: [socket("b", bytes: 1), socket("d", bytes: 1)], hasMore: true)
+        let whole = Part(
+            sockets: [socket("a", bytes: 1), socket("c", bytes: 1), socket("e", bytes: 1)],
+            hasMore: false
+        )
+        #expect(ids([cut, whole]) == (["a", "b", "c", "d"], "d"))
+        #expect(ids([cut, whole], limit: 2) == (["a", "b"], "b"))
+        #expect(ids([whole]) == (["a", "c", "e"], nil))
+        #expect(ids([whole], limit: 3) == (["a", "c", "e"], nil))
+        #expect(ids([whole, Part(sockets: [], hasMore: false)]) == (["a", "c", "e"], nil))
+        #expect(ids([]) == ([], nil))
+        // Together they are too long.
+        let heavy = Part(sockets: ["a", "b", "c", "d"].map { socket($0, bytes: long) }, hasMore: false)
+        #expect(ids([heavy]) == (["a", "b"], "b"))
+        // One is sent in any case, or nobody would ever get past it.
+        let heaviest = Part(sockets: ["a", "b"].map { socket($0, bytes: 4 * long) }, hasMore: false)
+        #expect(ids([heaviest]) == (["a"], "a"))
+        for part in [cut, whole] { #expect(Part(part.value, limit: 10)?.value == part.value) }
+        #expect(Part(whole.value, limit: 2) == nil)
+        #expect(Part(["sockets": []], limit: 2) == nil)
+    }
+
     @Test func socketsAreFiltered() async throws {
         try await TestCluster.run(nodes: 2) { cluster in
             let member = try await cluster[0].join(user(1, role: "authenticated"))

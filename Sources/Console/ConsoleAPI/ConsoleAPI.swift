@@ -15,7 +15,7 @@ public struct ConsoleAPI: Sendable {
     /// The most connections.
     ///
     /// Scrapers and operators are few.
-    public static let maximumConnections = 64
+    public static let maximumConnections = 32
     /// The most requests of one token at a time, streams not counted.
     private static let requestsPerToken = 16
     /// The longest body, in bytes.

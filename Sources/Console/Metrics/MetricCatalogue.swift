@@ -46,6 +46,7 @@ enum MetricCatalogue {
     private static let sockets = [
         gauge("socketio_sockets", "Connected sockets."),
         counter("socketio_events_total", "Events of clients."),
+        histogram("socketio_handler_seconds", "How long asynchronous handlers of clients' events took."),
         counter("socketio_broadcasts_total", "Broadcasts of this node's application."),
         counter("socketio_handler_failures_total", "Handlers and middlewares of events that have thrown."),
         counter("socketio_unencodable_events_total", "Events that could not be sent."),
@@ -72,6 +73,7 @@ enum MetricCatalogue {
 
     private static let redis = [
         gauge("redis_up", "1 while the node has Redis, otherwise 0."),
+        counter("redis_gaps_total", "Times in which messages of subscriptions may have been missed."),
         counter("redis_connections_lost_total", "Connections to Redis that were lost."),
         gauge("redis_publishes_queued", "Publishes that wait until Redis is back."),
         counter("redis_publishes_dropped_total", "Publishes that were given up."),

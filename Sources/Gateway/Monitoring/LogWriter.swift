@@ -3,6 +3,7 @@ import Incidents
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import SocketIOServer
 
 /// Writes entries of this node to a log that the cluster shares.
 ///
@@ -72,10 +73,30 @@ final class LogWriter: Sendable {
                 case .drop: self.dropped(entries.count, reason: "\(error)")
                 case .retry(let delay):
                     self.putBack(entries)
-                    try? await self.eventLoop.scheduleTask(in: delay) {}.futureResult.get()
+                    if await self.mayRetry(behind: error, after: delay) { continue }
+                    return self.giveUp(reason: "\(error)")
                 }
             }
         }
+    }
+
+    /// Waits, unless the log or the loop has come to its end.
+    private func mayRetry(behind error: any Error, after delay: TimeAmount) async -> Bool {
+        if let error = error as? ClusterError, error.code == .closed { return false }
+        do {
+            try await self.eventLoop.scheduleTask(in: delay) {}.futureResult.get()
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private func giveUp(reason: String) {
+        let count = self.state.withLockedValue { state in
+            defer { state = State() }
+            return state.waiting.count
+        }
+        self.dropped(count, reason: reason)
     }
 
     private func next() -> ([ByteBuffer], limit: Int)? {

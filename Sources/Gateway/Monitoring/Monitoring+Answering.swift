@@ -22,8 +22,7 @@ extension Monitoring {
             let counts = await self.context.main.localMemberCounts(of: rooms)
             return ["node": .string(self.nodeName), "members": .array(counts.map { .int($0) })]
         case .sockets(let query):
-            let sockets = await self.localSockets(query)
-            return ["node": .string(self.nodeName), "sockets": .array(sockets.map(\.value))]
+            return await self.localSockets(query).value
         }
     }
 
@@ -100,10 +99,10 @@ extension Monitoring {
     // MARK: Sockets
 
     /// The wanted sockets of this node.
-    private func localSockets(_ query: SocketQuery) async -> [SocketFigures] {
+    private func localSockets(_ query: SocketQuery) async -> SocketPage.Part {
         guard let namespace = self.context.namespace(UTF8Text(query.namespace)),
             SocketQuery.matches(query.node, self.nodeName)
-        else { return [] }
+        else { return SocketPage.Part(sockets: [], hasMore: false) }
         let after = query.after.map { UTF8Text($0) }
         let room = query.room.map { Room($0) }
         // The list is of references. What is said of a socket is read of those that are wanted.
@@ -119,14 +118,16 @@ extension Monitoring {
                     && SocketQuery.matches(query.role, record?.role?.string)
                     && SocketQuery.matches(query.address, data["address"]?.stringValue ?? socket.handshake.address)
             }
-            .smallest(query.limit) { $0.id < $1.id }
-        var figures: [SocketFigures] = []
-        for (_, socket) in wanted {
+            // One more tells whether there are more.
+            .smallest(query.limit + 1) { $0.id < $1.id }
+        var figures: [JSONValue] = []
+        for (_, socket) in wanted.prefix(query.limit) {
             let link = try? await socket.eventLoop.submit {
                 (transport: socket.transport.rawValue, queuedBytes: socket.queuedBytes)
             }.get()
-            figures.append(SocketFigures(socket, link: link, node: self.nodeName))
+            figures.append(SocketFigures(socket, link: link, node: self.nodeName).value)
         }
-        return figures
+        let count = SocketPage.fitting(figures, limit: query.limit)
+        return SocketPage.Part(sockets: Array(figures.prefix(count)), hasMore: count < wanted.count)
     }
 }

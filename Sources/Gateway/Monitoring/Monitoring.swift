@@ -139,10 +139,7 @@ public final class Monitoring: Sendable {
     /// Sockets of the cluster.
     public func sockets(_ query: SocketQuery = SocketQuery()) async -> ClusterReport<SocketPage> {
         let query = query.bounded
-        let report = await self.ask(.sockets(query)) { answer -> [JSONValue]? in
-            guard let sockets = answer["sockets"]?.arrayValue, sockets.count <= query.limit else { return nil }
-            return sockets
-        }
+        let report = await self.ask(.sockets(query)) { SocketPage.Part($0, limit: query.limit) }
         return report.map { SocketPage(merging: $0, limit: query.limit) }
     }
 

@@ -111,15 +111,56 @@ public struct SocketPage: Sendable {
     /// The id to go on behind; `nil` if there are no more.
     public var next: String?
 
+    /// A node's answer.
+    struct Part: Sendable {
+        /// The first of its sockets.
+        var sockets: [JSONValue]
+        /// Whether it has more.
+        var hasMore: Bool
+
+        var value: JSONValue { ["sockets": .array(self.sockets), "hasMore": .bool(self.hasMore)] }
+
+        init(sockets: [JSONValue], hasMore: Bool) {
+            self.sockets = sockets
+            self.hasMore = hasMore
+        }
+
+        /// Reads another node's answer; `nil` if it is something else.
+        init?(_ value: JSONValue, limit: Int) {
+            guard let sockets = value["sockets"]?.arrayValue, sockets.count <= limit,
+                let hasMore = value["hasMore"]?.boolValue
+            else { return nil }
+            self.init(sockets: sockets, hasMore: hasMore)
+        }
+    }
+
+    /// The longest answer of a node, and the longest page of all, in bytes.
+    static let maximumBytes = 1_000_000
+
     /// The first of all answers.
     ///
-    /// Each node answers with the first of its own, and so the first of all are among them.
-    init(merging answers: [[JSONValue]], limit: Int) {
-        let sorted = answers.joined().compactMap { socket in socket["id"]?.stringValue.map { (UTF8Text($0), socket) } }
-            .sorted { $0.0 < $1.0 }
-        self.sockets = sorted.prefix(limit).map(\.1)
-        let isFull = sorted.count > limit || answers.contains { $0.count >= limit }
-        self.next = isFull ? sorted.prefix(limit).last?.0.string : nil
+    /// Each node answers with the first of its own, and so the first of all are among them: up to the last one of a node
+    /// that has more.
+    init(merging parts: [Part], limit: Int) {
+        func id(_ socket: JSONValue) -> UTF8Text? { socket["id"]?.stringValue.map { UTF8Text($0) } }
+        let horizon = parts.filter(\.hasMore).compactMap { $0.sockets.last.flatMap(id) }.min()
+        let sorted = parts.flatMap(\.sockets).compactMap { socket in id(socket).map { (id: $0, socket: socket) } }
+            .sorted { $0.id < $1.id }
+        let known = sorted.prefix { entry in horizon.map { entry.id <= $0 } ?? true }
+        let count = Self.fitting(known.lazy.map(\.socket), limit: limit)
+        self.sockets = known.prefix(count).map(\.socket)
+        self.next = count < sorted.count || horizon != nil ? known.prefix(count).last?.id.string : nil
+    }
+
+    /// How many of the first sockets make a page: not too many, and not too long together, but one at least.
+    static func fitting(_ sockets: some Sequence<JSONValue>, limit: Int) -> Int {
+        var (count, bytes) = (0, ByteBuffer())
+        for socket in sockets.prefix(limit) {
+            bytes.writeJSON(socket)
+            guard bytes.readableBytes <= Self.maximumBytes || count == 0 else { break }
+            count += 1
+        }
+        return count
     }
 }
 

@@ -242,6 +242,7 @@ final class ClientCore {
 
     func tell(_ gap: RESPGap?) {
         guard let gap else { return }
+        if !gap.isOver { self.metrics.gaps.increment() }
         for observer in self.shared.withLockedValue({ Array($0.gapObservers.values) }) { observer(gap) }
     }
 }

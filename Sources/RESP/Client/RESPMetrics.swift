@@ -14,6 +14,8 @@ struct RESPMetrics {
     let timeouts: Counter
     /// Messages of subscriptions that could not be used.
     let unusableMessages: Counter
+    /// Times in which messages may have been missed.
+    let gaps: Counter
     /// How long a message to this client itself takes by Redis.
     let loopback: Metrics.Timer
     private let dropped: [DropReason: Counter]
@@ -51,6 +53,7 @@ struct RESPMetrics {
         self.queued = Meter(label: "redis_publishes_queued", factory: factory)
         self.timeouts = Counter(label: "redis_command_timeouts_total", factory: factory)
         self.unusableMessages = Counter(label: "redis_messages_unusable_total", factory: factory)
+        self.gaps = Counter(label: "redis_gaps_total", factory: factory)
         self.loopback = Metrics.Timer(label: "redis_loopback_seconds", factory: factory)
         self.dropped = Dictionary(
             uniqueKeysWithValues: DropReason.allCases.map {

@@ -1,6 +1,7 @@
 import DequeModule
 import EngineIO
 import Logging
+import Metrics
 import NIOCore
 import SocketIOWire
 
@@ -107,11 +108,13 @@ extension Socket {
             let event = event.detached()
             let extras = self.makeExtras()
             self.enqueue(in: extras.handling, bytes: event.arguments.byteCount) {
+                let begun = NIODeadline.now()
                 do {
                     try await body(event)
                 } catch {
                     self.onLoop { self.failed(event, error) }
                 }
+                self.namespace.metrics.handlers.recordNanoseconds((NIODeadline.now() - begun).nanoseconds)
             }
         }
     }

@@ -92,6 +92,8 @@ final class NamespaceMetrics: Sendable {
     /// Broadcasts of other nodes that were not delivered, because too many wait for acknowledgements.
     let remoteAcknowledgementsRefused: Counter
     let events: Counter
+    /// How long asynchronous handlers take.
+    let handlers: Metrics.Timer
     private let failures: Counter
 
     init(namespace: String, factory: any MetricsFactory) {
@@ -105,6 +107,7 @@ final class NamespaceMetrics: Sendable {
             factory: factory
         )
         self.events = Counter(label: "socketio_events_total", dimensions: dimensions, factory: factory)
+        self.handlers = Metrics.Timer(label: "socketio_handler_seconds", dimensions: dimensions, factory: factory)
         self.failures = Counter(label: "socketio_handler_failures_total", dimensions: dimensions, factory: factory)
     }
 

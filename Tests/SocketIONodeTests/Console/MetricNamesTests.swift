@@ -18,6 +18,7 @@ import Testing
 struct MetricNamesTests {
     static let counters = [
         "process_cpu_seconds_total", "redis_command_timeouts_total", "redis_connections_lost_total",
+        "redis_gaps_total",
         "redis_messages_unusable_total", "redis_publishes_dropped_total", "socketio_accepting_paused_total",
         "socketio_broadcasts_total", "socketio_bytes_received_total", "socketio_bytes_sent_total",
         "socketio_cluster_answers_dropped_total", "socketio_cluster_answers_refused_total",
@@ -43,7 +44,8 @@ struct MetricNamesTests {
     ]
 
     static let histograms = [
-        "redis_loopback_seconds", "socketio_event_loop_lag_seconds", "socketio_handshake_seconds",
+        "redis_loopback_seconds", "socketio_event_loop_lag_seconds", "socketio_handler_seconds",
+        "socketio_handshake_seconds",
     ]
 
     @Test func theCatalogueHasThem() {
