@@ -81,6 +81,7 @@ final class ClientRequests: Sendable {
             do {
                 let payload = try received.arguments.values().first
                 let (answer, history) = try await handler(self, socket, payload)
+                self.granted(event, socket, answer)
                 guard let history else { return received.acknowledge(values: [answer]) }
                 await self.histories.answer(history, socket: socket, answer) { received.acknowledge(values: [$0]) }
             } catch {
