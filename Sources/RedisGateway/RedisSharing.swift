@@ -52,6 +52,7 @@ public struct RedisSharing: Sendable {
     /// What a gateway is installed with.
     public var sharing: Sharing {
         var sharing = Sharing(signals: self.signals)
+        sharing.state = RedisState(client: self.client, signals: self.signals, prefix: self.prefix)
         sharing.eventLog = self.log("event-log")
         sharing.auditLog = self.log("audit")
         sharing.history = self.history

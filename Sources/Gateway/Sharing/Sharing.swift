@@ -20,6 +20,8 @@ public struct Sharing: Sendable {
     public var auditLog: any SharedLog = InMemoryLog()
     /// Keeps the last events of rooms and entities.
     public var history: any EventHistory = InMemoryHistory()
+    /// What rooms remember, and who holds it.
+    package var state: any SharedState = InMemoryState()
 
     /// A gateway that is alone, or the parts that gateways of one process have in common.
     public init(signals: any ClusterSignals = InMemorySignals()) {
