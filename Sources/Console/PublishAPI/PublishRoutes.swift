@@ -5,7 +5,10 @@ import SocketIOWire
 
 extension PublishRoute {
     /// Every route; each is one method of ``Publisher`` or ``IO``.
-    static let all: [PublishRoute] = [
+    static let all = Self.publishing + Self.collaborating
+
+    /// Events, and sockets.
+    static let publishing: [PublishRoute] = [
         sending("io/emit", "emit", ["event", "schema", "data", "previous", "at"]) { io, request in
             try await Self.emit(io, request)
         },

@@ -19,6 +19,7 @@ struct AccessRules: Sendable {
     let checks: ConnectionChecks
     let roomPolicy: RoomPolicy
     let subscriptionPolicy: SubscriptionPolicy
+    let statePolicy: StatePolicy
     /// Rooms that every authenticated socket joins.
     let defaultRooms: [Room]
 

@@ -7,6 +7,19 @@ enum ClientEvent: String, Sendable, Hashable, CaseIterable {
     case unsubscribeEntity = "unsubscribe-entity"
     case getEntitySubscriptions = "get-entity-subscriptions"
     case privateMessage = "private-message"
+    case setState = "state:set"
+    case removeState = "state:remove"
+    case getState = "state:get"
+    case joinPresence = "presence:join"
+    case leavePresence = "presence:leave"
+    case beatPresence = "presence:heartbeat"
+    case typing = "presence:typing"
+    case checkPresence = "presence:check"
+    case watchOnline = "online:watch"
+    case unwatchOnline = "online:unwatch"
+    case subscribePreview = "preview:subscribe"
+    case unsubscribePreview = "preview:unsubscribe"
+    case changePreviewField = "preview:field-change"
     /// Event mode.
     case join
     /// Event mode.

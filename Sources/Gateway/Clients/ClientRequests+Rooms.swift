@@ -12,7 +12,12 @@ extension ClientRequests {
         let wish = try HistoryWish(payload)
         let name = payload?.objectValue == nil ? payload : payload?["room"]
         let (room, history) = try await self.join(socket, name, wish)
-        return (["success": true, "room": .string(room.name)], history)
+        let answer = await self.answer(
+            ["success": true, "room": .string(room.name)],
+            withStateOf: room,
+            for: socket
+        )
+        return (answer, history)
     }
 
     private func join(

@@ -14,6 +14,7 @@ final class ClientRequests: Sendable {
     let events: EventPublisher
     let histories: Histories
     let budgets: ClientBudgets
+    let collaboration: Collaboration
 
     init(
         _ context: GatewayContext,
@@ -21,7 +22,8 @@ final class ClientRequests: Sendable {
         subscriptions: Subscriptions,
         events: EventPublisher,
         histories: Histories,
-        budgets: ClientBudgets
+        budgets: ClientBudgets,
+        collaboration: Collaboration
     ) {
         self.context = context
         self.sockets = sockets
@@ -29,6 +31,7 @@ final class ClientRequests: Sendable {
         self.events = events
         self.histories = histories
         self.budgets = budgets
+        self.collaboration = collaboration
     }
 
     func register() {
@@ -42,6 +45,7 @@ final class ClientRequests: Sendable {
             try requests.subscriptions.unsubscribe(socket, payload, requests.histories)
         }
         self.on(.getEntitySubscriptions) { _, socket, _ in EntitySubscriptions(rooms: socket.rooms).value }
+        self.registerCollaboration()
         self.on(.privateMessage) { requests, socket, payload in try await requests.privateMessage(socket, payload) }
         if self.context.configuration.authentication.mode == .event {
             self.on(.join) { requests, socket, payload in try await requests.joinRooms(socket, payload) }
@@ -52,7 +56,7 @@ final class ClientRequests: Sendable {
     /// Handles an event of the main namespace.
     ///
     /// A client's events wait for each other, so that its wishes are granted in the order in which they came.
-    private func on(
+    func on(
         _ event: ClientEvent,
         _ handler: @escaping @Sendable (ClientRequests, Socket, JSONValue?) async throws -> JSONValue
     ) {

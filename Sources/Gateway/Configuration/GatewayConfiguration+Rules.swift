@@ -50,6 +50,7 @@ extension AccessRules {
             checks: ConnectionChecks(configuration.security),
             roomPolicy: RoomPolicy(configuration),
             subscriptionPolicy: SubscriptionPolicy(settings: configuration.entitySubscriptions),
+            statePolicy: StatePolicy(configuration.roles),
             defaultRooms: configuration.rooms.defaultRooms.map { Room($0) }
         )
     }

@@ -45,6 +45,7 @@ struct Validation {
         self.checkSecurity(configuration.security)
         self.checkRest(configuration, types: types)
         self.checkHistory(configuration)
+        self.checkCollaboration(configuration)
     }
 
     mutating func checkSecurity(_ security: GatewayConfiguration.Security) {

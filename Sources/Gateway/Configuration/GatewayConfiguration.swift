@@ -29,6 +29,14 @@ public struct GatewayConfiguration: Sendable {
     public var rooms = Rooms()
     /// How clients follow single entries.
     public var entitySubscriptions = EntitySubscriptions()
+    /// What rooms remember for their members.
+    public var roomState = RoomState()
+    /// Who edits what, and who is online.
+    public var presence = Presence()
+    /// Entries that clients see while others edit them.
+    public var livePreview = LivePreview()
+    /// How differences between two states of an entry are told.
+    public var fieldChanges = FieldChanges()
     /// How often clients may ask for something that costs others.
     public var limits = Limits()
     /// What those who operate the gateway are told.

@@ -55,6 +55,7 @@ extension Gatekeeper {
 
     /// Tells the application that the gateway has let a client in.
     func tellHook(_ socket: Socket) {
+        self.tellAdmission(of: socket)
         guard let clientConnected = self.context.hooks.clientConnected else { return }
         let principal = self.context.principal(of: socket)
         let incidents = self.context.incidents

@@ -16,6 +16,8 @@ final class Gatekeeper: Sendable {
     let budgets: ClientBudgets
     /// Knows who owns what clients follow.
     let subscriptions: Subscriptions
+    /// Called when it is known who a client is, and it is connected.
+    private let admitted = NIOLockedValueBox<(@Sendable (Socket) -> Void)?>(nil)
     private let limiter: NIOLockedValueBox<FailureLimiter>
 
     init(_ context: GatewayContext, budgets: ClientBudgets, subscriptions: Subscriptions) {
@@ -28,6 +30,13 @@ final class Gatekeeper: Sendable {
             FailureLimiter(maximum: authentication.maximumFailures, length: authentication.failureWindow)
         )
     }
+
+    /// Sets what happens when it is known who a client is, and it is connected.
+    func onAdmission(_ handler: @escaping @Sendable (Socket) -> Void) {
+        self.admitted.withLockedValue { $0 = handler }
+    }
+
+    func tellAdmission(of socket: Socket) { self.admitted.withLockedValue { $0 }?(socket) }
 
     /// Makes every connection to the gateway's namespaces pass its checks.
     func register() {

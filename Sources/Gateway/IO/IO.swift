@@ -46,6 +46,8 @@ public final class IO: Sendable {
     let changes = OneAtATime()
     /// What the cluster is doing, for those who operate it.
     public let monitoring: Monitoring
+    /// What clients share beside events.
+    let collaboration: Collaboration
     /// Grants what clients ask for.
     private let requests: ClientRequests
 
@@ -108,6 +110,8 @@ public final class IO: Sendable {
         io.histories.register()
         io.explainer.register()
         io.monitoring.register()
+        io.collaboration.register()
+        io.gatekeeper.onAdmission { [online = io.collaboration.online] in online.admitted($0) }
         return io
     }
 
@@ -118,16 +122,29 @@ public final class IO: Sendable {
         self.subscriptions = Subscriptions(context, sockets: self.sockets, budgets: budgets)
         self.gatekeeper = Gatekeeper(context, budgets: budgets, subscriptions: self.subscriptions)
         self.histories = Histories(context, subscriptions: self.subscriptions, budgets: budgets)
-        self.events = EventPublisher(context, subscriptions: self.subscriptions, histories: self.histories)
+        let preview = LivePreview(context, subscriptions: self.subscriptions)
+        self.events = EventPublisher(
+            context,
+            subscriptions: self.subscriptions,
+            histories: self.histories,
+            preview: preview
+        )
         self.explainer = Explainer(context, sockets: self.sockets, subscriptions: self.subscriptions)
         self.monitoring = Monitoring(context)
+        self.collaboration = Collaboration(
+            context,
+            subscriptions: self.subscriptions,
+            explainer: self.explainer,
+            preview: preview
+        )
         self.requests = ClientRequests(
             context,
             sockets: self.sockets,
             subscriptions: self.subscriptions,
             events: self.events,
             histories: self.histories,
-            budgets: budgets
+            budgets: budgets,
+            collaboration: self.collaboration
         )
     }
 

@@ -10,6 +10,8 @@ final class EventPublisher: Sendable {
     let context: GatewayContext
     let subscriptions: Subscriptions
     let histories: Histories
+    /// Shows entries to those who see them while they are edited.
+    let preview: LivePreview
     let eventIDs: EventIDMemory
     /// The updates that wait for later ones.
     let held = NIOLockedValueBox(HeldUpdates())
@@ -18,7 +20,8 @@ final class EventPublisher: Sendable {
     /// When the time of a content type is over, by its uid.
     let deadlines: DeadlineTimer<UTF8Text>
 
-    init(_ context: GatewayContext, subscriptions: Subscriptions, histories: Histories) {
+    init(_ context: GatewayContext, subscriptions: Subscriptions, histories: Histories, preview: LivePreview) {
+        self.preview = preview
         self.context = context
         self.subscriptions = subscriptions
         self.histories = histories
@@ -62,7 +65,7 @@ final class EventPublisher: Sendable {
             let isNew = self.eventIDs.insert(EventIDMemory.Key(id, scope: []))
             if !isNew { plan = EventPlan(report: EmitReport(.repeated, event: plan.report.event)) }
         }
-        self.send(self.publication(of: plan, onlyHere: onlyHere))
+        self.send(self.publication(of: plan, and: event, onlyHere: onlyHere))
         self.note(plan.report)
         return plan.report
     }
@@ -75,6 +78,16 @@ final class EventPublisher: Sendable {
             now: self.context.now(),
             completing: self.subscriptions.completed
         )
+    }
+
+    /// What to send, to those who preview the entry, too.
+    func publication(of plan: EventPlan, and event: LifecycleEvent, onlyHere: Bool) -> Publication {
+        var publication = self.publication(of: plan, onlyHere: onlyHere)
+        // Those who preview drafts see them, even if drafts cause no events.
+        if plan.report.outcome != .repeated {
+            publication.append(self.preview.publication(of: event, onlyHere: onlyHere))
+        }
+        return publication
     }
 
     func publication(of plan: EventPlan, onlyHere: Bool) -> Publication {

@@ -50,6 +50,17 @@ struct Publication: Sendable {
         }
     }
 
+    /// Adds what another one sends.
+    mutating func append(_ other: Publication) {
+        for part in other.parts {
+            if let last = self.parts.last, last.namespace === part.namespace {
+                self.parts[self.parts.count - 1].operations += part.operations
+            } else {
+                self.parts.append(part)
+            }
+        }
+    }
+
     /// Sends it, without an answer.
     func send() {
         for part in self.parts { part.namespace.tell(part.operations) }

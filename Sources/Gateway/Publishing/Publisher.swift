@@ -54,7 +54,7 @@ public struct Publisher: Sendable {
         }
         self.events.sendHeld(before: event)
         let plan = try self.events.plan(event, onlyHere: false)
-        let report = try await self.confirm(self.events.publication(of: plan, onlyHere: false))
+        let report = try await self.confirm(self.events.publication(of: plan, and: event, onlyHere: false))
         self.events.note(plan.report)
         return (report, plan.report)
     }
@@ -225,7 +225,7 @@ public struct Publisher: Sendable {
     }
 
     /// Sends it, and waits until it is known what happens to it.
-    private func confirm(_ publication: Publication) async throws -> PublishReport {
+    func confirm(_ publication: Publication) async throws -> PublishReport {
         guard !publication.isEmpty else {
             self.events.tell(publication, outcome: PublishReport.Delivery.nobody.rawValue)
             return PublishReport(.nobody)

@@ -107,7 +107,7 @@ struct SocketJudge: Sendable {
             let expiresAt = if case .token(let token) = after { token.expiresAt } else { record.expiresAt }
             result.record = PrincipalRecord(after, expiresAt: expiresAt)
         }
-        if change.movesRooms || change.changesJoining || change.changesFollowing {
+        if change.movesRooms || change.changesJoining || change.changesFollowing || !change.removed.isEmpty {
             let before = self.old.access.principal(of: record)
             let (left, joined) = self.moves(of: socket, in: rooms(), from: before, to: after, change, owners)
             result.left = left.sorted { UTF8Text($0.name) < UTF8Text($1.name) }
@@ -163,6 +163,10 @@ struct SocketJudge: Sendable {
                 left.formUnion(followed.rooms.subtracting(wanted))
                 joined.formUnion(wanted.subtracting(followed.rooms))
             }
+        }
+        // Whoever edits or previews entries asks again, because what he may see is not what it was.
+        if before.audienceRoom != after.audienceRoom || !change.removed.isEmpty {
+            left.formUnion(rooms.filter(RoomName.isCollaborative))
         }
         return (left, joined)
     }

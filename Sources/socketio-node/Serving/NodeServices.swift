@@ -16,6 +16,7 @@ struct ClusterService: Service {
         try? await gracefulShutdown()
         // What was published until the publish API ended.
         self.io.sendHeldUpdates()
+        await self.io.withdraw()
         await self.server.close()
         await self.redis?.close()
     }

@@ -32,6 +32,11 @@ public struct Role: Sendable, Hashable {
     public var autoJoin: [String]
     /// Names of rooms that clients of this role may join; `*` stands for any characters.
     public var joinPolicy: [String]
+    /// Which keys of a room's state clients of this role may change.
+    ///
+    /// ``ownKeys`` stands for the client's own: `user:<id>` and the id of the socket. Anything else is a pattern in which
+    /// `*` stands for any characters.
+    public var statePolicy: [String]
     /// Which fields the role sees, by the uid of a content type or component.
     public var fields: [String: FieldRule]
 
@@ -39,6 +44,9 @@ public struct Role: Sendable, Hashable {
     public static let publicType = "public"
     /// The role of users whose token names no role.
     public static let authenticatedType = "authenticated"
+
+    /// In ``statePolicy``: the keys that are a client's own.
+    public static let ownKeys = "own"
 
     /// Creates a value of the given parts.
     public init(
@@ -49,6 +57,7 @@ public struct Role: Sendable, Hashable {
         canConnect: Bool = true,
         autoJoin: [String] = [],
         joinPolicy: [String] = [],
+        statePolicy: [String] = [Role.ownKeys],
         fields: [String: FieldRule] = [:]
     ) {
         self.type = RoomName.slug(type)
@@ -58,6 +67,7 @@ public struct Role: Sendable, Hashable {
         self.canConnect = canConnect
         self.autoJoin = autoJoin
         self.joinPolicy = joinPolicy
+        self.statePolicy = statePolicy
         self.fields = fields
     }
 }

@@ -72,7 +72,8 @@ struct PrincipalRecord: Sendable, Hashable {
         self.expiresAt = data["exp"]?.doubleValue
     }
 
-    private static func describe(_ user: User) -> JSONValue {
+    /// `{id, username?, email?, firstname?, lastname?}`.
+    static func describe(_ user: User) -> JSONValue {
         var object: JSONObject = ["id": user.id.value]
         object["username"] = user.username.map { .string($0) }
         object["email"] = user.email.map { .string($0) }

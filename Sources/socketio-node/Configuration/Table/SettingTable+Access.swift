@@ -73,6 +73,16 @@ extension SettingTable {
             room.
             """
         ),
+        .texts(
+            "statePolicy",
+            \.statePolicy,
+            .room,
+            .live,
+            """
+            The keys of a room's state that clients with this role may change. own: `user:<id>` and the id of the socket; \
+            anything else is a pattern in which * stands for any characters.
+            """
+        ),
         .dictionary(
             "fields",
             \.fields,

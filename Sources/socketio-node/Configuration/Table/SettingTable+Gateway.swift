@@ -14,8 +14,9 @@ extension SettingTable {
                 .live,
                 "The key with which API tokens are hashed; the same on every node."
             ),
-            Self.apiTokens, Self.security, Self.events, Self.rooms, Self.entitySubscriptions, Self.history,
-            Self.gatewayLimits, Self.namespaces, Self.monitoring,
+            Self.apiTokens, Self.security, Self.events, Self.rooms, Self.roomState, Self.presence,
+            Self.entitySubscriptions, Self.history, Self.livePreview, Self.fieldChanges, Self.gatewayLimits,
+            Self.namespaces, Self.monitoring,
             .duration(
                 "clusterTimeout",
                 \.gateway.clusterTimeout,
