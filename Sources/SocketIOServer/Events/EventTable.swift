@@ -23,11 +23,14 @@ final class EventTable {
     /// The same by name; empty while there are few.
     private var byName: [UTF8Text: Entry] = [:]
     @exclusivity(unchecked) private var byShortName: [ShortName: Entry] = [:]
+    /// What runs for an event that has no handler.
+    var unhandled: EventHandler?
 
     /// From how many names on they are hashed.
     private static var many: Int { 12 }
 
-    init(_ handlers: [UTF8Text: [EventHandler]]) {
+    init(_ handlers: [UTF8Text: [EventHandler]], unhandled: EventHandler? = nil) {
+        self.unhandled = unhandled
         for (name, handlers) in handlers {
             for handler in handlers { self.append(handler, for: name) }
         }

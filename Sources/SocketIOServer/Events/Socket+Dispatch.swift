@@ -17,8 +17,9 @@ extension Socket {
     func receive(_ outline: PacketOutline, _ text: consuming ByteBuffer) {
         if self.extras == nil, let short = outline.shortEventName {
             let shard = self.shard
-            guard let entry = shard.handlers.entry(short) else { return shard.countEvent() }
-            if let handler = entry.onlyHandler {
+            let known = shard.handlers.entry(short)
+            if known == nil, shard.handlers.unhandled == nil { return shard.countEvent() }
+            if let entry = known, let handler = entry.onlyHandler {
                 shard.countEvent()
                 let id = outline.id
                 let event = ReceivedEvent(
@@ -41,7 +42,7 @@ extension Socket {
         let shard = self.shard
         shard.countEvent()
         guard let extras = self.extras else {
-            guard let handlers = shard.handlers[name] else { return }
+            guard let handlers = shard.handlers[name] ?? shard.handlers.unhandled.map({ [$0] }) else { return }
             self.run(handlers, name: name, arguments: arguments, acknowledgementID: acknowledgementID)
             return
         }
@@ -72,7 +73,7 @@ extension Socket {
         guard self.state == .connected else { return nil }
         let own = self.extras?.events[name] ?? []
         let shared = self.shard.handlers[name] ?? []
-        if own.isEmpty && shared.isEmpty { return nil }
+        if own.isEmpty && shared.isEmpty { return self.shard.handlers.unhandled.map { [$0] } }
         // Before they run: a handler may send the same event to itself.
         if own.contains(where: \.runsOnce) { self.extras?.events[name]?.removeAll(where: \.runsOnce) }
         return own.isEmpty ? shared : shared.isEmpty ? own : own + shared

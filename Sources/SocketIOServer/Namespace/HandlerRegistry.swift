@@ -18,6 +18,7 @@ public struct HandlerRegistration: Sendable {
         case error(@Sendable (Socket, any Error, ReceivedEvent?) -> Void)
         case missedEvents(@Sendable (Socket, MissedEvent) -> Bool)
         case event(String, EventHandler)
+        case unhandled(EventHandler)
         case serverSide(String, @Sendable ([JSONValue], ServerSideReply?) -> Void)
     }
 
@@ -114,6 +115,26 @@ extension HandlerRegistry {
         self.register(HandlerRegistration(.event(event, handler)))
     }
 
+    /// Runs an asynchronous handler that takes any client's event as it came, after the asynchronous handlers of its
+    /// earlier events.
+    ///
+    /// It acknowledges the event when it likes. If it throws, the client gets the answer of a failed handler.
+    public func onRaw(
+        _ event: String,
+        _ handler: @escaping @Sendable @concurrent (ReceivedEvent) async throws -> Void
+    ) {
+        let handler = EventHandler(body: .asynchronous(handler), answersOnce: false)
+        self.register(HandlerRegistration(.event(event, handler)))
+    }
+
+    /// Runs for each event of any client that has no handler, on the client's loop, behind the middlewares.
+    ///
+    /// Without it the server ignores such an event, and a client that waits for an acknowledgement waits in vain. The
+    /// handler that was registered last counts.
+    public func onUnhandled(_ handler: @escaping @Sendable (ReceivedEvent) throws -> Void) {
+        self.register(HandlerRegistration(.unhandled(EventHandler(body: .synchronous(handler), answersOnce: false))))
+    }
+
     /// Runs when another server of the cluster sends an event by `serverSideEmit`.
     ///
     /// - Parameters:
@@ -136,6 +157,7 @@ struct HandlerSet: Sendable {
     private(set) var error: [@Sendable (Socket, any Error, ReceivedEvent?) -> Void] = []
     private(set) var missedEvents: [@Sendable (Socket, MissedEvent) -> Bool] = []
     private(set) var events: [UTF8Text: [EventHandler]] = [:]
+    private(set) var unhandled: EventHandler?
     private(set) var serverSide: [UTF8Text: [@Sendable ([JSONValue], ServerSideReply?) -> Void]] = [:]
 
     mutating func add(_ registration: HandlerRegistration) {
@@ -147,6 +169,7 @@ struct HandlerSet: Sendable {
         case .error(let handler): self.error.append(handler)
         case .missedEvents(let filter): self.missedEvents.append(filter)
         case .event(let name, let handler): self.events[UTF8Text(name), default: []].append(handler)
+        case .unhandled(let handler): self.unhandled = handler
         case .serverSide(let name, let handler): self.serverSide[UTF8Text(name), default: []].append(handler)
         }
     }

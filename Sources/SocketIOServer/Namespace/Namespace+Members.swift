@@ -38,15 +38,3 @@ extension Socket {
     /// Does something on the socket's loop, behind what the caller has asked it for before.
     package func perform(_ body: @escaping @Sendable () -> Void) { self.onLoop(body) }
 }
-
-extension HandlerRegistry {
-    /// Runs an asynchronous handler that takes any client's event as it came and acknowledges it when it likes, after the
-    /// asynchronous handlers of its earlier events.
-    package func onRaw(
-        _ event: String,
-        _ handler: @escaping @Sendable @concurrent (ReceivedEvent) async throws -> Void
-    ) {
-        let handler = EventHandler(body: .asynchronous(handler), answersOnce: false)
-        self.register(HandlerRegistration(.event(event, handler)))
-    }
-}

@@ -66,7 +66,7 @@ public final class Namespace: HandlerRegistry, Addressable {
         self.index = index
         let events = self.metrics.events
         self.shards = context.loops.map { loop in
-            NamespaceShard(loop: loop, index: index, eventCounter: events, handlers: handlers.events)
+            NamespaceShard(loop: loop, index: index, eventCounter: events, handlers: handlers)
         }
         self.shardOfLoop = Dictionary(
             uniqueKeysWithValues: self.shards.enumerated().map { (ObjectIdentifier($1.eventLoop), $0) }
@@ -127,14 +127,22 @@ public final class Namespace: HandlerRegistry, Addressable {
     public func register(_ registration: HandlerRegistration) {
         self.mistakes.check(registration, of: self.name)
         self.handlers.withLockedValue { $0.add(registration) }
-        guard case .event(let event, let handler) = registration.kind else { return }
+        switch registration.kind {
+        case .event(let event, let handler): self.addToTables { $0.append(handler, for: UTF8Text(event)) }
+        case .unhandled(let handler): self.addToTables { $0.unhandled = handler }
+        default: break
+        }
+    }
+
+    /// Adds a handler to the table of every loop.
+    private func addToTables(_ add: @escaping @Sendable (EventTable) -> Void) {
         for shard in self.shards {
             // To every loop in the order of registration, before any connection that is accepted later; and at once on
             // the loop of a client whose CONNECT made the namespace, whose events may have been read already.
             if shard.eventLoop.inEventLoop {
-                shard.handlers.append(handler, for: UTF8Text(event))
+                add(shard.handlers)
             } else {
-                shard.eventLoop.execute { shard.handlers.append(handler, for: UTF8Text(event)) }
+                shard.eventLoop.execute { add(shard.handlers) }
             }
         }
     }

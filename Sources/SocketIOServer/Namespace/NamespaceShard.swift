@@ -40,14 +40,15 @@ final class NamespaceShard: Sendable {
         loop: NamespaceContext.Loop,
         index: NamespaceIndex,
         eventCounter: Counter,
-        handlers: [UTF8Text: [EventHandler]]
+        handlers: HandlerSet
     ) {
         self.eventLoop = loop.executor.eventLoop
         self.executor = loop.executor
         self.timers = loop.timers
         self.index = index
         self.eventCounter = eventCounter
-        self.state = LoopBound(State(handlers: EventTable(handlers)), eventLoop: loop.executor.eventLoop)
+        let table = EventTable(handlers.events, unhandled: handlers.unhandled)
+        self.state = LoopBound(State(handlers: table), eventLoop: loop.executor.eventLoop)
         self.logPosition = LogPosition(eventLoop: loop.executor.eventLoop)
     }
 
