@@ -91,6 +91,15 @@ enum MetricCatalogue {
         counter("socketio_gateway_admissions_total", "Clients that were let in."),
         counter("socketio_gateway_disconnections_total", "Clients that the gateway has disconnected."),
         counter("socketio_gateway_limited_total", "Requests of clients that asked too often."),
+        counter(
+            "socketio_gateway_client_events_total",
+            "Events of clients that are not the gateway's own, by what became of them."
+        ),
+        counter("socketio_webhook_requests_total", "Requests to webhooks, by what came of them."),
+        counter("socketio_webhook_events_total", "Events for webhooks, by what became of them."),
+        gauge("socketio_webhook_waiting_events", "Events that wait for a webhook on this node."),
+        gauge("socketio_webhook_waiting_bytes", "Bytes of the events that wait for a webhook on this node."),
+        gauge("socketio_webhook_resting", "1 while a webhook that failed again and again is asked nothing."),
     ]
 
     private static func counter(_ name: UTF8Text, _ help: String) -> Entry {

@@ -46,6 +46,8 @@ struct Validation {
         self.checkRest(configuration, types: types)
         self.checkHistory(configuration)
         self.checkCollaboration(configuration)
+        self.checkWebhooks(configuration.webhooks)
+        self.checkCustomEvents(configuration)
     }
 
     mutating func checkSecurity(_ security: GatewayConfiguration.Security) {

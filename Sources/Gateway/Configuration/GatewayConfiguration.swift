@@ -45,6 +45,10 @@ public struct GatewayConfiguration: Sendable {
     public var history = History()
     /// The namespaces besides the main one.
     public var namespaces: [GatewayNamespace] = []
+    /// Programs of the application that are told of clients' events over HTTP.
+    public var webhooks: [Webhook] = []
+    /// Events that clients may send besides the gateway's own, and what is done about clients that come and go.
+    public var customEvents: [CustomEvent] = []
     /// The name of this node in the descriptions of its sockets.
     public var nodeName: String?
     /// How long a question to the other nodes may take.

@@ -62,6 +62,7 @@ extension Gatekeeper {
                 let principal = try await self.principal(of: socket, payload: payload, address: address, rules.access)
                 guard let found = principal else { throw ConnectionRefusal.invalidCredentials }
                 try rules.access.checks.check(found.principal)
+                try await self.customEvents.admit(socket, found.principal)
                 let answer: JSONValue? = try await socket.eventLoop.submit {
                     guard self.context.rules(for: socket).version <= rules.version else { return nil }
                     guard self.connections.advance(socket, { $0.succeeded() }) == true else {
@@ -87,6 +88,9 @@ extension Gatekeeper {
             default:
                 refusal = .refused(reason)
             }
+        } catch let error as ConnectError {
+            self.context.metrics.refused(.application)
+            refusal = .refusedByApplication(error.message)
         } catch {
             self.context.metrics.refused(.error)
             self.authenticationFailed(socket, error)
@@ -135,6 +139,7 @@ extension Gatekeeper {
             "authenticated",
             values: [["id": .string(socket.id.description), "time": self.context.isoTime]]
         )
+        self.customEvents.connected(socket)
         self.tellHook(socket)
     }
 }

@@ -23,6 +23,7 @@ extension Gatekeeper {
                 authenticated = try await self.authenticate(socket, auth: auth, address: address, rules.access)
             }
             try rules.access.checks.check(authenticated.principal)
+            if namespace == nil { try await self.customEvents.admit(socket, authenticated.principal) }
             let isSettled = try await socket.eventLoop.submit {
                 self.settle(socket, authenticated, by: rules, address: address)
             }.get()

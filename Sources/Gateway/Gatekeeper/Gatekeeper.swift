@@ -18,13 +18,21 @@ final class Gatekeeper: Sendable {
     let subscriptions: Subscriptions
     /// Called when it is known who a client is, and it is connected.
     private let admitted = NIOLockedValueBox<(@Sendable (Socket) -> Void)?>(nil)
+    /// Lets the application decide about clients, too.
+    let customEvents: CustomEvents
     private let limiter: NIOLockedValueBox<FailureLimiter>
 
-    init(_ context: GatewayContext, budgets: ClientBudgets, subscriptions: Subscriptions) {
+    init(
+        _ context: GatewayContext,
+        budgets: ClientBudgets,
+        subscriptions: Subscriptions,
+        customEvents: CustomEvents
+    ) {
         let authentication = context.configuration.authentication
         self.context = context
         self.budgets = budgets
         self.subscriptions = subscriptions
+        self.customEvents = customEvents
         self.connections = ConnectionRegistry(eventLoop: context.main.eventLoop)
         self.limiter = NIOLockedValueBox(
             FailureLimiter(maximum: authentication.maximumFailures, length: authentication.failureWindow)
@@ -109,6 +117,10 @@ final class Gatekeeper: Sendable {
                 ]
             )
             throw ConnectError(refusal.message)
+        } catch let error as ConnectError {
+            // The application has decided.
+            self.context.metrics.refused(.application)
+            throw error
         } catch {
             // A hook failed. Its error is for the log and not for the client.
             self.context.metrics.refused(.error)

@@ -16,6 +16,7 @@ struct GatewayContext: Sendable {
     let server: SocketServer
     let rules: RulesInForce
     let hooks: GatewayHooks
+    let application: GatewayApplication
     let sharing: Sharing
     /// What sends requests to other servers; `nil` if the application gave nothing that does.
     let outgoing: (any OutgoingHTTP)?

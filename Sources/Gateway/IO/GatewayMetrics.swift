@@ -22,6 +22,10 @@ struct GatewayMetrics: Sendable {
     private let expulsions: CounterFamily<Expulsion>
     private let limitedEvents: CounterFamily<ClientEvent>
     private let incidents: IncidentLog
+    /// What is counted of custom events.
+    let customEvents: CustomEventMetrics
+    /// What is counted of webhooks.
+    let webhooks: WebhookMetrics
 
     init(factory: any MetricsFactory, incidents: IncidentLog) {
         self.incidents = incidents
@@ -36,6 +40,8 @@ struct GatewayMetrics: Sendable {
         self.refusals = CounterFamily("socketio_gateway_refusals_total", "reason", factory)
         self.admissions = CounterFamily("socketio_gateway_admissions_total", "kind", factory)
         self.expulsions = CounterFamily("socketio_gateway_disconnections_total", "reason", factory)
+        self.customEvents = CustomEventMetrics(factory: factory)
+        self.webhooks = WebhookMetrics(factory: factory)
         self.limitedEvents = CounterFamily("socketio_gateway_limited_total", "event", factory)
     }
 
@@ -72,7 +78,7 @@ struct GatewayMetrics: Sendable {
 }
 
 /// One counter for each value of a dimension.
-private struct CounterFamily<Value: RawRepresentable & Hashable & CaseIterable & Sendable>: Sendable
+struct CounterFamily<Value: RawRepresentable & Hashable & CaseIterable & Sendable>: Sendable
 where Value.RawValue == String {
     private let counters: [Value: Counter]
 

@@ -40,6 +40,12 @@ extension IO {
             configuration.namespaces = installed.namespaces
             configuration.nodeName = installed.nodeName
             let rules = try await Rules(configuration, hooks: self.context.hooks)
+            let wanting = configuration.problems(
+                handlers: self.context.application.handlers,
+                canSend: self.context.outgoing != nil
+            )
+            guard wanting.isEmpty else { throw GatewayError(wanting) }
+            self.customEvents.webhooks.reconfigure(configuration.webhooks)
             self.context.server.engine.trust(configuration.security.trustedProxies.compactMap { AddressRange($0) })
             self.gatekeeper.limitFailures(configuration.authentication, before: installed.authentication)
             await self.context.rules.replace(by: rules)

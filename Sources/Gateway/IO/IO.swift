@@ -48,6 +48,8 @@ public final class IO: Sendable {
     public let monitoring: Monitoring
     /// What clients share beside events.
     let collaboration: Collaboration
+    /// Handles what the application wants to hear from clients.
+    let customEvents: CustomEvents
     /// Grants what clients ask for.
     private let requests: ClientRequests
 
@@ -60,6 +62,7 @@ public final class IO: Sendable {
     ///   - server: The server that clients connect to.
     ///   - configuration: What to allow and to show.
     ///   - hooks: Functions of the application that the gateway calls.
+    ///   - application: Functions of the application for what clients do.
     ///   - sharing: What the gateways of the cluster share. By default the gateway is alone.
     ///   - outgoing: What sends the gateway's requests to other servers, for configurations that name some.
     ///   - logger: Where the gateway logs. By default it does not log.
@@ -71,6 +74,7 @@ public final class IO: Sendable {
         on server: SocketServer,
         configuration: GatewayConfiguration,
         hooks: GatewayHooks = GatewayHooks(),
+        application: GatewayApplication = GatewayApplication(),
         sharing: Sharing = Sharing(),
         outgoing: (any OutgoingHTTP)? = nil,
         logger: Logger = Logger(label: "socketio.gateway", factory: { _ in SwiftLogNoOpLogHandler() }),
@@ -81,11 +85,14 @@ public final class IO: Sendable {
         let incidents = IncidentLog(logger: logger, source: "Gateway", eventLoop: server.sockets.eventLoop)
         let now = clock ?? { Date().timeIntervalSince1970 }
         let rulesInForce = RulesInForce(rules, eventLoops: server.sockets.eventLoops)
+        let wanting = configuration.problems(handlers: application.handlers, canSend: outgoing != nil)
+        guard wanting.isEmpty else { throw GatewayError(wanting) }
         let io = IO(
             GatewayContext(
                 server: server,
                 rules: rulesInForce,
                 hooks: hooks,
+                application: application,
                 sharing: sharing,
                 outgoing: outgoing,
                 logger: logger,
@@ -103,6 +110,7 @@ public final class IO: Sendable {
         )
         // The limits for an address and the gateway's checks must agree on which address a client has.
         server.engine.trust(configuration.security.trustedProxies.compactMap { AddressRange($0) })
+        try await application.initialize?(io)
         io.gatekeeper.register()
         io.requests.register()
         io.events.register()
@@ -112,6 +120,7 @@ public final class IO: Sendable {
         io.monitoring.register()
         io.collaboration.register()
         io.gatekeeper.onAdmission { [online = io.collaboration.online] in online.admitted($0) }
+        io.customEvents.register()
         return io
     }
 
@@ -120,7 +129,6 @@ public final class IO: Sendable {
         self.context = context
         self.sockets = SocketDirectory(context)
         self.subscriptions = Subscriptions(context, sockets: self.sockets, budgets: budgets)
-        self.gatekeeper = Gatekeeper(context, budgets: budgets, subscriptions: self.subscriptions)
         self.histories = Histories(context, subscriptions: self.subscriptions, budgets: budgets)
         let preview = LivePreview(context, subscriptions: self.subscriptions)
         self.events = EventPublisher(
@@ -128,6 +136,13 @@ public final class IO: Sendable {
             subscriptions: self.subscriptions,
             histories: self.histories,
             preview: preview
+        )
+        self.customEvents = CustomEvents(context, sockets: self.sockets, events: self.events)
+        self.gatekeeper = Gatekeeper(
+            context,
+            budgets: budgets,
+            subscriptions: self.subscriptions,
+            customEvents: self.customEvents
         )
         self.explainer = Explainer(context, sockets: self.sockets, subscriptions: self.subscriptions)
         self.monitoring = Monitoring(context)

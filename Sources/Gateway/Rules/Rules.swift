@@ -14,6 +14,8 @@ final class Rules: Sendable {
     let histories: HistoryRules
     /// Whether there is a content type whose events reach only the owners of entries.
     let hasOwnedTypes: Bool
+    /// What becomes of events that are not the gateway's own.
+    let customEvents: CustomEventTable
 
     private init(
         version: Int,
@@ -28,6 +30,7 @@ final class Rules: Sendable {
         self.access = access
         self.histories = HistoryRules(configuration)
         self.hasOwnedTypes = hasOwnedTypes
+        self.customEvents = CustomEventTable(configuration.customEvents)
     }
 
     /// The first rules, or rules that are to replace others.

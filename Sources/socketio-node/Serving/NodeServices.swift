@@ -17,6 +17,8 @@ struct ClusterService: Service {
         // What was published until the publish API ended.
         self.io.sendHeldUpdates()
         await self.io.withdraw()
+        // The clients have left, of which webhooks are told.
+        await self.io.finishWebhooks()
         await self.server.close()
         await self.redis?.close()
     }

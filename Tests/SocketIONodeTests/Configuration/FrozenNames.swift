@@ -173,6 +173,8 @@ struct FrozenNames {
         ("gateway.monitoring.enableConnectionLogging", "SOCKETIO_GATEWAY_MONITORING_ENABLE_CONNECTION_LOGGING"),
         ("gateway.monitoring.maxEventLogSize", "SOCKETIO_GATEWAY_MONITORING_MAX_EVENT_LOG_SIZE"),
         ("gateway.monitoring.maxAuditLogSize", "SOCKETIO_GATEWAY_MONITORING_MAX_AUDIT_LOG_SIZE"),
+        ("gateway.webhooks", "SOCKETIO_GATEWAY_WEBHOOKS"),
+        ("gateway.customEvents", "SOCKETIO_GATEWAY_CUSTOM_EVENTS"),
         ("gateway.clusterTimeout", "SOCKETIO_GATEWAY_CLUSTER_TIMEOUT"),
         ("publish.enabled", "SOCKETIO_PUBLISH_ENABLED"),
         ("publish.host", "SOCKETIO_PUBLISH_HOST"),

@@ -35,6 +35,8 @@ struct SchemaTests {
         "gateway: {contentTypes: {\"api::a.b\": {populate: {a: true, b: none, c: {fields: [x], populate: {d: [e]}}}}}}",
         "gateway: {namespaces: {chat: {}, b\u{FC}cher: ~}}",
         "gateway: {authentication: {jwt: {keys: [{id: 2026, keySetFile: a}], audience: 7, secret: ~, secretFile: a}}}",
+        "gateway: {webhooks: {backend: {url: \"https://a.example/x\", secretFile: a}}}",
+        "gateway: {customEvents: [{name: chat, handle: relay, relay: {fields: [text]}}]}",
         "gateway: {security: {ipWhitelist: [10.0.0.1, 10.0.0.0/8, \"::1\", \"fd00::/8\", \"fe80::1%eth0\"]}}",
     ])
     func whatTheNodeTakesIsAccepted(yaml: String) throws {
@@ -71,6 +73,10 @@ struct SchemaTests {
         ("gateway: {authentication: {jwt: {algorithms: [HS1]}}}", "gateway.authentication.jwt.algorithms[0]"),
         ("gateway: {authentication: {jwt: {secret: short}}}", "gateway.authentication.jwt.secret"),
         ("gateway: {security: {ipWhitelist: [localhost]}}", "gateway.security.ipWhitelist[0]"),
+        ("gateway: {webhooks: {a: {secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}}}", "gateway.webhooks.a"),
+        ("gateway: {webhooks: {a: {url: \"ftp://a\"}}}", "gateway.webhooks.a.url"),
+        ("gateway: {customEvents: [{handle: relay}]}", "gateway.customEvents[0]"),
+        ("gateway: {customEvents: [{name: a, handle: swallow}]}", "gateway.customEvents[0].handle"),
         ("gateway: {namespaces: {/admin: {}}}", "gateway.namespaces./admin"),
     ])
     func whatTheNodeRefusesIsRefused(yaml: String, place: String) throws {

@@ -27,7 +27,8 @@ struct MetricNamesTests {
         "socketio_cluster_request_timeouts_total", "socketio_connections_closed_total",
         "socketio_connections_opened_total",
         "socketio_events_total",
-        "socketio_gateway_admissions_total", "socketio_gateway_disconnections_total", "socketio_gateway_events_total",
+        "socketio_gateway_admissions_total", "socketio_gateway_client_events_total",
+        "socketio_gateway_disconnections_total", "socketio_gateway_events_total",
         "socketio_gateway_limited_total", "socketio_gateway_refusals_total",
         "socketio_gateway_sanitiser_failures_total", "socketio_gateway_variants_total",
         "socketio_handler_failures_total", "socketio_handshake_rejected_total", "socketio_malformed_input_total",
@@ -35,12 +36,14 @@ struct MetricNamesTests {
         "socketio_reading_paused_total", "socketio_recoveries_total", "socketio_recovery_replayed_total",
         "socketio_rejected_total",
         "socketio_remote_acknowledgements_refused_total", "socketio_slow_consumers_total",
-        "socketio_unencodable_events_total", "socketio_upgrades_total",
+        "socketio_unencodable_events_total", "socketio_upgrades_total", "socketio_webhook_events_total",
+        "socketio_webhook_requests_total",
     ]
     static let gauges = [
         "process_max_fds", "process_open_fds", "process_resident_memory_bytes", "process_start_time_seconds",
         "redis_publishes_queued", "redis_up", "socketio_build_info", "socketio_connections", "socketio_request_bytes",
-        "socketio_send_queue_bytes", "socketio_sockets",
+        "socketio_send_queue_bytes", "socketio_sockets", "socketio_webhook_resting", "socketio_webhook_waiting_bytes",
+        "socketio_webhook_waiting_events",
     ]
 
     static let histograms = [

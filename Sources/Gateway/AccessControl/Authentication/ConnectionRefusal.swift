@@ -50,6 +50,8 @@ enum ConnectionRefusal: Error, Hashable {
         case authenticationTimeout = "authentication_timeout"
         /// A hook failed.
         case error
+        /// The application has refused the client.
+        case application
     }
 
     /// The reason as a metric's value.

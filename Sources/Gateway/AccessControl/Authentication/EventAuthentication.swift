@@ -14,12 +14,14 @@ struct EventAuthentication: Sendable, Hashable {
         case badCredentials
         case failure
         case refused(ConnectionRefusal)
+        case refusedByApplication(String)
 
         var message: String {
             switch self {
             case .badCredentials: "Invalid token to authenticate! Please login again!"
             case .failure: "Failed to authenticate connection! Please login again!"
             case .refused(let refusal): refusal.message
+            case .refusedByApplication(let message): message
             }
         }
     }

@@ -14,6 +14,9 @@ struct SettingField: Sendable {
     /// A longer YAML value to show as a comment where the default is empty.
     var example: String?
 
+    /// Whether an entry without this very key is wrong; a secret may stand in a file instead.
+    var mustStandHere: Bool { self.isRequired && self.fileField == nil }
+
     /// A secret's second key, which names the file that holds it.
     var fileField: SettingField? {
         guard case .secret = self.kind else { return nil }

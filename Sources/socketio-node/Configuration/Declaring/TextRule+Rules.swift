@@ -1,6 +1,8 @@
 import EngineIO
 import Foundation
 import Gateway
+import NIOCore
+import SocketIOWire
 
 extension TextRule {
     static let nonEmpty = TextRule(expectation: "a text that is not empty", pattern: #"[\s\S]"#, example: "a text") {
@@ -163,6 +165,31 @@ extension TextRule {
         pattern: #"^[\s\S]{8,}$"#,
         example: "of thirty-two bytes or more, and by chance"
     ) { $0.utf8.count >= 32 }
+
+    static let httpURL = TextRule(
+        expectation: "a URL such as https://api.example.com/hooks/socketio",
+        pattern: "^[Hh][Tt][Tt][Pp][Ss]?://",
+        example: "https://api.example.com/hooks/socketio",
+        hidesValue: true
+    ) {
+        OutgoingURL($0) != nil
+    }
+
+    static let jsonObject = TextRule(
+        expectation: "an object in JSON, such as {\"type\": \"object\"}",
+        pattern: #"^\s*\{[\s\S]*\}\s*$"#,
+        example: #"{"type":"object"}"#
+    ) {
+        (try? JSONValue(parsing: ByteBuffer(string: $0)))?.objectValue != nil
+    }
+
+    static let webhookSecret = TextRule(
+        expectation: "whsec_ and 24 to 64 bytes in Base64 (make one with `echo whsec_$(openssl rand -base64 32)`)",
+        pattern: #"^[\s\S]{8,}$"#,
+        example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    ) {
+        Webhook.isSecret($0)
+    }
 
     static let salt = TextRule(
         expectation: "a salt of at least 16 bytes (make one with `openssl rand -base64 24`)",

@@ -2,6 +2,7 @@ import EngineIO
 import Gateway
 import NIOCore
 import SocketIOServer
+import SocketIOWire
 
 /// Properties of the libraries as the file words them.
 extension SocketServerConfiguration {
@@ -85,6 +86,27 @@ extension GatewayConfiguration.Limits {
     var changesPerSecond: Int {
         get { self.changes.perSecond }
         set { self.changes = RateLimit(perSecond: newValue, burst: 4 * newValue) }
+    }
+}
+
+extension Webhook {
+    /// `nil`: none.
+    var declaredSecret: String? {
+        get { self.secret.isEmpty ? nil : self.secret }
+        set { self.secret = newValue ?? "" }
+    }
+}
+
+extension CustomEvent {
+    /// The schema as JSON.
+    var schemaText: String? {
+        get { self.schema?.description }
+        set { self.schema = newValue.flatMap { try? JSONValue(parsing: ByteBuffer(string: $0)) } }
+    }
+
+    var eventsPerSecond: Int {
+        get { self.rate.perSecond }
+        set { self.rate = RateLimit(perSecond: newValue) }
     }
 }
 

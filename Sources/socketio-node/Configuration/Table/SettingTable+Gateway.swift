@@ -16,7 +16,7 @@ extension SettingTable {
             ),
             Self.apiTokens, Self.security, Self.events, Self.rooms, Self.roomState, Self.presence,
             Self.entitySubscriptions, Self.history, Self.livePreview, Self.fieldChanges, Self.gatewayLimits,
-            Self.namespaces, Self.monitoring,
+            Self.namespaces, Self.webhooks, Self.customEvents, Self.monitoring,
             .duration(
                 "clusterTimeout",
                 \.gateway.clusterTimeout,

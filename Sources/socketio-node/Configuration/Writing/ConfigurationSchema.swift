@@ -30,7 +30,7 @@ enum ConfigurationSchema {
         if let path, !Self.isRecord(field.kind) { description += " (\(SettingNames.environmentName(of: path)))" }
         schema["description"] = .string(description)
         let value = Self.schema(field.kind, at: path)
-        for (key, value) in field.isRequired ? value : Self.optional(value) { schema[key] = value }
+        for (key, value) in field.mustStandHere ? value : Self.optional(value) { schema[key] = value }
         if let literal = field.default { schema["default"] = literal.json }
         return schema
     }
@@ -92,7 +92,7 @@ enum ConfigurationSchema {
             ])
         }
         var schema: JSONObject = ["type": "object", "properties": .object(properties)]
-        let required = fields.filter(\.isRequired).map { JSONValue.string($0.name) }
+        let required = fields.filter(\.mustStandHere).map { JSONValue.string($0.name) }
         if !required.isEmpty { schema["required"] = .array(required) }
         schema["additionalProperties"] = false
         if !rules.isEmpty { schema["allOf"] = .array(rules) }
