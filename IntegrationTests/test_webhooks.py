@@ -140,7 +140,6 @@ class CustomEvents(ClusterTestCase):
             {"name": "noise", "handle": "ignore"},
         ]
         self.own = Cluster(
-            nodes=2,
             settings={
                 "SOCKETIO_GATEWAY_WEBHOOKS": json.dumps(webhooks),
                 "SOCKETIO_GATEWAY_CUSTOM_EVENTS": json.dumps(events),

@@ -98,6 +98,12 @@ extension Webhook {
 }
 
 extension CustomEvent {
+    /// `nil`: none.
+    var declaredWebhook: String? {
+        get { self.webhook.isEmpty ? nil : self.webhook }
+        set { self.webhook = newValue ?? "" }
+    }
+
     /// The schema as JSON.
     var schemaText: String? {
         get { self.schema?.description }

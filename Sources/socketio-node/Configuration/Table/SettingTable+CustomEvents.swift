@@ -138,7 +138,7 @@ extension SettingTable {
             acknowledged, and that is all.
             """
         ),
-        .text("webhook", \.webhook, .slug, .live, "The name of the webhook."),
+        .optionalText("webhook", \.declaredWebhook, .slug, .live, "The name of the webhook that handles it."),
         .texts("roles", \.roles, .slug, .live, "The only roles that may send it. Empty: all clients."),
         .integer(
             "rate",
