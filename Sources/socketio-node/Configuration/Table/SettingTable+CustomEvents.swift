@@ -16,7 +16,7 @@ extension SettingTable {
             webhooks:
               backend:
                 url: https://api.example.com/hooks/socketio
-                secretFile: /run/secrets/webhook
+                secret: whsec_…
             """
     )
 
@@ -117,9 +117,6 @@ extension SettingTable {
         """,
         example: """
             customEvents:
-              - name: connection
-                handle: webhook
-                webhook: backend
               - name: chat
                 handle: relay
                 relay:
