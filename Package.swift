@@ -215,8 +215,8 @@ let targets: [Target] = [
     .testTarget(
         name: "GatewayTests",
         dependencies: [
-            "Gateway", "SocketIOServer", "EngineIO", "SocketIOTestSupport", "SocketIOWire", nioCore, nioPosix,
-            nioEmbedded,
+            "Gateway", "SocketIOServer", "EngineIO", "Incidents", "SocketIOTestSupport", "SocketIOWire", nioCore,
+            nioPosix, nioEmbedded,
             nioConcurrency, logging, metrics, metricsTestKit, ordered, jwt, crypto,
         ],
         resources: [.copy("Fixtures")],

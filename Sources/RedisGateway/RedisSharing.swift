@@ -56,6 +56,7 @@ public struct RedisSharing: Sendable {
         sharing.eventLog = self.log("event-log")
         sharing.auditLog = self.log("audit")
         sharing.history = self.history
+        sharing.limits = RedisLimits(client: self.client, prefix: self.prefix)
         return sharing
     }
 

@@ -16,6 +16,8 @@ struct APIError: Error {
     var headers: [(name: String, value: String)] = []
     /// The nodes that have not answered; `nil` where nobody was asked.
     var missing: [ClusterNode]?
+    /// The milliseconds after which the same request may be granted; `nil` where waiting does not help.
+    var retryAfter: Int?
 
     static func invalidRequest(_ message: String) -> Self {
         Self(status: .badRequest, code: "invalid_request", message: message)
@@ -155,6 +157,18 @@ struct APIError: Error {
         headers: [("Retry-After", "1")]
     )
 
+    /// A limit of the whole cluster.
+    static func rateLimited(_ milliseconds: Int) -> Self {
+        var error = Self(
+            status: .tooManyRequests,
+            code: "rate_limited",
+            message: "Rate limit exceeded: this token or its tenant has asked for too much (gateway.limits.cluster).",
+            headers: [("Retry-After", "\((milliseconds + 999) / 1000)")]
+        )
+        error.retryAfter = milliseconds
+        return error
+    }
+
     static let shuttingDown = Self(
         status: .serviceUnavailable,
         code: "unavailable",
@@ -169,6 +183,7 @@ struct APIError: Error {
     var body: JSONValue {
         var error: JSONObject = ["code": .string(self.code), "message": .string(self.message)]
         if let missing = self.missing { error["missing"] = .array(missing.map(\.value)) }
+        error["retryAfter"] = self.retryAfter.map { .int($0) }
         return ["error": .object(error)]
     }
 }

@@ -90,6 +90,7 @@ enum MetricCatalogue {
         counter("socketio_gateway_refusals_total", "Clients that were not let in."),
         counter("socketio_gateway_admissions_total", "Clients that were let in."),
         counter("socketio_gateway_disconnections_total", "Clients that the gateway has disconnected."),
+        counter("socketio_gateway_cluster_limited_total", "Requests that a limit of the whole cluster refused."),
         counter("socketio_gateway_limited_total", "Requests of clients that asked too often."),
         counter(
             "socketio_gateway_client_events_total",

@@ -35,6 +35,7 @@ extension PublishAPI {
         switch request.route.action {
         case .batch: return (200, [], try await self.batch(request))
         case .verb(let action):
+            try self.count(.publishes, request)
             let answer = try await self.perform(action, request)
             self.answered(request, answer)
             self.audit(request.admitted, answer)
@@ -46,6 +47,7 @@ extension PublishAPI {
             guard let body = AnswerBody(bytes, of: self.budget) else { throw APIError.busy }
             return (answer.status, answer.headers, body)
         case .question(let ask):
+            try self.count(.clusterQuestions, request)
             // This byte occurs in no UTF-8 text.
             var question = Array(request.target.path.map { Array($0.utf8) }.joined(separator: [0xFF]))
             // Whoever takes a part for an answer gets another one.
@@ -56,6 +58,12 @@ extension PublishAPI {
             self.answered(request)
             return (200, [], body)
         }
+    }
+
+    /// Counts what a token asks for.
+    private func count(_ action: LimitedAction, _ request: PublishRequest) throws(APIError) {
+        guard let wait = self.io.take(action, of: request.admitted.token) else { return }
+        throw .rateLimited(wait)
     }
 
     /// A list as JSON.

@@ -54,7 +54,8 @@ struct AccessRules: Sendable {
             email: value?["email"]?.stringValue,
             firstname: value?["firstname"]?.stringValue,
             lastname: value?["lastname"]?.stringValue,
-            role: role
+            role: role,
+            tenant: value?["tenant"]?.stringValue
         )
     }
 

@@ -19,6 +19,7 @@ extension ClientRequests {
         }
         // It looks for nobody to whom it could not write anyway.
         guard settings.messagePolicy != .nobody else { throw ClientRefusal.joinDenied }
+        try self.budgets.shared.spend(.privateMessages, of: socket)
         guard let receiver = try await self.sockets.find(target, for: socket, self.budgets) else {
             throw ClientRefusal.targetNotFound
         }

@@ -60,15 +60,26 @@ final class ClientRequests: Sendable {
         _ event: ClientEvent,
         _ handler: @escaping @Sendable (ClientRequests, Socket, JSONValue?) async throws -> JSONValue
     ) {
-        self.context.main.on(event.rawValue) { (socket: Socket, payload: JSONValue?) async -> JSONValue in
+        self.context.main.onRaw(event.rawValue) { received async in
+            let payload = try? received.arguments.values().first
+            let answer: JSONValue
             do {
-                let answer = try await handler(self, socket, payload)
-                self.granted(event, socket, answer)
-                return answer
+                answer = try await handler(self, received.socket, payload)
+                self.granted(event, received.socket, answer)
             } catch {
-                return self.refusal(error, socket, event: event).answer
+                answer = self.refusal(error, received.socket, event: event).answer
             }
+            Self.answer(received, answer)
         }
+    }
+
+    /// Answers an event.
+    ///
+    /// A client that does not wait for an answer would never know that it asks too often, so it is told.
+    private static func answer(_ event: ReceivedEvent, _ answer: JSONValue) {
+        event.acknowledge(values: [answer])
+        guard !event.expectsAcknowledgement, answer["retryAfter"] != nil else { return }
+        ClientLimits.tell(event.socket, event.name, answer)
     }
 
     /// Handles an event of the main namespace after which the client may follow a history.
@@ -89,7 +100,7 @@ final class ClientRequests: Sendable {
                 guard let history else { return received.acknowledge(values: [answer]) }
                 await self.histories.answer(history, socket: socket, answer) { received.acknowledge(values: [$0]) }
             } catch {
-                received.acknowledge(values: [self.refusal(error, socket, event: event).answer])
+                Self.answer(received, self.refusal(error, socket, event: event).answer)
             }
         }
     }

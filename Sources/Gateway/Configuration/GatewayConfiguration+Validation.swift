@@ -128,6 +128,10 @@ struct Validation {
                 "must be at least 1 each"
             )
         }
+        for (path, value) in configuration.limits.cluster.problems {
+            let advice = path == "burst" ? "must be 1 second to 1 hour" : "must be 0 or more"
+            self.report("limits.cluster.\(path)", value, advice)
+        }
         if configuration.clusterTimeout <= .zero {
             self.report(
                 "clusterTimeout",

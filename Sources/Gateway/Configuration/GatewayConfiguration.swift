@@ -200,6 +200,8 @@ extension GatewayConfiguration {
         public var questions = RateLimit(perSecond: 10)
         /// Rooms and entries that are joined, left, subscribed to and unsubscribed from.
         public var changes = RateLimit(perSecond: 50, burst: 200)
+        /// What all clients of a user, an address, an API token or a tenant may do together, on all nodes.
+        public var cluster = ClusterRates()
 
         /// The defaults.
         public init() {}

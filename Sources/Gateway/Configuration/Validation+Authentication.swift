@@ -46,7 +46,7 @@ extension Validation {
         }
         for (name, claim) in [
             ("id", jwt.claims.id), ("role", jwt.claims.role), ("username", jwt.claims.username),
-            ("email", jwt.claims.email),
+            ("email", jwt.claims.email), ("tenant", jwt.claims.tenant),
         ] where claim.isEmpty {
             self.report("\(path).claims.\(name)", "", "must be the name of a claim")
         }

@@ -13,6 +13,7 @@ extension Gatekeeper {
             address: address,
             connections: self.context.main.localSocketCount
         )
+        try self.countConnection(LimitSubjects(address: address), on: socket)
         let node = self.context.rules(for: socket).configuration.nodeName
         socket.updateData { data in
             var object = PrincipalRecord.unauthorized.merged(into: data).objectValue ?? [:]
@@ -54,14 +55,18 @@ extension Gatekeeper {
             return ClientRefusal("Authentication is not possible now").answer
         }
         let refusal: EventAuthentication.Refusal
+        var retryAfter: Int?
         do {
             let address = self.context.address(of: socket)
+            var isCounted = false
             // To look at credentials takes time, in which the rules may be replaced. Then the new ones decide.
             while true {
                 let rules = self.context.rules(for: socket)
                 let principal = try await self.principal(of: socket, payload: payload, address: address, rules.access)
                 guard let found = principal else { throw ConnectionRefusal.invalidCredentials }
                 try rules.access.checks.check(found.principal)
+                if !isCounted { try self.countConnection(LimitSubjects(found.principal), on: socket) }
+                isCounted = true
                 try await self.customEvents.admit(socket, found.principal)
                 let answer: JSONValue? = try await socket.eventLoop.submit {
                     guard self.context.rules(for: socket).version <= rules.version else { return nil }
@@ -82,6 +87,7 @@ extension Gatekeeper {
                     "reason": "\(reason.reason.rawValue)",
                 ]
             )
+            retryAfter = reason.retryAfterMilliseconds
             switch reason {
             case .invalidToken, .invalidCredentials, .tokenExpired, .noValidRoom, .authenticationRequired:
                 refusal = .badCredentials
@@ -104,7 +110,7 @@ extension Gatekeeper {
             )
             socket.disconnect(closingConnection: true)
         }
-        return ClientRefusal(refusal.message).answer
+        return ClientRefusal(refusal.message, retryAfterMilliseconds: retryAfter).answer
     }
 
     /// Who a client is, by the credentials in the payload or else in its handshake; `nil` if there is nobody.
@@ -135,6 +141,7 @@ extension Gatekeeper {
         socket.emit("ping", values: [["time": self.context.isoTime]])
         _ = self.settle(socket, found, by: rules, address: address)
         self.watchCredentials(of: socket)
+        self.budgets.shared.watchEvents(of: socket)
         socket.emit(
             "authenticated",
             values: [["id": .string(socket.id.description), "time": self.context.isoTime]]

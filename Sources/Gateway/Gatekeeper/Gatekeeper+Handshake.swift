@@ -8,6 +8,8 @@ extension Gatekeeper {
     /// Finds out who a client is, before it is connected.
     func admit(_ socket: Socket, to namespace: GatewayNamespace?) async throws {
         let address = self.context.address(of: socket)
+        if namespace == nil { try self.countConnection(LimitSubjects(address: address), on: socket) }
+        var isCounted = namespace != nil
         // To look at credentials takes time, in which the rules may be replaced. Then the new ones decide.
         while true {
             let rules = self.context.rules(for: socket)
@@ -23,6 +25,8 @@ extension Gatekeeper {
                 authenticated = try await self.authenticate(socket, auth: auth, address: address, rules.access)
             }
             try rules.access.checks.check(authenticated.principal)
+            if !isCounted { try self.countConnection(LimitSubjects(authenticated.principal), on: socket) }
+            isCounted = true
             if namespace == nil { try await self.customEvents.admit(socket, authenticated.principal) }
             let isSettled = try await socket.eventLoop.submit {
                 self.settle(socket, authenticated, by: rules, address: address)

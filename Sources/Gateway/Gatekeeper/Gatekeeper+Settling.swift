@@ -50,6 +50,7 @@ extension Gatekeeper {
         // Middlewares of the application may have taken their time since.
         guard self.renewIfOutdated(socket, namespace) else { return }
         self.watchCredentials(of: socket)
+        self.budgets.shared.watchEvents(of: socket)
         self.customEvents.connected(socket)
         self.tellHook(socket)
     }

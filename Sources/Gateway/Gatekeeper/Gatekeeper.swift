@@ -116,7 +116,7 @@ final class Gatekeeper: Sendable {
                     "reason": "\(refusal.reason.rawValue)",
                 ]
             )
-            throw ConnectError(refusal.message)
+            throw ConnectError(refusal.message, data: refusal.data)
         } catch let error as ConnectError {
             // The application has decided.
             self.context.metrics.refused(.application)
@@ -145,7 +145,17 @@ final class Gatekeeper: Sendable {
     ///
     /// - Returns: Whether it was one too many.
     func countFailure(of address: String, at now: NIODeadline) -> Bool {
-        self.limiter.withLockedValue { $0.failed(address, at: now) }
+        let isTooManyHere = self.limiter.withLockedValue { $0.failed(address, at: now) }
+        let rates = self.context.configuration.limits.cluster
+        let subjects = LimitSubjects(address: address)
+        return self.budgets.shared.take(.failedLogins, 1, of: subjects, rates, at: now) != nil || isTooManyHere
+    }
+
+    /// Counts a connection of an address, or that of a principal whose address was counted before.
+    func countConnection(_ subjects: LimitSubjects, on socket: Socket) throws(ConnectionRefusal) {
+        let rates = self.context.rules(for: socket).configuration.limits.cluster
+        let wait = self.budgets.shared.take(.connections, 1, of: subjects, rates, at: socket.eventLoop.now)
+        if let wait { throw .rateLimited(retryAfterMilliseconds: wait) }
     }
 
     /// Changes how many failures are too many, and forgets those that were counted if that is something else than before.

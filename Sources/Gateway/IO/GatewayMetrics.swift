@@ -21,6 +21,7 @@ struct GatewayMetrics: Sendable {
     private let admissions: CounterFamily<PrincipalRecord.Kind>
     private let expulsions: CounterFamily<Expulsion>
     private let limitedEvents: CounterFamily<ClientEvent>
+    private let limitedActions: CounterFamily<LimitedAction>
     private let incidents: IncidentLog
     /// What is counted of custom events.
     let customEvents: CustomEventMetrics
@@ -43,6 +44,7 @@ struct GatewayMetrics: Sendable {
         self.customEvents = CustomEventMetrics(factory: factory)
         self.webhooks = WebhookMetrics(factory: factory)
         self.limitedEvents = CounterFamily("socketio_gateway_limited_total", "event", factory)
+        self.limitedActions = CounterFamily("socketio_gateway_cluster_limited_total", "action", factory)
     }
 
     /// A lifecycle event was handled.
@@ -68,6 +70,12 @@ struct GatewayMetrics: Sendable {
     func expelled(_ reason: Expulsion) {
         self.expulsions.increment(reason)
         self.incidents.record("Clients were disconnected", reason: reason.rawValue)
+    }
+
+    /// A limit of the cluster was exceeded.
+    func limited(_ action: LimitedAction) {
+        self.limitedActions.increment(action)
+        self.incidents.record("A limit of the cluster was exceeded", reason: action.rawValue)
     }
 
     /// A client has asked too often.

@@ -50,6 +50,8 @@ public final class IO: Sendable {
     let collaboration: Collaboration
     /// Handles what the application wants to hear from clients.
     let customEvents: CustomEvents
+    /// Limits what clients and publishers do, for the whole cluster.
+    let limits: ClientLimits
     /// Grants what clients ask for.
     private let requests: ClientRequests
 
@@ -125,8 +127,15 @@ public final class IO: Sendable {
     }
 
     private init(_ context: GatewayContext) {
-        let budgets = ClientBudgets()
+        let limiter = ClusterLimiter(
+            ledger: context.sharing.limits,
+            eventLoop: context.main.eventLoop,
+            incidents: context.incidents
+        )
+        limiter.start()
+        let budgets = ClientBudgets(ClientLimits(context: context, limiter: limiter))
         self.context = context
+        self.limits = budgets.shared
         self.sockets = SocketDirectory(context)
         self.subscriptions = Subscriptions(context, sockets: self.sockets, budgets: budgets)
         self.histories = Histories(context, subscriptions: self.subscriptions, budgets: budgets)

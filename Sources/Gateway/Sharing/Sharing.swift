@@ -22,6 +22,8 @@ public struct Sharing: Sendable {
     public var history: any EventHistory = InMemoryHistory()
     /// What rooms remember, and who holds it.
     package var state: any SharedState = InMemoryState()
+    /// Keeps the limits for the whole cluster.
+    public var limits: any ClusterLimits = InMemoryLimits()
 
     /// A gateway that is alone, or the parts that gateways of one process have in common.
     public init(signals: any ClusterSignals = InMemorySignals()) {

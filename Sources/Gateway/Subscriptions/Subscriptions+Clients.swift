@@ -22,7 +22,7 @@ extension Subscriptions {
         let wish = try HistoryWish(payload)
         let first = try await self.context.decide(for: socket) { rules in
             let request = try self.request(socket, payload, rules)
-            try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits)
+            try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits, as: .subscriptions)
             guard let type = rules.content.schema.contentType(request.entity.uid) else {
                 throw ClientRefusal.typeNotFound
             }
@@ -116,7 +116,7 @@ extension Subscriptions {
         let rules = self.context.rules(for: socket)
         let policy = rules.access.subscriptionPolicy
         let (entity, success) = try policy.cancellation(payload)
-        try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits)
+        try self.budgets.spend(.changes, 1, of: socket, limits: rules.configuration.limits, as: .subscriptions)
         if let entity {
             socket.leave(policy.roomsToLeave(of: entity, joined: socket.rooms))
             histories.unfollow(.entity(entity), socket: socket)

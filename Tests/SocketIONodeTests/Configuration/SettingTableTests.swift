@@ -49,6 +49,10 @@ struct SettingTableTests {
         "server.engine.echoesWebSockets",
         "server.engine.lingeringTime.nanoseconds", "server.engine.probeCheckInterval.nanoseconds",
         "server.engine.addTrailingSlash",
+        // Users don't publish, and credentials that are wrong belong to nobody.
+        "gateway.limits.cluster.user.failedLogins", "gateway.limits.cluster.user.publishes",
+        "gateway.limits.cluster.address.publishes", "gateway.limits.cluster.token.failedLogins",
+        "gateway.limits.cluster.tenant.failedLogins",
         // Bounds that the libraries have chosen, which nobody has had to change yet.
         "adapter.cluster.leaseDuration.nanoseconds", "adapter.cluster.leaseInterval.nanoseconds",
         "adapter.cluster.livenessInterval.nanoseconds", "adapter.cluster.maximumAnswerBytes",

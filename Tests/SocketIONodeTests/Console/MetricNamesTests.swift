@@ -28,6 +28,7 @@ struct MetricNamesTests {
         "socketio_connections_opened_total",
         "socketio_events_total",
         "socketio_gateway_admissions_total", "socketio_gateway_client_events_total",
+        "socketio_gateway_cluster_limited_total",
         "socketio_gateway_disconnections_total", "socketio_gateway_events_total",
         "socketio_gateway_limited_total", "socketio_gateway_refusals_total",
         "socketio_gateway_sanitiser_failures_total", "socketio_gateway_variants_total",

@@ -54,7 +54,8 @@ struct Authenticator: Sendable {
             user = User(
                 id: id,
                 username: claims.claim(jwt.claims.username)?.stringValue,
-                email: claims.claim(jwt.claims.email)?.stringValue
+                email: claims.claim(jwt.claims.email)?.stringValue,
+                tenant: claims.claim(jwt.claims.tenant)?.stringValue
             )
         }
         let role: Role

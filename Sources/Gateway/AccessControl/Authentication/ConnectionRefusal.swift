@@ -1,3 +1,5 @@
+import SocketIOWire
+
 /// Why the gateway refuses a client.
 ///
 /// The texts are part of the protocol, because clients compare them.
@@ -7,6 +9,7 @@ enum ConnectionRefusal: Error, Hashable {
     case invalidCredentials
     case tokenExpired
     case tooManyAttempts
+    case rateLimited(retryAfterMilliseconds: Int)
     case notWhitelisted
     case blacklisted
     case maximumConnections
@@ -23,6 +26,7 @@ enum ConnectionRefusal: Error, Hashable {
         case .invalidCredentials: "Invalid credentials"
         case .tokenExpired: "Token expired"
         case .tooManyAttempts: "Too many authentication attempts. Try again later."
+        case .rateLimited: "Rate limit exceeded"
         case .notWhitelisted: "IP not whitelisted"
         case .blacklisted: "IP blacklisted"
         case .maximumConnections: "Max connections reached"
@@ -40,6 +44,7 @@ enum ConnectionRefusal: Error, Hashable {
         case invalidCredentials = "invalid_credentials"
         case tokenExpired = "token_expired"
         case tooManyAttempts = "too_many_attempts"
+        case rateLimited = "rate_limited"
         case notWhitelisted = "not_whitelisted"
         case blacklisted
         case maximumConnections = "max_connections"
@@ -62,6 +67,7 @@ enum ConnectionRefusal: Error, Hashable {
         case .invalidCredentials: .invalidCredentials
         case .tokenExpired: .tokenExpired
         case .tooManyAttempts: .tooManyAttempts
+        case .rateLimited: .rateLimited
         case .notWhitelisted: .notWhitelisted
         case .blacklisted: .blacklisted
         case .maximumConnections: .maximumConnections
@@ -70,6 +76,15 @@ enum ConnectionRefusal: Error, Hashable {
         case .tokenNotAllowed: .tokenNotAllowed
         }
     }
+
+    /// The milliseconds after which the client may be let in; `nil` if waiting does not help.
+    var retryAfterMilliseconds: Int? {
+        guard case .rateLimited(let milliseconds) = self else { return nil }
+        return milliseconds
+    }
+
+    /// Details for the client: `{retryAfter}` if it is to come back later.
+    var data: JSONValue? { self.retryAfterMilliseconds.map { ["retryAfter": .int($0)] } }
 
     /// Whether the client gave bad credentials.
     ///

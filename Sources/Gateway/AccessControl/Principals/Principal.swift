@@ -14,6 +14,8 @@ public struct User: Sendable, Hashable {
     public var lastname: String?
     /// The type, name or id of the user's role; `nil` stands for the default role of users.
     public var role: String?
+    /// The tenant that the user belongs to, for limits; `nil` if none is known.
+    public var tenant: String?
 
     /// Whether all parts have the same bytes.
     public static func == (left: User, right: User) -> Bool { left.id == right.id && left.texts == right.texts }
@@ -22,7 +24,9 @@ public struct User: Sendable, Hashable {
     public func hash(into hasher: inout Hasher) { hasher.combine(self.id) }
 
     private var texts: [UTF8Text?] {
-        [self.username, self.email, self.firstname, self.lastname, self.role].map { $0.map { UTF8Text($0) } }
+        [self.username, self.email, self.firstname, self.lastname, self.role, self.tenant].map { text in
+            text.map { UTF8Text($0) }
+        }
     }
 
     /// Makes a user, of whom at least the id is known.
@@ -32,9 +36,11 @@ public struct User: Sendable, Hashable {
         email: String? = nil,
         firstname: String? = nil,
         lastname: String? = nil,
-        role: String? = nil
+        role: String? = nil,
+        tenant: String? = nil
     ) {
         self.id = id
+        self.tenant = tenant
         self.username = username
         self.email = email
         self.firstname = firstname

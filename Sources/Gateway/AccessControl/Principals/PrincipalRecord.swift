@@ -79,6 +79,7 @@ struct PrincipalRecord: Sendable, Hashable {
         object["email"] = user.email.map { .string($0) }
         object["firstname"] = user.firstname.map { .string($0) }
         object["lastname"] = user.lastname.map { .string($0) }
+        object["tenant"] = user.tenant.map { .string($0) }
         return .object(object)
     }
 

@@ -38,6 +38,8 @@ public struct APIToken: Sendable, Hashable {
     public var expiresAt: Double?
     /// Whether the token is no longer accepted.
     public var isRevoked: Bool
+    /// The tenant that the token belongs to, for limits; `nil` if it belongs to none.
+    public var tenant: String?
 
     /// A token; without an id its slug is its id.
     public init(
@@ -47,8 +49,10 @@ public struct APIToken: Sendable, Hashable {
         hash: String,
         scopes: [Scope] = [],
         expiresAt: Double? = nil,
-        isRevoked: Bool = false
+        isRevoked: Bool = false,
+        tenant: String? = nil
     ) {
+        self.tenant = tenant
         self.id = id ?? RoomName.slug(name)
         self.name = name
         self.kind = kind

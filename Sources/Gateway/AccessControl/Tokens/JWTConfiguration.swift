@@ -37,6 +37,8 @@ public struct JWTConfiguration: Sendable, Hashable {
         public var username = "username"
         /// The address for mail.
         public var email = "email"
+        /// The tenant that the user belongs to, for the limits of tenants.
+        public var tenant = "tenant"
 
         /// The defaults.
         public init() {}

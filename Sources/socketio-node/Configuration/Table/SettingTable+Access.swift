@@ -158,5 +158,6 @@ extension SettingTable {
             value: { $0.text.flatMap { TextRule.parseDate($0) }.map { .some($0.timeIntervalSince1970) } }
         ),
         .bool("revoked", \.isRevoked, .live, "Whether the token is refused."),
+        .optionalText("tenant", \.tenant, .nonEmpty, .live, "The tenant that the token belongs to, for limits."),
     ]
 }

@@ -107,6 +107,13 @@ extension SettingTable {
                     .text("role", \.jwt.configuration.claims.role, .nonEmpty, .live, "The role's type, name or id."),
                     .text("username", \.jwt.configuration.claims.username, .nonEmpty, .live, "The user's name."),
                     .text("email", \.jwt.configuration.claims.email, .nonEmpty, .live, "The user's e-mail address."),
+                    .text(
+                        "tenant",
+                        \.jwt.configuration.claims.tenant,
+                        .nonEmpty,
+                        .live,
+                        "The user's tenant, for limits."
+                    ),
                 ]
             ),
         ]

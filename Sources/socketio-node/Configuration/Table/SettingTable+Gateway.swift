@@ -195,6 +195,7 @@ extension SettingTable {
                 many at once.
                 """
             ),
+            Self.clusterLimits,
         ]
     )
 
