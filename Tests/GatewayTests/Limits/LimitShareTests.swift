@@ -1,4 +1,5 @@
 import NIOCore
+import SocketIOWire
 import Testing
 
 @testable import Gateway

@@ -1,4 +1,5 @@
 import NIOCore
+import SocketIOWire
 
 @testable import Gateway
 
