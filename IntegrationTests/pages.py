@@ -71,11 +71,17 @@ class Example:
     def url(self, query=""):
         return f"{self.origin}/?node=http://localhost:{self.port}&{query}"
 
-    def run(self, script="publish.sh"):
+    def start(self, name, **environment):
+        """Starts a program of the example, which ends with it."""
+        process = Process(name, [str(self.folder / name)], self.directory, {**os.environ, **environment})
+        self.stack.callback(process.end)
+        return process
+
+    def run(self, script="publish.sh", *arguments):
         """Runs the example's script as the reader does; its output."""
         program("curl")
         result = subprocess.run(
-            ["sh", str(self.folder / script)],
+            ["sh", str(self.folder / script), *arguments],
             env={**os.environ, "SOCKETIO_URL": f"http://127.0.0.1:{self.publish_port}"},
             capture_output=True,
             text=True,
@@ -121,6 +127,9 @@ class Visitor:
 
     def lines(self, within):
         return self.page.locator(f"{within} > *").all_inner_texts()
+
+    def press(self, button):
+        self.page.get_by_role("button", name=button, exact=True).click()
 
     def close(self):
         self.context.close()

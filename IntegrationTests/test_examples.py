@@ -3,7 +3,7 @@
 import re
 import unittest
 
-from cluster import ROOT
+from cluster import ROOT, free_ports
 from pages import EXAMPLES, Example, Visitor, browser
 
 
@@ -54,7 +54,7 @@ class Examples(unittest.TestCase):
         self.assertEqual(people["cem"].lines("#orders"), ["101: paid"])
         self.assertEqual(sorted(people["dora"].lines("#orders")), ["100: sent", "101: paid"])
         for name, answer in (("bea", "Following o-100"), ("cem", "Permission denied")):
-            people[name].page.get_by_role("button", name="Follow").click()
+            people[name].press("Follow")
             people[name].sees(answer, "#answer")
 
     def test_tenants(self):
@@ -62,13 +62,111 @@ class Examples(unittest.TestCase):
         acme, globex = self.visitor(example, "as=acme"), self.visitor(example, "as=globex")
         for visitor, answer in ((acme, "Joined acme-sales"), (globex, "Permission denied")):
             visitor.sees("Connected")
-            visitor.page.get_by_role("button", name="Join").click()
+            visitor.press("Join")
             visitor.sees(re.compile(answer), "#answer")
         example.run()
         acme.sees("new price list")
         globex.sees("payday")
         self.assertEqual(len(acme.lines("#messages")), 2)
         self.assertEqual(globex.lines("#messages"), ["Globex: payday"])
+
+    def test_chat(self):
+        example = self.example("chat")
+        people = {name: self.visitor(example) for name in ("Ann", "Bob")}
+        for name, visitor in people.items():
+            visitor.sees("Connected", "#state")
+            visitor.page.locator("#name").fill(name)
+            visitor.press("Enter")
+            visitor.sees("In chat-lobby", "#state")
+        people["Ann"].page.locator("#text").fill("Hello")
+        people["Ann"].press("Send")
+        for visitor in people.values():
+            visitor.sees("Ann: Hello")
+        bob = people["Bob"]
+        bob.page.locator("#text").fill("")
+        bob.press("Send")
+        bob.sees(re.compile("Invalid payload"), "#answer")
+        bob.page.locator("#room").fill("office")
+        bob.press("Enter")
+        bob.sees("Permission denied", "#answer")
+        self.assertEqual(people["Ann"].lines("#messages"), ["Ann: Hello"])
+
+    def test_support(self):
+        desk_port = free_ports(1)[0]
+        hook = f"{{desk: {{url: 'http://127.0.0.1:{desk_port}/', secret: whsec_YW4gZXhhbXBsZSdzIHNlY3JldCBvZiAzMiBieXRlcw==}}}}"
+        example = self.example("support", SOCKETIO_GATEWAY_WEBHOOKS=hook)
+        example.start("desk.py", DESK_PORT=str(desk_port))
+        bea, dora = self.visitor(example, "as=bea"), self.visitor(example, "as=dora")
+        for visitor in (bea, dora):
+            visitor.sees(re.compile("Connected as"))
+        bea.page.locator("#subject").fill("No light")
+        bea.press("Open a ticket")
+        for visitor in (bea, dora):
+            visitor.sees("Ticket 1 by bea: No light")
+        for ticket, text, answer in (("2", "Hello?", "There is no such ticket"), ("1", "Turn it on", "")):
+            dora.page.locator("#ticket").fill(ticket)
+            dora.page.locator("#text").fill(text)
+            dora.press("Send")
+            if answer:
+                dora.sees(answer, "#answer")
+        for visitor in (bea, dora):
+            visitor.sees("1, dora: Turn it on")
+        bea.close()
+        dora.sees("1: bea has left")
+
+    def test_scoreboard(self):
+        example = self.example("scoreboard")
+        early = self.visitor(example)
+        early.sees("Watching match-1")
+        example.run()
+        early.sees("Reds: 2")
+        late = self.visitor(example)
+        late.sees("Reds: 2")
+        for visitor in (early, late):
+            self.assertEqual(visitor.lines("#scores"), ["Blues: 0", "Reds: 2"])
+        example.run("publish.sh", "reset")
+        for visitor in (early, late):
+            visitor.page.wait_for_function("document.querySelectorAll('#scores li').length === 0")
+
+    def test_editor(self):
+        example = self.example("editor")
+        ann, bob = self.visitor(example, "as=ann"), self.visitor(example, "as=bob")
+        for visitor in (ann, bob):
+            visitor.sees(re.compile("ann.*bob|bob.*ann"), "#editors")
+        ann.page.locator("#text").press_sequentially("Milk")
+        bob.sees("ann types in text", "#typing")
+        bob.page.wait_for_function("document.getElementById('text').value === 'Milk'")
+        late = self.visitor(example, "as=bob")
+        late.page.wait_for_function("document.getElementById('text').value === 'Milk'")
+        for visitor in (bob, late):
+            visitor.close()
+        ann.page.wait_for_function("document.getElementById('editors').textContent === 'Here: ann'")
+
+    def test_notifications(self):
+        example = self.example("notifications")
+        ann = self.visitor(example)
+        ann.sees("Connected", "#state")
+        example.run()
+        ann.sees("Version 2 is out")
+        ann.press("Go away")
+        ann.sees("Away", "#state")
+        example.run()
+        ann.press("Come back")
+        ann.sees("Back, missed 2", "#state")
+        self.assertEqual(ann.lines("#notifications"), ["The build is green", "Version 2 is out"] * 2)
+
+    def test_iot(self):
+        example = self.example("iot")
+        sensor, watcher = self.visitor(example, "as=sensor"), self.visitor(example, "as=watcher")
+        for visitor in (sensor, watcher):
+            visitor.sees(re.compile("Connected as"))
+        sensor.press("Send")
+        watcher.sees("roof: 21 °C")
+        sensor.page.locator("#celsius").fill("1000")
+        sensor.press("Send")
+        sensor.sees(re.compile("Invalid payload: .+"), "#answer")
+        sensor.press("Send 20 at once")
+        sensor.sees(re.compile(r"\d+ refused: Rate limit exceeded"), "#answer")
 
 
 if __name__ == "__main__":
