@@ -34,7 +34,7 @@ extension Histories {
         for (index, key) in delivery.content.keys.enumerated() where socket.isMember(of: key.followersRoom) {
             guard key.basicRooms.contains(where: socket.isMember) else {
                 // It has left what the history is about.
-                socket.leave([key.followersRoom, key.positionsRoom])
+                self.leave(key, socket: socket)
                 continue
             }
             if let position = delivery.positions?[index], isDue, self.hold(delivery.content, position, for: socket, key)
@@ -47,24 +47,32 @@ extension Histories {
         }
     }
 
-    /// Holds an event for a socket that has not got the answer to its question yet.
+    /// Keeps an event from a socket: until it has the answer to its question, or because it was in that answer.
     ///
-    /// - Returns: Whether there is such a question.
+    /// - Returns: Whether the socket does not get the event now.
     private func hold(
         _ content: HistoryContent,
         _ position: HistoryPosition,
         for socket: Socket,
         _ key: HistoryKey
     ) -> Bool {
-        let id = WaiterID(socket: SocketKey(socket: socket), key: key)
+        let reader = SocketKey(socket: socket)
+        let id = WaiterID(socket: reader, key: key)
         return self.state.withLockedValue { state in
-            guard !state.waiters.isEmpty, let waiter = state.waiters[id] else { return false }
-            if waiter.events.count < Waiter.maximumEvents {
-                state.waiters[id]?.events.append((position, content))
-            } else {
-                state.waiters[id]?.hasLost = true
+            if let waiter = state.waiters[id] {
+                if waiter.events.count < Waiter.maximumEvents {
+                    state.waiters[id]?.events.append((position, content))
+                } else {
+                    state.waiters[id]?.hasLost = true
+                }
+                return true
             }
-            return true
+            guard let answered = state.answered[reader]?[key] else { return false }
+            if answered.includes(position), answered != position { return true }
+            // Nothing before this comes any more.
+            state.answered[reader]?[key] = nil
+            if state.answered[reader]?.isEmpty ?? false { state.answered[reader] = nil }
+            return answered == position
         }
     }
 

@@ -55,12 +55,17 @@ extension Histories {
         guard beginning.stream != nil else { return }
         let id = WaiterID(socket: SocketKey(socket: socket), key: beginning.key)
         self.state.withLockedValue { _ = $0.waiters.removeValue(forKey: id) }
-        socket.leave([beginning.key.followersRoom, beginning.key.positionsRoom])
+        self.leave(beginning.key, socket: socket)
     }
 
     /// A socket has joined or left something without a wish: then it gets events with everybody else.
     func unfollow(_ key: HistoryKey, socket: Socket) {
-        guard socket.isMember(of: key.followersRoom) else { return }
+        if socket.isMember(of: key.followersRoom) { self.leave(key, socket: socket) }
+    }
+
+    /// A socket does not follow a history any more.
+    func leave(_ key: HistoryKey, socket: Socket) {
+        self.state.withLockedValue { _ = $0.answered[SocketKey(socket: socket)]?.removeValue(forKey: key) }
         socket.leave([key.followersRoom, key.positionsRoom])
     }
 
@@ -99,7 +104,11 @@ extension Histories {
             var members = members
             self.add(read, beginning, socket, to: &members)
             let id = WaiterID(socket: SocketKey(socket: socket), key: key)
-            let waiter = self.state.withLockedValue { $0.waiters.removeValue(forKey: id) }
+            let isConnected = socket.isConnected
+            let waiter = self.state.withLockedValue { state in
+                if let read, isConnected { state.noteAnswer(to: id.socket, of: key, read.position) }
+                return state.waiters.removeValue(forKey: id)
+            }
             acknowledge(.object(members))
             for (position, content) in waiter?.events ?? [] where !(read?.position.includes(position) ?? false) {
                 self.send(content, position, of: key, to: socket)

@@ -35,6 +35,10 @@ final class Histories: Sendable {
         /// How many of them there may be before those without followers are forgotten.
         var sweepAt = 1_024
         var waiters: [WaiterID: Waiter] = [:]
+        /// Up to where followers have got everything by an answer.
+        ///
+        /// An answer may overtake what this node hears: then the events that are in it still come.
+        var answered: [SocketKey: [HistoryKey: HistoryPosition]] = [:]
         var own = OwnAdditions()
         var outbox = HistoryOutbox()
         /// Whether the outbox is looked at in a while anyway.
@@ -42,6 +46,16 @@ final class Histories: Sendable {
         var polls: [HistoryKey: [Int: EventLoopPromise<Void>]] = [:]
         var nextPoll = 0
         var subscription: SignalSubscription?
+
+        /// The most histories whose answers are remembered for one socket.
+        private static let maximumAnswers = 1_000
+
+        /// A socket has the answer that it follows a history from there on.
+        mutating func noteAnswer(to socket: SocketKey, of key: HistoryKey, _ position: HistoryPosition) {
+            // Nobody is in so many rooms, but somebody may have been in them one after the other.
+            if self.answered[socket]?.count ?? 0 >= Self.maximumAnswers { self.answered[socket] = nil }
+            self.answered[socket, default: [:]][key] = position
+        }
     }
 
     init(_ context: GatewayContext, subscriptions: Subscriptions, budgets: ClientBudgets) {
@@ -63,6 +77,9 @@ final class Histories: Sendable {
         self.context.main.onConnection { [weak self] socket in
             guard socket.isRecovered else { return }
             self?.tellRecovered(socket)
+        }
+        self.context.main.onDisconnect { [weak self] socket, _ in
+            self?.state.withLockedValue { _ = $0.answered.removeValue(forKey: SocketKey(socket: socket)) }
         }
     }
 

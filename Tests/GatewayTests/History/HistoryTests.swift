@@ -177,6 +177,32 @@ import Testing
         }
     }
 
+    /// An answer may overtake what a node hears: Redis tells both on connections of their own.
+    @Test(arguments: [false, true])
+    func whatIsInTheAnswerDoesNotComeAgain(_ hasSince: Bool) async throws {
+        try await Self.run { cluster, store in
+            let other = try await cluster[1].join()
+            let begin = try Self.position(try await other.call("join-room", ["room": "team-a", "position": true]))
+            let client = try await cluster[0].join()
+            store.holdSignals()
+            for number in 1...2 { try cluster[1].io.raw(event: "news", rooms: ["team-a"], data: .int(number)) }
+            var wish: JSONObject = ["room": "team-a", "position": true]
+            if hasSince { wish["since"] = begin }
+            let answer = try await client.call("join-room", .object(wish))
+            #expect(answer["position"]?["offset"] == 2)
+            #expect(Self.missed(answer) == (hasSince ? [[1, 1], [2, 2]] : []))
+            store.releaseSignals()
+            for number in 3...4 { try cluster[1].io.raw(event: "news", rooms: ["team-a"], data: .int(number)) }
+            let received = try await cluster.received(by: [client, other])
+            let numbers = received.map { packets in
+                packets.map { packet in
+                    if case .event("news", let values) = packet { values[0] } else { JSONValue.null }
+                }
+            }
+            #expect(numbers == [[3, 4], [1, 2, 3, 4]])
+        }
+    }
+
     @Test func whoLeavesGetsNothingMore() async throws {
         try await Self.run { cluster, _ in
             let client = try await cluster[0].join()

@@ -12,6 +12,8 @@ final class TestHistory: EventHistory {
         var afterRead: (@Sendable () -> Void)?
         var handlers: [@Sendable (HistorySignal) -> Void] = []
         var appends = 0
+        /// What nodes do not hear yet; `nil` if they hear all at once.
+        var held: [(@Sendable (HistorySignal) -> Void, HistorySignal)]?
     }
 
     let inner = InMemoryHistory()
@@ -37,6 +39,18 @@ final class TestHistory: EventHistory {
 
     /// Does something once, after the next history was read and before anybody knows what it has.
     func afterNextRead(_ body: @escaping @Sendable () -> Void) { self.state.withLockedValue { $0.afterRead = body } }
+
+    /// Lets nodes hear nothing, until ``releaseSignals()``.
+    func holdSignals() { self.state.withLockedValue { $0.held = [] } }
+
+    /// Lets nodes hear what they have not heard.
+    func releaseSignals() {
+        let held = self.state.withLockedValue { state in
+            defer { state.held = nil }
+            return state.held ?? []
+        }
+        for (handler, signal) in held { handler(signal) }
+    }
 
     /// Tells all nodes that they may have missed something.
     func tellGap() { for handler in self.state.withLockedValue({ $0.handlers }) { handler(.gap) } }
@@ -71,7 +85,12 @@ final class TestHistory: EventHistory {
     func receive(_ handler: @escaping @Sendable (HistorySignal) -> Void) -> SignalSubscription {
         self.state.withLockedValue { $0.handlers.append(handler) }
         return self.inner.receive { [weak self] signal in
-            if !(self?.isDeaf ?? false) { handler(signal) }
+            guard let self, !self.isDeaf else { return }
+            let isHeld = self.state.withLockedValue { state in
+                state.held?.append((handler, signal))
+                return state.held != nil
+            }
+            if !isHeld { handler(signal) }
         }
     }
 }
