@@ -38,6 +38,10 @@ extension ConsoleRoute {
                     )
                 )
             },
+            ConsoleRoute(.get, "io/online-users", parameters: ["limit", "cursor"]) { request in
+                let limit = try request.limit(default: 100)
+                return .json(try await io.onlineUsers(after: request.parameter("cursor"), limit: limit).value)
+            },
             ConsoleRoute(.get, "io/sockets", parameters: Self.socketParameters) { request in
                 let page = await io.monitoring.sockets(try Self.socketQuery(request, io))
                 return .json(

@@ -74,7 +74,7 @@ struct MonitoringRoutesTests {
     @Test(arguments: [
         "/io/stats", "/io/monitoring/stats", "/io/event-log", "/io/content-types", "/io/roles", "/io/nodes",
         "/io/rooms",
-        "/io/sockets", "/io/audit", "/io/export/connections.json", "/io/export/connections.csv",
+        "/io/sockets", "/io/audit", "/io/online-users", "/io/export/connections.json", "/io/export/connections.csv",
     ])
     func everyRouteNeedsAToken(target: String) async throws {
         try await self.serving { (served: Served) async throws in
