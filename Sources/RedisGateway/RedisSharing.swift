@@ -53,6 +53,7 @@ public struct RedisSharing: Sendable {
     public var sharing: Sharing {
         var sharing = Sharing(signals: self.signals)
         sharing.state = RedisState(client: self.client, signals: self.signals, prefix: self.prefix)
+        sharing.revocations = RedisRevocations(client: self.client, prefix: self.prefix)
         sharing.eventLog = self.log("event-log")
         sharing.auditLog = self.log("audit")
         sharing.history = self.history

@@ -92,6 +92,7 @@ extension PublishRoute {
         ),
         Self.roomHistory, Self.entityHistory,
         Self.explaining,
+        Self.revoking,
         PublishRoute(.post, "io/batch", nil, members: ["operations", "eventId"], .batch),
     ]
 

@@ -29,11 +29,11 @@ extension ContentRules {
 
 extension AccessRules {
     /// - Throws: What jwt-kit says about a key that it cannot use.
-    init(_ configuration: GatewayConfiguration) async throws {
+    init(_ configuration: GatewayConfiguration, keySets: KeySetDirectory? = nil) async throws {
         let events = configuration.events
         let authentication = configuration.authentication
         var verifier: JWTVerifier?
-        if let jwt = authentication.jwt { verifier = try await JWTVerifier(jwt) }
+        if let jwt = authentication.jwt { verifier = try await JWTVerifier(jwt, keySets: keySets) }
         self.init(
             roles: RoleDirectory(configuration.roles),
             tokens: TokenTable(configuration.apiTokens, salt: configuration.apiTokenSalt),

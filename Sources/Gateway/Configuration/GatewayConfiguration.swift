@@ -85,6 +85,12 @@ public struct GatewayConfiguration: Sendable {
         public var maximumFailures = 20
         /// How long it takes until ``maximumFailures`` of them are forgotten.
         public var failureWindow: TimeAmount = .seconds(60)
+        /// What becomes of a client whose credentials have ended while it is connected.
+        public var whenExpired = ExpiryPolicy.disconnect
+        /// How revoked tokens are kept away.
+        public var revocation = Revocation()
+        /// A directory of users that is asked about everybody who logs in with a JSON Web Token; `nil` if there is none.
+        public var lookup: UserLookup?
 
         /// The defaults.
         public init() {}

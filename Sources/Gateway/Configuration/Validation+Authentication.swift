@@ -23,6 +23,7 @@ extension Validation {
                 "must be more than 0"
             )
         }
+        self.checkTokenLife(authentication)
         guard let jwt = authentication.jwt else { return }
         let path = "authentication.jwt"
         if jwt.keys.isEmpty {
@@ -88,6 +89,8 @@ extension Validation {
                     "must be a PEM public key: RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519"
                 )
             }
+        case .keySetURL(let url):
+            self.checkURL(url, "\(path).keySetUrl")
         case .keySet(let json):
             if KeySetDocument(json: json) == nil {
                 self.report(

@@ -14,6 +14,10 @@ final class ConnectionRegistry: Sendable {
     private let callbacks = NIOLockedValueBox(Callbacks())
     /// In event mode: the clients that have not authenticated yet.
     private let flows = NIOLockedValueBox<[SocketKey: EventAuthentication]>([:])
+    /// The clients whose credentials end.
+    private let lives = NIOLockedValueBox<[SocketKey: CredentialLife]>([:])
+    /// Who clients were that stay without credentials, because their own have ended.
+    private let demotions = NIOLockedValueBox<[SocketKey: PrincipalRecord]>([:])
     private let expiries: DeadlineTimer<SocketKey>
     private let timeouts: DeadlineTimer<SocketKey>
 
@@ -37,14 +41,45 @@ final class ConnectionRegistry: Sendable {
         }
     }
 
-    /// Watches the end of a socket's credentials.
-    func watchCredentials(of socket: Socket, for delay: TimeAmount) {
-        self.expiries.set(SocketKey(socket: socket), after: delay)
+    /// Watches over a socket's credentials; something is due after a while.
+    func watch(_ life: CredentialLife, of socket: Socket, for delay: TimeAmount) {
+        let key = SocketKey(socket: socket)
+        self.lives.withLockedValue { $0[key] = life }
+        self.expiries.set(key, after: delay)
+    }
+
+    /// What is due in the life of a socket's credentials; `nil` if nobody watches over them.
+    func wake(_ socket: Socket, at now: Double) -> CredentialLife.Action? {
+        self.lives.withLockedValue { $0[SocketKey(socket: socket)]?.wake(at: now) }
+    }
+
+    /// Something is due after a while.
+    func wait(_ socket: Socket, for delay: TimeAmount) {
+        let key = SocketKey(socket: socket)
+        guard self.lives.withLockedValue({ $0[key] != nil }) else { return }
+        self.expiries.set(key, after: delay)
+    }
+
+    /// A socket stays without credentials.
+    func demoted(_ socket: Socket, from record: PrincipalRecord) {
+        self.demotions.withLockedValue { $0[SocketKey(socket: socket)] = record }
+    }
+
+    /// Who a socket was that stays without credentials; `nil` for others.
+    func demotion(of socket: Socket) -> PrincipalRecord? {
+        self.demotions.withLockedValue { $0[SocketKey(socket: socket)] }
+    }
+
+    /// A socket has credentials again.
+    func forgetDemotion(of socket: Socket) {
+        self.demotions.withLockedValue { _ = $0.removeValue(forKey: SocketKey(socket: socket)) }
     }
 
     /// Forgets the end of a socket's credentials.
     func forgetCredentials(of socket: Socket) {
-        self.expiries.remove(SocketKey(socket: socket))
+        let key = SocketKey(socket: socket)
+        self.lives.withLockedValue { _ = $0.removeValue(forKey: key) }
+        self.expiries.remove(key)
     }
 
     /// Begins the time in which a client has to authenticate.
@@ -82,7 +117,8 @@ final class ConnectionRegistry: Sendable {
     /// The client has left.
     func forget(_ socket: Socket) {
         let key = SocketKey(socket: socket)
-        self.expiries.remove(key)
+        self.forgetCredentials(of: socket)
+        self.forgetDemotion(of: socket)
         let hadFlow = self.flows.withLockedValue { $0.removeValue(forKey: key) } != nil
         if hadFlow { self.timeouts.remove(key) }
     }

@@ -89,7 +89,8 @@ extension Gatekeeper {
             )
             retryAfter = reason.retryAfterMilliseconds
             switch reason {
-            case .invalidToken, .invalidCredentials, .tokenExpired, .noValidRoom, .authenticationRequired:
+            case .invalidToken, .invalidCredentials, .tokenExpired, .tokenRevoked, .noValidRoom,
+                .authenticationRequired:
                 refusal = .badCredentials
             default:
                 refusal = .refused(reason)
@@ -124,10 +125,22 @@ extension Gatekeeper {
         if let payload, payload["token"] != nil { auth = payload }
         if let authenticate = self.context.hooks.authenticate {
             let handshake = Self.describe(socket.handshake, auth: socket.handshake.auth)
-            return try await authenticate(.init(auth: auth, handshake: handshake, address: address))
+            return try await authenticate(.init(auth: auth, handshake: handshake, address: address)).map {
+                try self.accepted($0, on: socket)
+            }
         }
         let found = try await self.authenticate(socket, auth: auth, address: address, rules)
         return found.principal.isAuthenticated ? found : nil
+    }
+
+    /// Credentials that a hook of the application has accepted, unless they are revoked.
+    func accepted(
+        _ found: AuthenticatedPrincipal,
+        on socket: Socket
+    ) throws(ConnectionRefusal) -> AuthenticatedPrincipal {
+        let found = found.issued(at: self.context.now())
+        try self.revocations.check(PrincipalRecord(found), at: socket.eventLoop.now)
+        return found
     }
 
     func welcome(
@@ -140,6 +153,8 @@ extension Gatekeeper {
         socket.leave(RoomName.unauthorized)
         socket.emit("ping", values: [["time": self.context.isoTime]])
         _ = self.settle(socket, found, by: rules, address: address)
+        // What was revoked meanwhile was looked for before the socket had these credentials.
+        if self.cutIfRevoked(socket) { return }
         self.watchCredentials(of: socket)
         self.budgets.shared.watchEvents(of: socket)
         socket.emit(

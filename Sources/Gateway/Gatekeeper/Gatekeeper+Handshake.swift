@@ -49,7 +49,12 @@ extension Gatekeeper {
         if Credentials(auth).strategy == .visitor, let main = await socket.sibling(in: self.context.main.name),
             let record = PrincipalRecord(main.data), record.kind != .unauthorized
         {
-            found = AuthenticatedPrincipal(rules.principal(of: record), expiresAt: record.expiresAt)
+            found = AuthenticatedPrincipal(
+                rules.principal(of: record),
+                expiresAt: record.expiresAt,
+                issuedAt: record.issuedAt,
+                jsonWebTokenID: record.jsonWebTokenID
+            )
         } else {
             found = try await self.authenticate(socket, auth: auth, address: address, rules)
         }
@@ -78,10 +83,13 @@ extension Gatekeeper {
             address: address
         )
         do {
-            return try await Authenticator(rules: rules, hooks: self.context.hooks).authenticate(
-                request,
-                now: self.context.now()
-            )
+            let lookup = self.lookup
+            let authenticator = Authenticator(rules: rules, hooks: self.context.hooks) { user in
+                try await lookup.answer(about: user)
+            }
+            let found = try await authenticator.authenticate(request, now: self.context.now())
+            try self.revocations.check(PrincipalRecord(found), at: socket.eventLoop.now)
+            return found
         } catch let refusal as ConnectionRefusal where refusal.isFailedAuthentication {
             let now = socket.eventLoop.now
             let isOneTooMany = self.countFailure(of: address, at: now)

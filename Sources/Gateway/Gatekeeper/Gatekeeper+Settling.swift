@@ -24,7 +24,7 @@ extension Gatekeeper {
         // The loop may not have heard yet of rules that are already the newest.
         guard self.context.rules(for: socket).version <= rules.version else { return false }
         let principal = authenticated.principal
-        let record = PrincipalRecord(principal, expiresAt: authenticated.expiresAt)
+        let record = PrincipalRecord(authenticated)
         let node = rules.configuration.nodeName
         socket.updateData { data in
             var object = record.merged(into: data).objectValue ?? [:]
@@ -49,6 +49,8 @@ extension Gatekeeper {
     func connected(_ socket: Socket, to namespace: GatewayNamespace?) {
         // Middlewares of the application may have taken their time since.
         guard self.renewIfOutdated(socket, namespace) else { return }
+        // What was revoked meanwhile was looked for among those who were connected.
+        if self.cutIfRevoked(socket) { return }
         self.watchCredentials(of: socket)
         self.budgets.shared.watchEvents(of: socket)
         self.customEvents.connected(socket)
@@ -74,26 +76,5 @@ extension Gatekeeper {
                 )
             }
         }
-    }
-
-    // MARK: Expiry
-
-    /// Makes sure that a socket does not outlive its credentials.
-    func watchCredentials(of socket: Socket) {
-        guard let expiry = PrincipalRecord(socket.data)?.expiresAt, expiry.isFinite else { return }
-        let seconds = min(max(expiry - self.context.now(), 0), 1e9)
-        // Rather a little late than early, because a deadline that comes early has to be set again.
-        self.connections.watchCredentials(of: socket, for: .milliseconds(Int64(seconds * 1000) + 1))
-    }
-
-    func credentialsExpired(_ socket: Socket) {
-        guard socket.isConnected, let expiry = PrincipalRecord(socket.data)?.expiresAt else { return }
-        guard expiry <= self.context.now() else {
-            self.watchCredentials(of: socket)
-            return
-        }
-        self.context.metrics.expelled(.tokenExpired)
-        let isMain = socket.namespace === self.context.main
-        self.context.expel(socket, reason: ConnectionRefusal.tokenExpired.message, closingConnection: isMain)
     }
 }

@@ -20,6 +20,12 @@ final class Gatekeeper: Sendable {
     private let admitted = NIOLockedValueBox<(@Sendable (Socket) -> Void)?>(nil)
     /// Lets the application decide about clients, too.
     let customEvents: CustomEvents
+    /// Knows which tokens are revoked.
+    let revocations: Revocations
+    /// Looks for sockets with revoked tokens.
+    let sweep = RepeatedSweep()
+    /// Asks a directory about those who log in.
+    let lookup: UserLookup
     private let limiter: NIOLockedValueBox<FailureLimiter>
 
     init(
@@ -33,6 +39,8 @@ final class Gatekeeper: Sendable {
         self.budgets = budgets
         self.subscriptions = subscriptions
         self.customEvents = customEvents
+        self.revocations = Revocations(context)
+        self.lookup = UserLookup(context)
         self.connections = ConnectionRegistry(eventLoop: context.main.eventLoop)
         self.limiter = NIOLockedValueBox(
             FailureLimiter(maximum: authentication.maximumFailures, length: authentication.failureWindow)
@@ -49,7 +57,7 @@ final class Gatekeeper: Sendable {
     /// Makes every connection to the gateway's namespaces pass its checks.
     func register() {
         self.connections.onExpiry(
-            credentials: { [weak self] in self?.credentialsExpired($0) },
+            credentials: { [weak self] in self?.credentialsDue($0) },
             authentication: { [weak self] in self?.authenticationTimedOut($0) }
         )
         let mode = self.context.configuration.authentication.mode
@@ -90,6 +98,8 @@ final class Gatekeeper: Sendable {
             self.context.main.keepOut(membersOf: RoomName.unauthorized)
             self.registerAuthentication()
         }
+        self.registerRefresh()
+        self.revocations.start { [weak self] in self?.cutRevoked() }
     }
 
     /// Lets a client that comes back go on where it was only if it still is who it was.

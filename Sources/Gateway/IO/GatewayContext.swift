@@ -20,6 +20,8 @@ struct GatewayContext: Sendable {
     let sharing: Sharing
     /// What sends requests to other servers; `nil` if the application gave nothing that does.
     let outgoing: (any OutgoingHTTP)?
+    /// The key sets on other servers.
+    let keySets: KeySetDirectory
     let logger: Logger
     let metrics: GatewayMetrics
     /// What the log is told of refusals and failures.

@@ -9,6 +9,7 @@ struct GatewayMetrics: Sendable {
     enum Expulsion: String, Hashable, CaseIterable {
         case requested
         case tokenExpired = "token_expired"
+        case tokenRevoked = "token_revoked"
         /// The rules were replaced, and the client may not stay.
         case rulesChanged = "rules_changed"
     }

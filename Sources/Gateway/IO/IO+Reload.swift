@@ -39,7 +39,12 @@ extension IO {
             configuration.authentication.mode = installed.authentication.mode
             configuration.namespaces = installed.namespaces
             configuration.nodeName = installed.nodeName
-            let rules = try await Rules(configuration, hooks: self.context.hooks)
+            try configuration.checkRequests(self.context.outgoing)
+            let rules = try await Rules(
+                configuration,
+                hooks: self.context.hooks,
+                keySets: self.context.keySets
+            )
             let wanting = configuration.problems(
                 handlers: self.context.application.handlers,
                 canSend: self.context.outgoing != nil

@@ -83,9 +83,11 @@ public final class IO: Sendable {
         metricsFactory: any MetricsFactory = MetricsSystem.factory,
         clock: (@Sendable () -> Double)? = nil
     ) async throws -> IO {
-        let rules = try await Rules(configuration, hooks: hooks)
         let incidents = IncidentLog(logger: logger, source: "Gateway", eventLoop: server.sockets.eventLoop)
         let now = clock ?? { Date().timeIntervalSince1970 }
+        let keySets = KeySetDirectory(outgoing: outgoing, now: now, incidents: incidents)
+        try configuration.checkRequests(outgoing)
+        let rules = try await Rules(configuration, hooks: hooks, keySets: keySets)
         let rulesInForce = RulesInForce(rules, eventLoops: server.sockets.eventLoops)
         let wanting = configuration.problems(handlers: application.handlers, canSend: outgoing != nil)
         guard wanting.isEmpty else { throw GatewayError(wanting) }
@@ -97,6 +99,7 @@ public final class IO: Sendable {
                 application: application,
                 sharing: sharing,
                 outgoing: outgoing,
+                keySets: keySets,
                 logger: logger,
                 metrics: GatewayMetrics(factory: metricsFactory, incidents: incidents),
                 incidents: incidents,
@@ -183,7 +186,11 @@ public final class IO: Sendable {
     ///
     /// The comparison takes constant time, and uses the configuration in force.
     public func apiToken(forKey key: String) -> APIToken? {
-        self.context.rules.value.access.tokens.validToken(forKey: key, now: self.context.now())
+        let token = self.context.rules.value.access.tokens.validToken(forKey: key, now: self.context.now())
+        guard let token, !self.gatekeeper.revocations.revokes(PrincipalRecord(.token(token), expiresAt: nil)) else {
+            return nil
+        }
+        return token
     }
 
     /// The namespaces that the gateway looks after: `main`, and the configured ones by their bare names.

@@ -69,7 +69,7 @@ extension Gatekeeper {
     static func mark(of rules: Rules) -> UInt32 { UInt32(truncatingIfNeeded: rules.version) }
 
     /// The namespaces in which the gateway decides who may connect.
-    private var guardedNamespaces: [(Namespace, GatewayNamespace?)] {
+    var guardedNamespaces: [(Namespace, GatewayNamespace?)] {
         var namespaces: [(Namespace, GatewayNamespace?)] = [(self.context.main, nil)]
         for settings in self.context.configuration.namespaces where settings.inheritsChecks {
             namespaces.append((self.context.server.of(settings.name), settings))
@@ -116,11 +116,11 @@ extension Gatekeeper {
         }
     }
 
-    private func apply(_ change: SocketChange, to socket: Socket, telling: Bool) {
+    /// On the loop: does what was found about a socket, and tells the client of it.
+    func apply(_ change: SocketChange, to socket: Socket, telling: Bool) {
         if let record = change.record {
             socket.updateData { $0 = record.merged(into: $0) }
-            self.connections.forgetCredentials(of: socket)
-            self.watchCredentials(of: socket)
+            self.watchCredentials(of: socket, isNew: false)
         }
         if !change.left.isEmpty { socket.leave(change.left) }
         if !change.joined.isEmpty { socket.join(change.joined) }

@@ -133,7 +133,8 @@ struct SocketJudge: Sendable {
         return change
     }
 
-    private func moves(
+    /// The rooms that a socket leaves and joins.
+    func moves(
         of socket: Case,
         in rooms: Set<Room>,
         from before: Principal,

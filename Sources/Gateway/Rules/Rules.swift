@@ -36,14 +36,18 @@ final class Rules: Sendable {
     /// The first rules, or rules that are to replace others.
     ///
     /// - Throws: ``GatewayError`` with every problem of the configuration.
-    convenience init(_ configuration: GatewayConfiguration, hooks: GatewayHooks) async throws {
+    convenience init(
+        _ configuration: GatewayConfiguration,
+        hooks: GatewayHooks,
+        keySets: KeySetDirectory? = nil
+    ) async throws {
         let problems = configuration.validate() + configuration.problems(with: hooks)
         guard problems.isEmpty else { throw GatewayError(problems) }
         self.init(
             version: 1,
             configuration: configuration,
             content: ContentRules(configuration),
-            access: try await AccessRules(configuration),
+            access: try await AccessRules(configuration, keySets: keySets),
             hasOwnedTypes: configuration.contentTypes.contains { $0.ownerField != nil }
         )
     }

@@ -24,9 +24,12 @@ public struct Sharing: Sendable {
     package var state: any SharedState = InMemoryState()
     /// Keeps the limits for the whole cluster.
     public var limits: any ClusterLimits = InMemoryLimits()
+    /// Which tokens are revoked.
+    public var revocations: any RevocationStore
 
     /// A gateway that is alone, or the parts that gateways of one process have in common.
     public init(signals: any ClusterSignals = InMemorySignals()) {
         self.signals = signals
+        self.revocations = InMemoryRevocations(signals: signals)
     }
 }

@@ -2,12 +2,12 @@ import ArgumentParser
 import Foundation
 import Gateway
 
-/// Makes API tokens and their hashes; talks to no node.
+/// Makes API tokens and their hashes, and revokes tokens.
 struct TokenCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
-        abstract: "Make API tokens for clients and back ends.",
-        subcommands: [TokenCreate.self, TokenHash.self]
+        abstract: "Make API tokens for clients and back ends, and revoke tokens of all kinds.",
+        subcommands: [TokenCreate.self, TokenHash.self, TokenRevoke.self]
     )
 }
 

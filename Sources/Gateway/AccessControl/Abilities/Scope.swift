@@ -4,7 +4,8 @@ import SocketIOWire
 ///
 /// A scope is written `<uid>.<action>`, `<uid>.*`, `*.<action>` or `*`. Reading is the action `find` or `findOne`. The
 /// verbs of the publish API are actions of the subject `io`: `io.emit`, `io.raw`, `io.rooms`, `io.sockets`,
-/// `io.audiences`, `io.entities`, `io.monitor`, `io.settings`. A holder of `io.sockets` may let sockets join rooms. The
+/// `io.audiences`, `io.entities`, `io.monitor`, `io.settings`,
+/// `io.tokens`. A holder of `io.sockets` may let sockets join rooms. The
 /// gateway's own rooms decide what a socket may see, so they need `io.audiences` as well.
 public struct Scope: Sendable, Hashable, CustomStringConvertible {
     /// A content type's uid, `io`, or `*`.
@@ -13,7 +14,9 @@ public struct Scope: Sendable, Hashable, CustomStringConvertible {
     public let action: String
 
     /// The gateway's own verbs.
-    public static let verbs = ["emit", "raw", "rooms", "sockets", "audiences", "entities", "monitor", "settings"]
+    public static let verbs = [
+        "emit", "raw", "rooms", "sockets", "audiences", "entities", "monitor", "settings", "tokens",
+    ]
 
     /// Everything.
     public static let all = Scope(subject: "*", action: "*")

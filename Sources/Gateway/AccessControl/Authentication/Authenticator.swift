@@ -5,6 +5,10 @@ import SocketIOWire
 struct Authenticator: Sendable {
     let rules: AccessRules
     let hooks: GatewayHooks
+    /// Asks a directory about the user of a verified token; `nil` if there is none to ask, or if the token is enough.
+    ///
+    /// It is not asked if the application looks users up itself.
+    var lookUp: (@Sendable (User) async throws -> LookupAnswer?)?
 
     /// The principal of a client.
     ///
@@ -27,7 +31,7 @@ struct Authenticator: Sendable {
             guard let strategy = self.hooks.strategies.first(where: { UTF8Text($0.key) == name })?.value,
                 let principal = try await strategy(credentials.token, request)
             else { throw ConnectionRefusal.invalidCredentials }
-            return principal
+            return principal.issued(at: now)
         case .unknown:
             throw ConnectionRefusal.invalidCredentials
         }
@@ -38,11 +42,11 @@ struct Authenticator: Sendable {
         let jwt = verifier.configuration
         let claims: JSONObject
         do {
-            claims = try verifier.verify(token, now: now)
+            claims = try await verifier.verifyFetchingKeys(token, now: now)
         } catch {
             throw ConnectionRefusal.invalidToken
         }
-        let user: User
+        var user: User
         if let findUser = self.hooks.findUser {
             guard let found = try await findUser(claims) else { throw ConnectionRefusal.invalidCredentials }
             user = found
@@ -58,8 +62,17 @@ struct Authenticator: Sendable {
                 tenant: claims.claim(jwt.claims.tenant)?.stringValue
             )
         }
+        var named = user.role.map { JSONValue.string($0) } ?? claims.claim(jwt.claims.role)
+        if self.hooks.findUser == nil, let answer = try await self.lookUp?(user) {
+            guard case .known(let role, let username, let email) = answer else {
+                throw ConnectionRefusal.invalidCredentials
+            }
+            user.username = username ?? user.username
+            user.email = email ?? user.email
+            named = role ?? named
+        }
         let role: Role
-        if let name = user.role.map({ JSONValue.string($0) }) ?? claims.claim(jwt.claims.role), !name.isNull {
+        if let name = named, !name.isNull {
             // A role that is not configured does not count as the default role, because it may be meant to allow less.
             guard let found = self.rules.roles.role(claim: name) else { throw ConnectionRefusal.invalidCredentials }
             role = found
@@ -70,13 +83,37 @@ struct Authenticator: Sendable {
             role = found
         }
         let expiry = claims["exp"]?.doubleValue.map { $0 + jwt.leeway }
-        return AuthenticatedPrincipal(.user(user, role), expiresAt: expiry)
+        return AuthenticatedPrincipal(
+            .user(user, role),
+            expiresAt: expiry,
+            issuedAt: claims["iat"]?.doubleValue,
+            jsonWebTokenID: claims["jti"]?.stringValue.flatMap { id in
+                id.utf8.count <= Revocation.maximumIDBytes ? UTF8Text(id) : nil
+            }
+        )
     }
 
     private func apiToken(_ key: String, now: Double) throws(ConnectionRefusal) -> AuthenticatedPrincipal {
         guard let token = self.rules.tokens.token(forKey: key) else { throw .invalidCredentials }
         guard !token.isExpired(at: now) else { throw .tokenExpired }
         return AuthenticatedPrincipal(.token(token), expiresAt: token.expiresAt)
+    }
+}
+
+/// What a directory says about a user.
+enum LookupAnswer: Sendable, Hashable {
+    /// The user is unknown or blocked.
+    case refused
+    /// The user is known; what is `nil` stays as the token says.
+    case known(role: JSONValue?, username: String?, email: String?)
+}
+
+extension AuthenticatedPrincipal {
+    /// The same, issued now unless it is known when.
+    func issued(at now: Double) -> AuthenticatedPrincipal {
+        var issued = self
+        issued.issuedAt = self.issuedAt ?? now
+        return issued
     }
 }
 

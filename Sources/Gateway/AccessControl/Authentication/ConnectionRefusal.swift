@@ -8,6 +8,9 @@ enum ConnectionRefusal: Error, Hashable {
     case invalidToken
     case invalidCredentials
     case tokenExpired
+    case tokenRevoked
+    /// The node does not know which tokens are revoked.
+    case revocationsUnknown
     case tooManyAttempts
     case rateLimited(retryAfterMilliseconds: Int)
     case notWhitelisted
@@ -25,6 +28,8 @@ enum ConnectionRefusal: Error, Hashable {
         case .invalidToken: "Invalid token."
         case .invalidCredentials: "Invalid credentials"
         case .tokenExpired: "Token expired"
+        case .tokenRevoked: "Token revoked"
+        case .revocationsUnknown: "Tokens cannot be checked now. Try again later."
         case .tooManyAttempts: "Too many authentication attempts. Try again later."
         case .rateLimited: "Rate limit exceeded"
         case .notWhitelisted: "IP not whitelisted"
@@ -43,6 +48,8 @@ enum ConnectionRefusal: Error, Hashable {
         case invalidToken = "invalid_token"
         case invalidCredentials = "invalid_credentials"
         case tokenExpired = "token_expired"
+        case tokenRevoked = "token_revoked"
+        case revocationsUnknown = "revocations_unknown"
         case tooManyAttempts = "too_many_attempts"
         case rateLimited = "rate_limited"
         case notWhitelisted = "not_whitelisted"
@@ -66,6 +73,8 @@ enum ConnectionRefusal: Error, Hashable {
         case .invalidToken: .invalidToken
         case .invalidCredentials: .invalidCredentials
         case .tokenExpired: .tokenExpired
+        case .tokenRevoked: .tokenRevoked
+        case .revocationsUnknown: .revocationsUnknown
         case .tooManyAttempts: .tooManyAttempts
         case .rateLimited: .rateLimited
         case .notWhitelisted: .notWhitelisted
@@ -91,7 +100,7 @@ enum ConnectionRefusal: Error, Hashable {
     /// These count against its address.
     var isFailedAuthentication: Bool {
         switch self {
-        case .invalidToken, .invalidCredentials, .tokenExpired: true
+        case .invalidToken, .invalidCredentials, .tokenExpired, .tokenRevoked: true
         default: false
         }
     }

@@ -1,4 +1,4 @@
-import SocketIOWire
+public import SocketIOWire
 
 /// What a client sent to prove who it is: `{strategy?, token?}`.
 struct Credentials: Sendable, Hashable {
@@ -44,10 +44,24 @@ public struct AuthenticatedPrincipal: Sendable, Hashable {
     public var principal: Principal
     /// Unix time in seconds; `nil` if the credentials have no end.
     public var expiresAt: Double?
+    /// Unix time in seconds at which the credentials were issued; `nil` if that is not known.
+    ///
+    /// Revocations of what was issued before a time mean credentials of which it is not known, too. Those of a strategy of
+    /// the application that leaves it out count as issued when they are shown.
+    public var issuedAt: Double?
+    /// The `jti` of a JSON Web Token, by which it can be revoked.
+    public var jsonWebTokenID: UTF8Text?
 
     /// Makes a principal whose credentials end at a time, or never.
-    public init(_ principal: Principal, expiresAt: Double? = nil) {
+    public init(
+        _ principal: Principal,
+        expiresAt: Double? = nil,
+        issuedAt: Double? = nil,
+        jsonWebTokenID: UTF8Text? = nil
+    ) {
         self.principal = principal
         self.expiresAt = expiresAt
+        self.issuedAt = issuedAt
+        self.jsonWebTokenID = jsonWebTokenID
     }
 }

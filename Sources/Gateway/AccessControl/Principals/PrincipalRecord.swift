@@ -3,7 +3,7 @@ import SocketIOWire
 
 /// What `socket.data` says about a socket's principal, so that every node of the cluster can read it.
 ///
-/// An object `{kind, userId?, role?, tokenId?, user?, exp?}`.
+/// An object `{kind, userId?, role?, tokenId?, user?, exp?, iat?, jti?}`.
 struct PrincipalRecord: Sendable, Hashable {
     enum Kind: String, Sendable, CaseIterable {
         case visitor = "public"
@@ -27,6 +27,10 @@ struct PrincipalRecord: Sendable, Hashable {
     var user: JSONValue?
     /// Unix time in seconds at which the credentials end.
     var expiresAt: Double?
+    /// Unix time in seconds at which the credentials were issued, if that is known.
+    var issuedAt: Double?
+    /// The `jti` of a JSON Web Token.
+    var jsonWebTokenID: UTF8Text?
 
     static let unauthorized = PrincipalRecord(kind: .unauthorized)
 
@@ -61,6 +65,14 @@ struct PrincipalRecord: Sendable, Hashable {
         }
     }
 
+    /// What is written down about somebody who was let in.
+    init(_ authenticated: AuthenticatedPrincipal) {
+        self.init(authenticated.principal, expiresAt: authenticated.expiresAt)
+        guard authenticated.principal.isAuthenticated else { return }
+        self.issuedAt = authenticated.issuedAt
+        self.jsonWebTokenID = authenticated.jsonWebTokenID
+    }
+
     /// Reads the record from a socket's data; `nil` if the application or another kind of node stored something else.
     init?(_ data: JSONValue) {
         guard let kind = data["kind"]?.stringValue.flatMap(Kind.init(text:)) else { return nil }
@@ -70,6 +82,8 @@ struct PrincipalRecord: Sendable, Hashable {
         self.tokenID = data["tokenId"]?.stringValue.map { UTF8Text($0) }
         self.user = data["user"]
         self.expiresAt = data["exp"]?.doubleValue
+        self.issuedAt = data["iat"]?.doubleValue
+        self.jsonWebTokenID = data["jti"]?.stringValue.map { UTF8Text($0) }
     }
 
     /// `{id, username?, email?, firstname?, lastname?}`.
@@ -91,7 +105,11 @@ struct PrincipalRecord: Sendable, Hashable {
         object["role"] = self.role.map { .string($0.string) }
         object["tokenId"] = self.tokenID.map { .string($0.string) }
         object["user"] = self.user
-        object["exp"] = self.expiresAt.map { expiry in Int(exactly: expiry).map { .int($0) } ?? .double(expiry) }
+        object["exp"] = self.expiresAt.map(Self.seconds)
+        object["iat"] = self.issuedAt.map(Self.seconds)
+        object["jti"] = self.jsonWebTokenID.map { .string($0.string) }
         return .object(object)
     }
+
+    private static func seconds(_ time: Double) -> JSONValue { Int(exactly: time).map { .int($0) } ?? .double(time) }
 }

@@ -31,6 +31,9 @@ struct ClientRefusal: Error, Hashable {
     /// The text says what happened.
     static func internalError(_ reason: String) -> ClientRefusal { ClientRefusal("Internal error: \(reason)") }
 
+    // Credentials
+    static let foreignToken = ClientRefusal("Token belongs to another user")
+
     // Rooms
     static let invalidRoomName = ClientRefusal("Invalid room name")
     static let invalidRoomCharacters = ClientRefusal("Room name contains invalid characters")

@@ -11,6 +11,11 @@ public struct JWTConfiguration: Sendable, Hashable {
             case publicKey(pem: String)
             /// A JSON Web Key Set.
             case keySet(json: String)
+            /// The `https` URL of a JSON Web Key Set.
+            ///
+            /// The gateway fetches it when it is needed, and again when it is old. It does so at once when a token names a
+            /// key that is not in it, at most once a minute. While that fails, the keys that are known stay in use.
+            case keySetURL(String)
         }
 
         /// The key itself.

@@ -29,7 +29,8 @@ enum JWTRefusal: Error, Hashable {
 /// The key decides about the algorithm, and never the token. A token names one, and only keys for exactly that one are
 /// tried. So neither `none` nor a public key that is used as a shared secret gets through.
 struct JWTVerifier: Sendable {
-    private struct Key: Sendable {
+    /// A key with the algorithm that it is for.
+    struct Key: Sendable {
         var id: UTF8Text?
         var algorithm: any JWTAlgorithm
         /// The algorithm's name.
@@ -43,15 +44,22 @@ struct JWTVerifier: Sendable {
     }
 
     private let keys: [Key]
+    /// Key sets on other servers.
+    private let remote: [RemoteKeySet]
     let configuration: JWTConfiguration
     /// The accepted algorithms; `nil` stands for all that the keys allow.
     private let algorithms: Set<UTF8Text>?
 
-    init(_ configuration: JWTConfiguration) async throws {
+    /// - Parameters:
+    ///   - configuration: Which tokens are accepted.
+    ///   - keySets: The key sets on other servers. Without it the configuration's URLs have no keys.
+    /// - Throws: What jwt-kit says about a key that it cannot use.
+    init(_ configuration: JWTConfiguration, keySets: KeySetDirectory? = nil) async throws {
         self.configuration = configuration
         let algorithms = configuration.algorithms.map { Set($0.map { UTF8Text($0) }) }
         self.algorithms = algorithms
         var keys: [Key] = []
+        var remote: [RemoteKeySet] = []
         func isAllowed(_ name: String) -> Bool { algorithms?.contains(UTF8Text(name)) ?? true }
         for key in configuration.keys {
             switch key.material {
@@ -70,17 +78,26 @@ struct JWTVerifier: Sendable {
                 }
             case .keySet(let json):
                 for entry in KeySetDocument(json: json)?.entries ?? [] {
-                    for name in entry.algorithms where isAllowed(name) {
-                        // Each key has its own collection, because a collection remembers the first algorithm that it
-                        // was asked for.
-                        let algorithm = try await JWTKeyCollection().add(jwksJSON: entry.json)
-                            .getKey(for: JWKIdentifier(string: entry.storedID), alg: name)
-                        keys.append(Key(id: entry.id, algorithm: algorithm))
-                    }
+                    keys += try await Self.keys(of: entry, isAllowed: isAllowed)
                 }
+            case .keySetURL(let url):
+                if let set = keySets?.keySet(at: url) { remote.append(set) }
             }
         }
         self.keys = keys
+        self.remote = remote
+    }
+
+    /// The keys that an entry of a key set is, one for each algorithm.
+    static func keys(of entry: KeySetDocument.Entry, isAllowed: (String) -> Bool) async throws -> [Key] {
+        var keys: [Key] = []
+        for name in entry.algorithms where isAllowed(name) {
+            // Each key has its own collection, because a collection remembers the first algorithm that it was asked for.
+            let algorithm = try await JWTKeyCollection().add(jwksJSON: entry.json)
+                .getKey(for: JWKIdentifier(string: entry.storedID), alg: name)
+            keys.append(Key(id: entry.id, algorithm: algorithm))
+        }
+        return keys
     }
 
     private static func algorithms(of pem: String) async throws -> [any JWTAlgorithm] {
@@ -99,6 +116,18 @@ struct JWTVerifier: Sendable {
         }
     }
 
+    /// The claims of a token that is good at that time, also if its key has to be fetched first.
+    func verifyFetchingKeys(_ token: String, now: Double) async throws(JWTRefusal) -> JSONObject {
+        guard !self.remote.isEmpty else { return try self.verify(token, now: now) }
+        for set in self.remote { await set.prepare() }
+        do {
+            return try self.verify(token, now: now)
+        } catch .noKey {
+            for set in self.remote { await set.refresh() }
+            return try self.verify(token, now: now)
+        }
+    }
+
     /// The claims of a token that is good at that time (in seconds since 1970).
     func verify(_ token: String, now: Double) throws(JWTRefusal) -> JSONObject {
         guard token.utf8.count <= self.configuration.maximumTokenBytes else { throw .tooLong }
@@ -112,8 +141,12 @@ struct JWTVerifier: Sendable {
         guard header["crit"] == nil else { throw .malformed }
         guard self.algorithms?.contains(algorithm) ?? true else { throw .algorithmNotAllowed }
         let id = header["kid"]?.stringValue.map { UTF8Text($0) }
-        let named = self.keys.filter { $0.name == algorithm }
-        guard !named.isEmpty else { throw .algorithmNotAllowed }
+        let keys = self.remote.isEmpty ? self.keys : self.keys + self.remote.flatMap(\.keys)
+        let named = keys.filter { $0.name == algorithm }
+        // Another server may have a key for it that is not known yet.
+        guard !named.isEmpty else {
+            throw self.remote.isEmpty || !Self.isPublic(algorithm) ? .algorithmNotAllowed : .noKey
+        }
         let candidates = named.filter { id == nil || $0.id == nil || $0.id == id }
         guard !candidates.isEmpty else { throw .noKey }
 
@@ -125,6 +158,11 @@ struct JWTVerifier: Sendable {
         guard let claims = Self.object(claimsBytes) else { throw .malformed }
         try self.check(claims, now: now)
         return claims
+    }
+
+    /// Whether tokens of that algorithm are verified with public keys.
+    private static func isPublic(_ algorithm: UTF8Text) -> Bool {
+        JWTConfiguration.knownAlgorithms.contains { UTF8Text($0) == algorithm && !$0.utf8.starts(with: "HS".utf8) }
     }
 
     private func check(_ claims: JSONObject, now: Double) throws(JWTRefusal) {

@@ -59,13 +59,17 @@ extension NodeConfiguration {
             )
         }
         let jwt = settings["gateway"]["authentication"]["jwt"]
-        for key in jwt["keys"].list where ["secret", "publicKey", "keySet"].filter({ key[$0].isSet }).count > 1 {
+        let kinds = ["secret", "publicKey", "keySet", "keySetUrl"]
+        for key in jwt["keys"].list where kinds.filter({ key[$0].isSet }).count > 1 {
             problems.append(
-                ConfigurationProblem(key, "has several keys; expected one of secret, publicKey and keySet an entry")
+                ConfigurationProblem(
+                    key,
+                    "has several keys; expected one of secret, publicKey, keySet and keySetUrl an entry"
+                )
             )
         }
-        for key in jwt["keys"].list where !["secret", "publicKey", "keySet"].contains(where: { key[$0].isSet }) {
-            problems.append(ConfigurationProblem(key, "has no key; expected secret, publicKey or keySet"))
+        for key in jwt["keys"].list where !kinds.contains(where: { key[$0].isSet }) {
+            problems.append(ConfigurationProblem(key, "has no key; expected secret, publicKey, keySet or keySetUrl"))
         }
         self.checkFields(settings["gateway"], problems: &problems)
         let locator = GatewayProblemLocator(settings: settings["gateway"])

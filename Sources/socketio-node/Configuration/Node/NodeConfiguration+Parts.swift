@@ -45,12 +45,13 @@ extension NodeConfiguration {
 
     /// How JSON Web Tokens are verified.
     struct JWT: Sendable {
-        /// One of the three.
+        /// One of the four.
         struct Key: Sendable {
             var id: String?
             var secret: String?
             var publicKey: String?
             var keySet: String?
+            var keySetURL: String?
         }
 
         var secret: String?
@@ -64,6 +65,7 @@ extension NodeConfiguration {
             for key in self.keys {
                 if let secret = key.secret { keys.append(JWTKey(.secret(secret), id: key.id)) }
                 if let pem = key.publicKey { keys.append(JWTKey(.publicKey(pem: pem), id: key.id)) }
+                if let url = key.keySetURL { keys.append(JWTKey(.keySetURL(url), id: key.id)) }
                 if let json = key.keySet { keys.append(JWTKey(.keySet(json: json), id: key.id)) }
             }
             guard !keys.isEmpty else { return nil }

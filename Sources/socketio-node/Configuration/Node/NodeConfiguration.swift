@@ -16,6 +16,7 @@ struct NodeConfiguration: Sendable {
     var recovery = Recovery()
     var gateway = GatewayConfiguration()
     var jwt = JWT()
+    var lookup = Lookup()
     var publishing = Publish()
     var outgoing = Outgoing()
     var internalListener = Console()
@@ -68,6 +69,7 @@ extension NodeConfiguration {
         self.server.connectionStateRecovery = self.recovery.isEnabled ? self.recovery.events : nil
         self.redis = self.adapter.connected(listen: self.listen, settings["adapter"], problems: &problems)
         self.gateway.authentication.jwt = self.jwt.verification
+        self.gateway.authentication.lookup = self.lookup.directory
     }
 }
 

@@ -51,6 +51,7 @@ extension SettingTable {
                 .live,
                 "How long it takes until maximumFailures of them are forgotten."
             ),
+            Self.whenExpired, Self.revocation, Self.lookup,
         ]
     )
 
@@ -69,6 +70,7 @@ extension SettingTable {
                     keys:
                       - {id: "2026", publicKeyFile: /etc/socketio/issuer.pem}
                       - {keySetFile: /etc/socketio/jwks.json}
+                      - {keySetUrl: "https://login.example.com/jwks.json"}
                     """
             ),
             .optionalSet(
@@ -131,6 +133,16 @@ extension SettingTable {
                 "A public key as PEM (RSA, P-256, P-384, P-521, Ed25519)."
             ),
             .secret("keySet", \.keySet, .nonEmpty, .live, "A JSON Web Key Set."),
+            .optionalText(
+                "keySetUrl",
+                \.keySetURL,
+                .outgoingURL,
+                .live,
+                """
+                Where a JSON Web Key Set is, with https. It is fetched again when it is old, and when a token names a key that is \
+                not in it, at most once a minute. While that fails, the known keys stay in use.
+                """
+            ),
         ],
         make: { _ in NodeConfiguration.JWT.Key() }
     )
