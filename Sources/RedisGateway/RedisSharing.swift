@@ -58,6 +58,7 @@ public struct RedisSharing: Sendable {
         sharing.auditLog = self.log("audit")
         sharing.history = self.history
         sharing.limits = RedisLimits(client: self.client, prefix: self.prefix)
+        sharing.settings = RedisSettings(client: self.client, prefix: self.prefix)
         return sharing
     }
 

@@ -6,9 +6,13 @@ import SocketIOWire
 // runs are made in the same way as the first ones.
 
 extension ContentRules {
-    init(_ configuration: GatewayConfiguration) {
+    init(_ configuration: GatewayConfiguration, others: [Privacy] = []) {
         let events = configuration.events
-        let schema = Schema(contentTypes: configuration.contentTypes, components: configuration.components)
+        let schema = Schema(
+            contentTypes: configuration.contentTypes,
+            components: configuration.components,
+            others: others
+        )
         self.init(
             schema: schema,
             sanitiser: Sanitiser(

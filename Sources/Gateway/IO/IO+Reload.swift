@@ -33,17 +33,20 @@ extension IO {
     /// - Throws: ``GatewayError`` with every problem of the new configuration. The old one stays in force then.
     @discardableResult
     public func reload(_ configuration: GatewayConfiguration) async throws -> ReloadReport {
+        try await self.reload(configuration, others: "")
+    }
+
+    /// Puts another configuration into force; `others` is what else the digest is made of.
+    func reload(_ configuration: GatewayConfiguration, others: String) async throws -> ReloadReport {
         try await self.changes.run {
-            var configuration = configuration
-            let installed = self.configuration
-            configuration.authentication.mode = installed.authentication.mode
-            configuration.namespaces = installed.namespaces
-            configuration.nodeName = installed.nodeName
+            let configuration = self.withInstalledParts(configuration)
+            let before = self.configuration.authentication
             try configuration.checkRequests(self.context.outgoing)
             let rules = try await Rules(
                 configuration,
                 hooks: self.context.hooks,
-                keySets: self.context.keySets
+                keySets: self.context.keySets,
+                others: self.watch.others
             )
             let wanting = configuration.problems(
                 handlers: self.context.application.handlers,
@@ -52,8 +55,9 @@ extension IO {
             guard wanting.isEmpty else { throw GatewayError(wanting) }
             self.customEvents.webhooks.reconfigure(configuration.webhooks)
             self.context.server.engine.trust(configuration.security.trustedProxies.compactMap { AddressRange($0) })
-            self.gatekeeper.limitFailures(configuration.authentication, before: installed.authentication)
+            self.gatekeeper.limitFailures(configuration.authentication, before: before)
             await self.context.rules.replace(by: rules)
+            self.watch.changed(configuration, others)
             let tally = await self.gatekeeper.renewSockets()
             self.context.logger.info(
                 "Another configuration is in force",
@@ -66,6 +70,53 @@ extension IO {
                 sockets: tally.sockets,
                 changed: tally.changed,
                 disconnected: tally.disconnected
+            )
+        }
+    }
+
+    /// Finds everything that is wrong with a configuration, and changes nothing.
+    func check(_ configuration: GatewayConfiguration) async throws {
+        _ = try await Rules(self.withInstalledParts(configuration), hooks: self.context.hooks)
+    }
+
+    /// What stays as it was installed.
+    private func withInstalledParts(_ configuration: GatewayConfiguration) -> GatewayConfiguration {
+        var configuration = configuration
+        let installed = self.configuration
+        configuration.authentication.mode = installed.authentication.mode
+        configuration.namespaces = installed.namespaces
+        configuration.nodeName = installed.nodeName
+        return configuration
+    }
+
+    /// Listens to what other nodes say about their configurations.
+    func watchConfigurations() {
+        self.watch.start(
+            ConfigurationWatch.Listener(
+                privacyChanged: { [weak self] in
+                    // Nobody waits for this task. It ends when the rules are replaced.
+                    Task { [weak self] in await self?.hideWhatOthersHide() }
+                },
+                settingsMessage: { [weak self] in self?.settings?.heard($0) },
+                gap: { [weak self] in self?.settings?.look() }
+            )
+        )
+    }
+
+    /// Keeps private here what is private to any other live node.
+    private func hideWhatOthersHide() async {
+        await self.changes.run {
+            let others = self.watch.others
+            // The configuration is in force, so there is nothing wrong with it.
+            guard
+                let rules = try? await Rules(self.configuration, hooks: self.context.hooks, others: others)
+            else { return }
+            await self.context.rules.replace(by: rules)
+            self.context.logger.notice(
+                others.isEmpty
+                    ? "All nodes keep the same fields private"
+                    : "Other nodes have other configurations; what is private to one of them is private here",
+                metadata: ["configurations": "\(others.count)"]
             )
         }
     }

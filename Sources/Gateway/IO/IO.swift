@@ -2,6 +2,7 @@ import EngineIO
 import Incidents
 public import Logging
 public import Metrics
+import NIOConcurrencyHelpers
 public import NIOCore
 public import SocketIOServer
 import SocketIOWire
@@ -52,6 +53,10 @@ public final class IO: Sendable {
     let customEvents: CustomEvents
     /// Limits what clients and publishers do, for the whole cluster.
     let limits: ClientLimits
+    /// Knows which configurations the nodes go by.
+    let watch: ConfigurationWatch
+    /// The settings that the gateway follows.
+    let liveSettings = NIOLockedValueBox<LiveSettings?>(nil)
     /// Grants what clients ask for.
     private let requests: ClientRequests
 
@@ -111,7 +116,8 @@ public final class IO: Sendable {
                     now: now
                 ),
                 now: now
-            )
+            ),
+            metricsFactory
         )
         // The limits for an address and the gateway's checks must agree on which address a client has.
         server.engine.trust(configuration.security.trustedProxies.compactMap { AddressRange($0) })
@@ -126,10 +132,11 @@ public final class IO: Sendable {
         io.collaboration.register()
         io.gatekeeper.onAdmission { [online = io.collaboration.online] in online.admitted($0) }
         io.customEvents.register()
+        io.watchConfigurations()
         return io
     }
 
-    private init(_ context: GatewayContext) {
+    private init(_ context: GatewayContext, _ metrics: any MetricsFactory) {
         let limiter = ClusterLimiter(
             ledger: context.sharing.limits,
             eventLoop: context.main.eventLoop,
@@ -139,6 +146,13 @@ public final class IO: Sendable {
         let budgets = ClientBudgets(ClientLimits(context: context, limiter: limiter))
         self.context = context
         self.limits = budgets.shared
+        self.watch = ConfigurationWatch(
+            context.configuration,
+            signals: context.sharing.signals,
+            eventLoop: context.main.eventLoop,
+            incidents: context.incidents,
+            factory: metrics
+        )
         self.sockets = SocketDirectory(context)
         self.subscriptions = Subscriptions(context, sockets: self.sockets, budgets: budgets)
         self.histories = Histories(context, subscriptions: self.subscriptions, budgets: budgets)

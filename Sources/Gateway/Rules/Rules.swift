@@ -35,18 +35,23 @@ final class Rules: Sendable {
 
     /// The first rules, or rules that are to replace others.
     ///
+    /// - Parameters:
+    ///   - configuration: What this node is configured with.
+    ///   - hooks: Functions of the application.
+    ///   - others: What is private to other nodes, and so here, too.
     /// - Throws: ``GatewayError`` with every problem of the configuration.
     convenience init(
         _ configuration: GatewayConfiguration,
         hooks: GatewayHooks,
-        keySets: KeySetDirectory? = nil
+        keySets: KeySetDirectory? = nil,
+        others: [Privacy] = []
     ) async throws {
         let problems = configuration.validate() + configuration.problems(with: hooks)
         guard problems.isEmpty else { throw GatewayError(problems) }
         self.init(
             version: 1,
             configuration: configuration,
-            content: ContentRules(configuration),
+            content: ContentRules(configuration.hiding(others), others: others),
             access: try await AccessRules(configuration, keySets: keySets),
             hasOwnedTypes: configuration.contentTypes.contains { $0.ownerField != nil }
         )

@@ -26,10 +26,16 @@ public struct Sharing: Sendable {
     public var limits: any ClusterLimits = InMemoryLimits()
     /// Which tokens are revoked.
     public var revocations: any RevocationStore
+    /// Keeps the settings document.
+    public var settings: any SettingsStore
 
     /// A gateway that is alone, or the parts that gateways of one process have in common.
-    public init(signals: any ClusterSignals = InMemorySignals()) {
+    public init(
+        signals: any ClusterSignals = InMemorySignals(),
+        settings: (any SettingsStore)? = nil
+    ) {
         self.signals = signals
         self.revocations = InMemoryRevocations(signals: signals)
+        self.settings = settings ?? InMemorySettings(signals: signals)
     }
 }

@@ -10,13 +10,16 @@ struct Schema: Sendable {
     /// The types that each declared type can lead to, itself included.
     private let reach: [UTF8Text: Reach]
     private let fileShape: Shape
+    /// What is private to other nodes.
+    private let others: [Privacy]
 
     /// The uid of the type that describes uploaded files.
     ///
     /// It is configured like any other type, or built in.
     static let fileUID = "plugin::upload.file"
 
-    init(contentTypes: [ContentType], components: [Component]) {
+    init(contentTypes: [ContentType], components: [Component], others: [Privacy] = []) {
+        self.others = others
         var types: [UTF8Text: ContentType] = [:]
         var shapes: [UTF8Text: Shape] = [:]
         for component in components { shapes[UTF8Text(component.uid)] = Shape(component) }
@@ -41,6 +44,10 @@ struct Schema: Sendable {
         guard var type = self.wildcard, ContentType.isValidUID(uid) else { return nil }
         type.uid = uid
         type.singularName = ContentType.defaultSingularName(of: uid)
+        // Another node may have declared the type, and fields of it private.
+        if !self.others.isEmpty {
+            type.privateAttributes.formUnion(self.others.hiddenFields(of: UTF8Text(uid)).map(\.string))
+        }
         return type
     }
 
