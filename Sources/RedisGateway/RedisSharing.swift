@@ -19,7 +19,8 @@ public import RESP
 /// ```
 ///
 /// The Redis user needs the channels `<prefix>-gateway#*`, the keys `<prefix>-gateway:*`, and `EVAL`, `EVALSHA`, `PUBLISH`,
-/// `SUBSCRIBE`, `XADD`, `XRANGE` and `XREVRANGE`. Histories need `PEXPIRE`, `GET`, `SET`, `DEL`, `TIME` and `INFO` as well.
+/// `SUBSCRIBE`, `XADD`, `XRANGE` and `XREVRANGE`. Histories need `PEXPIRE`, `GET`, `SET`, `DEL`, `TIME` and `INFO` as well, settings
+/// `TYPE`, `DEL`, `HMGET`, `HSET`, `LINDEX`, `LPUSH`, `LTRIM` and `LRANGE`.
 public struct RedisSharing: Sendable {
     /// The connection.
     let client: RESPClient

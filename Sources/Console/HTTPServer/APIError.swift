@@ -194,6 +194,10 @@ extension APIError {
         switch error {
         case let error as APIError:
             self = error
+        case let refusal as SettingsRefusal:
+            self.init(refusal)
+        case let error as SettingsChangeError:
+            self.init(error)
         case let error as GatewayError:
             self.init(status: .badRequest, code: "invalid_request", message: error.message)
         case let error as ClusterError where error.code == .timeout:

@@ -54,6 +54,8 @@ struct RequestHead: Sendable {
     var lastEventID: String?
     /// The first `If-None-Match` field.
     var ifNoneMatch: String?
+    /// The `If-Match` field: what is to be there still.
+    var ifMatch: String?
     var bodyLength: BodyLength
     /// Whether further requests may follow on the connection.
     var isKeptAlive: Bool
@@ -70,6 +72,7 @@ struct RequestHead: Sendable {
         self.accept = headers["accept"]
         self.lastEventID = headers.first(name: "last-event-id")
         self.ifNoneMatch = headers.first(name: "if-none-match")
+        self.ifMatch = headers.first(name: "if-match")
         if headers.contains(name: "transfer-encoding") {
             self.bodyLength = .unknown
         } else if let length = headers.first(name: "content-length") {

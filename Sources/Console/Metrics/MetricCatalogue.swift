@@ -101,6 +101,9 @@ enum MetricCatalogue {
         gauge("socketio_webhook_waiting_events", "Events that wait for a webhook on this node."),
         gauge("socketio_webhook_waiting_bytes", "Bytes of the events that wait for a webhook on this node."),
         gauge("socketio_webhook_resting", "1 while a webhook that failed again and again is asked nothing."),
+        gauge("socketio_config_info", "1 for the digest of the configuration that is in force."),
+        gauge("socketio_cluster_nodes", "Live nodes with the same and with a different configuration."),
+        gauge("socketio_settings_rejected", "1 while the settings document is wrong and not in force."),
     ]
 
     private static func counter(_ name: UTF8Text, _ help: String) -> Entry {

@@ -45,6 +45,8 @@ struct VerbResult: Sendable {
     var details: JSONObject = [:]
     /// An answer of another form.
     var answerInstead: JSONAnswer?
+    /// What stands for what was asked about.
+    var entityTag: String?
 
     /// Whether the same request would publish a second time if it were repeated.
     var hasPublished: Bool { self.success && self.report?.delivery != nil && self.report?.delivery != .nobody }
@@ -66,7 +68,11 @@ struct VerbResult: Sendable {
             object["receipt"] = report.receipt?.value
         }
         for (name, value) in self.details { object[name] = value }
-        return JSONAnswer(status: self.isKnown ? 200 : 202, value: .object(object))
+        return JSONAnswer(
+            status: self.isKnown ? 200 : 202,
+            value: .object(object),
+            headers: self.entityTag.map { [("ETag", "\"\($0)\"")] } ?? []
+        )
     }
 }
 

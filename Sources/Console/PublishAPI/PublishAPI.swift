@@ -1,6 +1,7 @@
 public import Gateway
 import Incidents
 public import Logging
+import NIOConcurrencyHelpers
 public import NIOCore
 import NIOHTTP1
 import OrderedCollections
@@ -56,7 +57,7 @@ public struct PublishAPI: Sendable {
     /// Answers a health check: it gets the path (`/readyz`) and returns status and body, or `nil` for other paths.
     public typealias Health = @Sendable (_ path: String) -> (status: Int, body: ByteBuffer)?
 
-    let configuration: Configuration
+    private let settings: NIOLockedValueBox<Configuration>
     let budget: ByteBudget
     let logger: Logger
     /// What the log is told of refusals.
@@ -86,13 +87,30 @@ public struct PublishAPI: Sendable {
     ) {
         self.io = io
         self.eventIDs = eventIDs
-        self.configuration = configuration
+        self.settings = NIOLockedValueBox(configuration)
         self.logger = logger
         self.incidents = IncidentLog(logger: logger, source: "Console", eventLoop: io.server.sockets.eventLoop)
         self.healthChecks = health
         self.places = Places(limit: configuration.requestsPerToken)
         self.budget = ByteBudget(limit: configuration.maximumTotalBytes)
         self.questions = SharedAnswers(limit: configuration.maximumQuestions)
+    }
+
+    /// What is accepted now.
+    var configuration: Configuration { self.settings.withLockedValue { $0 } }
+
+    /// Accepts something else from the next request on.
+    ///
+    /// The most bytes of all requests, the most connections and the most questions stay as they were.
+    public func reconfigure(_ configuration: Configuration) {
+        self.settings.withLockedValue { current in
+            let former = current
+            current = configuration
+            current.maximumTotalBytes = former.maximumTotalBytes
+            current.maximumConnections = former.maximumConnections
+            current.maximumQuestions = former.maximumQuestions
+        }
+        self.places.allow(configuration.requestsPerToken)
     }
 
     /// The API as a service on an address.
@@ -133,6 +151,8 @@ struct AdmittedRequest: Sendable {
     var ifNoneMatch: String?
     /// Who asks.
     var address: SocketAddress?
+    /// What is to be there still.
+    var ifMatch: String?
 }
 
 extension PublishAPI: ServedAPI {
@@ -191,6 +211,7 @@ extension PublishAPI: ServedAPI {
         var request = try self.route(target, head.method, token)
         request.address = address
         request.ifNoneMatch = head.ifNoneMatch
+        request.ifMatch = head.ifMatch
         switch head.bodyLength {
         case .bytes(let count) where count > self.configuration.maximumBodyBytes:
             throw .tooLarge(self.configuration.maximumBodyBytes)

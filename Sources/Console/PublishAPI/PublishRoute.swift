@@ -29,6 +29,8 @@ struct PublishRoute: Sendable {
     /// The names that the query may have.
     var parameters: [UTF8Text] = []
     var action: Action
+    /// Whether the body is a document whose members something else judges.
+    var takesAnyMember = false
 
     init(
         _ method: RequestHead.Method,

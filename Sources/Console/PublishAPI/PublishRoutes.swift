@@ -5,7 +5,7 @@ import SocketIOWire
 
 extension PublishRoute {
     /// Every route; each is one method of ``Publisher`` or ``IO``.
-    static let all = Self.publishing + Self.collaborating
+    static let all = Self.publishing + Self.collaborating + Self.settings
 
     /// Events, and sockets.
     static let publishing: [PublishRoute] = [

@@ -16,12 +16,18 @@ extension EngineConfiguration {
     /// - Parameters:
     ///   - origin: The page's, as the request's `Origin` says; `nil` if it says nothing.
     ///   - host: The server's, as the request's `Host` says.
+    ///   - cors: The cross-origin headers that are in force.
     /// - Returns: Whether it may; always `true` if the server does not check origins.
-    package func allowsPage(of origin: String?, host: String?) -> Bool {
+    package func allowsPage(of origin: String?, host: String?, cors: CORSConfiguration?) -> Bool {
         guard self.refusesForeignOrigins, let origin else { return true }
-        if self.cors?.origin.allows(origin) ?? false { return true }
+        if cors?.origin.allows(origin) ?? false { return true }
         guard let host else { return false }
         return origin.withBytes { origin in host.withBytes { Self.isOwn(origin, host: $0) } }
+    }
+
+    /// Whether a page may have a session, as this configuration says.
+    package func allowsPage(of origin: String?, host: String?) -> Bool {
+        self.allowsPage(of: origin, host: host, cors: self.cors)
     }
 
     /// Whether an origin has the server's own host and port.

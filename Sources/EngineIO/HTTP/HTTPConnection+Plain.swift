@@ -123,7 +123,7 @@ extension HTTPConnection {
             if let agent = head.userAgent.map(bytes.part) {
                 guard !agent.contains("MSIE"), !agent.contains("Trident/") else { return nil }
             }
-            if let cors = server.configuration.cors {
+            if let cors = self.loop.cors {
                 context.firstFields = cors.fields(
                     origin: head.origin.map { bytes.part($0).text },
                     preflight: (false, nil)

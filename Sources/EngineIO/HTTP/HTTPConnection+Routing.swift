@@ -13,7 +13,7 @@ extension HTTPConnection {
     func route(_ exchange: HTTPExchange, _ head: HTTPRequestHead, _ fields: RequestFields) {
         let configuration = self.server.configuration
         let origin = fields.origin
-        if let cors = configuration.cors {
+        if let cors = self.loop.cors {
             let isPreflight = head.method == .OPTIONS
             exchange.context.firstFields =
                 cors.fields(origin: origin, preflight: (isPreflight, fields.requestedHeaders))
@@ -48,7 +48,8 @@ extension HTTPConnection {
         case .success(let session?): return exchange.begin(with: session, transport: transport)
         case .success(nil):
             // A target in absolute form names its host.
-            guard configuration.allowsPage(of: origin, host: head.headers.field("host")) else {
+            let host = head.headers.field("host")
+            guard configuration.allowsPage(of: origin, host: host, cors: self.loop.cors) else {
                 return exchange.refuse(.foreignOrigin)
             }
         case .failure(let error): return exchange.refuse(error)

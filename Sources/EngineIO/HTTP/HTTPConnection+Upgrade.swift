@@ -11,7 +11,7 @@ extension HTTPConnection {
         let configuration = self.server.configuration
         if configuration.echoesWebSockets { return self.beginEcho(request) }
         let origin = request.fields.origin
-        if let cors = configuration.cors {
+        if let cors = self.loop.cors {
             request.corsFields = cors.fields(origin: origin, preflight: (false, nil))
         }
         switch self.server.check(request.query, origin: origin) {
@@ -23,7 +23,8 @@ extension HTTPConnection {
             request.session = session
             return self.upgrade(request)
         case .success(nil):
-            guard configuration.allowsPage(of: origin, host: request.head.headers.field("host")) else {
+            let host = request.head.headers.field("host")
+            guard configuration.allowsPage(of: origin, host: host, cors: self.loop.cors) else {
                 return self.refuse(.foreignOrigin)
             }
         case .failure(let error): return self.refuse(error)

@@ -28,6 +28,8 @@ package final class EngineLoop: @unchecked Sendable {
     /// How long a peer may take to answer a close frame.
     let closeTimeout: TimeAmount
     let maxControlPackets: Int?
+    /// Which pages of other origins may read answers; it may change while the server runs.
+    var cors: CORSConfiguration?
     /// The size from which on answers to polls may be compressed.
     let compressionThreshold: Int
 
@@ -102,6 +104,7 @@ package final class EngineLoop: @unchecked Sendable {
         self.webSocketRules = rules
         rules.allowsCompression = true
         self.compressingRules = rules
+        self.cors = configuration.cors
         self.compression = LoopCompression(configuration, eventLoop: eventLoop)
         self.closeTimeout = configuration.limits.closeTimeout
         self.compressionThreshold = configuration.httpCompression?.threshold ?? .max

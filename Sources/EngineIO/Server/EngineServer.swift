@@ -370,6 +370,13 @@ public final class EngineServer: Sendable {
         self.admission.trust(self.configuration.trustedProxies + proxies)
     }
 
+    /// Lets pages of these origins connect, from the next request on.
+    ///
+    /// It replaces ``EngineConfiguration/cors``.
+    public func allow(_ cors: CORSConfiguration?) {
+        for loop in self.loops { loop.eventLoop.execute { loop.cors = cors } }
+    }
+
     /// The group of addresses for which the client behind a request counts; `nil` if there is none.
     package func addressGroup(of request: HandshakeRequest) -> AddressGroup? { self.admission.group(of: request) }
 

@@ -18,6 +18,7 @@ final class ConfigurationWatch: Sendable {
         var asks = true
         var isSending = false
         var isOutdated = false
+        var isStopped = false
         var waiters: [Waiter] = []
         var nextWaiter = 0
         var subscription: SignalSubscription?
@@ -25,6 +26,7 @@ final class ConfigurationWatch: Sendable {
 
         /// The next message; `nil` if one is being sent, because then another one follows it.
         mutating func takeMessage() -> ByteBuffer? {
+            guard !self.isStopped else { return nil }
             guard !self.isSending else {
                 self.isOutdated = true
                 return nil
@@ -109,7 +111,7 @@ final class ConfigurationWatch: Sendable {
     /// Tells the others that this node leaves, and stops.
     func stop() async {
         let (subscription, beat, message) = self.state.withLockedValue { state in
-            defer { (state.subscription, state.beat) = (nil, nil) }
+            defer { (state.subscription, state.beat, state.isStopped) = (nil, nil, true) }
             var own = state.own
             own.isLeaving = true
             return (state.subscription, state.beat, own.message)

@@ -57,9 +57,11 @@ extension IO {
             self.context.server.engine.trust(configuration.security.trustedProxies.compactMap { AddressRange($0) })
             self.gatekeeper.limitFailures(configuration.authentication, before: before)
             await self.context.rules.replace(by: rules)
+            let digest = self.watch.own.digest
             self.watch.changed(configuration, others)
             let tally = await self.gatekeeper.renewSockets()
-            self.context.logger.info(
+            self.context.logger.log(
+                level: self.watch.own.digest == digest ? .debug : .info,
                 "Another configuration is in force",
                 metadata: [
                     "sockets": "\(tally.sockets)", "changed": "\(tally.changed)",

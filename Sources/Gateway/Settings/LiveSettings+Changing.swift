@@ -38,7 +38,7 @@ extension LiveSettings {
         let error: String? =
             if let problem = stored.problem {
                 problem
-            } else if stored.revision == state.revision {
+            } else if stored.revision == state.stored?.revision {
                 state.error
             } else {
                 nil
@@ -166,19 +166,23 @@ extension LiveSettings {
     ///
     /// - Parameter everywhere: Whether all other nodes are to do the same.
     /// - Returns: What has changed here, and which nodes have done it.
-    /// - Throws: ``SettingsRefusal`` if it is wrong, or `ClusterError` if the document cannot be read. What is in force
-    ///   stays then.
+    /// - Throws: ``SettingsRefusal`` if it is wrong, or `ClusterError` if the document could never be read. What is in
+    ///   force stays then.
     public func reload(everywhere: Bool) async throws -> SettingsReport {
         let id = APIToken.hexadecimal((0..<8).map { _ in UInt8.random(in: .min ... .max) })
         let (stored, proposal, clients) = try await self.applying.run {
-            let stored = try await self.store.read(unless: nil) ?? .nothing
+            let stored = try await self.whatIsThere()
             let (proposal, clients) = try await self.bring(stored, done: [id])
             return (stored, proposal, clients)
         }
         let isDone: @Sendable (ConfigurationAnnouncement) -> Bool = { $0.reloads.contains(id) }
         if everywhere {
-            try await self.io.context.sharing.signals.send(.settings, ConfigurationAnnouncement.reload(id))
-            await self.waitForOthers(isDone)
+            do {
+                try await self.io.context.sharing.signals.send(.settings, ConfigurationAnnouncement.reload(id))
+                await self.waitForOthers(isDone)
+            } catch is ClusterError {
+                // The others could not be asked. The report says that they have not done it.
+            }
         }
         return self.report(stored, proposal, clients) { isDone($0) && $0.error == nil }
     }

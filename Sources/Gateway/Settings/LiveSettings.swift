@@ -12,8 +12,8 @@ import SocketIOServer
 /// done. What is wrong changes nothing: the old configuration stays in force, and ``status()`` says what is wrong.
 public final class LiveSettings: Sendable {
     struct State {
-        /// The revision that was looked at last.
-        var revision: String?
+        /// What was looked at last.
+        var stored: StoredSettings?
         /// The document in force; `nil` if there is none.
         var document: SettingsDocument?
         var pending: [String] = []
@@ -68,7 +68,7 @@ public final class LiveSettings: Sendable {
             switch message {
             case .changed: return true
             case .announcement(let announcement):
-                return announcement.revision != nil && announcement.revision != state.revision
+                return announcement.revision != nil && announcement.revision != state.stored?.revision
             case .reload(let id):
                 guard !state.done.contains(id), !state.asked.contains(id), state.asked.count < 16 else { return false }
                 state.asked.append(id)
@@ -89,10 +89,14 @@ public final class LiveSettings: Sendable {
             try await self.applying.run {
                 let (revision, asked) = self.state.withLockedValue { state in
                     defer { state.asked = [] }
-                    return (state.revision, state.asked)
+                    return (state.stored?.revision, state.asked)
                 }
-                guard let stored = try await self.store.read(unless: asked.isEmpty ? revision : nil) else { return }
-                _ = try? await self.bring(stored, done: asked)
+                if asked.isEmpty {
+                    guard let stored = try await self.store.read(unless: revision) else { return }
+                    _ = try? await self.bring(stored)
+                } else {
+                    _ = try? await self.bring(try await self.whatIsThere(), done: asked)
+                }
             }
         } catch {
             self.io.context.incidents.record(
@@ -100,6 +104,16 @@ public final class LiveSettings: Sendable {
                 reason: "store",
                 details: ["error": "\(error)"]
             )
+        }
+    }
+
+    /// What is there; while nobody can tell, what was there when it was looked at last.
+    func whatIsThere() async throws -> StoredSettings {
+        do {
+            return try await self.store.read(unless: nil) ?? .nothing
+        } catch let error as ClusterError where error.code == .unreachable {
+            guard let stored = self.state.withLockedValue({ $0.stored }) else { throw error }
+            return stored
         }
     }
 
@@ -148,7 +162,7 @@ public final class LiveSettings: Sendable {
     private func looked(at stored: StoredSettings, done: [String], _ change: (inout State) -> Void) {
         let state = self.state.withLockedValue { state in
             change(&state)
-            state.revision = stored.revision
+            state.stored = stored
             state.done = Array((done.filter { !$0.isEmpty } + state.done).prefix(16))
             return state
         }

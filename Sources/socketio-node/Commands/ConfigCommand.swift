@@ -1,4 +1,9 @@
 import ArgumentParser
+import Gateway
+import Logging
+import RESP
+import RedisAdapters
+import RedisGateway
 
 /// Prints what the table of settings says, and what a configuration makes of it.
 struct ConfigCommand: AsyncParsableCommand {
@@ -54,7 +59,8 @@ struct ConfigShow: AsyncParsableCommand {
             Example: socketio-node config show --config node.yaml --origin
 
             The values are those of the file, the environment and the options, where a later one wins, and the defaults of \
-            everything else. A configuration with errors is not shown; the errors are, with exit status 78.
+            everything else. With --document those of the settings document, too, which is stronger than the file and weaker than \
+            the environment; it is read from the Redis of the configuration. A configuration with errors is not shown; the errors are, with exit status 78.
             """
     )
 
@@ -63,11 +69,49 @@ struct ConfigShow: AsyncParsableCommand {
     )
     var origin = false
 
+    @Flag(help: "Read the settings document of the cluster as well, from its Redis.")
+    var document = false
+
     @OptionGroup var options: ConfigurationOptions
 
     func run() async throws {
-        let loaded = try self.options.loadOrExit()
+        var loaded = try self.options.loadOrExit()
+        if self.document { loaded = try await self.withDocument(loaded) }
         for warning in loaded.warnings { StandardError.write("warning: \(warning)") }
         print(EffectiveConfiguration.yaml(loaded.settings, withOrigin: self.origin), terminator: "")
+    }
+
+    /// The configuration with the document that is there now, right or wrong.
+    private func withDocument(_ loaded: LoadedConfiguration) async throws -> LoadedConfiguration {
+        guard let redis = loaded.node.redis else {
+            StandardError.write("There is no settings document without Redis (adapter.type).")
+            throw ExitCode(78)
+        }
+        let client = RESPClient(
+            configuration: redis.connection,
+            logger: Logger(label: "redis", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+        let stored: StoredSettings?
+        do {
+            try await client.connect()
+            stored = try await RedisSharing(client: client, prefix: redis.classic.key).sharing.settings.read(
+                unless: nil
+            )
+            await client.close()
+        } catch {
+            await client.close()
+            StandardError.write("The settings document could not be read: \(error)")
+            throw ExitCode(1)
+        }
+        if let problem = stored?.problem {
+            StandardError.write("There is no settings document: \(problem)")
+            throw ExitCode(78)
+        }
+        do {
+            return try self.options.load(document: stored?.document)
+        } catch let error as ConfigurationError {
+            StandardError.write("\(error)")
+            throw ExitCode(78)
+        }
     }
 }

@@ -10,9 +10,9 @@ struct ConfigDiff: AsyncParsableCommand {
             Example: socketio-node config diff node.yaml node.new.yaml
 
             A key that a file lacks has its default. Neither the environment nor secrets' files are read: a secret in a file \
-            counts as changed if the file's name differs. Behind each difference stands `live`, if the value is made to \
-            change while the node runs, or `restart`, if it is part of what is built when the node starts. This version \
-            reads its settings only when it starts, so today a change of either kind needs a restart.
+            counts as changed if the file's name differs. Behind each difference stands `live`, if the new value is in force \
+            as soon as a node has read its settings again (SIGHUP, POST /io/reload), or `restart`, if the node has to start \
+            anew.
 
             Exit status: 0 no difference, 1 there are some, 78 a file is wrong.
             """

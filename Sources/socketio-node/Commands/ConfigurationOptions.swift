@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Gateway
 
 /// The options of every command that reads the node's configuration.
 struct ConfigurationOptions: ParsableArguments {
@@ -21,10 +22,13 @@ struct ConfigurationOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Join the cluster on this Redis.", valueName: "url"))
     var redis: String?
 
-    /// Reads the file, the environment and these options.
+    /// Reads the file, the settings document, the environment and these options.
     ///
     /// - Throws: ``ConfigurationError`` with every problem.
-    func load(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> LoadedConfiguration {
+    func load(
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        document: SettingsDocument? = nil
+    ) throws -> LoadedConfiguration {
         var flags: [String] = []
         if let host = self.host { flags.append("listen.host=\(host)") }
         if let port = self.port { flags.append("listen.port=\(port)") }
@@ -50,7 +54,13 @@ struct ConfigurationOptions: ParsableArguments {
                 )
             }
         }
-        return try LoadedConfiguration(file: path, yaml: yaml, environment: environment, flags: flags)
+        return try LoadedConfiguration(
+            file: path,
+            yaml: yaml,
+            environment: environment,
+            flags: flags,
+            document: document
+        )
     }
 
     /// As ``load(environment:)``, for commands that end with the list of problems on standard error.
@@ -72,10 +82,16 @@ struct LoadedConfiguration {
     var node: NodeConfiguration
     var warnings: [String]
 
-    init(file: String?, yaml: String?, environment: [String: String], flags: [String]) throws {
+    init(
+        file: String?,
+        yaml: String?,
+        environment: [String: String],
+        flags: [String],
+        document: SettingsDocument? = nil
+    ) throws {
         var reader = ConfigurationReader(file: file, environment: environment, flags: flags)
         self.file = file
-        self.settings = reader.read(yaml: yaml)
+        self.settings = reader.read(yaml: yaml, document: document)
         var problems = reader.problems
         if environment["SWIFT_DETERMINISTIC_HASHING"] != nil {
             problems.append(

@@ -5,7 +5,7 @@ import Logging
 /// Runs a node until it is told to stop.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run a node until SIGTERM, SIGINT or SIGHUP (the default)."
+        abstract: "Run a node until SIGTERM or SIGINT (the default); SIGHUP makes it read its settings again."
     )
 
     @OptionGroup var options: ConfigurationOptions
@@ -28,12 +28,16 @@ struct Serve: AsyncParsableCommand {
         let loaded = try self.options.loadOrExit()
         // Writing to a pipe that nobody reads any more is an error, not the end.
         signal(SIGPIPE, SIG_IGN)
+        // It asks for the settings to be read again, and until the node serves there is nothing to read again.
+        signal(SIGHUP, SIG_IGN)
         let log = NodeLog(loaded.node.logging)
         LoggingSystem.bootstrap { log.handler(label: $0) }
         let logger = Logger(label: "socketio-node")
         for warning in loaded.warnings { logger.warning("\(warning)") }
         do {
-            try await NodeProcess(loaded, log: log, logger: logger).run()
+            let options = self.options
+            let process = NodeProcess(loaded, load: { try options.load(document: $0) }, log: log, logger: logger)
+            try await process.run()
         } catch let error as NodeStartError {
             log.complain("\(error)")
             log.flush()

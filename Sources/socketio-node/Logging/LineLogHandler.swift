@@ -6,7 +6,10 @@ struct LineLogHandler: LogHandler {
     private let label: String
     private let format: NodeConfiguration.Logging.Format
     private let write: @Sendable (ByteBuffer) -> Void
-    var logLevel: Logger.Level
+    /// What all loggers of the node go by.
+    private let common: LogLevel
+    /// What this logger goes by instead.
+    private var own: Logger.Level?
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
 
@@ -16,10 +19,24 @@ struct LineLogHandler: LogHandler {
         level: Logger.Level,
         write: @escaping @Sendable (ByteBuffer) -> Void
     ) {
+        self.init(format, label: label, level: LogLevel(level), write: write)
+    }
+
+    init(
+        _ format: NodeConfiguration.Logging.Format,
+        label: String,
+        level: LogLevel,
+        write: @escaping @Sendable (ByteBuffer) -> Void
+    ) {
         self.format = format
         self.label = label
-        self.logLevel = level
+        self.common = level
         self.write = write
+    }
+
+    var logLevel: Logger.Level {
+        get { self.own ?? self.common.value }
+        set { self.own = newValue }
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {

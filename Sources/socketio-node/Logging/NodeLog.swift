@@ -10,19 +10,22 @@ struct NodeLog: Sendable {
     private let log: LogWriter
     private let output: LogWriter
     private let configuration: NodeConfiguration.Logging
+    private let level: LogLevel
 
     init(_ configuration: NodeConfiguration.Logging, standardError: CInt = 2, standardOutput: CInt = 1) {
         self.configuration = configuration
+        self.level = LogLevel(configuration.level)
         self.log = LogWriter(descriptor: standardError) { Self.droppedLine($0, configuration.format) }
         self.output = LogWriter(descriptor: standardOutput, limit: 65_536) { _ in ByteBuffer() }
     }
 
     func handler(label: String) -> any LogHandler {
         let log = self.log
-        return LineLogHandler(self.configuration.format, label: label, level: self.configuration.level) {
-            log.write($0)
-        }
+        return LineLogHandler(self.configuration.format, label: label, level: self.level) { log.write($0) }
     }
+
+    /// Writes messages from that level on, whoever has a logger.
+    func setLevel(_ level: Logger.Level) { self.level.set(level) }
 
     /// Says something to the person at the terminal, on standard output.
     func say(_ text: String) { self.output.write(ByteBuffer(string: text)) }

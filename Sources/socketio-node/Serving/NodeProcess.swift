@@ -12,39 +12,47 @@ import SocketIOServer
 
 /// One node: connects, listens, serves, and leaves in order.
 struct NodeProcess {
-    let configuration: NodeConfiguration
-    private let redisOrigin: SettingOrigin
-    /// Without a configuration file nobody has made an API token: one is made for this run.
-    private let hasFile: Bool
-    private let log: NodeLog
-    private let logger: Logger
+    var loaded: LoadedConfiguration
+    /// Reads everything again, with a settings document.
+    let load: NodeSettings.Load
+    let log: NodeLog
+    let logger: Logger
     /// `nil` if nobody can read metrics.
     private let metrics: MetricRegistry?
 
-    init(_ loaded: LoadedConfiguration, log: NodeLog, logger: Logger) {
-        self.configuration = loaded.node
-        self.redisOrigin = loaded.settings["adapter"]["redis"]["url"].origin
-        self.hasFile = loaded.file != nil
+    init(_ loaded: LoadedConfiguration, load: @escaping NodeSettings.Load, log: NodeLog, logger: Logger) {
+        self.loaded = loaded
+        self.load = load
         self.log = log
         self.logger = logger
         self.metrics = loaded.node.console.map { _ in MetricRegistry(logger: Logger(label: "metrics")) }
     }
 
+    var configuration: NodeConfiguration { self.loaded.node }
+
+    private var redisOrigin: SettingOrigin { self.loaded.settings["adapter"]["redis"]["url"].origin }
+
     /// Where everything in the node counts.
     private var metricsFactory: any MetricsFactory { self.metrics ?? NOOPMetricsHandler.instance }
 
-    /// Runs until SIGTERM, SIGINT or SIGHUP.
+    /// Runs until SIGTERM or SIGINT.
     ///
     /// - Throws: ``NodeStartError`` if a service that it needs can't be reached, or an address is taken.
     func run() async throws {
         self.describeProcess()
+        let threads = self.configuration.listen.threads
+        let group: any EventLoopGroup =
+            threads == 0
+            ? MultiThreadedEventLoopGroup.singleton : MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        let redis = try await self.connectRedis(group)
+        let sharing = self.sharing(redis)
+        try await self.withDocument(sharing).serve(redis, sharing, group)
+    }
+
+    private func serve(_ redis: RESPClient?, _ sharing: Sharing, _ group: any EventLoopGroup) async throws {
         let descriptors = DescriptorPlan(self.configuration)
         descriptors.log(to: self.logger)
         let listen = self.configuration.listen
-        let group: any EventLoopGroup =
-            listen.threads == 0
-            ? MultiThreadedEventLoopGroup.singleton : MultiThreadedEventLoopGroup(numberOfThreads: listen.threads)
-        let redis = try await self.connectRedis(group)
         let readiness = self.readiness()
         let observer = redis?.onStateChange { [weak redis] state in
             let reason: String? = if case .disconnected(let error) = state { error.brief } else { nil }
@@ -79,11 +87,16 @@ struct NodeProcess {
         let io = try await IO.install(
             on: server,
             configuration: gateway,
-            sharing: self.sharing(redis),
+            sharing: sharing,
             outgoing: outgoing,
             logger: Logger(label: "gateway"),
             metricsFactory: self.metricsFactory
         )
+
+        let current = CurrentConfiguration(self.configuration)
+        let settings = self.settings(with: token == nil ? nil : gateway)
+        self.follow(settings, server, current)
+        let live = try await io.follow(settings)
 
         try await self.join(server)
         let address: SocketAddress
@@ -107,19 +120,25 @@ struct NodeProcess {
             canPublish: gateway.apiTokens.contains { token in Scope.verbs.contains { token.ability.allowsVerb($0) } }
         )
         let watchdog = ShutdownWatchdog(
-            deadline: self.configuration.shutdown.deadline,
+            deadline: current.value.shutdown.deadline,
             onDeadline: ShutdownWatchdog.end(self.log, self.logger)
         )
         watchdog.watch(ShutdownService.signals)
-        var services = self.services(server, io, redis, readiness, banner, group, watchdog, descriptors)
-        // Everything else may need it until it has ended.
-        let clientService = ServiceGroupConfiguration.ServiceConfiguration(
-            service: outgoing,
-            successTerminationBehavior: .gracefullyShutdownGroup,
-            failureTerminationBehavior: .gracefullyShutdownGroup,
-            serviceName: "outgoing"
+        var services = self.services(
+            server,
+            io,
+            redis,
+            readiness,
+            banner,
+            group,
+            watchdog,
+            descriptors,
+            settings,
+            current
         )
-        services.insert(clientService, at: 0)
+        services.insert(Self.service(SettingsService(settings: live, logger: self.logger), "settings"), at: 1)
+        // Everything else may need it until it has ended.
+        services.insert(Self.service(outgoing, "outgoing"), at: 0)
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services,
@@ -141,58 +160,60 @@ struct NodeProcess {
         _ banner: Banner,
         _ group: any EventLoopGroup,
         _ watchdog: ShutdownWatchdog,
-        _ descriptors: DescriptorPlan
+        _ descriptors: DescriptorPlan,
+        _ settings: NodeSettings,
+        _ current: CurrentConfiguration
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
-        func configuration(
-            _ service: any Service,
-            _ name: String
-        )
-            -> ServiceGroupConfiguration.ServiceConfiguration
-        {
-            ServiceGroupConfiguration.ServiceConfiguration(
-                service: service,
-                successTerminationBehavior: .gracefullyShutdownGroup,
-                failureTerminationBehavior: .gracefullyShutdownGroup,
-                serviceName: name
-            )
-        }
         let log = self.log
-        var services = [configuration(ClusterService(server: server, io: io, redis: redis), "cluster")]
+        var services = [Self.service(ClusterService(server: server, io: io, redis: redis), "cluster")]
         let health: PublishAPI.Health = { path in
             readiness.answer(method: "GET", target: path).map { (status: $0.status, body: $0.body) }
         }
-        if let console = self.console(io, health, group) { services.append(configuration(console, "console")) }
+        if let console = self.console(io, health, group) { services.append(Self.service(console, "console")) }
         if let publish = self.configuration.publish {
-            var settings = publish.api
-            settings.maximumConnections = descriptors.publishConnections
+            var accepted = publish.api
+            accepted.maximumConnections = descriptors.publishConnections
             let api = PublishAPI(
                 io: io,
-                configuration: settings,
+                configuration: accepted,
                 logger: Logger(label: "publish"),
                 eventIDs: self.sharedEventIDs(redis, publish, group),
                 health: health
             )
+            settings.onChange { api.reconfigure($0.publishing.api) }
             let service = api.service(host: publish.host, port: publish.port, eventLoopGroup: group) { address in
                 log.say(banner.text(publishHost: publish.host, publishPort: address?.port ?? publish.port))
                 readiness.started()
             }
-            services.append(configuration(PublishService(api: service, publish: publish), "publish"))
+            services.append(Self.service(PublishService(api: service, publish: publish), "publish"))
             if let stream = self.publishStream(io, publish, group) {
-                services.append(configuration(stream, "publish stream"))
+                services.append(Self.service(stream, "publish stream"))
             }
         } else {
             log.say(banner.text(publishHost: nil, publishPort: nil))
             readiness.started()
         }
-        services.append(configuration(ClientsService(server: server, io: io, logger: self.logger), "clients"))
+        services.append(Self.service(ClientsService(server: server, io: io, logger: self.logger), "clients"))
         let shutdown = ShutdownService(
-            configuration: self.configuration.shutdown,
+            configuration: current.value.shutdown,
             readiness: readiness,
             watchdog: watchdog,
             logger: self.logger
         )
-        services.append(configuration(shutdown, "shutdown"))
+        services.append(Self.service(shutdown, "shutdown"))
         return services
+    }
+
+    private static func service(
+        _ service: any Service,
+        _ name: String
+    ) -> ServiceGroupConfiguration.ServiceConfiguration {
+        ServiceGroupConfiguration.ServiceConfiguration(
+            service: service,
+            successTerminationBehavior: .gracefullyShutdownGroup,
+            failureTerminationBehavior: .gracefullyShutdownGroup,
+            serviceName: name
+        )
     }
 
     // MARK: The console
@@ -276,7 +297,7 @@ struct NodeProcess {
     ///
     /// Only where nothing is configured and the API is out of others' reach.
     private func addTokenForThisRun(_ gateway: inout GatewayConfiguration) -> String? {
-        guard !self.hasFile, gateway.apiTokens.isEmpty, let publish = self.configuration.publish,
+        guard self.loaded.file == nil, gateway.apiTokens.isEmpty, let publish = self.configuration.publish,
             ["127.0.0.1", "::1", "localhost"].contains(publish.host)
         else { return nil }
         if gateway.apiTokenSalt.isEmpty { gateway.apiTokenSalt = APIToken.makeKey() }

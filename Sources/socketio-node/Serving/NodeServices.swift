@@ -19,6 +19,7 @@ struct ClusterService: Service {
         await self.io.withdraw()
         // The clients have left, of which webhooks are told.
         await self.io.finishWebhooks()
+        await self.io.leave()
         await self.server.close()
         await self.redis?.close()
     }

@@ -6,10 +6,29 @@ import UnixSignals
 
 /// The first to hear of a shutdown: tells load balancers, waits for them, and sees to it that it ends in time.
 struct ShutdownService: Service {
-    let configuration: NodeConfiguration.Shutdown
+    private let current: @Sendable () -> NodeConfiguration.Shutdown
     let readiness: Readiness
     let watchdog: ShutdownWatchdog
     let logger: Logger
+
+    /// - Parameters:
+    ///   - configuration: How to leave; asked for when the time has come.
+    ///   - readiness: Tells load balancers.
+    ///   - watchdog: Sees to it that it ends in time.
+    ///   - logger: Where it is said.
+    init(
+        configuration: @autoclosure @escaping @Sendable () -> NodeConfiguration.Shutdown,
+        readiness: Readiness,
+        watchdog: ShutdownWatchdog,
+        logger: Logger
+    ) {
+        self.current = configuration
+        self.readiness = readiness
+        self.watchdog = watchdog
+        self.logger = logger
+    }
+
+    private var configuration: NodeConfiguration.Shutdown { self.current() }
 
     func run() async throws {
         try? await gracefulShutdown()
@@ -37,18 +56,6 @@ struct ShutdownService: Service {
 
     /// The signals that end the node.
     ///
-    /// SIGHUP is one unless whoever started the node had it ignored, as `nohup` does.
-    static let signals: [UnixSignal] = Self.ignoresHangup ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
-
-    private static var ignoresHangup: Bool {
-        var action = sigaction()
-        guard sigaction(SIGHUP, nil, &action) == 0 else { return false }
-        #if canImport(Darwin)
-        let handler = action.__sigaction_u.__sa_handler
-        #else
-        let handler = action.__sigaction_handler.sa_handler
-        #endif
-        // `SIG_IGN` is the address 1; functions can't be compared otherwise.
-        return unsafeBitCast(handler, to: Int.self) == 1
-    }
+    /// SIGHUP is none: a node reads its settings again.
+    static let signals: [UnixSignal] = [.sigterm, .sigint]
 }

@@ -10,15 +10,15 @@ import UnixSignals
 /// It hears of the signals itself and waits in a thread of its own: neither the event loops nor Swift's tasks, nor a log
 /// that nobody reads, can keep it from ending the process.
 final class ShutdownWatchdog: Sendable {
-    private let deadline: TimeAmount
+    private let deadline: @Sendable () -> TimeAmount
     private let onDeadline: @Sendable () -> Void
     private let isArmed = NIOLockedValueBox(false)
     private let signals = NIOLockedValueBox<[any DispatchSourceSignal]>([])
 
     /// - Parameters:
-    ///   - deadline: How long after a signal the process may live.
+    ///   - deadline: How long after a signal the process may live; asked for when it comes.
     ///   - onDeadline: Ends the process; runs in the watchdog's thread.
-    init(deadline: TimeAmount, onDeadline: @escaping @Sendable () -> Void) {
+    init(deadline: @autoclosure @escaping @Sendable () -> TimeAmount, onDeadline: @escaping @Sendable () -> Void) {
         self.deadline = deadline
         self.onDeadline = onDeadline
     }
@@ -42,7 +42,7 @@ final class ShutdownWatchdog: Sendable {
             return !isArmed
         }
         guard isFirst else { return }
-        let (end, onDeadline) = (NIODeadline.now() + self.deadline, self.onDeadline)
+        let (end, onDeadline) = (NIODeadline.now() + self.deadline(), self.onDeadline)
         let thread = Thread {
             while NIODeadline.now() < end {
                 Thread.sleep(forTimeInterval: Double((end - .now()).nanoseconds) / 1e9)

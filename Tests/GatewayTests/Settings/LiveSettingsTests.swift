@@ -52,6 +52,11 @@ import Testing
                 )
             }
             let all = settings
+            for node in cluster.nodes {
+                await node.io.watch.wait(atMost: .seconds(20)) { others in
+                    others.count == nodes - 1 && others.allSatisfy { $0.announcement.revision != nil }
+                }
+            }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for settings in all { group.addTask { await settings.run() } }
                 try await body(cluster, all, store)

@@ -42,8 +42,9 @@ struct MetricNamesTests {
     ]
     static let gauges = [
         "process_max_fds", "process_open_fds", "process_resident_memory_bytes", "process_start_time_seconds",
-        "redis_publishes_queued", "redis_up", "socketio_build_info", "socketio_connections", "socketio_request_bytes",
-        "socketio_send_queue_bytes", "socketio_sockets", "socketio_webhook_resting", "socketio_webhook_waiting_bytes",
+        "redis_publishes_queued", "redis_up", "socketio_build_info", "socketio_cluster_nodes", "socketio_config_info",
+        "socketio_connections", "socketio_request_bytes", "socketio_send_queue_bytes", "socketio_settings_rejected",
+        "socketio_sockets", "socketio_webhook_resting", "socketio_webhook_waiting_bytes",
         "socketio_webhook_waiting_events",
     ]
 

@@ -10,7 +10,7 @@ extension ConfigurationReader {
 
     func origin(of node: Node, within origin: SettingOrigin? = nil) -> SettingOrigin {
         switch origin {
-        case .environment, .flag, .default: return origin ?? .default
+        case .document, .environment, .flag, .default: return origin ?? .default
         case .file, nil:
             let mark = node.mark
             return .file(path: self.file ?? "configuration", line: mark?.line ?? 1, column: mark?.column ?? 1)

@@ -54,6 +54,17 @@ extension ConfigurationReader {
     ) -> Setting {
         let given = source.flatMap { self.isNull($0.node) ? nil : $0 }
         let named = file.flatMap { self.isNull($0.node) ? nil : $0 }
+        if case .document? = given?.origin {
+            // Everybody who may read the settings of the cluster could read it there.
+            self.problems.append(
+                ConfigurationProblem(
+                    path: path,
+                    origin: given?.origin ?? .default,
+                    message: "is a secret, which nobody can keep in a document; expected \(field.name)File, or the file"
+                )
+            )
+            return Setting(path: path, origin: .default, value: .unset)
+        }
         if let given, let named, given.origin.strength == named.origin.strength {
             self.problems.append(
                 ConfigurationProblem(

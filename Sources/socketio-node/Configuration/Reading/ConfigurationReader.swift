@@ -1,4 +1,5 @@
 import Foundation
+import Gateway
 import OrderedCollections
 import Yams
 
@@ -11,6 +12,8 @@ struct ConfigurationReader {
     struct Source {
         var node: Node
         var origin: SettingOrigin
+        /// What a weaker place says of the same key: it fills what this one leaves open.
+        var under: [Source] = []
     }
 
     let file: String?
@@ -40,7 +43,7 @@ struct ConfigurationReader {
     }
 
     /// Reads everything: the result holds a value or a default for each key of the table.
-    mutating func read(yaml: String?) -> Setting {
+    mutating func read(yaml: String?, document: SettingsDocument? = nil) -> Setting {
         var root: Node?
         if let yaml {
             do {
@@ -54,7 +57,7 @@ struct ConfigurationReader {
         let origin = SettingOrigin.default
         return self.read(
             .record(SettingTable.root),
-            from: root.map { Source(node: $0, origin: self.origin(of: $0)) },
+            from: self.layered(document, over: root.map { Source(node: $0, origin: self.origin(of: $0)) }),
             at: "",
             inherited: origin
         )
@@ -127,8 +130,8 @@ struct ConfigurationReader {
                     )
                 }
             )
-        case (.map(let rule, let element), .mapping(let mapping)):
-            return self.readMap(rule, element, mapping, source, at: path)
+        case (.map(let rule, let element), .mapping):
+            return self.readMap(rule, element, source, at: path)
         case (.shorthand(let member, let fields), .scalar):
             return self.readRecord(fields, [member: source], at: path, origin: source.origin).value
         case (.shorthand(_, let fields), .mapping(let mapping)):
@@ -163,30 +166,12 @@ struct ConfigurationReader {
     private mutating func readMap(
         _ rule: TextRule,
         _ element: SettingKind,
-        _ mapping: Node.Mapping,
         _ source: Source,
         at path: String
     ) -> Setting.Value {
         var members: OrderedDictionary<String, Setting> = [:]
-        for (key, node) in mapping {
-            let origin = self.origin(of: key, within: source.origin)
-            guard let name = key.scalar?.string, rule.accepts(name) else {
-                self.problems.append(
-                    ConfigurationProblem(
-                        path: path,
-                        origin: origin,
-                        value: key.scalar.map { Self.quote($0.string) },
-                        message: "is not a valid name here; expected \(rule.expectation)"
-                    )
-                )
-                continue
-            }
-            var member = self.read(
-                element,
-                from: Source(node: node, origin: self.origin(of: node, within: source.origin)),
-                at: "\(path).\(name)",
-                inherited: origin
-            )
+        for (name, (origin, entry)) in self.entries(rule, source, at: path) {
+            var member = self.read(element, from: entry, at: "\(path).\(name)", inherited: origin)
             // An entry's own position is the line of its name, also when its value starts on the next one.
             member.origin = origin
             members[name] = member
@@ -226,6 +211,10 @@ struct ConfigurationReader {
     ) -> [String: Source] {
         let names = fields.flatMap { field in [field.name] + (field.fileField.map { [$0.name] } ?? []) }
         var members: [String: Source] = [:]
+        for under in source.under {
+            guard case .mapping(let mapping) = under.node else { continue }
+            members = self.members(of: mapping, under, known: fields, at: path)
+        }
         for (key, node) in mapping {
             let origin = self.origin(of: key, within: source.origin)
             guard let name = key.scalar?.string, names.contains(name) else {
@@ -239,7 +228,11 @@ struct ConfigurationReader {
                 )
                 continue
             }
-            members[name] = Source(node: node, origin: self.origin(of: node, within: source.origin))
+            members[name] = Source(
+                node: node,
+                origin: self.origin(of: node, within: source.origin),
+                under: members[name].map { [$0] } ?? []
+            )
         }
         return members
     }

@@ -3,15 +3,18 @@ import OrderedCollections
 /// Where a value came from, for messages, `check-config --effective` and `config show --origin`.
 enum SettingOrigin: Sendable, Hashable {
     case file(path: String, line: Int, column: Int)
+    /// The settings document that all nodes share.
+    case document(version: Int)
     case environment(name: String)
     case flag(String)
     case `default`
 
-    /// Stronger origins win: flags over environment over file over default.
+    /// Stronger origins win: flags over environment over document over file over default.
     var strength: Int {
         switch self {
-        case .flag: 3
-        case .environment: 2
+        case .flag: 4
+        case .environment: 3
+        case .document: 2
         case .file: 1
         case .default: 0
         }
@@ -22,6 +25,7 @@ extension SettingOrigin: CustomStringConvertible {
     var description: String {
         switch self {
         case .file(let path, let line, let column): "\(path):\(line):\(column)"
+        case .document(let version): "settings document, version \(version)"
         case .environment(let name): "environment \(name)"
         case .flag(let text): "flag \(text)"
         case .default: "default"

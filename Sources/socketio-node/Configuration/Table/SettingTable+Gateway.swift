@@ -55,7 +55,7 @@ extension SettingTable {
                 "trustedProxies",
                 \.gateway.security.trustedProxies,
                 .address,
-                .restart,
+                .live,
                 "Load balancers whose X-Forwarded-For or Forwarded is believed, also for limits.*PerAddress."
             ),
             .optionalInteger(

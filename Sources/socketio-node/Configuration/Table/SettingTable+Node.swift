@@ -138,7 +138,7 @@ extension SettingTable {
 
     static let shutdown = SettingDeclaration<NodeConfiguration>.record(
         "shutdown",
-        "What happens on SIGTERM, SIGINT and SIGHUP.",
+        "What happens on SIGTERM and SIGINT.",
         [
             .duration(
                 "delay",

@@ -17,8 +17,8 @@ enum ConfigurationReference {
         Every setting of `socketio-node`. This page is printed by `socketio-node config docs`.
 
         A value comes from the first of these that has one: a flag (`--set listen.port=4000`), the environment
-        (`SOCKETIO_LISTEN_PORT=4000`), the file (`--config node.yaml`, or `SOCKETIO_CONFIG`), the default. Flags and variables
-        take lists as `a,b,c` and maps as YAML: `{a: 1, b: [x, y]}`. An empty variable counts as none.
+        (`SOCKETIO_LISTEN_PORT=4000`), the settings document of the cluster, the file (`--config node.yaml`, or `SOCKETIO_CONFIG`),
+        the default. Flags and variables take lists as `a,b,c` and maps as YAML: `{a: 1, b: [x, y]}`. An empty variable counts as none.
 
         Durations carry their unit: `300ms`, `25s`, `2m`, `1h`, `1d`. Sizes may: `65536`, `64KiB`, `1MB`. A secret can be read from
         a file that a second key names: `urlFile` for `url`, `SOCKETIO_ADAPTER_REDIS_URL_FILE` for the variable. Secrets are hidden
@@ -32,9 +32,10 @@ enum ConfigurationReference {
         | `socketio-node config schema` | prints the JSON Schema, with which editors complete and check files |
         | `socketio-node check-config --template` | prints a complete, commented file |
 
-        Each table has a column *Change*. **live**: the value is made to change while the node runs. **restart**: it is part of what
-        is built when the node starts. This version reads its settings only when it starts, so today a change of either kind needs a
-        restart.
+        Each table has a column *Change*. **live**: a new value is in force as soon as the node has read its settings again, for
+        clients that are connected, too. **restart**: the value is part of what is built when the node starts. A node reads its file
+        again on SIGHUP and on `POST /io/reload`. All nodes share a settings document with the same keys, which is stronger than the
+        file and weaker than the environment (`PUT /io/settings`, see `docs/publish-api.md`).
         """.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 

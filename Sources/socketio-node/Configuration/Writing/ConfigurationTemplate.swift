@@ -12,7 +12,7 @@ enum ConfigurationTemplate {
             "#   socketio-node config show --origin                       every value, and where it comes from",
             "#",
             "# Each key can also be set in the environment and by a flag; flags win over the environment, the environment",
-            "# over this file. listen.port is SOCKETIO_LISTEN_PORT and --set listen.port=…; adapter.redis.requestsTimeout is",
+            "# over the settings document of the cluster, and that over this file, which is read again on SIGHUP. listen.port is SOCKETIO_LISTEN_PORT and --set listen.port=…; adapter.redis.requestsTimeout is",
             "# SOCKETIO_ADAPTER_REDIS_REQUESTS_TIMEOUT. Lists take a,b,c there, maps take YAML: {a: 1, b: [x, y]}.",
             "#",
             "# Durations carry their unit (ms, s, m, h, d), sizes may (KB, MB, KiB, MiB). A secret can be read from a file",
