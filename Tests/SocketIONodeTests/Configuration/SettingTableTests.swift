@@ -116,7 +116,7 @@ struct SettingTableTests {
     /// What is meant to change while a node runs, by its paths.
     @Test(arguments: [
         ("gateway.roles", SettingChange.live), ("gateway.contentTypes", .live), ("gateway.apiTokens", .live),
-        ("cors.origins", .live), ("logging.level", .live), ("limits.packetsPerSecond", .live),
+        ("cors.origins", .live), ("logging.level", .live), ("limits.packetsPerSecond", .restart),
         ("listen.port", .restart), ("listen.threads", .restart), ("adapter.redis.url", .restart),
         ("adapter.type", .restart), ("publish.port", .restart), ("limits.connections", .restart),
     ])
