@@ -88,7 +88,7 @@ class Examples(unittest.TestCase):
         bob.sees(re.compile("Invalid payload"), "#answer")
         bob.page.locator("#room").fill("office")
         bob.press("Enter")
-        bob.sees("Permission denied", "#answer")
+        bob.sees("Private rooms are disabled", "#answer")
         self.assertEqual(people["Ann"].lines("#messages"), ["Ann: Hello"])
 
     def test_support(self):

@@ -113,7 +113,7 @@ class Outages(TokenTestCase):
             "SOCKETIO_GATEWAY_AUTHENTICATION_LOOKUP_URL": f"http://127.0.0.1:{self.directory.server_port}/users",
             "SOCKETIO_OUTGOING_ALLOW": "127.0.0.1",
         }
-        self.cluster = await asyncio.to_thread(lambda: Cluster(nodes=2, settings=settings).__enter__())
+        self.cluster = await asyncio.to_thread(lambda: Cluster(settings=settings).__enter__())
         self.addAsyncCleanup(asyncio.to_thread, self.cluster.stop)
 
     async def login(self, auth, node=0):

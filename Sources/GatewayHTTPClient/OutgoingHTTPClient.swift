@@ -29,7 +29,10 @@ import Glibc
 /// import SocketIOServer
 ///
 /// func install(on server: SocketServer) async throws -> IO {
-///     let outgoing = OutgoingHTTPClient(policy: AddressPolicy(allowing: ["10.0.0.0/8"]), eventLoopGroup: .singleton)
+///     let outgoing = OutgoingHTTPClient(
+///         policy: AddressPolicy(allowing: ["10.0.0.0/8"]),
+///         eventLoopGroup: MultiThreadedEventLoopGroup.singleton
+///     )
 ///     return try await IO.install(on: server, configuration: GatewayConfiguration(), outgoing: outgoing)
 /// }
 /// ```

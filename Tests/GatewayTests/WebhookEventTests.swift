@@ -138,7 +138,7 @@ import Testing
             switch number {
             case 1: throw OutgoingError(.timedOut, "no answer in time", mayHaveArrived: true)
             case 2: OutgoingResponse(status: 503)
-            default: .json("at last")
+            default: .json(.string("at last"))
             }
         }
         try await TestCluster.run(configuration: Self.configuration(), outgoing: http) { cluster in
@@ -187,7 +187,7 @@ import Testing
         let http = ScriptedHTTP { _, _ in
             arrived.yield()
             await ScriptedHTTP.hang()
-            return .json("ok")
+            return .json(.string("ok"))
         }
         let configuration = Self.configuration {
             $0.webhooks[0].maximumEventsPerClient = 2

@@ -220,7 +220,7 @@ struct ConfigurationProblems {
         ("gateway: {roles: {editor: {scopes: [io.fly]}}}", "expected a scope"),
         ("gateway: {contentTypes: {article: {}}}", "'article' is not a valid name here; expected a content type's uid"),
         ("gateway: {authentication: {publicRole: ghost}}", "gateway.authentication.publicRole: 'ghost' is no role"),
-        ("gateway: {authentication: {jwt: {keys: [{id: a}]}}}", "has no key; expected secret, publicKey or keySet"),
+        ("gateway: {authentication: {jwt: {keys: [{id: a}]}}}", "has no key; expected secret, publicKey, keySet"),
     ])
     func problem(yaml: String, text: String) {
         let problems = load(yaml).problems

@@ -68,14 +68,14 @@ extension Gatekeeper {
                 if !isCounted { try self.countConnection(LimitSubjects(found.principal), on: socket) }
                 isCounted = true
                 try await self.customEvents.admit(socket, found.principal)
-                let answer: JSONValue? = try await socket.eventLoop.submit {
+                let answer: JSONValue? = try await socket.eventLoop.turn {
                     guard self.context.rules(for: socket).version <= rules.version else { return nil }
                     guard self.connections.advance(socket, { $0.succeeded() }) == true else {
                         return ClientRefusal("Authentication came too late").answer
                     }
                     self.welcome(socket, found, by: rules, address: address)
                     return ["success": true, "id": .string(socket.id.description)]
-                }.get()
+                }
                 if let answer { return answer }
             }
         } catch let reason as ConnectionRefusal {

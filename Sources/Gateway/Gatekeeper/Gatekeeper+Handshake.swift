@@ -28,9 +28,9 @@ extension Gatekeeper {
             if !isCounted { try self.countConnection(LimitSubjects(authenticated.principal), on: socket) }
             isCounted = true
             if namespace == nil { try await self.customEvents.admit(socket, authenticated.principal) }
-            let isSettled = try await socket.eventLoop.submit {
+            let isSettled = try await socket.eventLoop.turn {
                 self.settle(socket, authenticated, by: rules, address: address)
-            }.get()
+            }
             if isSettled { return }
         }
     }

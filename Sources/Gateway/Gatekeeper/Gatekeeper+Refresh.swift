@@ -63,7 +63,7 @@ extension Gatekeeper {
             let found = try await self.shown(by: socket, payload, address: address, rules)
             try rules.access.checks.check(found.principal)
             try settings?.check(found.principal)
-            let isDone = try await socket.eventLoop.submit {
+            let isDone = try await socket.eventLoop.turn {
                 guard socket.isConnected else { throw ClientRefusal.notAuthenticated }
                 guard self.context.rules(for: socket).version <= rules.version else { return false }
                 try self.checkOwnership(of: found.principal, socket)
@@ -72,7 +72,7 @@ extension Gatekeeper {
                 // What was revoked meanwhile was looked for before the socket had these credentials.
                 if self.cutIfRevoked(socket) { throw ConnectionRefusal.tokenRevoked }
                 return true
-            }.get()
+            }
             if isDone { return (found, rules) }
         }
     }

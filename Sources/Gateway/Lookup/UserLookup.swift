@@ -102,7 +102,8 @@ final class UserLookup: Sendable {
         }
         // What is no truth value may mean that the user is blocked.
         if let blocked = value["blocked"], !blocked.isNull, blocked != .bool(false) { return .refused }
-        let role = value["role"].flatMap { $0.isNull ? nil : $0 }
+        // A bare nil would be the JSON value null here.
+        let role = value["role"].flatMap { $0.isNull ? JSONValue?.none : $0 }
         return .known(role: role, username: value["username"]?.stringValue, email: value["email"]?.stringValue)
     }
 

@@ -80,7 +80,7 @@ final class LogWriter: Sendable {
         }
     }
 
-    /// Waits, unless the log or the loop has come to its end.
+    /// Waits, unless the log has come to its end.
     private func mayRetry(behind error: any Error, after delay: TimeAmount) async -> Bool {
         if let error = error as? ClusterError, error.code == .closed { return false }
         do {

@@ -61,7 +61,10 @@ final class Revocations: Sendable {
     // MARK: Questions
 
     /// Whether a socket's token is revoked.
-    func revokes(_ record: PrincipalRecord) -> Bool { self.state.withLockedValue { $0.list.revokes(record) } }
+    func revokes(_ record: PrincipalRecord) -> Bool {
+        let now = self.context.now()
+        return self.state.withLockedValue { $0.list.revokes(record, now: now) }
+    }
 
     /// Whether somebody who logs in with a token may come in.
     func check(_ record: PrincipalRecord, at now: NIODeadline) throws(ConnectionRefusal) {
@@ -69,7 +72,10 @@ final class Revocations: Sendable {
         case .visitor, .unauthorized: return
         case .user, .token, .operator: break
         }
-        let (isRevoked, lastHeard) = self.state.withLockedValue { ($0.list.revokes(record), $0.lastHeard) }
+        let time = self.context.now()
+        let (isRevoked, lastHeard) = self.state.withLockedValue {
+            ($0.list.revokes(record, now: time), $0.lastHeard)
+        }
         if isRevoked { throw .tokenRevoked }
         let settings = self.context.configuration.authentication.revocation
         guard settings.failClosed, let staleAfter = settings.staleAfter else { return }

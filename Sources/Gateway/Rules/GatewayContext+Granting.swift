@@ -22,14 +22,14 @@ extension GatewayContext {
             let rules = self.rules(for: socket)
             let record = PrincipalRecord(socket.data)
             let decision = try await decide(rules)
-            let isGranted = try await socket.eventLoop.submit {
+            let isGranted = try await socket.eventLoop.turn {
                 // The loop may not have heard yet of rules that are already the newest.
                 guard self.rules(for: socket).version <= rules.version else { return false }
                 // The socket may have become somebody else, too.
                 guard record == PrincipalRecord(socket.data) else { return false }
                 grant(decision)
                 return true
-            }.get()
+            }
             if isGranted { return decision }
         }
     }

@@ -38,6 +38,7 @@ final class Rules: Sendable {
     /// - Parameters:
     ///   - configuration: What this node is configured with.
     ///   - hooks: Functions of the application.
+    ///   - keySets: The key sets that are fetched; `nil` if none can be.
     ///   - others: What is private to other nodes, and so here, too.
     /// - Throws: ``GatewayError`` with every problem of the configuration.
     convenience init(

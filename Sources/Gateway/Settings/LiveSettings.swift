@@ -8,7 +8,7 @@ import SocketIOServer
 /// The settings of a gateway that may change while it runs: the document that all nodes share, and what the node has of
 /// its own.
 ///
-/// ``IO/follow(_:)`` makes it. ``run()`` follows what others change. A change is checked as a whole before anything is
+/// ``IO/follow(_:patience:interval:)`` makes it. ``run()`` follows what others change. A change is checked as a whole before anything is
 /// done. What is wrong changes nothing: the old configuration stays in force, and ``status()`` says what is wrong.
 public final class LiveSettings: Sendable {
     struct State {
@@ -195,25 +195,38 @@ public final class LiveSettings: Sendable {
     /// What is to be in force when a node starts: the document if it is right, or else the newest version that is, or none.
     ///
     /// A document that is wrong must not keep a node from starting, because the node is how it is put right.
+    ///
+    /// - Parameters:
+    ///   - source: What settings mean.
+    ///   - store: Where the document is.
+    ///   - accept: Throws if what the source proposes cannot be in force.
+    /// - Returns: What is there, which document is in force, what it means, and why what is there is refused, if it is.
+    /// - Throws: What the source throws if there is no document, and `ClusterError` if the store cannot be asked.
     static func choose(
         _ source: any SettingsSource,
-        from store: any SettingsStore
+        from store: any SettingsStore,
+        accept: (SettingsProposal) async throws -> Void = { _ in }
     ) async throws -> (stored: StoredSettings, document: SettingsDocument?, SettingsProposal, refusal: SettingsRefusal?)
     {
+        func proposal(_ document: SettingsDocument?) async throws -> SettingsProposal {
+            let proposal = try await source.propose(document)
+            try await accept(proposal)
+            return proposal
+        }
         let stored = try await store.read(unless: nil) ?? .nothing
         let refusal: SettingsRefusal
         do {
             if let problem = stored.problem { throw SettingsRefusal(problems: [problem]) }
-            return (stored, stored.document, try await source.propose(stored.document), nil)
+            return (stored, stored.document, try await proposal(stored.document), nil)
         } catch {
             // Without a document it is the node's own configuration that is wrong.
             if stored.document == nil, stored.problem == nil { throw error }
             refusal = SettingsRefusal(error)
         }
         for former in try await store.history() where former != stored.document {
-            if let proposal = try? await source.propose(former) { return (stored, former, proposal, refusal) }
+            if let proposal = try? await proposal(former) { return (stored, former, proposal, refusal) }
         }
-        return (stored, nil, try await source.propose(nil), refusal)
+        return (stored, nil, try await proposal(nil), refusal)
     }
 
     /// Puts into force what ``choose(_:from:)`` has found.
@@ -224,17 +237,19 @@ public final class LiveSettings: Sendable {
             let proposal: SettingsProposal
             var refusal: SettingsRefusal?
             do {
-                (stored, document, proposal, refusal) = try await Self.choose(self.source, from: self.store)
+                (stored, document, proposal, refusal) = try await Self.choose(self.source, from: self.store) {
+                    _ = try await self.io.reload($0.configuration, others: $0.others)
+                }
             } catch let error as ClusterError where error.code == .unreachable {
                 // It is looked at again before long. A node does not wait for it to start.
                 (stored, document, proposal) = (nil, nil, try await self.source.propose(nil))
+                _ = try await self.io.reload(proposal.configuration, others: proposal.others)
                 self.io.context.incidents.record(
                     "The settings could not be read; the node goes by its own",
                     reason: "store",
                     details: ["error": "\(error)"]
                 )
             }
-            _ = try await self.io.reload(proposal.configuration, others: proposal.others)
             await proposal.apply()
             guard let stored else { return }
             self.looked(at: stored, done: []) { state in

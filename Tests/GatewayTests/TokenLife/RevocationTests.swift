@@ -134,3 +134,8 @@ import Testing
         }
     }
 }
+
+extension RevocationList {
+    /// Whether a token is revoked before anything is over.
+    fileprivate func revokes(_ record: PrincipalRecord) -> Bool { self.revokes(record, now: -.infinity) }
+}

@@ -1,4 +1,5 @@
 import Gateway
+import Logging
 import NIOCore
 import Testing
 

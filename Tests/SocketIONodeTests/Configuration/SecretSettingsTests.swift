@@ -35,7 +35,8 @@ struct SecretSettingsTests {
             Secrets.places.map { $0.joined(separator: ".") } == [
                 "adapter.redis.url", "gateway.authentication.jwt.secret", "gateway.authentication.jwt.keys.[].secret",
                 "gateway.authentication.jwt.keys.[].publicKey", "gateway.authentication.jwt.keys.[].keySet",
-                "gateway.apiTokenSalt", "gateway.webhooks.editor.secret", "gateway.webhooks.editor.previousSecret",
+                "gateway.authentication.lookup.token", "gateway.apiTokenSalt", "gateway.webhooks.editor.secret",
+                "gateway.webhooks.editor.previousSecret",
             ]
         )
     }

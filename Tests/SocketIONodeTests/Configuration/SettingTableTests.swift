@@ -26,9 +26,10 @@ struct SettingTableTests {
         #expect(same.sorted() == Self.noSettings.sorted())
     }
 
-    /// Copies, in the adapter that is connected, of what other properties of it say.
+    /// Copies, in the adapter that is connected and in the directory of users, of what other properties of it say.
     private static let madeFromOthers = [
-        "adapter.connection.", "adapter.classic.cluster.", "adapter.shardedAdapter.cluster.",
+        "lookup.settings.token", "lookup.settings.url", "adapter.connection.", "adapter.classic.cluster.",
+        "adapter.shardedAdapter.cluster.",
         "adapter.streamsAdapter.cluster.",
     ]
 

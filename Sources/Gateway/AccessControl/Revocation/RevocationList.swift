@@ -34,18 +34,23 @@ struct RevocationList: Sendable {
         self.entries = self.entries.filter { !$0.value.hasEnded(at: now) }
     }
 
+    /// The revocation of that name, if it is not over.
+    private func entry(_ name: UTF8Text, _ now: Double) -> Revocation? {
+        self.entries[name].flatMap { $0.hasEnded(at: now) ? nil : $0 }
+    }
+
     /// Whether a socket's token is revoked.
-    func revokes(_ record: PrincipalRecord) -> Bool {
+    func revokes(_ record: PrincipalRecord, now: Double) -> Bool {
         // Usually there are none.
         guard !self.entries.isEmpty else { return false }
         switch record.kind {
         case .visitor, .unauthorized: return false
-        case .token: return record.tokenID.map { self.entries["a:\($0.string)"] != nil } ?? false
+        case .token: return record.tokenID.map { self.entry("a:\($0.string)", now) != nil } ?? false
         case .user, .operator:
-            if let id = record.jsonWebTokenID, self.entries["j:\(id.string)"] != nil { return true }
+            if let id = record.jsonWebTokenID, self.entry("j:\(id.string)", now) != nil { return true }
             let issuedAt = record.issuedAt ?? -.infinity
-            if let everybody = self.entries["*"], issuedAt < everybody.issuedBefore { return true }
-            guard let user = record.userID, let entry = self.entries["u:\(user.text)"] else { return false }
+            if let everybody = self.entry("*", now), issuedAt < everybody.issuedBefore { return true }
+            guard let user = record.userID, let entry = self.entry("u:\(user.text)", now) else { return false }
             return issuedAt < entry.issuedBefore
         }
     }

@@ -29,6 +29,7 @@ public import SocketIOWire
 ///
 /// ```swift
 /// import Gateway
+/// import SocketIOWire
 ///
 /// func check(_ message: JSONValue) throws -> [JSONSchema.Violation] {
 ///     let schema = try JSONSchema([
