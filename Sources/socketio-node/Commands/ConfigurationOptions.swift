@@ -93,6 +93,17 @@ struct LoadedConfiguration {
         self.file = file
         self.settings = reader.read(yaml: yaml, document: document)
         var problems = reader.problems
+        if let document {
+            // What is stronger hides a value of the document on this node, and perhaps on no other. A wrong one or a secret
+            // does not belong there all the same.
+            var alone = ConfigurationReader(file: file, environment: [:], flags: [])
+            _ = alone.read(yaml: yaml, document: document)
+            let known = Set(problems)
+            problems += alone.problems.filter { problem in
+                guard case .document = problem.origin else { return false }
+                return !known.contains(problem)
+            }
+        }
         if environment["SWIFT_DETERMINISTIC_HASHING"] != nil {
             problems.append(
                 ConfigurationProblem(

@@ -119,6 +119,23 @@ import Testing
         #expect(problems.contains { $0.contains(problem) && !$0.contains("0123456789abcdef") }, "\(problems)")
     }
 
+    /// What the environment hides on this node is wrong on others.
+    @Test(
+        arguments: [
+            ("{\"logging\":{\"level\":\"loud\"}}", "SOCKETIO_LOGGING_LEVEL", "info", "logging.level"),
+            (
+                "{\"gateway\":{\"apiTokenSalt\":\"0123456789abcdef0123456789abcdef\"}}",
+                "SOCKETIO_GATEWAY_API_TOKEN_SALT", "fedcba9876543210fedcba9876543210", "is a secret"
+            ),
+        ]
+    )
+    func whatIsHiddenIsCheckedToo(_ text: String, _ name: String, _ value: String, _ problem: String) throws {
+        let error = #expect(throws: ConfigurationError.self) {
+            _ = try self.load(text, environment: [name: value], flags: [])
+        }
+        #expect(error?.problems.contains { $0.description.contains(problem) } == true)
+    }
+
     /// What changes, what waits for a restart, and that nothing changes before it is applied.
     @Test func aProposalSaysWhatChanges() async throws {
         let source = NodeSettings(
