@@ -94,8 +94,11 @@ package final class RedisServer: Sendable {
 
         try await withCheckedThrowingContinuation { continuation in
             let start = Start(output.fileHandleForReading, continuation)
-            output.fileHandleForReading.readabilityHandler = { handle in
-                if start.read() == .ended { handle.readabilityHandler = nil }
+            // A thread, and no handler of the file: Dispatch crashes if a file is closed while it is still watched.
+            let descriptor = output.fileHandleForReading.fileDescriptor
+            Thread.detachNewThread {
+                var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+                repeat { _ = poll(&wait, 1, -1) } while start.read() == .open
             }
             // The end of the output does not tell this: whatever we start at the same moment may hold a copy of the pipe.
             process.terminationHandler = { _ in start.end() }
