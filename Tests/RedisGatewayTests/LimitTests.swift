@@ -21,14 +21,14 @@ struct LimitTests {
         return client
     }
 
-    /// The script and the buckets in memory come to the same; both fill so slowly that time does not matter.
+    /// The script and the buckets in memory come to the same; both fill so slowly that the short time does not matter.
     @Test func theScriptCalculatesWhatThePoolDoes() async throws {
         let server = try await RedisServer.start()
         let client = try await self.client(server)
         let limits = RedisSharing(client: client, prefix: "app").sharing.limits
         var pool = LimitPool()
         var random = SystemRandomNumberGenerator()
-        for turn in 0..<200 {
+        for turn in 0..<40 {
             let buckets = (0..<Int.random(in: 0...5, using: &random)).map { _ in
                 LimitReport.Bucket(
                     name: "user:joins:\(Int.random(in: 0..<8, using: &random)) ü\"\n",
